@@ -1,0 +1,44 @@
+# "work" names every package of every module in go.work.
+FUZZTIME ?= 10s
+TIMEOUT  ?= 20m
+
+# The race detector needs cgo and a C compiler; building runtime/cgo tells.
+RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
+
+.NOTPARALLEL:
+.PHONY: help test packages check lint fips fuzz bench api vuln
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+test: packages check ## install what the tests need, then everything of check
+
+check: lint fips ## gofmt, vet, staticcheck, FIPS mode, then all tests with -race
+	@[ -n "$(RACE)" ] || { echo "check: no C compiler: running WITHOUT the race detector" >&2; [ -z "$$COATCHECK_REQUIRE_ALL" ]; }
+	@go test $(RACE) -timeout $(TIMEOUT) work
+
+packages:
+	@scripts/packages.sh
+
+lint: ## gofmt, vet and staticcheck
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "lint: run gofmt -w on:" $$files >&2; exit 1; }
+	go vet work
+	go tool staticcheck work
+
+# Only the tests run in FIPS mode: the go command itself may use the network.
+fips: ## the packages with cryptography, every other algorithm switched off
+	go test -exec 'env GODEBUG=fips140=only' . ./cookie
+
+fuzz: ## every fuzz target for FUZZTIME (10s) each
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+	done
+
+bench: ## the benchmarks beside the code; compare two runs with go tool benchstat
+	go test -run '^$$' -bench . -benchmem ./...
+
+api: ## write the exported names into api.txt
+	go test ./internal/repotest -run '^TestAPI$$' -update
+
+vuln: ## known vulnerabilities in what we call; needs the network
+	go tool govulncheck work

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Installs what the tests run beside Go, as Debian packages, where it may: as
+# root or with a sudo that asks no password. Elsewhere it says what is missing;
+# the tests that need it skip, or fail if COATCHECK_REQUIRE_ALL is set.
+set -eu
+
+# Each is program:package. A test looks for the program.
+programs='
+curl:curl
+python3:python3
+postgres:postgresql
+mariadbd:mariadb-server
+pgbouncer:pgbouncer
+'
+
+PATH=$PATH:/usr/sbin:/sbin
+for dir in /usr/lib/postgresql/*/bin; do PATH=$PATH:$dir; done
+
+missing() {
+	for entry in $programs; do
+		command -v "${entry%%:*}" >/dev/null || printf '%s ' "${entry##*:}"
+	done
+}
+
+# Debian starts a server when it is installed. The tests start their own, on
+# free ports; policy-rc.d is how a package is told to start none.
+install_packages() {
+	echo "packages: installing $*"
+	policy=/usr/sbin/policy-rc.d
+	kept=$(mktemp -d)
+	if [ -e $policy ]; then mv $policy "$kept/"; fi
+	trap 'rm -f $policy; mv "$kept"/* $policy 2>/dev/null || :; rmdir "$kept"' EXIT
+	trap 'exit 1' HUP INT TERM
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+
+	export DEBIAN_FRONTEND=noninteractive
+	fetch "$@" || { sleep 5 && fetch "$@"; } # an index may change under a download
+}
+
+fetch() {
+	apt-get -q update </dev/null || echo "packages: apt-get update failed; trying with the old index" >&2
+	apt-get -q install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+if [ "${1-}" = --install ]; then # as root, with the packages
+	shift
+	install_packages "$@"
+	exit
+fi
+
+packages=$(missing)
+if [ -z "$packages" ]; then exit 0; fi
+if command -v apt-get >/dev/null; then
+	# $packages is a list of words on purpose.
+	if [ "$(id -u)" -eq 0 ]; then
+		"$0" --install $packages || :
+	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+		sudo -n "$0" --install $packages || :
+	fi
+	packages=$(missing)
+	if [ -z "$packages" ]; then exit 0; fi
+fi
+echo "packages: MISSING: $packages(names of Debian packages). Tests that need them are skipped." >&2
+if [ -n "${COATCHECK_REQUIRE_ALL-}" ]; then
+	echo "packages: COATCHECK_REQUIRE_ALL is set, so this is a failure." >&2
+	exit 1
+fi
