@@ -1,0 +1,42 @@
+package cookie_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/coatcheck/coatcheck/cookie"
+)
+
+// C17: one line of a name, others as they are, no slice edited in place.
+func TestPut(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		old  []string
+		want []string
+	}{
+		{"first", nil, []string{"a=new; Path=/"}},
+		{"behind others", []string{"b=1", "A=2", "aa=3"}, []string{"b=1", "A=2", "aa=3", "a=new; Path=/"}},
+		{"in place", []string{"b=1", "a=old; Max-Age=1", "c=3"}, []string{"b=1", "a=new; Path=/", "c=3"}},
+		{"of two, the first stays", []string{"a=1", "b=2", "a=3"}, []string{"a=new; Path=/", "b=2"}},
+		{"with white space", []string{" a =1"}, []string{"a=new; Path=/"}},
+		{"names in values and attributes", []string{"b=a=1", "c; a=1", "=a=2", "a", ""}, []string{"b=a=1", "c; a=1", "=a=2", "a", "", "a=new; Path=/"}},
+	} {
+		shared := append(slices.Clone(tt.old), "spare")[: len(tt.old) : len(tt.old)+1]
+		before := slices.Clone(shared[:cap(shared)])
+		h := http.Header{"Set-Cookie": shared, "X": {"y"}}
+		cookie.Put(h, "a=new; Path=/")
+		if got := h["Set-Cookie"]; !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+		if after := shared[:cap(shared)]; !slices.Equal(after, before) {
+			t.Errorf("%s: the slice that was there is now %q, was %q", tt.name, after, before)
+		}
+	}
+	h := http.Header{}
+	cookie.Put(h, "")
+	if len(h) != 0 {
+		t.Errorf("an empty line: got %v", h)
+	}
+}

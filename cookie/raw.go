@@ -1,0 +1,98 @@
+package cookie
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// A Raw is a cookie whose value the caller encodes and protects: a name and a
+// checked Policy. It is what the other cookies, and sessions, are written with;
+// most programs need only New, NewSigned and NewSealed.
+//
+// A Raw never changes and is safe for concurrent use. The zero Raw refuses to
+// read and to write.
+type Raw struct {
+	name    string
+	start   string // name=
+	tail    string // everything behind Max-Age
+	expired string
+}
+
+// NewRaw declares a cookie. Policy.MaxAge must be zero: the lifetime is given
+// with each line.
+func NewRaw(name string, p Policy) (*Raw, error) {
+	if p.MaxAge != 0 {
+		return nil, fmt.Errorf("cookie: Policy.MaxAge of %q is set; a Raw takes the lifetime with each line", name)
+	}
+	return newRaw(name, p)
+}
+
+func newRaw(name string, p Policy) (*Raw, error) {
+	if err := p.check(name); err != nil {
+		return nil, err
+	}
+	c := &Raw{name: name, start: name + "=", tail: p.attributes()}
+	// Max-Age for browsers, Expires for what knows only that; every other
+	// attribute as in the cookie itself, or it would not be the same cookie.
+	c.expired = c.start + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT" + c.tail
+	return c, nil
+}
+
+// Name returns the cookie's name.
+func (c *Raw) Name() string { return c.name }
+
+// Line returns the Set-Cookie line for value, which must consist of
+// cookie-octets (RFC 6265bis §4.1.1). maxAge is the lifetime, rounded up to
+// whole seconds; zero is until the browser closes. It is an error if name and
+// value are more than 4096 bytes or maxAge is negative or more than 400 days;
+// nothing is ever cut or replaced.
+func (c *Raw) Line(value string, maxAge time.Duration) (string, error) {
+	if c == nil || c.name == "" {
+		return "", errUndeclared
+	}
+	if n := len(c.name) + len(value); n > maxSize {
+		return "", c.tooLong(n)
+	}
+	if i := badOctet(value); i >= 0 {
+		return "", fmt.Errorf("cookie: the value of %q has at byte %d what no cookie can carry; want printable ASCII without space and \",;\\", c.name, i)
+	}
+	if maxAge == 0 {
+		return c.start + value + c.tail, nil
+	}
+	if maxAge < 0 || maxAge > maxLifetime {
+		return "", checkMaxAge("the lifetime", maxAge)
+	}
+	var digits [20]byte
+	age := strconv.AppendInt(digits[:0], seconds(maxAge), 10)
+	return c.start + value + maxAgeIs + string(age) + c.tail, nil
+}
+
+const maxAgeIs = "; Max-Age="
+
+// appendTail appends what stands behind the value in a line.
+func (c *Raw) appendTail(b []byte, maxAge time.Duration) []byte {
+	if maxAge > 0 {
+		b = strconv.AppendInt(append(b, maxAgeIs...), seconds(maxAge), 10)
+	}
+	return append(b, c.tail...)
+}
+
+func (c *Raw) tooLong(n int) error {
+	return fmt.Errorf("cookie: name and value of %q are %d bytes; browsers keep at most %d", c.name, n, maxSize)
+}
+
+// Expired returns the Set-Cookie line that deletes the cookie: the same
+// attributes, Max-Age=0 and Expires in the past.
+func (c *Raw) Expired() string { return c.expired }
+
+// Write puts the Set-Cookie line for value into h; see Line and Put.
+func (c *Raw) Write(h http.Header, value string, maxAge time.Duration) error {
+	line, err := c.Line(value, maxAge)
+	if err != nil {
+		return err
+	}
+	Put(h, line)
+	return nil
+}
