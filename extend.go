@@ -1,0 +1,50 @@
+package coatcheck
+
+import "context"
+
+// What a Store may offer beside the contract. As finds it, also behind wrappers
+// that have a method Unwrap() Store, as http.ResponseController does. A wrapper
+// implements none of these itself unless it changes what they do.
+
+// A Watcher is a Store that tells of sessions as they end, in whatever process.
+type Watcher interface {
+	// Watch calls ready once, and ended for each id that is ended or replaced
+	// from then on, both from its own goroutine, until ctx ends or the
+	// connection is lost; then it returns an error.
+	Watch(ctx context.Context, ready func(), ended func(ID)) error
+}
+
+// A Pinger is a Store that can say whether its engine answers.
+type Pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// Stats counts what a store holds. A number that the engine cannot tell at a
+// bounded cost is -1.
+type Stats struct {
+	Sessions   int64 // live records, expired ones included that are not yet swept
+	Tombstones int64
+	Users      int64 // with a live record
+	Bytes      int64 // that the engine takes for all of it
+}
+
+// A Counter is a Store that knows its Stats.
+type Counter interface {
+	Stats(ctx context.Context) (Stats, error)
+}
+
+// As returns the store, or the first one that it wraps, that is a T.
+func As[T any](store Store) (T, bool) {
+	for store != nil {
+		if t, ok := store.(T); ok {
+			return t, true
+		}
+		u, ok := store.(interface{ Unwrap() Store })
+		if !ok {
+			break
+		}
+		store = u.Unwrap()
+	}
+	var zero T
+	return zero, false
+}

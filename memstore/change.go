@@ -1,0 +1,213 @@
+package memstore
+
+import (
+	"context"
+	"hash/maphash"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// graveTime is how long the tombstone of a replaced session stands (S4).
+const graveTime = 60 * time.Second
+
+// Create stores a new record. It fails with coatcheck.ErrExists or ErrEnded
+// where the id is in use, ErrEnded where the user was revoked, and ErrFull.
+func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if err := fits(rec); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refuse(rec, coatcheck.ID{}); err != nil {
+		return err
+	}
+	if !s.makeRoom(1, cost(len(rec.User), len(rec.Data)), 0) {
+		return coatcheck.ErrFull
+	}
+	sh := s.shard(rec.ID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.add(sh, rec)
+	return nil
+}
+
+// refuse reports why the record cannot be made live. Who holds mu gets an
+// answer that stands.
+func (s *Store) refuse(rec coatcheck.Record, old coatcheck.ID) error {
+	if _, e := s.lookupAlone(rec.ID); e != nil {
+		if e.state == isEnded {
+			return coatcheck.ErrEnded
+		}
+		return coatcheck.ErrExists
+	}
+	if s.refused(rec, old) {
+		return coatcheck.ErrEnded
+	}
+	return nil
+}
+
+// lookupAlone is lookup for the holder of mu alone. Other shards' ids and the
+// states of entries do not change meanwhile.
+func (s *Store) lookupAlone(id coatcheck.ID) (uint32, *entry) {
+	sh := s.shard(id)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	return s.lookup(sh, &id)
+}
+
+// add makes the record live. Its bytes are reserved.
+func (s *Store) add(sh *shard, rec coatcheck.Record) {
+	slot := s.entries.take()
+	e := s.entries.at(slot)
+	e.id, e.state = rec.ID, isLive
+	e.set(rec)
+	sh.arena.put(slot, e, []byte(rec.User), rec.Data)
+	sh.ids.add(hashOf(&e.id), slot)
+	s.lower(slot, e)
+	s.live++
+	if rec.User == "" {
+		s.loose.push(&s.entries, slot)
+		s.looseBytes.Add(cost(0, len(rec.Data)))
+	} else {
+		s.chain(maphash.String(s.seed, rec.User), slot, e)
+	}
+}
+
+// Replace makes rec live and leaves a tombstone in place of old, in one step.
+func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if err := fits(rec); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot, err := s.has(old, was)
+	if err != nil {
+		return err
+	}
+	if err := s.refuse(rec, old); err != nil {
+		return err
+	}
+	need := cost(len(rec.User), len(rec.Data)) + int64(len(rec.ID)) // which the tombstone names
+	if !s.makeRoom(1, need, slot) {
+		return coatcheck.ErrFull
+	}
+	from, to := s.shard(old), s.shard(rec.ID)
+	// Only the holder of mu holds more than one shard, so any order will do.
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	if to != from {
+		to.mu.Lock()
+		defer to.mu.Unlock()
+	}
+	e := s.entries.at(slot)
+	if e.version != was { // an Update came between
+		s.bytes.Add(-need)
+		return coatcheck.ErrConflict
+	}
+	s.end(from, slot, e, rec.ID, rec.Seen.Add(graveTime).UnixMicro())
+	s.add(to, rec)
+	s.keepNext(rec.User, old, rec.ID)
+	return nil
+}
+
+// has returns the slot of a live id of that version.
+func (s *Store) has(id coatcheck.ID, version uint64) (uint32, error) {
+	sh := s.shard(id)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	slot, e, err := s.find(sh, id)
+	if err == nil && e.version != version {
+		err = coatcheck.ErrConflict
+	}
+	return slot, err
+}
+
+// End leaves a tombstone in place of id, whatever was there, and returns the
+// id that replaced it, if any. It fails with coatcheck.ErrFull where nothing
+// was there and there is no room for a tombstone.
+func (s *Store) End(ctx context.Context, id coatcheck.ID, until time.Time) (next coatcheck.ID, err error) {
+	if err := s.begin(ctx); err != nil {
+		return next, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sh := s.shard(id)
+	slot, e := s.lookupAlone(id)
+	if e == nil {
+		if !s.makeRoom(1, cost(0, 0), 0) {
+			return next, coatcheck.ErrFull
+		}
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		slot = s.entries.take()
+		e = s.entries.at(slot)
+		e.id = id
+		sh.ids.add(hashOf(&e.id), slot)
+		s.bury(sh, slot, e, next, until.UnixMicro())
+		return next, nil
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e.state == isEnded {
+		e.deadline = max(e.deadline, until.UnixMicro())
+		return sh.arena.successor(e), nil
+	}
+	s.end(sh, slot, e, next, until.UnixMicro())
+	return next, nil
+}
+
+// end turns a live entry into a tombstone.
+func (s *Store) end(sh *shard, slot uint32, e *entry, next coatcheck.ID, until int64) {
+	s.unlist(sh, slot, e)
+	sh.arena.drop(e)
+	s.bytes.Add(cost(0, 0))
+	s.bury(sh, slot, e, next, until)
+}
+
+// bury makes an entry with nothing but an id a tombstone.
+func (s *Store) bury(sh *shard, slot uint32, e *entry, next coatcheck.ID, until int64) {
+	*e = entry{id: e.id, state: isEnded, deadline: until}
+	var successor []byte
+	if !next.IsZero() {
+		successor = next[:]
+	}
+	sh.arena.put(slot, e, nil, successor)
+	s.lower(slot, e)
+	s.ended++
+}
+
+// unlist takes a live entry out of the lists and the count, and gives back its
+// bytes.
+func (s *Store) unlist(sh *shard, slot uint32, e *entry) {
+	user, data := sh.arena.item(e)
+	size := cost(len(user), len(data))
+	if len(user) == 0 {
+		s.loose.remove(&s.entries, slot)
+		s.looseBytes.Add(-size)
+	} else {
+		s.unchain(maphash.Bytes(s.seed, user), slot, e)
+	}
+	s.bytes.Add(-size)
+	s.live--
+}
+
+// remove makes the id of an entry unknown.
+func (s *Store) remove(sh *shard, slot uint32, e *entry) {
+	if e.state == isLive {
+		s.unlist(sh, slot, e)
+	} else {
+		_, successor := sh.arena.item(e)
+		s.bytes.Add(-cost(0, len(successor)))
+		s.ended--
+	}
+	sh.arena.drop(e)
+	sh.ids.remove(hashOf(&e.id), slot)
+	s.entries.give(slot)
+}

@@ -1,0 +1,100 @@
+package memstore
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+)
+
+// EntryCost is what an entry counts beside user and data.
+const EntryCost = entryCost
+
+// Chain tells users apart whose sessions do not share a chain.
+func (s *Store) Chain(user string) uint64 {
+	hash := maphash.String(s.seed, user)
+	return hash%shardCount<<32 | hash>>32
+}
+
+// Audit counts everything again and compares.
+func (s *Store) Audit() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	differ := func(what string, got, want int64) {
+		if got != want {
+			errs = append(errs, fmt.Errorf("%s: got %d, want %d", what, got, want))
+		}
+	}
+	var live, ended, loose, looseBytes, bytes, indexed, listed int64
+	used := make(map[*shard]map[uint32]int)
+	for slot := uint32(1); slot <= s.entries.count; slot++ {
+		e := s.entries.at(slot)
+		if e.state == isFree {
+			continue
+		}
+		sh := s.shard(e.id)
+		if found, _ := s.lookup(sh, &e.id); found != slot {
+			errs = append(errs, fmt.Errorf("slot %d: its id finds slot %d", slot, found))
+		}
+		if s.due[slot/groupSize] > e.due() {
+			errs = append(errs, fmt.Errorf("slot %d: due before its group", slot))
+		}
+		user, data := sh.arena.item(e)
+		if used[sh] == nil {
+			used[sh] = make(map[uint32]int)
+		}
+		used[sh][e.block] += itemHead + len(user) + len(data)
+		size := cost(len(user), len(data))
+		bytes += size
+		switch {
+		case e.state == isEnded:
+			ended++
+		case len(user) == 0:
+			live++
+			loose++
+			looseBytes += size
+		default:
+			live++
+			listed++
+			if first := s.firstOf(string(user)); first == 0 {
+				errs = append(errs, fmt.Errorf("slot %d: its user has no chain", slot))
+			}
+		}
+	}
+	for user, r := range s.revoked {
+		bytes += r.cost(user)
+		if r.until < s.revokedDue {
+			errs = append(errs, errors.New("a revocation is due before revokedDue"))
+		}
+	}
+	for i := range s.shards {
+		sh := &s.shards[i]
+		indexed += int64(sh.ids.count)
+		for n, b := range sh.arena.blocks {
+			differ(fmt.Sprintf("bytes in use of block %d", n), int64(b.used), int64(used[sh][uint32(n)]))
+			if b.buf != nil && uint32(n) != sh.arena.filling-1 && 3*b.used < 2*cap(b.buf) {
+				errs = append(errs, fmt.Errorf("block %d: %d of %d bytes in use", n, b.used, cap(b.buf)))
+			}
+		}
+	}
+	var chained, looseListed int64
+	for i := range s.users {
+		for _, w := range s.users[i].words {
+			for slot := uint32(w); slot != 0; slot = s.entries.at(slot).next {
+				chained++
+			}
+		}
+	}
+	for slot := s.loose.first; slot != 0; slot = s.entries.at(slot).next {
+		looseListed++
+	}
+	differ("live", s.live, live)
+	differ("ended", s.ended, ended)
+	differ("ids", indexed, live+ended)
+	differ("loose", s.loose.count, loose)
+	differ("loose, listed", looseListed, loose)
+	differ("bytes of loose", s.looseBytes.Load(), looseBytes)
+	differ("bytes", s.bytes.Load(), bytes)
+	differ("chained", chained, listed)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,231 @@
+package memstore_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/memstore"
+)
+
+func small(t *testing.T, sessions int) *memstore.Store {
+	store := memstore.New(memstore.Config{MaxSessions: sessions})
+	t.Cleanup(func() { audit(t, store) })
+	return store
+}
+
+func full(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, coatcheck.ErrFull) {
+		t.Errorf("%s: got error %v, want ErrFull", what, err)
+	}
+}
+
+func states(t *testing.T, store coatcheck.Store, recs ...coatcheck.Record) string {
+	t.Helper()
+	var s []string
+	for _, rec := range recs {
+		s = append(s, is(t, store, rec.ID))
+	}
+	return fmt.Sprint(s)
+}
+
+func want(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %s, want %s", what, got, want)
+	}
+}
+
+// G14: anonymous sessions go first, those first that were idle the longest.
+func TestAnonymousGoFirst(t *testing.T) {
+	t.Parallel()
+	store := small(t, 4)
+	login := create(t, store, record("a", 0))
+	one := create(t, store, record("", 1))
+	two := create(t, store, record("", 2))
+	three := create(t, store, record("", 3))
+	if err := store.Touch(t.Context(), one.ID, three.Seen.Add(time.Second), three.Expires); err != nil {
+		t.Fatal(err)
+	}
+	create(t, store, record("b", 4))
+	want(t, "the first was touched, so the second goes", states(t, store, login, one, two, three), "[live live unknown live]")
+	create(t, store, record("", 5))
+	want(t, "the third is the oldest now", states(t, store, login, one, two, three), "[live live unknown unknown]")
+	create(t, store, record("", 6))
+	want(t, "a touch saves a session once", states(t, store, login, one, two, three), "[live unknown unknown unknown]")
+}
+
+// G14: no login is ever pushed out, and no tombstone before its time.
+func TestLoginsAndTombstonesStay(t *testing.T) {
+	t.Parallel()
+	store := small(t, 4)
+	a, b := create(t, store, record("a", 0)), create(t, store, record("b", 0))
+	ended := create(t, store, record("a", 0))
+	never := record("", 0)
+	until := start.Add(time.Minute)
+	for _, id := range []coatcheck.ID{ended.ID, never.ID} {
+		if _, err := store.End(t.Context(), id, until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full(t, "Create of a login", store.Create(t.Context(), record("c", 0)))
+	full(t, "Create of an anonymous session", store.Create(t.Context(), record("", 0)))
+	full(t, "Replace", store.Replace(t.Context(), a.ID, a.Version, record("a", 1)))
+	_, err := store.End(t.Context(), record("", 0).ID, until)
+	full(t, "End of an unknown id", err)
+	want(t, "a full store", states(t, store, a, b, ended, never), "[live live ended ended]")
+
+	if _, err := store.End(t.Context(), b.ID, until); err != nil {
+		t.Errorf("End of a session in a full store: %v", err)
+	}
+	if n := sweepAll(t, store, until.Add(time.Microsecond)); n != 3 {
+		t.Errorf("Sweep: removed %d, want 3", n)
+	}
+	create(t, store, record("c", 0))
+	want(t, "after Sweep", states(t, store, a, b, ended, never), "[live unknown unknown unknown]")
+}
+
+// A revocation finds room also where there is none, and counts.
+func TestRevocationIsNeverRefused(t *testing.T) {
+	t.Parallel()
+	store := small(t, 2)
+	a := create(t, store, record("a", 0))
+	anonymous := create(t, store, record("", 0))
+	until := start.Add(time.Minute)
+	for _, user := range []string{"b", "c", "a"} {
+		if _, err := store.EndUser(t.Context(), user, start, until); err != nil {
+			t.Errorf("EndUser(%q) in a full store: %v", user, err)
+		}
+	}
+	want(t, "after three revocations", states(t, store, a, anonymous), "[ended unknown]")
+	full(t, "Create", store.Create(t.Context(), record("d", 0)))
+	if n := sweepAll(t, store, until.Add(time.Microsecond)); n != 4 {
+		t.Errorf("Sweep: removed %d, want a tombstone and three revocations", n)
+	}
+	if stats, _ := store.Stats(t.Context()); stats != (coatcheck.Stats{}) {
+		t.Errorf("after Sweep: got %+v, want nothing", stats)
+	}
+}
+
+// A login from an anonymous session pushes out others, but never that one.
+func TestReplaceMakesRoom(t *testing.T) {
+	t.Parallel()
+	store := small(t, 3)
+	mine := create(t, store, record("", 0))
+	one, two := create(t, store, record("", 1)), create(t, store, record("", 2))
+	login := record("a", 3)
+	if err := store.Replace(t.Context(), mine.ID, mine.Version, login); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "after a login", states(t, store, mine, login, one, two), "[ended live unknown live]")
+	again := record("b", 4)
+	full(t, "Replace with nothing but itself to push out", store.Replace(t.Context(), two.ID, two.Version, again))
+	want(t, "after a login that was refused", states(t, store, mine, login, two, again), "[ended live live unknown]")
+	if err := store.Replace(t.Context(), two.ID, 99, again); !errors.Is(err, coatcheck.ErrConflict) {
+		t.Errorf("Replace from another version in a full store: got %v, want ErrConflict", err)
+	}
+}
+
+func TestMaxBytes(t *testing.T) {
+	t.Parallel()
+	const each = memstore.EntryCost + 100
+	store := memstore.New(memstore.Config{MaxBytes: 3 * (each + 1)})
+	a := create(t, store, record("a", 0))
+	one, two := create(t, store, record("", 1)), create(t, store, record("", 2))
+
+	huge := record("b", 0)
+	huge.Data = make([]byte, 4*each)
+	full(t, "Create of what could never fit", store.Create(t.Context(), huge))
+	want(t, "nothing goes in vain", states(t, store, a, one, two), "[live live live]")
+
+	grown := a
+	grown.Version, grown.Data = 2, make([]byte, 150)
+	if err := store.Update(t.Context(), grown, 1); err != nil {
+		t.Errorf("Update that pushes out another: %v", err)
+	}
+	want(t, "after an update that grew", states(t, store, a, one, two), "[live unknown live]")
+
+	// The session that grows is itself the next to go, and does not.
+	grown = two
+	grown.Version, grown.Data = 2, make([]byte, 1000)
+	full(t, "Update beyond the bound", store.Update(t.Context(), grown, 1))
+	if stored, err := store.Load(t.Context(), two.ID); err != nil || stored.Version != 1 {
+		t.Errorf("after a refused Update: got version %d and error %v, want it as it was", stored.Version, err)
+	}
+	grown.Data = make([]byte, 99)
+	if err := store.Update(t.Context(), grown, 1); err != nil {
+		t.Errorf("Update that shrinks: %v", err)
+	}
+	audit(t, store)
+}
+
+// A flood of anonymous visitors fills the store and no more, and every login
+// survives it.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	const bound, logins = 1000, 500
+	store := small(t, bound)
+	var users []coatcheck.Record
+	for i := range logins {
+		users = append(users, create(t, store, record(fmt.Sprint("user", i), i)))
+	}
+	for i := range 20 * bound {
+		create(t, store, record("", i))
+	}
+	for _, rec := range users {
+		if got := is(t, store, rec.ID); got != "live" {
+			t.Fatalf("a login is %s, want live", got)
+		}
+	}
+	if stats, _ := store.Stats(t.Context()); stats.Sessions != bound {
+		t.Errorf("got %d sessions, want %d", stats.Sessions, bound)
+	}
+}
+
+// The bounds hold also while many write at once.
+func TestBoundsUnderLoad(t *testing.T) {
+	t.Parallel()
+	store := memstore.New(memstore.Config{MaxSessions: 300, MaxBytes: 300 * (memstore.EntryCost + 60)})
+	ctx := t.Context()
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 2000 {
+				rec := record("", i)
+				if (i+worker)%3 == 0 {
+					rec.User = fmt.Sprint("user", i%20)
+				}
+				if err := store.Create(ctx, rec); err != nil && !errors.Is(err, coatcheck.ErrFull) && !errors.Is(err, coatcheck.ErrEnded) {
+					t.Error(err)
+				}
+				grown := rec
+				grown.Version, grown.Data = 2, make([]byte, i%300)
+				_ = store.Update(ctx, grown, 1)
+				_ = store.Touch(ctx, rec.ID, rec.Seen.Add(time.Second), rec.Expires)
+				switch i % 5 {
+				case 0:
+					_ = store.Replace(ctx, rec.ID, 2, record("user", i))
+				case 1:
+					_, _ = store.End(ctx, rec.ID, rec.Seen)
+				case 2:
+					_, _ = store.EndUser(ctx, fmt.Sprint("user", i%20), rec.Seen, rec.Seen.Add(time.Second))
+				case 3:
+					_, _ = store.Sweep(ctx, rec.Seen.Add(time.Hour), 20)
+				}
+				if stats, err := store.Stats(ctx); err != nil || stats.Sessions+stats.Tombstones > 300 {
+					t.Errorf("got %+v and error %v, want at most 300", stats, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	audit(t, store)
+	sweepAll(t, store, start.Add(1000*time.Hour))
+	if stats, _ := store.Stats(ctx); stats != (coatcheck.Stats{}) {
+		t.Errorf("after Sweep: got %+v, want nothing", stats)
+	}
+}

@@ -1,0 +1,145 @@
+package coatcheck
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// An ID is a record's key in the store: the SHA-256 of a label and the random
+// part of the session's token. It does not open anything: nobody can compute
+// the token, and so the cookie, from it. It is still kept out of logs; every
+// way to print an ID prints its Handle. Stores use the bytes themselves, id[:].
+type ID [sha256.Size]byte
+
+// handleLabel keeps handles apart from every other use of SHA-256 here.
+const handleLabel = "coatcheck/handle/v1\x00"
+
+// Handle returns the public name of the session: 9 bytes of a hash of the ID,
+// as 12 characters of base64url. It is what lists, logs and events show, and
+// it is useless as a cookie.
+func (id ID) Handle() string {
+	var b [len(handleLabel) + len(id)]byte
+	n := copy(b[:], handleLabel)
+	copy(b[n:], id[:])
+	sum := sha256.Sum256(b[:])
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// IsZero reports whether the ID names no session.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// String returns the Handle.
+func (id ID) String() string { return id.Handle() }
+
+// Format prints the Handle, whatever the verb.
+func (id ID) Format(f fmt.State, _ rune) { fmt.Fprint(f, id.Handle()) }
+
+// MarshalText returns the Handle.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.Handle()), nil }
+
+// A Record is what the store keeps of one session. All times are UTC and whole
+// microseconds; a store keeps them exactly.
+type Record struct {
+	ID       ID
+	Version  uint64    // 64 random bits, new with each commit; never 0
+	User     string    // the logged-in user, compared byte for byte; empty = anonymous
+	Began    time.Time // start of the request that logged in, or for an anonymous session that made it
+	Created  time.Time // when the session began; a renewed token keeps it
+	Seen     time.Time // last activity; moved by Touch and Update; never indexed
+	Expires  time.Time // end by idleness, never after Deadline; moved by Touch and Update; never indexed
+	Deadline time.Time // end of the session's life, whatever it does
+	Data     []byte    // opaque to the store; read-only for everyone from the moment it is passed
+}
+
+// Format prints who, what and when, and neither the data nor the id.
+func (r Record) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "{session %s user %q data %d bytes deadline %s}",
+		r.ID.Handle(), r.User, len(r.Data), r.Deadline.UTC().Format(time.RFC3339))
+}
+
+// Errors of the store contract. Stores return them as they are or wrapped.
+var (
+	ErrNotFound = errors.New("coatcheck: no such session")
+	ErrExists   = errors.New("coatcheck: session id already in use")
+	ErrConflict = errors.New("coatcheck: session changed meanwhile")
+	ErrFull     = errors.New("coatcheck: session store is full")
+
+	// ErrEnded says that the session, or every session of its user, was ended.
+	// Stores return it as an *EndedError where they know more.
+	ErrEnded = errors.New("coatcheck: session has ended")
+)
+
+// An EndedError is the ErrEnded of one id.
+type EndedError struct {
+	Next  ID        // the id that replaced this one; zero if none did
+	Until time.Time // how long the tombstone stands
+}
+
+// Error says that the session has ended.
+func (e *EndedError) Error() string { return ErrEnded.Error() }
+
+// Is makes errors.Is(err, ErrEnded) true.
+func (e *EndedError) Is(target error) bool { return target == ErrEnded }
+
+// A Store keeps records. Applications choose one and hand it to New; only
+// authors of stores call or implement its methods. The package storetest
+// checks a store against the rules below; docs/spec/store.md has their reasons.
+//
+// An id is in one of three states: unknown, live (a record), or ended (a
+// tombstone: the id, a time until which it stands, and perhaps the id that
+// replaced it; no data, no user). A tombstone stands at least until its time.
+// A store may forget it later than that, never earlier: the caller compares.
+//
+//   - S1: An unknown id is ErrNotFound.
+//   - S2: Create never replaces a record (ErrExists) nor a tombstone (ErrEnded).
+//   - S3: Update writes only where the stored Version is was (else ErrConflict),
+//     never creates (ErrNotFound), and never moves Seen or Expires back behind
+//     a Touch. It does not change the User.
+//   - S4: After Replace rec is live and old is a tombstone naming rec.ID, with
+//     data and user index moved: all or nothing to every observer that knows
+//     only old. Its tombstone stands for 60 seconds from rec.Seen, or longer.
+//     The stored Version of old must be was. It returns what Update returns
+//     for old, and what Create returns for rec.
+//   - S5: Touch moves Seen and Expires forward, never back, and changes neither
+//     Version nor Data nor an index. Equal or earlier values succeed.
+//   - S6: End removes data, user and index entry and leaves a tombstone until
+//     until, also where nothing was. An existing tombstone keeps its successor
+//     and the later of the two times. End returns that successor, or the zero ID.
+//   - S7: While a tombstone stands no call makes that id live.
+//   - S8: EndUser ends every live session of user except those in keep, and
+//     returns their ids. Until until it also refuses (ErrEnded) a Create or
+//     Replace with that User whose Began is not after at, except a Replace
+//     whose old id is kept: its new id is then kept too. It is linearizable
+//     with both.
+//   - S9: User returns each live record of exactly that user, compared byte for
+//     byte, at a cost that grows with that user's sessions only.
+//   - S10: No live record with a User is ever missing from User.
+//   - S11: Sweep removes, at most max of them, tombstones and revocations past
+//     their until, records past Deadline and, as far as a bounded pass finds
+//     them, records past Expires, all as of now. Readers are never locked out
+//     by it. A store whose engine expires by itself does so 60 seconds past
+//     Expires and may return 0.
+//   - S12: Data and times come back exactly. Bytes once returned never change.
+//   - S13: A store is safe for concurrent use. A cancelled context gives its
+//     error and leaves the state before or the state after.
+//   - S14: A store does not retry, has no clock beside its engine's expiry, and
+//     no policy: an expired record is live until it is swept.
+//   - S15: Any other error means that the call may or may not have been applied.
+//
+// The user in Create, Replace, EndUser and User is at most 255 bytes of UTF-8.
+// A Record with an empty User is in no index.
+type Store interface {
+	Load(ctx context.Context, id ID) (Record, error)
+	Create(ctx context.Context, rec Record) error
+	Update(ctx context.Context, rec Record, was uint64) error
+	Replace(ctx context.Context, old ID, was uint64, rec Record) error
+	Touch(ctx context.Context, id ID, seen, expires time.Time) error
+	End(ctx context.Context, id ID, until time.Time) (next ID, err error)
+	EndUser(ctx context.Context, user string, at, until time.Time, keep ...ID) ([]ID, error)
+	User(ctx context.Context, user string) ([]Record, error)
+	Sweep(ctx context.Context, now time.Time, max int) (removed int, err error)
+}

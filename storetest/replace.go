@@ -1,0 +1,172 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// graveTime is how long the tombstone of a replaced session stands at least.
+const graveTime = 60 * time.Second
+
+var replaceRules = []rule{
+	{"S4", "Replace makes rec live and old a tombstone naming it, with data and user index moved", tryReplace},
+	{"S4", "the tombstone of a replaced session stands for 60 seconds from rec.Seen, or longer", tryReplaceUntil},
+	{"S4", "Replace from another version is ErrConflict and leaves everything as it was", tryReplaceConflict},
+	{"S4", "Replace of an unknown or ended session makes nothing", tryReplaceGone},
+	{"S4", "Replace onto an id that is live or ended leaves both as they were", tryReplaceOnto},
+}
+
+// replaced returns an error unless old is a tombstone that names rec and
+// stands long enough.
+func (e *env) replaced(ctx context.Context, old coatcheck.ID, rec coatcheck.Record) error {
+	stone, err := e.tombstone(ctx, old)
+	if err == nil && stone.Next != rec.ID {
+		err = wrong("tombstone of the replaced session", "got successor %v, want %v", named(stone.Next), rec.ID)
+	}
+	if err == nil && stone.Until.Before(rec.Seen.Add(graveTime)) {
+		err = wrong("tombstone of the replaced session", "stands until %v, want 60s from %v or longer", stone.Until, rec.Seen)
+	}
+	return err
+}
+
+func tryReplace(ctx context.Context, e *env) error {
+	user, other := newUser(), newUser()
+	bystander := e.record(user)
+	errs := []error{e.create(ctx, bystander)}
+	for _, c := range []struct{ from, to string }{
+		{"", ""}, {"", user}, {user, user}, {user, other}, {user, ""},
+	} {
+		a := e.record(c.from)
+		b := e.renewed(a, c.to)
+		d := e.renewed(b, c.to)
+		err := errors.Join(
+			e.create(ctx, a),
+			got("Replace", e.Replace(ctx, a.ID, a.Version, b), nil),
+			e.live(ctx, b),
+			e.replaced(ctx, a.ID, b),
+			got("Update of the replaced session", e.Update(ctx, next(a), a.Version), coatcheck.ErrEnded),
+			got("Replace of what replaced it", e.Replace(ctx, b.ID, b.Version, d), nil),
+			e.live(ctx, d),
+			e.replaced(ctx, a.ID, b),
+			e.replaced(ctx, b.ID, d),
+			e.listsAmong(ctx, user, c.to == user, bystander, d),
+			e.listsAmong(ctx, other, c.to == other, coatcheck.Record{}, d),
+			e.end(ctx, d.ID, coatcheck.ID{}, soon()),
+		)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s to %s: %w", role(c.from, user), role(c.to, user), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// listsAmong returns an error unless User returns the bystander, if any, and
+// rec where it is listed.
+func (e *env) listsAmong(ctx context.Context, user string, listed bool, bystander, rec coatcheck.Record) error {
+	var want []coatcheck.Record
+	if !bystander.ID.IsZero() {
+		want = append(want, bystander)
+	}
+	if listed {
+		want = append(want, rec)
+	}
+	return e.lists(ctx, user, want...)
+}
+
+func role(user, first string) string {
+	switch user {
+	case "":
+		return "anonymous"
+	case first:
+		return "user"
+	}
+	return "another user"
+}
+
+func tryReplaceUntil(ctx context.Context, e *env) error {
+	var errs []error
+	for _, ahead := range []time.Duration{0, time.Second, time.Hour} {
+		old := e.record("")
+		rec := e.renewed(old, newUser())
+		rec.Seen = old.Seen.Add(ahead)
+		errs = append(errs,
+			e.create(ctx, old),
+			got("Replace", e.Replace(ctx, old.ID, old.Version, rec), nil),
+			e.replaced(ctx, old.ID, rec))
+	}
+	return errors.Join(errs...)
+}
+
+func tryReplaceConflict(ctx context.Context, e *env) error {
+	user := newUser()
+	a := e.record(user)
+	b := next(a)
+	c := e.renewed(a, user)
+	return errors.Join(
+		e.create(ctx, a),
+		got("Replace from version 0", e.Replace(ctx, a.ID, 0, c), coatcheck.ErrConflict),
+		got("Replace from the version it brings", e.Replace(ctx, a.ID, c.Version, c), coatcheck.ErrConflict),
+		e.live(ctx, a),
+		e.notLive(ctx, c.ID),
+		e.lists(ctx, user, a),
+		got("Update", e.Update(ctx, b, a.Version), nil),
+		got("Replace from a version that is gone", e.Replace(ctx, a.ID, a.Version, c), coatcheck.ErrConflict),
+		e.live(ctx, b),
+		e.notLive(ctx, c.ID),
+		e.lists(ctx, user, b),
+		got("Touch", e.Touch(ctx, a.ID, b.Seen, b.Expires), nil),
+	)
+}
+
+func tryReplaceGone(ctx context.Context, e *env) error {
+	user, until := newUser(), soon()
+	unknown, gone, renewed := e.record(user), e.record(user), e.record(user)
+	heir := e.renewed(renewed, user)
+	one, two, three := e.record(user), e.record(user), e.record(user)
+	return errors.Join(
+		got("Replace of an unknown id", e.Replace(ctx, unknown.ID, 0, one), coatcheck.ErrNotFound),
+		e.unknown(ctx, unknown.ID),
+		e.notLive(ctx, one.ID),
+
+		e.create(ctx, gone),
+		e.end(ctx, gone.ID, coatcheck.ID{}, until),
+		got("Replace of an ended session", e.Replace(ctx, gone.ID, gone.Version, two), coatcheck.ErrEnded),
+		e.ended(ctx, gone.ID, coatcheck.ID{}, until),
+		e.notLive(ctx, two.ID),
+
+		e.create(ctx, renewed),
+		got("Replace", e.Replace(ctx, renewed.ID, renewed.Version, heir), nil),
+		got("Replace of a replaced session", e.Replace(ctx, renewed.ID, renewed.Version, three), coatcheck.ErrEnded),
+		e.replaced(ctx, renewed.ID, heir),
+		e.notLive(ctx, three.ID),
+		e.lists(ctx, user, heir),
+	)
+}
+
+func tryReplaceOnto(ctx context.Context, e *env) error {
+	user, other, until := newUser(), newUser(), soon()
+	old, taken, dead := e.record(user), e.record(other), e.record(other)
+	ontoTaken, ontoDead, ontoSelf := e.renewed(old, user), e.renewed(old, user), next(old)
+	ontoTaken.ID, ontoDead.ID = taken.ID, dead.ID
+	errs := []error{
+		e.create(ctx, old),
+		e.create(ctx, taken),
+		e.end(ctx, dead.ID, coatcheck.ID{}, until),
+		got("Replace onto a live id", e.Replace(ctx, old.ID, old.Version, ontoTaken), coatcheck.ErrExists),
+		got("Replace onto an ended id", e.Replace(ctx, old.ID, old.Version, ontoDead), coatcheck.ErrEnded),
+	}
+	if e.Replace(ctx, old.ID, old.Version, ontoSelf) == nil {
+		errs = append(errs, wrong("Replace of a session by itself", "got no error"))
+	}
+	return errors.Join(append(errs,
+		e.live(ctx, old),
+		e.live(ctx, taken),
+		e.ended(ctx, dead.ID, coatcheck.ID{}, until),
+		e.lists(ctx, user, old),
+		e.lists(ctx, other, taken),
+	)...)
+}

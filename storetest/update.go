@@ -1,0 +1,137 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+var updateRules = []rule{
+	{"S3", "Update writes where the stored Version is was", tryUpdate},
+	{"S3", "Update writes nothing where it is another", tryUpdateConflict},
+	{"S3", "Update never creates", tryUpdateUnknown},
+	{"S3", "Update never brings back an ended session", tryUpdateEnded},
+	{"S3", "Update never moves Seen or Expires back behind a Touch", tryUpdateTouched},
+	{"S3", "Update does not change the User", tryUpdateUser},
+}
+
+func tryUpdate(ctx context.Context, e *env) error {
+	user := newUser()
+	rec := e.record(user)
+	two := next(rec)
+	three := next(two)
+	// All of it is written, also what the core leaves as it was.
+	three.Began, three.Created = three.Began.Add(time.Second), three.Created.Add(time.Second)
+	three.Deadline = three.Deadline.Add(-time.Hour)
+	return errors.Join(
+		e.create(ctx, rec),
+		got("Update", e.Update(ctx, two, rec.Version), nil),
+		e.live(ctx, two),
+		e.lists(ctx, user, two),
+		got("Update", e.Update(ctx, three, two.Version), nil),
+		e.live(ctx, three),
+		e.lists(ctx, user, three),
+	)
+}
+
+func tryUpdateConflict(ctx context.Context, e *env) error {
+	user := newUser()
+	rec := e.record(user)
+	two := next(rec)
+	three := next(two)
+	return errors.Join(
+		e.create(ctx, rec),
+		got("Update from version 0", e.Update(ctx, two, 0), coatcheck.ErrConflict),
+		got("Update from the version it brings", e.Update(ctx, two, two.Version), coatcheck.ErrConflict),
+		got("Update from a near version", e.Update(ctx, two, rec.Version^1<<63), coatcheck.ErrConflict),
+		e.live(ctx, rec),
+		got("Update", e.Update(ctx, two, rec.Version), nil),
+		got("Update from a version that is gone", e.Update(ctx, three, rec.Version), coatcheck.ErrConflict),
+		e.live(ctx, two),
+		e.lists(ctx, user, two),
+	)
+}
+
+func tryUpdateUnknown(ctx context.Context, e *env) error {
+	user := newUser()
+	rec := e.record(user)
+	return errors.Join(
+		got("Update of an unknown id", e.Update(ctx, next(rec), rec.Version), coatcheck.ErrNotFound),
+		got("Update of an unknown id from version 0", e.Update(ctx, rec, 0), coatcheck.ErrNotFound),
+		e.unknown(ctx, rec.ID),
+		e.lists(ctx, user),
+	)
+}
+
+func tryUpdateEnded(ctx context.Context, e *env) error {
+	user, until := newUser(), soon()
+	rec := e.record(user)
+	return errors.Join(
+		e.create(ctx, rec),
+		e.end(ctx, rec.ID, coatcheck.ID{}, until),
+		got("Update after End", e.Update(ctx, next(rec), rec.Version), coatcheck.ErrEnded),
+		got("Update after End, from version 0", e.Update(ctx, next(rec), 0), coatcheck.ErrEnded),
+		e.ended(ctx, rec.ID, coatcheck.ID{}, until),
+		e.lists(ctx, user),
+	)
+}
+
+func tryUpdateTouched(ctx context.Context, e *env) error {
+	user := newUser()
+	rec := e.record(user)
+	touched := rec
+	touched.Seen, touched.Expires = rec.Seen.Add(time.Minute), rec.Expires.Add(time.Minute)
+	// A commit that was prepared before the touch.
+	late := next(rec)
+	stored := late
+	stored.Seen, stored.Expires = touched.Seen, touched.Expires
+	// One of its times is newer, the other is not.
+	mixed := next(late)
+	mixed.Seen = touched.Seen.Add(time.Minute)
+	stored2 := mixed
+	stored2.Expires = touched.Expires
+	mixed2 := next(stored2)
+	mixed2.Seen = rec.Seen
+	stored3 := mixed2
+	stored3.Seen = stored2.Seen
+	return errors.Join(
+		e.create(ctx, rec),
+		got("Touch", e.Touch(ctx, rec.ID, touched.Seen, touched.Expires), nil),
+		e.live(ctx, touched),
+		got("Update", e.Update(ctx, late, rec.Version), nil),
+		e.live(ctx, stored),
+		e.lists(ctx, user, stored),
+		got("Update", e.Update(ctx, mixed, late.Version), nil),
+		e.live(ctx, stored2),
+		got("Update", e.Update(ctx, mixed2, mixed.Version), nil),
+		e.live(ctx, stored3),
+	)
+}
+
+func tryUpdateUser(ctx context.Context, e *env) error {
+	user, other := newUser(), newUser()
+	rec, anonymous := e.record(user), e.record("")
+	errs := []error{e.create(ctx, rec), e.create(ctx, anonymous)}
+	for _, c := range []struct {
+		from coatcheck.Record
+		to   string
+	}{{rec, other}, {rec, ""}, {anonymous, other}} {
+		// Whether such a call is an error is the store's choice.
+		stored, err := e.Load(ctx, c.from.ID)
+		errs = append(errs, got("Load", err, nil))
+		changed := next(stored)
+		changed.User = c.to
+		_ = e.Update(ctx, changed, stored.Version)
+		if stored, err = e.Load(ctx, c.from.ID); err == nil && stored.User != c.from.User {
+			err = wrong("Update", "changed the User")
+		}
+		errs = append(errs, err)
+	}
+	list, err := e.User(ctx, user)
+	if err == nil && indexOf(list, rec.ID) < 0 {
+		err = wrong("Update with another User", "took the session out of the user's list")
+	}
+	return errors.Join(append(errs, err, e.lists(ctx, other))...)
+}
