@@ -1,0 +1,443 @@
+package coatcheck
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// settle commits what is pending before the first byte, makes the automatic
+// touch, and puts the session's headers into the response, which then enters
+// the next phase.
+func (s *Session) settle(next uint32) error {
+	if !s.lock() {
+		return errStuck
+	}
+	defer s.unlock()
+	s.commit(next)
+	if s.err != nil && !s.quiet {
+		return s.err
+	}
+	s.touchIfDue()
+	s.putHeaders()
+	// With the latch held: a goroutine of the handler that commits now must
+	// find that its cookie comes too late.
+	s.x.out.state.Store(next)
+	return nil
+}
+
+// settleLate commits what changed after the first byte. It needs no cookie, or
+// it would have been refused. No handler can see an error any more.
+func (s *Session) settleLate() {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if s.err != nil {
+		return
+	}
+	s.commit(s.x.phase())
+	if s.err != nil && !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) {
+		s.x.m.event(Event{Kind: Late, Handle: s.handle(), Reason: "not saved after the response"})
+	}
+}
+
+// close ends the request's use of the session; phase is that of the response
+// before. After a panic it also leaves our headers to whoever answers.
+func (s *Session) close(phase uint32) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if phase == open {
+		s.putHeaders()
+	}
+	if s.stream != nil && phase != hijacked {
+		s.x.m.streams.remove(s.stream)
+	}
+}
+
+func (s *Session) pending() bool {
+	return len(s.ops) > 0 || s.identity != keepToken || s.drop || s.left || s.remember != 0
+}
+
+// commit stores what is pending; phase is that of the response, or the one it is
+// about to enter. The latch is held.
+func (s *Session) commit(phase uint32) {
+	if s.err != nil || !s.pending() {
+		return
+	}
+	// Detached: a client that leaves must not leave half a login behind (G5).
+	// But http.TimeoutHandler has answered when the deadline has passed.
+	c := &commitment{now: clock()}
+	c.ctx = deadline{parent: s.x.Context, detached: true, at: c.now.Add(commitTimeout)}
+	defer c.ctx.end()
+	err := error(ErrLate)
+	if s.x.Context.Err() != context.DeadlineExceeded {
+		err = s.commitTo(c, phase)
+	}
+	if err != nil {
+		s.fail(err)
+	}
+}
+
+func (s *Session) commitTo(c *commitment, phase uint32) error {
+	if s.left {
+		if err := s.commitLogout(&c.ctx); err != nil {
+			return err
+		}
+	}
+	if s.live {
+		return s.commitLive(c, phase)
+	}
+	return s.commitNew(c, phase)
+}
+
+// commitLogout ends the session that the browser brought, and the one that a
+// login meanwhile made of it.
+func (s *Session) commitLogout(ctx context.Context) error {
+	m := s.x.m
+	if s.readOnly() && !(s.noCookie && s.leaving.IsZero()) {
+		return ErrReadOnly
+	}
+	s.x.out.sid, s.x.out.marker = "", ""
+	// The chain ends: each link was a login or renewal within the last minute.
+	for id := s.leaving; !id.IsZero(); {
+		next, err := m.endOne(ctx, id, LoggedOut, s.leaver)
+		if err != nil { // perhaps applied; a second time does no harm
+			if next, err = m.endOne(ctx, id, LoggedOut, s.leaver); err != nil {
+				return err
+			}
+		}
+		id = next
+	}
+	if s.x.phase() == open {
+		s.clearCookie()
+	}
+	s.leaving, s.leaver, s.left = ID{}, "", false
+	return nil
+}
+
+// clearCookie removes session cookie and marker from a browser that has them.
+func (s *Session) clearCookie() {
+	m := s.x.m
+	if s.noCookie {
+		if m.marker == nil {
+			return
+		}
+		if _, err := m.marker.Read(s.x.r.Header); isAbsent(err) {
+			return
+		}
+	}
+	s.x.out.forget = !m.cfg.KeepSiteData
+	s.x.out.sid = m.sid.Expired()
+	if m.marker != nil {
+		s.x.out.marker = m.marker.Expired()
+	}
+}
+
+// commitLive updates the session or gives it a new token. Commits of one id in
+// this process take turns.
+func (s *Session) commitLive(c *commitment, phase uint32) error {
+	m, id := s.x.m, s.base.ID
+	turn, waited, err := m.commits.take(&c.ctx, id)
+	if err != nil {
+		return fmt.Errorf("coatcheck: commit session: %w", err)
+	}
+	if waited {
+		c.now = clock()
+	}
+	defer m.commits.give(id, turn)
+	if turn.last.Version != 0 {
+		err = s.rebase(turn.last)
+	}
+	for try := 0; err == nil; try++ {
+		if over(s.base, c.now) { // unless another request has moved the idle end
+			if err = s.reload(&c.ctx, 0); err == nil && over(s.base, c.now) {
+				err = ErrNotFound
+			}
+			if err != nil {
+				break
+			}
+		}
+		if needed, err := s.prepare(c, phase); !needed || err != nil {
+			return err
+		}
+		err = s.put(c)
+		switch {
+		case err == nil:
+			if !c.fresh {
+				turn.last = c.rec
+			}
+			s.committed(c)
+			return nil
+		case errors.Is(err, ErrConflict):
+			m.event(Event{Kind: Conflict, Handle: id.Handle(), User: s.base.User})
+			err = s.reload(&c.ctx, try)
+			c.now = clock()
+		}
+	}
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrEnded) {
+		s.gone()
+		if s.identity != logIn {
+			return ErrEnded
+		}
+		// Whoever has just proven who they are gets a new, empty session.
+		return s.commitNew(c, phase)
+	}
+	return err
+}
+
+// commitNew makes a session where there is none.
+func (s *Session) commitNew(c *commitment, phase uint32) error {
+	for {
+		if needed, err := s.prepare(c, phase); !needed || err != nil {
+			return err
+		}
+		err := s.put(c)
+		switch {
+		case err == nil:
+			s.committed(c)
+			return nil
+		case errors.Is(err, ErrExists) && c.ctx.Err() == nil: // another token
+		default:
+			return err
+		}
+	}
+}
+
+// rebase takes what the store now has of the same session.
+func (s *Session) rebase(rec Record) error {
+	if rec.Version != s.base.Version {
+		h, err := openData(rec.Data)
+		if err != nil {
+			return ErrEnded
+		}
+		s.head, s.view, s.applied = h, s.view[:0], 0
+	}
+	s.base = rec
+	return nil
+}
+
+// reload fetches the record that a commit conflicted with. From the second try
+// on it first pauses a little, so that many processes do not keep in step.
+func (s *Session) reload(ctx context.Context, try int) error {
+	if try > 0 {
+		pause := time.NewTimer(time.Duration(1+rand.IntN(min(try, 10)*4)) * time.Millisecond)
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
+		}
+	}
+	rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
+	if err != nil {
+		if !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
+			s.x.m.storeError(s.base.ID, "load", err)
+			err = fmt.Errorf("coatcheck: commit session: %w", err)
+		}
+		return err
+	}
+	return s.rebase(rec)
+}
+
+// A commitment is a commit under way: its context, and what the present try
+// stores.
+type commitment struct {
+	ctx         deadline
+	now         time.Time
+	rec         Record
+	fresh       bool // the record is new to the store
+	old         ID   // what it replaces, if anything
+	was         uint64
+	sid, marker string // the Set-Cookie lines, if the commit needs them
+}
+
+// errTooOld is the ErrEnded of a request whose Set-Cookie could come after the
+// end of a session was forgotten. It says nothing about the session.
+var errTooOld = fmt.Errorf("%w: the request is too old to set a cookie", ErrEnded)
+
+// prepare replays the ops on the base and makes the record to be stored, if
+// there is anything to store.
+func (s *Session) prepare(c *commitment, phase uint32) (needed bool, err error) {
+	now := c.now
+	if err := s.replay(now.UnixMilli()); err != nil {
+		return false, err
+	}
+	if s.remember != 0 && s.live {
+		s.identity = max(s.identity, renewToken)
+	}
+	changed := s.changed(now.UnixMilli())
+	if !s.live && s.identity != logIn && !changed || s.live && s.identity == keepToken && !changed {
+		s.clean()
+		return false, nil
+	}
+	c.rec, c.old, c.was, c.sid, c.marker = Record{}, ID{}, 0, "", ""
+	c.fresh = !s.live || s.identity != keepToken
+	if err := s.mayCommit(c.fresh, phase, now); err != nil {
+		return false, err
+	}
+	if s.live {
+		c.was = s.base.Version
+		if c.fresh {
+			c.old = s.base.ID
+		}
+	}
+	if err := s.fill(c, now); err != nil {
+		return false, err
+	}
+	return true, s.seal(c, now)
+}
+
+// replay brings the view up to date with the ops.
+func (s *Session) replay(now int64) error {
+	for ; s.applied < len(s.ops); s.applied++ {
+		if err := s.apply(s.ops[s.applied], now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changed reports whether the values differ from those stored, of which an
+// expired one counts as absent.
+func (s *Session) changed(now int64) bool {
+	if s.drop && len(s.head.entries) > 0 {
+		return true
+	}
+	for _, e := range s.view {
+		old := entry{}
+		if !s.drop {
+			old = findEntry(s.head.entries, e.name).at(now)
+		}
+		e = e.at(now)
+		if !bytes.Equal(old.raw, e.raw) || e.raw != nil && old.expires != e.expires {
+			return true
+		}
+	}
+	return false
+}
+
+// readOnly reports whether the request must not change anything: nobody may
+// have asked for it.
+func (s *Session) readOnly() bool {
+	return s.x.r.Method == http.MethodHead || prefetch(s.x.r)
+}
+
+// mayCommit checks what the request allows. A fresh record needs a Set-Cookie.
+func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
+	switch {
+	case s.readOnly():
+		return ErrReadOnly
+	case !fresh && !s.x.m.carrier.inCookie():
+		return nil
+	case s.ended && s.identity != logIn:
+		return ErrEnded
+	case s.held && !s.live && s.identity != logIn && (s.marked || !s.opensPage()):
+		return ErrHeldBack
+	case phase == hijacked || s.x.phase() != open:
+		return ErrLate
+	case now.Sub(s.start) > cookieWindow:
+		return errTooOld
+	}
+	return nil
+}
+
+// opensPage reports whether the request is a top-level GET navigation: with one
+// from another site a Lax marker would have come, so its absence says something.
+func (s *Session) opensPage() bool {
+	return s.x.r.Method == http.MethodGet && navigates(s.x.r)
+}
+
+// fill makes the record.
+func (s *Session) fill(c *commitment, now time.Time) error {
+	cfg := &s.x.m.cfg
+	h := s.head
+	if s.drop {
+		h.entries = nil
+	}
+	if s.live {
+		c.rec = s.base
+	} else {
+		c.rec.Began, c.rec.Created = s.began, now
+	}
+	switch s.identity {
+	case logIn:
+		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.began, now
+		h.remember = 0
+		h.device = appendDevice(nil, s.x.r.UserAgent())
+		h.address = appendAddress(nil, s.x.r, cfg.ProxyHops)
+	case authenticateAgain:
+		c.rec.Began = s.began
+	}
+	if s.remember != 0 {
+		h.remember = s.remember
+	}
+	idle, lifetime := cfg.AnonymousIdle, cfg.AnonymousLifetime
+	if c.rec.User != "" {
+		idle, lifetime = cfg.Idle, cfg.Lifetime
+	}
+	if h.remember != 0 {
+		idle, lifetime = h.remember, h.remember
+	}
+	switch {
+	case s.identity >= authenticateAgain || !s.live:
+		c.rec.Deadline = now.Add(lifetime)
+	case s.remember != 0:
+		if c.rec.Deadline = c.rec.Began.Add(lifetime); !c.rec.Deadline.After(now) {
+			return fmt.Errorf("%w: Remember for %v: the login is longer ago", ErrValue, s.remember)
+		}
+	}
+	c.rec.Version = newVersion()
+	c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	var count int
+	c.rec.Data, count = encodeData(h, s.view, now.UnixMilli())
+	if count > maxValues {
+		return fmt.Errorf("%w: %d values in the session; want at most %d", ErrValue, count, maxValues)
+	}
+	if len(c.rec.Data) > maxRecord {
+		return fmt.Errorf("%w: session of %d bytes; want at most %d", ErrValue, len(c.rec.Data), maxRecord)
+	}
+	return nil
+}
+
+// idleEnd is a tenth late, so that Seen need be written only once per tenth.
+func idleEnd(seen time.Time, idle time.Duration, deadline time.Time) time.Time {
+	end := seen.Add(idle + idle/10).Truncate(time.Microsecond)
+	if end.After(deadline) {
+		return deadline
+	}
+	return end
+}
+
+// newVersion is a number that no other commit of the session has had.
+func newVersion() uint64 {
+	for {
+		if v := rand.Uint64(); v != 0 {
+			return v
+		}
+	}
+}
+
+// seal gives a fresh record its id and renders the cookies before anything is
+// stored: what cannot be sent must not be kept.
+func (s *Session) seal(c *commitment, now time.Time) error {
+	m := s.x.m
+	value, err := m.carrier.seal(&c.rec, c.fresh)
+	if err != nil || value == "" {
+		return err
+	}
+	age := c.rec.Deadline.Sub(now)
+	if c.sid, err = m.sid.Line(value, age); err == nil && m.marker != nil {
+		c.marker, err = m.marker.Line("1", age)
+	}
+	if err != nil {
+		return fmt.Errorf("coatcheck: session cookie: %w", err)
+	}
+	return nil
+}

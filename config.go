@@ -1,0 +1,186 @@
+package coatcheck
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+)
+
+// maxCookieAge is the longest life browsers give a cookie (RFC 6265bis §5.5).
+const maxCookieAge = 400 * 24 * time.Hour
+
+// A Limit says what a login does that would exceed Config.MaxPerUser.
+type Limit int
+
+const (
+	EndOldest Limit = iota // the user's oldest session ends
+	Refuse                 // the login fails with ErrTooMany
+)
+
+// Config sets what New leaves open. The zero value is the safest setting, and
+// most programs need only that. A zero duration means its default.
+type Config struct {
+	// Name of the session cookie. The default is the strictest name the Cookie
+	// policy allows: "__Host-Http-sid", which browsers accept only with Secure
+	// and without Domain, and current ones only out of the reach of scripts.
+	Name string
+
+	// Cookie holds the attributes of the session cookie. The zero value is
+	// Secure, HttpOnly, SameSite=Strict, Path=/, no Domain. Its MaxAge must be
+	// zero: the session's lifetime decides.
+	Cookie cookie.Policy
+
+	// Idle ends the session of a logged-in user who does nothing for so long:
+	// never earlier, at most a tenth later. Default 30 minutes.
+	Idle time.Duration
+
+	// Lifetime ends it whatever happens. Login and Reauthenticate restart it.
+	// Default 12 hours, at most 400 days. (ASVS 7.3.1, 7.3.2)
+	Lifetime time.Duration
+
+	// AnonymousIdle and AnonymousLifetime are the same for sessions without a
+	// user. Defaults 30 minutes and 4 hours.
+	AnonymousIdle, AnonymousLifetime time.Duration
+
+	// MaxRemember is the longest that Session.Remember accepts. Default 30
+	// days, at most 400.
+	MaxRemember time.Duration
+
+	// MaxPerUser bounds the sessions of one user; AtLimit says how. Zero is
+	// no bound. EndOldest holds once the logins in flight have returned, Refuse
+	// may let those through. (ASVS 7.1.2)
+	MaxPerUser int
+	AtLimit    Limit
+
+	// ProxyHops is the number of proxies of your own before this server, each
+	// of which adds the address that it sees to X-Forwarded-For. The client's
+	// address in lists of devices is the one that the outermost of them saw.
+	// Zero means none: the header is anybody's word and ignored. (ASVS 4.1.3)
+	ProxyHops int
+
+	// KeepSiteData stops Logout from asking the browser to clear what pages
+	// kept of this site: its caches and script storage, by Clear-Site-Data.
+	// Other cookies stay in any case. (ASVS 14.3.1)
+	KeepSiteData bool
+
+	// CrossOrigin refuses requests with unsafe methods, and websocket
+	// upgrades, that come from another origin. Nil means the defaults of
+	// http.CrossOriginProtection. Its deny handler is not used; OnError is.
+	CrossOrigin *http.CrossOriginProtection
+
+	// Landing names the pages that a visitor from another site may enter as
+	// the logged-in user, although the browser withheld the Strict cookie: such
+	// a GET is first answered by a tiny page that reloads itself from our own
+	// origin. It gives up SameSite=Strict for these GETs, so they must have no
+	// effects. Nil means nowhere.
+	Landing func(*http.Request) bool
+
+	// OnError answers in place of the handler when err ends a request: a
+	// failed load or commit, ErrEnded, ErrHeldBack, ErrLoginRequired and so on.
+	// What the handler answered is gone by then. Nil means a short plain text
+	// with the status StatusOf(err) and no internal detail.
+	OnError func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Events is told what happens to sessions; LogEvents is one. It is called
+	// within the request, by several goroutines at once, and must not block.
+	// Nil means nobody is told.
+	Events func(Event)
+}
+
+// withDefaults checks the configuration and fills in what is zero.
+func (c Config) withDefaults() (Config, error) {
+	for _, d := range []struct {
+		field     string
+		value     *time.Duration
+		otherwise time.Duration
+		max       time.Duration
+	}{
+		{"Idle", &c.Idle, 30 * time.Minute, maxCookieAge},
+		{"Lifetime", &c.Lifetime, 12 * time.Hour, maxCookieAge},
+		{"AnonymousIdle", &c.AnonymousIdle, 30 * time.Minute, maxCookieAge},
+		{"AnonymousLifetime", &c.AnonymousLifetime, 4 * time.Hour, maxCookieAge},
+		{"MaxRemember", &c.MaxRemember, 30 * 24 * time.Hour, maxCookieAge},
+	} {
+		switch {
+		case *d.value == 0:
+			*d.value = d.otherwise
+		case *d.value < time.Second || *d.value > d.max:
+			return c, fmt.Errorf("coatcheck: Config.%s is %v; want 0 (%v) or 1s to %v", d.field, *d.value, d.otherwise, d.max)
+		}
+	}
+	if c.MaxPerUser < 0 {
+		return c, fmt.Errorf("coatcheck: Config.MaxPerUser is %d; want >= 0", c.MaxPerUser)
+	}
+	if c.ProxyHops < 0 {
+		return c, fmt.Errorf("coatcheck: Config.ProxyHops is %d; want >= 0", c.ProxyHops)
+	}
+	if c.AtLimit != EndOldest && c.AtLimit != Refuse {
+		return c, fmt.Errorf("coatcheck: Config.AtLimit is %d; want EndOldest or Refuse", c.AtLimit)
+	}
+	if c.Cookie.MaxAge != 0 {
+		return c, fmt.Errorf("coatcheck: Config.Cookie.MaxAge is %v; want 0: Lifetime decides", c.Cookie.MaxAge)
+	}
+	if c.CrossOrigin == nil {
+		c.CrossOrigin = http.NewCrossOriginProtection()
+	}
+	if c.OnError == nil {
+		c.OnError = answerError
+	}
+	if c.Name == "" {
+		c.Name = cookieName(c.Cookie)
+	}
+	return c, nil
+}
+
+// cookieName is the strictest name whose prefix the policy allows.
+func cookieName(p cookie.Policy) string {
+	host := p.Domain == "" && (p.Path == "" || p.Path == "/")
+	switch {
+	case p.AllowInsecureHTTP:
+		return "sid"
+	case host && !p.AllowScripts:
+		return "__Host-Http-sid"
+	case host:
+		return "__Host-sid"
+	default:
+		return "__Secure-sid"
+	}
+}
+
+// markerPolicy is that of the marker beside a Strict session cookie: the same
+// but Lax, so that a link from another site brings the marker alone (G7).
+func markerPolicy(p cookie.Policy) cookie.Policy {
+	p.SameSite = http.SameSiteLaxMode
+	return p
+}
+
+// Errors that OnError, Session.Err and the methods of Manager give. Those of
+// the store contract occur too, wrapped: ErrEnded, ErrFull, ErrConflict.
+var (
+	// ErrLate: the change needs a Set-Cookie, or the session was first looked
+	// at, after the response had begun; or the handler had returned.
+	ErrLate = errors.New("coatcheck: too late in the response for the session")
+
+	// ErrHeldBack: the request came from another site without the Strict
+	// session cookie, so nothing may be written over the session it left.
+	ErrHeldBack = errors.New("coatcheck: request from another site without the session cookie")
+
+	// ErrReadOnly: a HEAD request or a prefetch wanted to change the session.
+	ErrReadOnly = errors.New("coatcheck: HEAD and prefetch must not change the session")
+
+	// ErrCrossOrigin: Config.CrossOrigin refused the request.
+	ErrCrossOrigin = errors.New("coatcheck: cross-origin request refused")
+
+	// ErrLoginRequired: nobody is logged in, or not recently enough.
+	ErrLoginRequired = errors.New("coatcheck: login required")
+
+	// ErrTooMany: the user has Config.MaxPerUser sessions already.
+	ErrTooMany = errors.New("coatcheck: too many sessions of this user")
+
+	// ErrValue: a value could not be encoded, does not fit its key's type, or
+	// exceeds a limit; or a name, user or duration is not valid.
+	ErrValue = errors.New("coatcheck: invalid value")
+)

@@ -1,0 +1,45 @@
+package coatcheck
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Describe returns the policy in force as text, for a start-up log, a review,
+// or the documentation that ASVS 7.1.1 to 7.1.3 ask for.
+func (m *Manager) Describe() string {
+	c := &m.cfg
+	var b strings.Builder
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(&b, "%-18s %s\n", what, fmt.Sprintf(format, args...))
+	}
+	line("cookie", "%s", m.sid.Name())
+	line("attributes", "%s", attributes(m))
+	line("user", "idle %v, lifetime %v, remembered at most %v", c.Idle, c.Lifetime, c.MaxRemember)
+	line("anonymous", "idle %v, lifetime %v", c.AnonymousIdle, c.AnonymousLifetime)
+	switch {
+	case c.MaxPerUser == 0:
+		line("sessions per user", "not limited")
+	case c.AtLimit == Refuse:
+		line("sessions per user", "%d, another login is refused", c.MaxPerUser)
+	default:
+		line("sessions per user", "%d, another login ends the oldest", c.MaxPerUser)
+	}
+	line("kept", "%s", map[bool]string{false: "in the store, by a hash of the token", true: "in the cookie, encrypted"}[m.carrier.inCookie()])
+	line("after logout", "%s", map[bool]string{false: "the browser clears caches and storage of the site", true: "the browser keeps caches and storage of the site"}[c.KeepSiteData])
+	line("from other sites", "%s", map[bool]string{false: "anonymous, and nothing is written", true: "anonymous, but for the pages of Config.Landing"}[c.Landing != nil])
+	line("client address", "%s", map[bool]string{false: "of the connection", true: fmt.Sprintf("of %d proxy hops", c.ProxyHops)}[c.ProxyHops > 0])
+	return b.String()
+}
+
+// attributes are those of a Set-Cookie line, as browsers will see them.
+func attributes(m *Manager) string {
+	c, err := http.ParseSetCookie(m.sid.Expired())
+	if err != nil {
+		return err.Error()
+	}
+	c.Name, c.Value, c.MaxAge, c.RawExpires = "x", "", 0, ""
+	c.Expires = c.Expires.AddDate(-1000, 0, 0) // not valid, so not written
+	return strings.TrimPrefix(c.String(), "x=; ")
+}

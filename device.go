@@ -1,0 +1,68 @@
+package coatcheck
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// A User-Agent names many browsers it is not; the first of these that it
+// contains is the one it is.
+var browsers = [...]struct{ mark, name string }{
+	{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"}, {"OPR/", "Opera"},
+	{"SamsungBrowser/", "Samsung Internet"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"},
+	{"CriOS/", "Chrome"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
+}
+
+var systems = [...]struct{ mark, name string }{
+	{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"CrOS", "ChromeOS"},
+	{"Windows", "Windows"}, {"Macintosh", "macOS"}, {"Linux", "Linux"},
+}
+
+// appendDevice adds a short label such as "Firefox on Linux" for a list of
+// devices. It tells a person which of their devices this may be; it proves
+// nothing, since a client sends any User-Agent it likes.
+func appendDevice(b []byte, userAgent string) []byte {
+	start := len(b)
+	for _, browser := range browsers {
+		if strings.Contains(userAgent, browser.mark) {
+			b = append(b, browser.name...)
+			break
+		}
+	}
+	if len(b) == start {
+		// curl/8.5, Go-http-client/1.1: the product, as far as it is plain text.
+		product, _, _ := strings.Cut(userAgent, "/")
+		for i := 0; i < len(product) && i < maxDevice && plainByte(product[i]); i++ {
+			b = append(b, product[i])
+		}
+		return b
+	}
+	for _, system := range systems {
+		if strings.Contains(userAgent, system.mark) {
+			b = append(append(b, " on "...), system.name...)
+			break
+		}
+	}
+	return b
+}
+
+// appendAddress adds the client's IP address, as the connection has it or as
+// the outermost of our own proxies saw it. It adds nothing where that is no
+// address: whoever is not one of our proxies writes what they like.
+func appendAddress(b []byte, r *http.Request, hops int) []byte {
+	if hops == 0 {
+		if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			b = at.Addr().Unmap().WithZone("").AppendTo(b)
+		}
+		return b
+	}
+	seen := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	if len(seen) < hops {
+		return b
+	}
+	if at, err := netip.ParseAddr(strings.TrimSpace(seen[len(seen)-hops])); err == nil {
+		b = at.Unmap().WithZone("").AppendTo(b)
+	}
+	return b
+}

@@ -1,0 +1,45 @@
+// Package coatcheck gives web applications sessions: what a server remembers
+// between two requests of one browser, behind a cookie that says nothing.
+//
+//	keys, err := cookie.KeysFromEnv() // SECRET_KEY
+//	sessions, err := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{})
+//	http.ListenAndServe("localhost:8080", sessions.Handler(mux))
+//
+// Handlers take the session of their request from its context and use it like a
+// dictionary, through typed keys:
+//
+//	var visits = coatcheck.NewKey[int]("visits")
+//
+//	func login(w http.ResponseWriter, r *http.Request) {
+//		coatcheck.From(r.Context()).Login("123") // new token, always
+//	}
+//
+//	func profile(w http.ResponseWriter, r *http.Request) {
+//		s := coatcheck.From(r.Context())
+//		n := visits.Update(s, func(n int) int { return n + 1 })
+//		fmt.Fprintf(w, "User %s, visit %d", s.User(), n)
+//	}
+//
+// # What it promises
+//
+// Requests of one session that run at once all keep what they wrote. A logout
+// is final, whatever is in flight. A login changes the token. The session is
+// committed before the first byte of the response, and when that fails the
+// response is replaced: no client is told of a change that did not happen. The
+// zero Config is the safest one. docs/guide/promises.md numbers the promises G1
+// to G14, and tests quote them.
+//
+// # How it works
+//
+// The cookie holds a token: random bytes and a MAC. The [Store] keeps a
+// [Record] under a hash of the random bytes, so a stolen store opens nothing
+// and a forged cookie costs no call. A session is loaded when it is first
+// looked at, its changes are recorded as operations, and a commit names the
+// version it read: on conflict the operations are replayed on what the other
+// request stored.
+//
+// # Compatibility
+//
+// The formats on the wire and in stores are specified in docs/spec, carry a
+// version, and only grow once released. Before version 1.0 names may change.
+package coatcheck

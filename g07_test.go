@@ -1,0 +1,394 @@
+package coatcheck_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"html"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/memstore"
+)
+
+// kinds of requests, by the Fetch Metadata that a browser gives them.
+var (
+	navigation = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
+	frame      = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}
+	fetching   = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}
+	image      = []string{"Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}
+)
+
+func from(site string, kind []string, more ...string) []string {
+	headers := append([]string{}, kind...)
+	if site != "" {
+		headers = append(headers, "Sec-Fetch-Site", site)
+	}
+	return append(headers, more...)
+}
+
+// G7: *held back* = no session cookie and `Sec-Fetch-Site: cross-site`. On a
+// held-back request only `Login` may set a session cookie; any other first
+// write, and `Logout` where the marker is there, is `ErrHeldBack`: nothing
+// stored, ended or cleared, 409; for a GET navigation the default answer is a
+// small page with a link to the same URL. A cross-site top-level GET without
+// marker may start a session.
+func TestG7HeldBack(t *testing.T) {
+	t.Parallel()
+	partner := http.NewCrossOriginProtection() // lets the POST in
+	if err := partner.AddTrustedOrigin("https://partner.example"); err != nil {
+		t.Fatal(err)
+	}
+	const pass, refuse = 200, 409
+	for _, c := range []struct {
+		act    string
+		change func(*coatcheck.Session)
+		// with the marker: GET navigation, other GET, POST; then without
+		marked, first [3]int
+	}{
+		{"read", func(s *coatcheck.Session) { s.User(); hits.Get(s) }, [3]int{pass, pass, pass}, [3]int{pass, pass, pass}},
+		{"Set", func(s *coatcheck.Session) { hits.Set(s, 1) }, [3]int{refuse, refuse, refuse}, [3]int{pass, refuse, refuse}},
+		{"Update", func(s *coatcheck.Session) { hits.Update(s, increase) }, [3]int{refuse, refuse, refuse}, [3]int{pass, refuse, refuse}},
+		{"Flash", func(s *coatcheck.Session) { s.Flash("x") }, [3]int{refuse, refuse, refuse}, [3]int{pass, refuse, refuse}},
+		{"Pop of nothing", func(s *coatcheck.Session) { hits.Pop(s) }, [3]int{pass, pass, pass}, [3]int{pass, pass, pass}},
+		{"Login", func(s *coatcheck.Session) { s.Login("alice") }, [3]int{pass, pass, pass}, [3]int{pass, pass, pass}},
+		{"Set and Login", func(s *coatcheck.Session) { hits.Set(s, 1); s.Login("alice"); s.Commit(); s.Renew() }, [3]int{pass, pass, pass}, [3]int{pass, pass, pass}},
+		{"Logout", (*coatcheck.Session).Logout, [3]int{refuse, refuse, refuse}, [3]int{pass, pass, pass}},
+		{"Logout and Set", func(s *coatcheck.Session) { s.Logout(); hits.Set(s, 1) }, [3]int{refuse, refuse, refuse}, [3]int{pass, refuse, refuse}},
+	} {
+		for i, r := range []struct {
+			method  string
+			headers []string
+		}{
+			{"GET", from("cross-site", navigation)},
+			{"GET", from("cross-site", fetching)},
+			{"POST", from("cross-site", navigation, "Origin", "https://partner.example")},
+			{"GET", from("cross-site", frame)},
+			{"GET", from("cross-site", image)},
+		} {
+			for marked, want := range map[bool]int{true: c.marked[min(i, 2)], false: c.first[min(i, 2)]} {
+				if i > 2 { // other GETs
+					want = map[bool]int{true: c.marked[1], false: c.first[1]}[marked]
+				}
+				var l listener
+				store := &trap{Store: memstore.New(memstore.Config{})}
+				m := manage(t, store, coatcheck.Config{CrossOrigin: partner, Events: l.hear})
+				var err error
+				b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+					c.change(s)
+					err = s.Commit()
+				}))
+				if marked {
+					b.jar[markName] = "1"
+				}
+				name := strings.Join(append([]string{c.act, r.method}, r.headers...), " ")
+				w := b.do(r.method, "https://app.example/page?a=b", r.headers...)
+				if w.Code != want {
+					t.Errorf("%s, marker %t: got %d, want %d", name, marked, w.Code, want)
+				}
+				if want == pass {
+					continue
+				}
+				if !errors.Is(err, coatcheck.ErrHeldBack) || l.count(coatcheck.HeldBack) != 1 {
+					t.Errorf("%s, marker %t: got %v and the events %v, want ErrHeldBack, once", name, marked, err, l.kinds())
+				}
+				if n := store.count(""); n != 0 || len(w.Header()["Set-Cookie"]) > 0 {
+					t.Errorf("%s, marker %t: %d calls of the store and the cookies %q, want none", name, marked, n, w.Header()["Set-Cookie"])
+				}
+				page := strings.Contains(w.Body.String(), `<a href="/page?a=b">`)
+				if page != (i == 0) || strings.Contains(w.Body.String(), "<script") {
+					t.Errorf("%s, marker %t: got the body %q", name, marked, w.Body)
+				}
+				if w.Header().Get("Cache-Control") != "no-store" {
+					t.Errorf("%s, marker %t: got Cache-Control %q", name, marked, w.Header().Get("Cache-Control"))
+				}
+			}
+		}
+	}
+}
+
+// G7: held back = no session cookie and cross-site. No Fetch Metadata = not
+// held back. Without SameSite=Strict nothing is held back.
+func TestG7NotHeldBack(t *testing.T) {
+	t.Parallel()
+	set := func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) }
+	for _, site := range []string{"", "none", "same-origin", "same-site", "Cross-Site"} {
+		b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), set))
+		b.jar[markName] = "1"
+		if w := b.do("GET", "/", from(site, navigation)...); w.Code != 200 || b.cookies()[sidName] == "" {
+			t.Errorf("Sec-Fetch-Site %q: got %d and %v, want a new session", site, w.Code, b.cookies())
+		}
+	}
+
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+	b := begin(t, m, only(m, set))
+	if w := b.do("GET", "/", from("cross-site", fetching)...); w.Code != 200 {
+		t.Errorf("with the session cookie: got %d, want 200", w.Code)
+	}
+	b.jar[sidName] = "not a token"
+	if w := b.do("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(b.cookies()[sidName]) != 52 {
+		t.Errorf("with a refused session cookie: got %d and %v, want a new session", w.Code, b.cookies())
+	}
+
+	lax := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}}), set))
+	if w := lax.do("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(lax.cookies()) != 1 {
+		t.Errorf("SameSite=Lax: got %d and %v, want a session without marker", w.Code, lax.cookies())
+	}
+}
+
+// G7: a SameSite=Lax marker tells a first visit from a held-back one: a marker
+// in whatever shape is no first visit.
+func TestG7OddMarker(t *testing.T) {
+	t.Parallel()
+	h := only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}),
+		func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) })
+	for _, header := range []string{markName + "=", markName + `="1"`, markName + "=1; " + markName + "=2", markName + "=" + strings.Repeat("1", 5000)} {
+		r := newBrowser(h).request("GET", "/", from("cross-site", navigation)...)
+		r.Header.Set("Cookie", header)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != 409 {
+			t.Errorf("%.60s: got %d, want 409", header, w.Code)
+		}
+	}
+}
+
+// G7: A SameSite=Lax marker, always set and cleared together with the session
+// cookie.
+func TestG7MarkerGoesWithTheCookie(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})))
+	for _, step := range []struct {
+		path string
+		both int
+	}{
+		{"/look", 0}, {"/set", 2}, {"/set", 0}, {"/count", 0}, {"/login", 2}, {"/count", 0}, {"/renew", 2}, {"/again", 2}, {"/remember", 2}, {"/logout", 2}, {"/logout", 0},
+	} {
+		w := b.do("POST", step.path)
+		var names []string
+		for _, c := range w.Result().Cookies() {
+			names = append(names, c.Name)
+		}
+		if len(names) != step.both || step.both == 2 && (names[0] != sidName || names[1] != markName) {
+			t.Errorf("%s sets %q, want %d", step.path, names, step.both)
+		}
+	}
+	b.jar[markName] = "1" // the session cookie has been evicted
+	if w := b.do("POST", "/logout"); len(b.cookies()) != 0 {
+		t.Errorf("logout with the marker alone: got %q, want it cleared", w.Header()["Set-Cookie"])
+	}
+}
+
+// G7: where nobody knows yet who this is, RequireLogin does not say that nobody
+// is logged in.
+func TestG7RequireLogin(t *testing.T) {
+	t.Parallel()
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+	h := m.Handler(m.RequireLogin(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })))
+	for marked, want := range map[bool]int{true: 409, false: 401} {
+		b := newBrowser(h)
+		if marked {
+			b.jar[markName] = "1"
+		}
+		w := b.do("GET", "/page", from("cross-site", navigation)...)
+		if page := strings.Contains(w.Body.String(), `<a href="/page">`); w.Code != want || page != marked {
+			t.Errorf("marker %t: got %d %q, want %d", marked, w.Code, w.Body, want)
+		}
+	}
+}
+
+// landing is a browser that comes from another site to a manager whose pages
+// below /in may be entered so. handled counts what reaches the handler.
+func landing(t *testing.T, handled *int) (*browser, *trap) {
+	t.Helper()
+	store := &trap{Store: memstore.New(memstore.Config{})}
+	m := manage(t, store, coatcheck.Config{Landing: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/in") }})
+	b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		*handled++
+		s.User()
+	}))
+	b.jar[markName] = "1"
+	return b, store
+}
+
+// G7: a held-back top-level GET navigation with the marker is answered, before
+// the handler, by a tiny page that reloads itself from our own origin.
+func TestG7LandingPage(t *testing.T) {
+	t.Parallel()
+	handled := 0
+	b, store := landing(t, &handled)
+	w := b.do("GET", "https://app.example/in?a=b&c=%20d", from("cross-site", navigation, "Referer", "https://other.example/")...)
+	if w.Code != 200 || handled != 0 || store.count("") != 0 || len(w.Header()["Set-Cookie"]) > 0 {
+		t.Errorf("got %d, the handler %d times, %d calls of the store, cookies %q; want the page alone", w.Code, handled, store.count(""), w.Header()["Set-Cookie"])
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if vary := w.Header().Get("Vary"); !strings.Contains(vary, "Cookie") || !strings.Contains(vary, "Sec-Fetch-Site") {
+		t.Errorf("Vary is %q, want Cookie and Sec-Fetch-Site", vary)
+	}
+	body := w.Body.String()
+	script := regexp.MustCompile(`<script>(.*?)</script>`).FindStringSubmatch(body)
+	if script == nil || script[1] != "location.reload()" {
+		t.Fatalf("got %q, want a script that reloads", body)
+	}
+	sum := sha256.Sum256([]byte(script[1]))
+	csp := w.Header().Get("Content-Security-Policy")
+	for _, want := range []string{"default-src 'none'", "script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'", "frame-ancestors 'none'"} {
+		if !strings.Contains(csp, want) {
+			t.Errorf("Content-Security-Policy is %q, want %s", csp, want)
+		}
+	}
+	if !strings.Contains(body, `<noscript><meta http-equiv="refresh" content="0;url=/in?a=b&amp;c=%20d"></noscript>`) ||
+		!strings.Contains(body, `<a href="/in?a=b&amp;c=%20d">`) {
+		t.Errorf("got %q, want a refresh without scripts and a visible link", body)
+	}
+}
+
+// G7: Landing nil = nowhere; only a held-back top-level GET navigation with the
+// marker; no loop: a request whose Referer is its own URL is never answered so.
+func TestG7LandingConditions(t *testing.T) {
+	t.Parallel()
+	const url = "https://app.example/in?a=b"
+	for _, c := range []struct {
+		name    string
+		method  string
+		url     string
+		headers []string
+		jar     map[string]string // instead of the marker alone
+	}{
+		{"another page", "GET", "https://app.example/out", from("cross-site", navigation), nil},
+		{"HEAD", "HEAD", url, from("cross-site", navigation), nil},
+		{"same-site", "GET", url, from("same-site", navigation), nil},
+		{"same-origin", "GET", url, from("same-origin", navigation), nil},
+		{"typed", "GET", url, from("none", navigation), nil},
+		{"no Fetch Metadata", "GET", url, nil, nil},
+		{"a frame", "GET", url, from("cross-site", frame), nil},
+		{"a fetch", "GET", url, from("cross-site", fetching), nil},
+		{"an image", "GET", url, from("cross-site", image), nil},
+		{"prefetch", "GET", url, from("cross-site", navigation, "Sec-Purpose", "prefetch"), nil},
+		{"no marker", "GET", url, from("cross-site", navigation), map[string]string{}},
+		{"a session cookie", "GET", url, from("cross-site", navigation), map[string]string{markName: "1", sidName: "x"}},
+		{"its own Referer", "GET", url, from("cross-site", navigation, "Referer", url), nil},
+		{"its own Referer over HTTP", "GET", url, from("cross-site", navigation, "Referer", "http://app.example/in?a=b"), nil},
+	} {
+		handled := 0
+		b, _ := landing(t, &handled)
+		if c.jar != nil {
+			b.jar = c.jar
+		}
+		if b.do(c.method, c.url, c.headers...); handled != 1 {
+			t.Errorf("%s: the handler ran %d times, want once", c.name, handled)
+		}
+	}
+	for name, referer := range map[string]string{
+		"none": "", "origin": "https://app.example/", "without query": "https://app.example/in", "another host": "https://other.example/in?a=b",
+	} {
+		handled := 0
+		b, _ := landing(t, &handled)
+		if b.do("GET", url, from("cross-site", navigation, "Referer", referer)...); handled != 0 {
+			t.Errorf("Referer %s: the handler ran, want the page", name)
+		}
+	}
+	b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), func(w http.ResponseWriter, _ *http.Request, _ *coatcheck.Session) {
+		w.WriteHeader(http.StatusTeapot)
+	}))
+	b.jar[markName] = "1"
+	if w := b.do("GET", url, from("cross-site", navigation)...); w.Code != http.StatusTeapot {
+		t.Errorf("without Landing: got %d, want the handler's answer", w.Code)
+	}
+}
+
+// G7: the page links to the same URL, also behind http.StripPrefix, and does
+// not loop there.
+func TestG7LandingBehindStripPrefix(t *testing.T) {
+	t.Parallel()
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Landing: func(*http.Request) bool { return true }})
+	b := newBrowser(http.StripPrefix("/app", m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+	}))))
+	b.jar[markName] = "1"
+	request := func(referer string) *http.Request {
+		r := b.request("GET", "https://app.example/app/in?a=b", from("cross-site", navigation, "Referer", referer)...)
+		r.RequestURI = "/app/in?a=b" // as a server gives it
+		return r
+	}
+	if w := b.send(request("")); !strings.Contains(w.Body.String(), `<a href="/app/in?a=b">`) {
+		t.Errorf("got %q, want a link to the URL that was asked for", w.Body)
+	}
+	if w := b.send(request("https://app.example/app/in?a=b")); w.Code != http.StatusTeapot {
+		t.Errorf("with its own Referer: got %d, want the handler's answer", w.Code)
+	}
+}
+
+// G7: the pages lead to the same URL of our own origin, whatever is in it.
+func TestG7PageURLs(t *testing.T) {
+	t.Parallel()
+	base, _ := url.Parse("https://app.example/")
+	link := regexp.MustCompile(`<a href="([^"]*)">`)
+	refresh := regexp.MustCompile(`content="0;url=([^"]*)"`)
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Landing: func(*http.Request) bool { return true }})
+	h := only(m, func(http.ResponseWriter, *http.Request, *coatcheck.Session) { t.Error("the handler ran") })
+	for _, c := range []struct{ target, path, query string }{
+		{"/", "/", ""},
+		{"/in?a=b&c=d", "/in", "a=b&c=d"},
+		{"/in?", "/in", ""},
+		{"/%22%3E%3Cscript%3Ealert(1)%3C/script%3E", `/"><script>alert(1)</script>`, ""},
+		{`/in?q="><script>alert(1)</script>&x='y'`, "/in", `q="><script>alert(1)</script>&x='y'`},
+		{"//evil.example/x", "/evil.example/x", ""},
+		{"///evil.example", "/evil.example", ""},
+		{`/\evil.example`, `/\evil.example`, ""},
+		{"/%2F/evil.example", "///evil.example", ""},
+		{"/%5Cevil.example", `/\evil.example`, ""},
+		{"/%09/evil.example", "/\t/evil.example", ""},
+		{"http://evil.example/x?y=1", "/x", "y=1"},
+		{"/a%23b?c=%23d", "/a#b", "c=#d"},
+		{"/caf%C3%A9?x=%E2%82%AC", "/café", "x=€"},
+		{"/a%2Fb;c=1", "/a/b;c=1", ""},
+		{"/in?next=https://evil.example/;url=//evil.example", "/in", "next=https://evil.example/;url=//evil.example"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		parsed, err := url.ParseRequestURI(c.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL, r.RequestURI, r.Host = parsed, c.target, "app.example"
+		r.Header.Set("Cookie", markName+"=1")
+		for i := 0; i < len(navigation); i += 2 {
+			r.Header.Set(navigation[i], navigation[i+1])
+		}
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		body := w.Body.String()
+		if n := strings.Count(body, "<script"); n != 1 {
+			t.Errorf("%s: %d scripts in %q, want 1", c.target, n, body)
+		}
+		for what, find := range map[string]*regexp.Regexp{"link": link, "refresh": refresh} {
+			found := find.FindAllStringSubmatch(body, -1)
+			if len(found) != 1 {
+				t.Errorf("%s: %d of the %s in %q, want 1", c.target, len(found), what, body)
+				continue
+			}
+			ref := html.UnescapeString(found[0][1])
+			to, err := base.Parse(ref)
+			if err != nil || to.Scheme != "https" || to.Host != "app.example" || to.Fragment != "" || strings.HasPrefix(ref, `/\`) {
+				t.Errorf("%s: the %s leads to %q (%v), away from our origin", c.target, what, ref, err)
+				continue
+			}
+			query, _ := url.PathUnescape(to.RawQuery)
+			if to.Path != c.path || query != c.query {
+				t.Errorf("%s: the %s leads to path %q query %q, want %q and %q", c.target, what, to.Path, query, c.path, c.query)
+			}
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package coatcheck
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// An exchange is one request and its response. It is the request's context and
+// holds its writer, in one allocation; the session is made by the first From.
+type exchange struct {
+	context.Context
+	m      *Manager
+	w      http.ResponseWriter
+	r      *http.Request
+	began  time.Time
+	before http.Header // the response's header at entry, nil if it was empty
+	used   atomic.Pointer[Session]
+	out    response
+}
+
+// session returns the request's session and makes it if need be.
+func (x *exchange) session() *Session {
+	if s := x.used.Load(); s != nil {
+		return s
+	}
+	x.used.CompareAndSwap(nil, &Session{x: x, start: x.began, began: x.began})
+	return x.used.Load()
+}
+
+// Format keeps cookies out of the logs of whoever prints a request's context.
+func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", x.Context) }
+
+// Value finds the exchange by the manager it belongs to, or the innermost.
+func (x *exchange) Value(key any) any {
+	switch k := key.(type) {
+	case exchangeKey:
+		return x
+	case *Manager:
+		if k == x.m {
+			return x
+		}
+	}
+	return x.Context.Value(key)
+}
+
+// Handler returns a handler that gives every request a session and then calls
+// next. The session is loaded when it is first used and committed before the
+// first byte of the response, so a route that does not look at it costs no call
+// to the store. Handler may wrap a request only once; a second time it does
+// nothing.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if x, _ := r.Context().Value(m).(*exchange); x != nil && x.phase() != closed {
+			next.ServeHTTP(w, r)
+			return
+		}
+		m.serve(w, r, next)
+	})
+}
+
+func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	x := &exchange{Context: r.Context(), m: m, w: w, began: clock()}
+	if h := w.Header(); len(h) > 0 {
+		x.before = h.Clone()
+	}
+	x.r = r.WithContext(x)
+	defer x.leave(r)
+	switch {
+	case m.foreign(r):
+		m.event(Event{Kind: Refused, Reason: "cross-origin request"})
+		x.session().refuse(ErrCrossOrigin)
+	case m.cfg.Landing != nil && m.lands(r):
+		servePage(w, r, http.StatusOK, landingPage)
+		return
+	default:
+		next.ServeHTTP(x.writer(), x.r)
+	}
+	x.finish()
+}
+
+// leave closes the session, also when the handler panicked: then nothing more
+// is committed, but an outer handler that answers still sends our cookies.
+func (x *exchange) leave(r *http.Request) {
+	// The server removes uploaded files by the request it made, and others look
+	// there for the pattern: the copy that the handler had must not hide them.
+	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm
+	before := x.out.state.Swap(closed)
+	if s := x.used.Load(); s != nil {
+		s.close(before)
+	}
+}
+
+// foreign reports whether the request must be refused as cross-origin. An
+// upgrade to a websocket is a GET with effects, and is judged as a POST.
+func (m *Manager) foreign(r *http.Request) bool {
+	if r.Method == http.MethodGet && len(r.Header["Upgrade"]) > 0 {
+		post := *r
+		post.Method = http.MethodPost
+		r = &post
+	}
+	return m.cfg.CrossOrigin.Check(r) != nil
+}
+
+// heldBack reports whether the browser withheld a Strict session cookie, as far
+// as a request without that cookie can tell. Without Fetch Metadata it did not.
+func (m *Manager) heldBack(r *http.Request) bool {
+	return m.marker != nil && r.Header.Get("Sec-Fetch-Site") == "cross-site"
+}
+
+// navigates reports whether the request loads a page into a window or tab.
+func navigates(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+// lands reports whether the request is answered by the landing page (G7).
+func (m *Manager) lands(r *http.Request) bool {
+	if r.Method != http.MethodGet || !m.heldBack(r) || !navigates(r) || prefetch(r) || !m.cfg.Landing(r) {
+		return false
+	}
+	if _, err := m.sid.Read(r.Header); !isAbsent(err) {
+		return false
+	}
+	if _, err := m.marker.Read(r.Header); err != nil {
+		return false
+	}
+	// A page that reloaded itself and still has no cookie must not do it again.
+	return !refersToItself(r)
+}
+
+// refersToItself reports whether the Referer is the URL of the request.
+func refersToItself(r *http.Request) bool {
+	_, ref, ok := strings.Cut(r.Referer(), "://")
+	return ok && ref == r.Host+requested(r).RequestURI()
+}
+
+func prefetch(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
+}
+
+// Require loads the session before the handler, so that nothing the handler
+// does can happen while the store is away. Use it, or RequireLogin, on every
+// route with effects.
+func (m *Manager) Require(next http.Handler) http.Handler {
+	return m.require(next, func(*Session) bool { return true })
+}
+
+// RequireLogin calls next only where a user is logged in, and otherwise answers
+// with ErrLoginRequired through Config.OnError. Where the browser withheld the
+// cookie the answer is ErrHeldBack: nobody knows yet who this is.
+func (m *Manager) RequireLogin(next http.Handler) http.Handler {
+	return m.require(next, func(s *Session) bool { return s.User() != "" })
+}
+
+// RequireFresh returns RequireLogin for users who logged in, or authenticated
+// again, at most maxAge ago. Renew does not count. ASVS 7.5.1
+func (m *Manager) RequireFresh(maxAge time.Duration) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return m.require(next, func(s *Session) bool {
+			return s.User() != "" && time.Since(s.AuthTime()) <= maxAge
+		})
+	}
+}
+
+func (m *Manager) require(next http.Handler, ok func(*Session) bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := m.From(r.Context())
+		s.load()
+		switch {
+		case s.Err() != nil: // the writer replaces whatever is answered
+		case ok(s):
+			next.ServeHTTP(w, r)
+		case s.withheld():
+			s.refuse(ErrHeldBack)
+		default:
+			s.refuse(ErrLoginRequired)
+		}
+	})
+}

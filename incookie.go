@@ -1,0 +1,181 @@
+package coatcheck
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+)
+
+// A Revoker remembers, for each user, since when sessions count: what makes a
+// session that lives in its cookie end on the server (ASVS 7.4.1).
+// StoreRevoker is one.
+type Revoker interface {
+	// NotBefore returns the time of the user's last revocation, or the zero
+	// time. Sessions that began then or earlier are over.
+	NotBefore(ctx context.Context, user string) (time.Time, error)
+
+	// Revoke ends all sessions of user that began at at or earlier. It never
+	// moves the time back.
+	Revoke(ctx context.Context, user string, at time.Time) error
+}
+
+// IrrevocableSessions is the Revoker of an application that accepts that a
+// session in a cookie, once copied, lives until its deadline whatever anybody
+// does: logout only asks the browser to forget it, and RevokeAll fails.
+type IrrevocableSessions struct{}
+
+// NotBefore returns the zero time.
+func (IrrevocableSessions) NotBefore(context.Context, string) (time.Time, error) {
+	return time.Time{}, nil
+}
+
+// Revoke returns errors.ErrUnsupported.
+func (IrrevocableSessions) Revoke(context.Context, string, time.Time) error {
+	return fmt.Errorf("coatcheck: irrevocable sessions: %w", errors.ErrUnsupported)
+}
+
+// NewInCookie returns a manager whose sessions live in their cookies, encrypted
+// and signed under keys, and not on the server. They hold at most about 3,000
+// bytes, and what a server would have to know cannot be promised:
+//
+//   - Of two requests at once the later answer wins, also for Update and Append.
+//   - Logout clears the cookie, but a copy of it lives until its deadline or
+//     until RevokeAll. Flashes may show a message twice.
+//   - Pop, Sessions, Revoke and RevokeOthers, which would have to know, fail with
+//     errors.ErrUnsupported. RevokeAll works, through revoker, and returns 0.
+//
+// A session with a user costs one call of the revoker per request that looks.
+// Choose a Store where you can.
+func NewInCookie(keys *cookie.Keys, revoker Revoker, cfg Config) (*Manager, error) {
+	if keys == nil {
+		return nil, errors.New("coatcheck: NewInCookie: keys is nil; cookie.KeysFromEnv reads SECRET_KEY")
+	}
+	if revoker == nil {
+		return nil, errors.New("coatcheck: NewInCookie: revoker is nil; want StoreRevoker(store), or IrrevocableSessions{} to do without")
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.MaxPerUser != 0 {
+		return nil, fmt.Errorf("coatcheck: Config.MaxPerUser is %d; want 0: nobody counts sessions in cookies", cfg.MaxPerUser)
+	}
+	sealer, err := cookie.NewSealer(cfg.Name, keys, maxCookieAge)
+	if err != nil {
+		return nil, fmt.Errorf("coatcheck: session cookie: %w", err)
+	}
+	return newManager(&sealedCookies{sealer: sealer, revoker: revoker}, cfg)
+}
+
+// sealedCookies is the carrier of sessions that live in their cookies.
+type sealedCookies struct {
+	sealer  *cookie.Sealer
+	revoker Revoker
+}
+
+// cookieRecordVersion is the first byte of what is sealed; docs/spec/record.md.
+const cookieRecordVersion = 1
+
+func (c *sealedCookies) inCookie() bool { return true }
+
+func (c *sealedCookies) open(value string) (ticket, error) {
+	payload, err := c.sealer.Open(value)
+	if err != nil {
+		return ticket{}, errForged
+	}
+	rec, ok := decodeCookieRecord(payload)
+	if !ok {
+		return ticket{}, errMalformed
+	}
+	return ticket{id: rec.ID, rec: &rec}, nil
+}
+
+func (c *sealedCookies) load(ctx context.Context, t ticket) (Record, error) {
+	if err := c.current(ctx, *t.rec); err != nil {
+		return Record{}, err
+	}
+	return *t.rec, nil
+}
+
+// current refuses a record that its user's last revocation covers.
+func (c *sealedCookies) current(ctx context.Context, rec Record) error {
+	if rec.User == "" {
+		return nil
+	}
+	at, err := c.revoker.NotBefore(ctx, rec.User)
+	if err == nil && !rec.Began.After(at) {
+		err = &EndedError{Until: at.Add(tombstoneLife)}
+	}
+	return err
+}
+
+func (c *sealedCookies) seal(rec *Record, fresh bool) (string, error) {
+	if fresh {
+		rand.Read(rec.ID[:])
+	}
+	value, err := c.sealer.Seal(appendCookieRecord(nil, *rec), time.Until(rec.Deadline))
+	if err != nil {
+		return "", fmt.Errorf("%w: the session must fit its cookie: %w", ErrValue, err)
+	}
+	return value, nil
+}
+
+// appendCookieRecord writes a record as a cookie holds it.
+func appendCookieRecord(b []byte, rec Record) []byte {
+	b = append(b, cookieRecordVersion)
+	b = append(b, rec.ID[:]...)
+	for _, t := range [...]time.Time{rec.Began, rec.Created, rec.Seen, rec.Expires, rec.Deadline} {
+		b = binary.BigEndian.AppendUint64(b, uint64(t.UnixMicro()))
+	}
+	b = binary.AppendUvarint(b, uint64(len(rec.User)))
+	b = append(b, rec.User...)
+	return append(b, rec.Data...)
+}
+
+func decodeCookieRecord(b []byte) (rec Record, ok bool) {
+	times := [...]*time.Time{&rec.Began, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline}
+	if len(b) < 1+len(rec.ID)+8*len(times) || b[0] != cookieRecordVersion {
+		return rec, false
+	}
+	b = b[1+copy(rec.ID[:], b[1:]):]
+	for _, t := range times {
+		*t = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
+		b = b[8:]
+	}
+	user, data, ok := cutBytes(b)
+	rec.User, rec.Data, rec.Version = string(user), data, 1
+	return rec, ok
+}
+
+// The store's part: nothing is stored, so little can fail.
+
+func (c *sealedCookies) Create(ctx context.Context, rec Record) error { return c.current(ctx, rec) }
+
+func (c *sealedCookies) Replace(ctx context.Context, _ ID, _ uint64, rec Record) error {
+	return c.current(ctx, rec)
+}
+
+func (c *sealedCookies) Update(context.Context, Record, uint64) error            { return nil }
+func (c *sealedCookies) Touch(context.Context, ID, time.Time, time.Time) error   { return nil }
+func (c *sealedCookies) End(context.Context, ID, time.Time) (next ID, err error) { return ID{}, nil }
+func (c *sealedCookies) Sweep(context.Context, time.Time, int) (int, error)      { return 0, nil }
+
+func (c *sealedCookies) EndUser(ctx context.Context, user string, at, _ time.Time, keep ...ID) ([]ID, error) {
+	if len(keep) > 0 {
+		return nil, errors.ErrUnsupported
+	}
+	return nil, c.revoker.Revoke(ctx, user, at)
+}
+
+func (c *sealedCookies) Load(context.Context, ID) (Record, error) {
+	return Record{}, errors.ErrUnsupported
+}
+
+func (c *sealedCookies) User(context.Context, string) ([]Record, error) {
+	return nil, errors.ErrUnsupported
+}

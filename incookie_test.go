@@ -1,0 +1,194 @@
+package coatcheck_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/memstore"
+)
+
+var (
+	inCount = coatcheck.NewKey[int]("count")
+	inText  = coatcheck.NewKey[string]("text")
+)
+
+func inCookie(t *testing.T, revoker coatcheck.Revoker) *coatcheck.Manager {
+	t.Helper()
+	m, err := coatcheck.NewInCookie(keys(t), revoker, coatcheck.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// inCookieApp has a handler per method of the session.
+func inCookieApp(m *coatcheck.Manager) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/login", func(_ http.ResponseWriter, r *http.Request) { m.From(r.Context()).Login("alice") })
+	mux.HandleFunc("/logout", func(_ http.ResponseWriter, r *http.Request) { m.From(r.Context()).Logout() })
+	mux.HandleFunc("/user", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, m.From(r.Context()).User()) })
+	mux.HandleFunc("/count", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, inCount.Update(m.From(r.Context()), func(n int) int { return n + 1 }))
+	})
+	mux.HandleFunc("/text", func(_ http.ResponseWriter, r *http.Request) {
+		inText.Set(m.From(r.Context()), strings.Repeat("x", 4000))
+	})
+	mux.HandleFunc("/pop", func(_ http.ResponseWriter, r *http.Request) { inCount.Pop(m.From(r.Context())) })
+	mux.HandleFunc("/flash", func(_ http.ResponseWriter, r *http.Request) { m.From(r.Context()).Flash("hello") })
+	mux.HandleFunc("/flashes", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, m.From(r.Context()).Flashes()) })
+	mux.HandleFunc("/revoke", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := m.RevokeAll(r.Context(), "alice"); err != nil {
+			http.Error(w, err.Error(), http.StatusTeapot)
+		}
+	})
+	mux.HandleFunc("/again", func(_ http.ResponseWriter, r *http.Request) {
+		m.RevokeAll(r.Context(), "alice")
+		m.From(r.Context()).Login("alice")
+	})
+	return m.Handler(mux)
+}
+
+func expect(t *testing.T, b *browser, url string, status int, body string) {
+	t.Helper()
+	if w := b.do("GET", url); w.Code != status || status == 200 && w.Body.String() != body {
+		t.Errorf("%s: got %d %q, want %d %q", url, w.Code, w.Body, status, body)
+	}
+}
+
+// "The session can also live in the cookie itself", design §5.
+func TestInCookie(t *testing.T) {
+	store := memstore.New(memstore.Config{})
+	b := newBrowser(inCookieApp(inCookie(t, coatcheck.StoreRevoker(store))))
+	expect(t, b, "/user", 200, "")
+	expect(t, b, "/count", 200, "1")
+	expect(t, b, "/login", 200, "")
+	expect(t, b, "/user", 200, "alice")
+	expect(t, b, "/count", 200, "2")
+	expect(t, b, "/flash", 200, "")
+	expect(t, b, "/flashes", 200, "[hello]")
+	expect(t, b, "/flashes", 200, "[]")
+
+	// The limit of a cookie is a clear error, and the session unharmed.
+	expect(t, b, "/text", 500, "")
+	expect(t, b, "/count", 200, "3")
+
+	expect(t, b, "/logout", 200, "")
+	if len(b.cookies()) != 0 {
+		t.Errorf("after logout the browser has %v", b.cookies())
+	}
+	expect(t, b, "/user", 200, "")
+}
+
+// "A revocation source that has to be given": a copy of the cookie dies with it,
+// as does a login whose request began before it (G3).
+func TestInCookieRevoked(t *testing.T) {
+	store := &trap{Store: memstore.New(memstore.Config{})}
+	b := newBrowser(inCookieApp(inCookie(t, coatcheck.StoreRevoker(store))))
+	expect(t, b, "/login", 200, "")
+	stolen := b.clone()
+	expect(t, b, "/logout", 200, "")
+	expect(t, stolen, "/user", 200, "alice") // what the doc warns of
+
+	// A login in flight while the user is revoked.
+	began, revoked := make(chan struct{}), make(chan struct{})
+	late := newBrowser(nil)
+	m := inCookie(t, coatcheck.StoreRevoker(store))
+	late.h = m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(began)
+		<-revoked
+		m.From(r.Context()).Login("alice")
+	}))
+	status := make(chan int)
+	go func() { status <- late.do("GET", "/").Code }()
+	<-began
+	expect(t, b, "/revoke", 200, "")
+	close(revoked)
+	if got := <-status; got != http.StatusConflict {
+		t.Errorf("login in flight during RevokeAll: got %d, want 409", got)
+	}
+	if len(late.cookies()) != 0 {
+		t.Error("it set a cookie")
+	}
+
+	expect(t, stolen, "/user", 200, "")
+	expect(t, stolen, "/count", 409, "")
+	expect(t, b, "/login", 200, "")
+	expect(t, b, "/user", 200, "alice")
+	expect(t, b, "/again", 200, "")
+	expect(t, b, "/user", 200, "alice")
+
+	// Nobody is called "not logged in" because the revoker is away (G5).
+	store.set(func(context.Context, string) error { return errors.New("away") }, nil)
+	expect(t, b, "/user", 503, "")
+}
+
+// "Those calls return errors.ErrUnsupported."
+func TestInCookieUnsupported(t *testing.T) {
+	m := inCookie(t, coatcheck.IrrevocableSessions{})
+	var errs map[string]error
+	b := newBrowser(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := m.From(r.Context())
+		s.Login("alice")
+		errs = map[string]error{}
+		_, errs["Sessions"] = m.Sessions(r.Context(), "alice")
+		_, errs["Revoke"] = m.Revoke(r.Context(), "alice", "handle")
+		_, errs["RevokeOthers"] = m.RevokeOthers(r.Context())
+		_, errs["RevokeAll"] = m.RevokeAll(r.Context(), "alice")
+		inCount.Pop(s)
+		errs["Pop"] = s.Err()
+	})))
+	b.do("GET", "/")
+	for call, err := range errs {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: got %v, want ErrUnsupported", call, err)
+		}
+	}
+	for name, cfg := range map[string]coatcheck.Config{"MaxPerUser": {MaxPerUser: 1}, "Idle": {Idle: -1}} {
+		if _, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, cfg); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("Config.%s: got %v", name, err)
+		}
+	}
+	if _, err := coatcheck.NewInCookie(keys(t), nil, coatcheck.Config{}); err == nil {
+		t.Error("NewInCookie accepts no revoker")
+	}
+	if _, err := coatcheck.NewInCookie(nil, coatcheck.IrrevocableSessions{}, coatcheck.Config{}); err == nil {
+		t.Error("NewInCookie accepts no keys")
+	}
+}
+
+// "There a touch re-seals the cookie, at most once per tenth, on top-level
+// navigations only."
+func TestInCookieTouch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBrowser(inCookieApp(inCookie(t, coatcheck.IrrevocableSessions{})))
+		b.do("GET", "/login")
+		page := []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
+		for _, step := range []struct {
+			wait    time.Duration
+			headers []string
+			want    bool
+		}{
+			{2 * time.Minute, page, false},
+			{2 * time.Minute, nil, false},
+			{0, page, true},
+			{time.Minute, page, false},
+		} {
+			time.Sleep(step.wait)
+			w := b.do("GET", "/user", step.headers...)
+			if got := w.Header().Get("Set-Cookie") != ""; got != step.want {
+				t.Errorf("after %v, %v: Set-Cookie = %v, want %v", step.wait, step.headers, got, step.want)
+			}
+		}
+		time.Sleep(32 * time.Minute) // since the touch 33 = 1.1 × 30
+		if w := b.do("GET", "/user"); w.Body.String() != "" {
+			t.Errorf("idle for 33 minutes: user %q", w.Body)
+		}
+	})
+}

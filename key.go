@@ -1,0 +1,274 @@
+package coatcheck
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Key is the name and type of one value in every session, made by NewKey and
+// usually kept in a package variable. It holds no value, and is safe for
+// concurrent use. Values are stored as JSON; string, bool, int, int32, int64,
+// uint64 and []byte take a short way.
+//
+// A stored value that does not fit T is absent to Get, makes Update, Append and
+// Pop fail with ErrValue, and is left alone; Set and Delete replace it.
+type Key[T any] struct {
+	name string
+	err  error
+}
+
+// NewKey returns the key of that name: 1 to 128 bytes of UTF-8 without control
+// characters. With another name every change through the key fails with
+// ErrValue, and Get finds nothing.
+func NewKey[T any](name string) Key[T] {
+	k := Key[T]{name: name}
+	switch {
+	case name == "" || len(name) > maxName:
+		k.err = fmt.Errorf("%w: key name of %d bytes; want 1 to %d", ErrValue, len(name), maxName)
+	case !utf8.ValidString(name):
+		k.err = fmt.Errorf("%w: key name %q is not UTF-8", ErrValue, name)
+	}
+	for _, r := range name {
+		if unicode.IsControl(r) {
+			k.err = fmt.Errorf("%w: key name %q has a control character", ErrValue, name)
+		}
+	}
+	return k
+}
+
+// Name returns the key's name.
+func (k Key[T]) Name() string { return k.name }
+
+// Get returns the value, and whether there is one.
+func (k Key[T]) Get(s *Session) (T, bool) {
+	var zero T
+	if !s.lock() {
+		return zero, false
+	}
+	defer s.unlock()
+	s.look()
+	e := s.lookup(k.name, 0)
+	if e.raw == nil || k.err != nil || e.expires != 0 && e.expires <= time.Now().UnixMilli() {
+		return zero, false
+	}
+	v, err := decodeValue[T](e.raw)
+	if err != nil {
+		s.x.m.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: k.name})
+		return zero, false
+	}
+	return v, true
+}
+
+// Set stores v, for as long as the session lasts. It waits for the first byte
+// of the response, or for Commit.
+func (k Key[T]) Set(s *Session, v T) { k.set(s, v, 0) }
+
+// SetFor stores v for ttl, more than zero, and at most for as long as the
+// session lasts.
+func (k Key[T]) SetFor(s *Session, v T, ttl time.Duration) {
+	if ttl <= 0 {
+		s.refuse(fmt.Errorf("%w: key %q: ttl is %v; want > 0", ErrValue, k.name, ttl))
+		return
+	}
+	k.set(s, v, time.Now().Add(ttl).UnixMilli())
+}
+
+func (k Key[T]) set(s *Session, v T, expires int64) {
+	raw, err := encodeEntry(k.name, v)
+	s.change(k.err, op{k.name, func(entry) (entry, error) {
+		return entry{raw: raw, expires: expires}, err
+	}})
+}
+
+// Delete removes the value. It waits as Set does.
+func (k Key[T]) Delete(s *Session) {
+	s.change(k.err, op{k.name, func(entry) (entry, error) { return entry{}, nil }})
+}
+
+// Pop removes the value and returns it, and whether there was one. It commits
+// at once, with all that is pending: of any number of requests that pop a value
+// at the same time exactly one gets it. When it fails it returns zero and false,
+// and Err tells why.
+func (k Key[T]) Pop(s *Session) (T, bool) {
+	err := k.err
+	if err == nil && s.x.m.carrier.inCookie() {
+		err = fmt.Errorf("coatcheck: Pop from a session in its cookie: %w", errors.ErrUnsupported)
+	}
+	return pop(s, k, err)
+}
+
+func pop[T any](s *Session, k Key[T], err error) (T, bool) {
+	var v T
+	var ok bool
+	done := s.commitNow(err, op{k.name, func(old entry) (e entry, err error) {
+		var zero T
+		v, ok = zero, false
+		if old.raw == nil {
+			return e, nil
+		}
+		if v, err = decodeEntry[T](s, old); err == nil {
+			ok = true
+		}
+		return e, err
+	}})
+	if !done {
+		var zero T
+		return zero, false
+	}
+	return v, ok
+}
+
+// Update replaces the value by what f makes of it (of the zero value, if there
+// is none) and returns it as it was stored. It commits at once, with all that
+// is pending, and loses no update however many requests there are. A lifetime
+// that SetFor gave stays. When it fails it returns zero, and Err tells why.
+//
+// f must be a pure function: it may run several times, though never after
+// Update has returned, and must not use the session.
+func (k Key[T]) Update(s *Session, f func(T) T) T {
+	var v T
+	done := s.commitNow(k.err, op{k.name, func(old entry) (entry, error) {
+		var err error
+		var zero T
+		v = zero
+		if old.raw != nil {
+			if v, err = decodeEntry[T](s, old); err != nil {
+				return entry{}, err
+			}
+		}
+		v = f(v)
+		raw, err := encodeEntry(old.name, v)
+		return entry{raw: raw, expires: old.expires}, err
+	}})
+	if !done {
+		var zero T
+		return zero
+	}
+	return v
+}
+
+// Append adds elements to the end of a slice. It waits as Set does, and keeps
+// what other requests append at the same time. A lifetime that SetFor gave
+// stays.
+func Append[E any](s *Session, k Key[[]E], elems ...E) {
+	if len(elems) == 0 {
+		return
+	}
+	elems = slices.Clone(elems) // the caller's slice may change before the commit
+	s.change(k.err, op{k.name, func(old entry) (entry, error) {
+		var list []E
+		var err error
+		if old.raw != nil {
+			if list, err = decodeEntry[[]E](s, old); err != nil {
+				return entry{}, err
+			}
+		}
+		raw, err := encodeEntry(k.name, append(list, elems...))
+		return entry{raw: raw, expires: old.expires}, err
+	}})
+}
+
+// flashName is that of the entry that holds the flashes; no Key can have it.
+const flashName = "\x00flash"
+
+var flashes = Key[[]string]{name: flashName}
+
+// Flash keeps a message until Flashes fetches it, in this request or a later
+// one. It waits as Set does.
+func (s *Session) Flash(message string) { Append(s, flashes, message) }
+
+// Flashes removes and returns the messages, the oldest first. Like Pop it
+// commits at once: parallel requests neither lose nor double a message.
+func (s *Session) Flashes() []string {
+	messages, _ := pop(s, flashes, nil)
+	return messages
+}
+
+// check returns err, what is wrong with the op's key, or that it is the zero
+// Key, which has no name.
+func (o op) check(err error) error {
+	if err == nil && o.name == "" {
+		return fmt.Errorf("%w: the zero Key; want one made by NewKey", ErrValue)
+	}
+	return err
+}
+
+// change records an op that waits for the commit.
+func (s *Session) change(err error, o op) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if !s.mayChange(false) {
+		return
+	}
+	if err = o.check(err); err == nil {
+		err = s.apply(o, time.Now().UnixMilli())
+	}
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.record(o)
+	s.applied = len(s.ops)
+}
+
+// commitNow commits an op with all that is pending, and reports success.
+func (s *Session) commitNow(err error, o op) bool {
+	if !s.lock() {
+		return false
+	}
+	defer s.unlock()
+	if !s.usable() { // the commit refuses what needs more, but not to find nothing
+		return false
+	}
+	if err = o.check(err); err != nil {
+		s.fail(err)
+		return false
+	}
+	before := len(s.ops)
+	s.record(o)
+	panicked := true
+	defer func() {
+		if panicked && len(s.ops) > before { // whoever recovers must not run it again
+			s.ops, s.view, s.applied = s.ops[:before], nil, 0
+			if err := s.replay(time.Now().UnixMilli()); err != nil {
+				s.fail(err)
+			}
+		}
+	}()
+	s.commit(s.x.phase())
+	panicked = false
+	return s.err == nil
+}
+
+func (s *Session) record(o op) {
+	if s.ops == nil {
+		s.ops = s.opsRoom[:0]
+	}
+	s.ops = append(s.ops, o)
+}
+
+func encodeEntry[T any](name string, v T) ([]byte, error) {
+	raw, err := encodeValue(v)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: key %q: %v", ErrValue, name, err)
+	case len(raw) > maxValue:
+		return nil, fmt.Errorf("%w: key %q: %d bytes; want at most %d", ErrValue, name, len(raw), maxValue)
+	}
+	return raw, nil
+}
+
+func decodeEntry[T any](s *Session, e entry) (T, error) {
+	v, err := decodeValue[T](e.raw)
+	if err != nil {
+		s.x.m.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: e.name})
+		return v, fmt.Errorf("%w: key %q: the stored value does not fit its type", ErrValue, e.name)
+	}
+	return v, nil
+}

@@ -1,0 +1,146 @@
+package coatcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+)
+
+func isAbsent(err error) bool { return errors.Is(err, cookie.ErrAbsent) }
+
+// load is the first look, without asking for anything.
+func (s *Session) load() {
+	if s.lock() {
+		s.look()
+		s.unlock()
+	}
+}
+
+// look loads the session, once. The latch is held.
+func (s *Session) look() {
+	if s.looked {
+		return
+	}
+	// A cache may already have the first bytes, without Vary (G12).
+	if s.x.phase() == sent || s.x.tooLate() {
+		s.fail(ErrLate)
+
+		return
+	}
+	if s.err != nil {
+		return
+	}
+	s.looked = true
+	m, r := s.x.m, s.x.r
+	value, err := m.sid.Read(r.Header)
+	if isAbsent(err) {
+		s.noCookie = true
+		if s.held = m.heldBack(r); s.held {
+			_, err := m.marker.Read(r.Header)
+			s.marked = !isAbsent(err)
+		}
+		return
+	}
+	var t ticket
+	if err == nil {
+		t, err = m.carrier.open(value)
+	}
+	if err != nil {
+		m.event(Event{Kind: Refused, Reason: "session cookie: " + err.Error()})
+		return
+	}
+	s.loadTicket(t)
+}
+
+// loadTicket asks the carrier for the record of a genuine cookie.
+func (s *Session) loadTicket(t ticket) {
+	m := s.x.m
+	now := time.Now()
+	s.loading = deadline{parent: s.x.Context, at: now.Add(loadTimeout)}
+	defer s.loading.end()
+	rec, err := m.carrier.load(&s.loading, t)
+	switch {
+	case err == nil:
+		s.loaded(t.id, rec)
+	case errors.Is(err, ErrNotFound):
+		m.event(Event{Kind: Refused, Handle: t.id.Handle(), Reason: "unknown session"})
+	case errors.Is(err, ErrEnded):
+		s.spent = t.id
+		if standing(err, now) {
+			s.ended = true
+		} else {
+			m.event(Event{Kind: Expired, Handle: t.id.Handle()})
+		}
+	case errors.Is(s.x.Context.Err(), context.Canceled):
+		s.err, s.quiet = err, true
+	default:
+		m.storeError(t.id, "load", err)
+		s.fail(fmt.Errorf("coatcheck: load session: %w", err))
+	}
+}
+
+// standing reports whether the tombstone that err tells of stands at now.
+func standing(err error, now time.Time) bool {
+	var e *EndedError
+	return !errors.As(err, &e) || e.Until.After(now)
+}
+
+// loaded takes a live record.
+func (s *Session) loaded(id ID, rec Record) {
+	m := s.x.m
+	if now := clock(); over(rec, now) {
+		// Over before the request began it is absent, otherwise it has ended.
+		s.spent, s.ended = id, !over(rec, s.start)
+		m.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User})
+		return
+	}
+	h, err := openData(rec.Data)
+	if err != nil {
+		// End it, or the browser would bring it for ever.
+		s.spent, s.ended = id, true
+		m.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User})
+		ctx := &deadline{parent: s.x.Context, detached: true, at: time.Now().Add(commitTimeout)}
+		defer ctx.end()
+		if _, err := m.carrier.End(ctx, id, clock().Add(tombstoneLife)); err != nil {
+			m.storeError(id, "end", err)
+		}
+		return
+	}
+	s.base, s.head, s.live = rec, h, true
+}
+
+// lookup returns the entry of that name as it now is, pending changes included.
+func (s *Session) lookup(name string, now int64) entry {
+	for i := range s.view {
+		if s.view[i].name == name {
+			return s.view[i].at(now)
+		}
+	}
+	if s.drop {
+		return entry{name: name}
+	}
+	return findEntry(s.head.entries, name).at(now)
+}
+
+// apply runs one op and keeps what it gives in the view.
+func (s *Session) apply(o op, now int64) error {
+	e, err := o.do(s.lookup(o.name, now))
+	if err != nil {
+		return err
+	}
+	e.name = o.name
+	for i := range s.view {
+		if s.view[i].name == o.name {
+			s.view[i] = e
+			return nil
+		}
+	}
+	if s.view == nil {
+		s.view = s.viewRoom[:0]
+	}
+	s.view = append(s.view, e)
+	return nil
+}

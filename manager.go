@@ -1,0 +1,311 @@
+package coatcheck
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+)
+
+// A Manager gives the requests of an application their sessions. It is made by
+// New, safe for concurrent use, and starts no goroutine. Several managers may
+// serve one request, each with a cookie name and a store of its own.
+type Manager struct {
+	cfg     Config
+	carrier carrier
+	sid     *cookie.Raw
+	marker  *cookie.Raw // nil unless SameSite is Strict
+	commits queue
+	swept   atomic.Int64 // Unix microseconds of the last sweep
+	streams streams
+}
+
+// New returns a manager of the sessions in store, whose cookies carry a token
+// under keys. It checks all of cfg and names the field that is wrong.
+func New(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
+	if store == nil {
+		return nil, errors.New("coatcheck: New: store is nil")
+	}
+	if keys == nil {
+		return nil, errors.New("coatcheck: New: keys is nil; cookie.KeysFromEnv reads SECRET_KEY")
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return newManager(newTokens(store, keys, cfg.Name), cfg)
+}
+
+func newManager(c carrier, cfg Config) (*Manager, error) {
+	m := &Manager{cfg: cfg, carrier: c}
+	var err error
+	if m.sid, err = cookie.NewRaw(cfg.Name, cfg.Cookie); err != nil {
+		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)
+	}
+	if strict := cfg.Cookie.SameSite; strict == 0 || strict == http.SameSiteStrictMode {
+		if m.marker, err = cookie.NewRaw(cfg.Name+"-lax", markerPolicy(cfg.Cookie)); err != nil {
+			return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: marker: %w", err)
+		}
+	}
+	if cfg.Cookie.AllowInsecureHTTP {
+		m.event(Event{Kind: Insecure, Reason: "session cookies travel over plain HTTP"})
+	}
+	return m, nil
+}
+
+// Format prints the name of the manager's cookie, whatever the verb.
+func (m *Manager) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{sessions in %s}", m.cfg.Name) }
+
+// event tells the sink, if there is one.
+func (m *Manager) event(e Event) {
+	if m.cfg.Events != nil {
+		e.Time = time.Now().UTC()
+		m.cfg.Events(e)
+	}
+}
+
+func (m *Manager) storeError(id ID, what string, err error) {
+	if m.cfg.Events != nil {
+		m.event(Event{Kind: StoreError, Handle: handleOf(id), Reason: what, Err: err})
+	}
+}
+
+// handleOf is the handle, or "" where there is no session.
+func handleOf(id ID) string {
+	if id.IsZero() {
+		return ""
+	}
+	return id.Handle()
+}
+
+// clock is the time in the precision that stores keep.
+func clock() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+type exchangeKey struct{}
+
+// From returns the session of the request that ctx belongs to, of the
+// innermost manager. It costs nothing: the session is loaded when it is first
+// used. From panics where no Manager.Handler wraps the handler.
+func From(ctx context.Context) *Session {
+	return sessionOf(ctx.Value(exchangeKey{}))
+}
+
+// From is as the function From, for the session of this manager.
+func (m *Manager) From(ctx context.Context) *Session { return sessionOf(ctx.Value(m)) }
+
+func sessionOf(value any) *Session {
+	x, ok := value.(*exchange)
+	if !ok {
+		panic("coatcheck: no session in this context: wrap the handler with Manager.Handler, and pass on the request's context")
+	}
+	return x.session()
+}
+
+// session is From for a context that need not be a request's.
+func (m *Manager) session(ctx context.Context) *Session {
+	if x, ok := ctx.Value(m).(*exchange); ok {
+		return x.session()
+	}
+	return nil
+}
+
+// An Info describes one live session of a user, for a list of devices. Nothing
+// in it opens anything. ASVS 7.5.2
+type Info struct {
+	Handle   string    `json:"handle"`
+	Current  bool      `json:"current"`   // the session of the request that asks
+	Created  time.Time `json:"created"`   // UTC
+	LastSeen time.Time `json:"last_seen"` // UTC, coarse: moved once per tenth of the idle time
+	Device   string    `json:"device"`    // browser and system at login, as the User-Agent claimed
+	Address  string    `json:"address"`   // the client's IP address at login, see Config.ProxyHops
+}
+
+// Sessions lists the live sessions of a user, the newest first. With a
+// request's context the session of that request is marked as current.
+func (m *Manager) Sessions(ctx context.Context, user string) ([]Info, error) {
+	records, err := m.live(ctx, user)
+	if err != nil {
+		return nil, err
+	}
+	var current ID
+	if s := m.session(ctx); s != nil {
+		current = s.id()
+	}
+	list := make([]Info, len(records))
+	for i, rec := range records {
+		h, _ := openData(rec.Data) // a damaged record is listed without its device
+		list[i] = Info{
+			Handle: rec.ID.Handle(), Current: rec.ID == current,
+			Created: rec.Created, LastSeen: rec.Seen, Device: string(h.device), Address: string(h.address),
+		}
+	}
+	return list, nil
+}
+
+// live returns the user's records that have not expired, the newest first.
+func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
+	if err := checkUser(user); err != nil {
+		return nil, err
+	}
+	records, err := m.carrier.User(ctx, user)
+	if err != nil {
+		m.storeError(ID{}, "list", err)
+		return nil, fmt.Errorf("coatcheck: list sessions: %w", err)
+	}
+	now := clock()
+	records = slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return over(r, now) })
+	slices.SortFunc(records, func(a, b Record) int {
+		return cmp.Or(b.Created.Compare(a.Created), bytes.Compare(b.ID[:], a.ID[:]))
+	})
+	return records, nil
+}
+
+// over reports whether a record's time had run out at t.
+func over(r Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
+
+// Revoke ends the session of user that has this handle and reports whether
+// there was one. A handle of another user's session finds nothing. The end is
+// final; requests in flight cannot undo it. ASVS 7.4.1, 7.5.2
+func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error) {
+	records, err := m.live(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	i := slices.IndexFunc(records, func(r Record) bool { return r.ID.Handle() == handle })
+	if i < 0 {
+		return false, nil
+	}
+	// A login or renewal may replace the id meanwhile: follow it, but only
+	// while it is the same user's.
+	for id := records[i].ID; !id.IsZero(); {
+		next, err := m.endOne(ctx, id, Revoked, user)
+		if err != nil {
+			return false, err
+		}
+		if s := m.session(ctx); s != nil {
+			s.revoked("", time.Time{}, []ID{id})
+		}
+		if id = next; id.IsZero() {
+			break
+		}
+		rec, err := m.carrier.Load(ctx, id)
+		if err == nil && rec.User != user || errors.Is(err, ErrNotFound) {
+			break
+		}
+		if err != nil && !errors.Is(err, ErrEnded) {
+			return false, fmt.Errorf("coatcheck: revoke session: %w", err)
+		}
+	}
+	return true, nil
+}
+
+// endOne ends one id and returns the one that had replaced it, if any.
+func (m *Manager) endOne(ctx context.Context, id ID, kind Kind, user string) (next ID, err error) {
+	next, err = m.carrier.End(ctx, id, clock().Add(tombstoneLife))
+	if err != nil {
+		m.storeError(id, "end", err)
+		return next, fmt.Errorf("coatcheck: end session: %w", err)
+	}
+	m.streams.end(id)
+	if m.cfg.Events != nil {
+		m.event(Event{Kind: kind, Handle: id.Handle(), User: user})
+	}
+	return next, nil
+}
+
+// RevokeAll ends every session of user and returns how many. It also defeats
+// a login of that user whose request began before it. With a request's context
+// it first commits what is pending; a login later in that request stands.
+// ASVS 7.4.2, 7.4.5
+func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
+	return m.endUser(ctx, user, m.session(ctx), false)
+}
+
+// RevokeOthers ends every session of the logged-in user but that of the
+// request ctx belongs to, as it is after committing what is pending. It fails
+// with ErrLoginRequired where nobody is logged in. ASVS 7.4.3
+func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
+	s := m.session(ctx)
+	if s == nil {
+		return 0, errors.New("coatcheck: RevokeOthers: not the context of a request")
+	}
+	user := s.User()
+	if user == "" {
+		if err := s.Err(); err != nil {
+			return 0, err
+		}
+		return 0, ErrLoginRequired
+	}
+	return m.endUser(ctx, user, s, true)
+}
+
+func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep bool) (int, error) {
+	if err := checkUser(user); err != nil {
+		return 0, err
+	}
+	var kept []ID
+	if s != nil {
+		if err := s.Commit(); err != nil {
+			return 0, err
+		}
+		if keep { // else there may be no need to look
+			if id := s.id(); !id.IsZero() {
+				kept = append(kept, id)
+			}
+		}
+	}
+	at := clock()
+	ended, err := m.carrier.EndUser(ctx, user, at, at.Add(tombstoneLife), kept...)
+	if err != nil {
+		m.storeError(ID{}, "end user", err)
+		return 0, fmt.Errorf("coatcheck: end sessions of user: %w", err)
+	}
+	if s != nil {
+		s.revoked(user, at, ended)
+	}
+	for _, id := range ended {
+		m.streams.end(id)
+		if m.cfg.Events != nil {
+			m.event(Event{Kind: Revoked, Handle: id.Handle(), User: user})
+		}
+	}
+	return len(ended), nil
+}
+
+// sweepBatch bounds one call of the store's Sweep.
+const sweepBatch = 100
+
+// Sweep removes what has expired from the store, in small batches, until
+// nothing is left or ctx ends, and returns how many records that were. Requests
+// sweep a little by themselves; call it from a cron job where there are few.
+func (m *Manager) Sweep(ctx context.Context) (int, error) {
+	total := 0
+	for {
+		n, err := m.carrier.Sweep(ctx, clock(), sweepBatch)
+		total += n
+		if err != nil {
+			return total, fmt.Errorf("coatcheck: sweep: %w", err)
+		}
+		if n == 0 {
+			return total, nil
+		}
+	}
+}
+
+// sweepSome is the share of the requests: at most once a second.
+func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
+	last, at := m.swept.Load(), now.UnixMicro()
+	if at-last < time.Second.Microseconds() || !m.swept.CompareAndSwap(last, at) {
+		return
+	}
+	if _, err := m.carrier.Sweep(ctx, now, sweepBatch); err != nil {
+		m.storeError(ID{}, "sweep", err)
+	}
+}

@@ -1,0 +1,199 @@
+package coatcheck
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// put makes the store call of a commitment. An error after which nobody knows
+// whether it was applied is followed by one look (G5).
+func (s *Session) put(c *commitment) error {
+	m, ctx := s.x.m, &c.ctx
+	if err := m.mayLogIn(ctx, s.identity, c); err != nil {
+		return err
+	}
+	err := m.call(ctx, c)
+	if errors.Is(err, ErrFull) {
+		if n, sweepErr := m.carrier.Sweep(ctx, clock(), sweepBatch); sweepErr == nil && n > 0 {
+			err = m.call(ctx, c)
+		}
+	}
+	if err == nil || m.told(err) || m.applied(ctx, c) {
+		if m.told(err) {
+			return err
+		}
+		return nil
+	}
+	m.storeError(c.rec.ID, "commit", err)
+	return fmt.Errorf("coatcheck: commit session: %w", err)
+}
+
+func (m *Manager) call(ctx context.Context, c *commitment) error {
+	switch {
+	case !c.fresh:
+		return m.carrier.Update(ctx, c.rec, c.was)
+	case c.old.IsZero():
+		return m.carrier.Create(ctx, c.rec)
+	default:
+		return m.carrier.Replace(ctx, c.old, c.was, c.rec)
+	}
+}
+
+// told reports whether err says that nothing was applied.
+func (m *Manager) told(err error) bool {
+	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || errors.Is(err, ErrConflict) ||
+		errors.Is(err, ErrEnded) || errors.Is(err, ErrFull)
+}
+
+// applied looks whether a call that failed was applied all the same.
+func (m *Manager) applied(ctx context.Context, c *commitment) bool {
+	if c.old.IsZero() {
+		rec, err := m.carrier.Load(ctx, c.rec.ID)
+		return err == nil && rec.Version == c.rec.Version
+	}
+	_, err := m.carrier.Load(ctx, c.old)
+	var ended *EndedError
+	return errors.As(err, &ended) && ended.Next == c.rec.ID
+}
+
+// committed takes the stored record as the new base.
+func (s *Session) committed(c *commitment) {
+	m, ctx, identity := s.x.m, &c.ctx, s.identity
+	s.base, s.live, s.ended = c.rec, true, false
+	s.head, _ = openData(c.rec.Data) // encodeData made it
+	if c.sid != "" {
+		s.x.out.sid, s.x.out.marker = c.sid, c.marker
+	}
+	s.clean()
+	if !c.old.IsZero() {
+		m.streams.end(c.old)
+	}
+	if c.fresh && m.cfg.Events != nil {
+		m.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
+	}
+	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
+		m.endOldest(ctx, c.rec.User)
+	}
+	m.sweepSome(ctx, c.rec.Seen)
+}
+
+func kindOf(identity identity, c *commitment) Kind {
+	switch {
+	case identity >= authenticateAgain:
+		return LoggedIn
+	case c.old.IsZero():
+		return Created
+	default:
+		return Renewed
+	}
+}
+
+// clean forgets what was pending.
+func (s *Session) clean() {
+	s.ops, s.view, s.applied, s.drop = nil, nil, 0, false
+	s.identity, s.user, s.remember = keepToken, "", 0
+}
+
+// mayLogIn refuses a login beyond Config.MaxPerUser, if that is the policy.
+func (m *Manager) mayLogIn(ctx context.Context, identity identity, c *commitment) error {
+	if identity != logIn || m.cfg.MaxPerUser == 0 || m.cfg.AtLimit != Refuse {
+		return nil
+	}
+	records, err := m.live(ctx, c.rec.User)
+	if err != nil {
+		return err
+	}
+	others := 0
+	for _, rec := range records {
+		if rec.ID != c.old {
+			others++
+		}
+	}
+	if others >= m.cfg.MaxPerUser {
+		return ErrTooMany
+	}
+	return nil
+}
+
+// endOldest ends what a login has made too many of. Each login does so after
+// its own record is there, so the last of many at once sees all; and all keep
+// the same ones, or two at once would end each other.
+func (m *Manager) endOldest(ctx context.Context, user string) {
+	records, err := m.live(ctx, user)
+	if err != nil {
+		return // told; the next login tries again
+	}
+	for i, rec := range records { // the newest first
+		if i >= m.cfg.MaxPerUser {
+			m.endOne(ctx, rec.ID, Revoked, user)
+		}
+	}
+}
+
+// idle is the idle time of the session as it stands.
+func (s *Session) idleTime() time.Duration {
+	switch cfg := &s.x.m.cfg; {
+	case s.head.remember != 0:
+		return s.head.remember
+	case s.base.User != "":
+		return cfg.Idle
+	default:
+		return cfg.AnonymousIdle
+	}
+}
+
+// touchIfDue is the automatic touch: it costs a call once per tenth of the idle
+// time, and its failure never changes the answer.
+func (s *Session) touchIfDue() {
+	if !s.live || s.readOnly() || s.start.Sub(s.base.Seen) < s.idleTime()/10 {
+		return
+	}
+	id := s.base.ID
+	err := s.touch(clock())
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+		s.x.m.event(Event{Kind: WriteEnded, Handle: id.Handle(), Reason: "touch"})
+	default:
+		s.x.m.storeError(id, "touch", err)
+	}
+}
+
+// touch moves Seen and the idle end to now, if that is worth a call.
+func (s *Session) touch(now time.Time) error {
+	idle := s.idleTime()
+	if now.Sub(s.base.Seen) < idle/10 || s.readOnly() {
+		return nil
+	}
+	ctx := &deadline{parent: s.x.Context, detached: true, at: now.Add(commitTimeout)}
+	defer ctx.end()
+	if over(s.base, now) { // unless another request has moved the idle end
+		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
+		if err != nil || over(rec, now) {
+			return cmp.Or(err, ErrNotFound)
+		}
+	}
+	c := &commitment{rec: s.base}
+	c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	if s.x.m.carrier.inCookie() {
+		// A new cookie for each of a page's many requests would overwrite what
+		// the others set.
+		if !s.opensPage() || s.mayCommit(false, s.x.phase(), now) != nil {
+			return nil
+		}
+		if err := s.seal(c, now); err != nil {
+			return err
+		}
+	}
+	if err := s.x.m.carrier.Touch(ctx, c.rec.ID, c.rec.Seen, c.rec.Expires); err != nil {
+		return err
+	}
+	s.base = c.rec
+	if c.sid != "" {
+		s.x.out.sid, s.x.out.marker = c.sid, c.marker
+	}
+	return nil
+}

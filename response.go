@@ -1,0 +1,242 @@
+package coatcheck
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+)
+
+// The phases of a response, in their order.
+const (
+	open     uint32 = iota // nothing has left yet
+	sent                   // the first byte has left
+	hijacked               // the connection is the handler's
+	replaced               // the handler's answer was dropped for OnError's
+	closed                 // the handler has returned
+)
+
+// A response is the state of the answer. Only the goroutine that writes it
+// changes it; those that use the session read the phase.
+type response struct {
+	state    atomic.Uint32
+	replaced bool // what the handler still writes is refused
+
+	// The Set-Cookie lines of the session and its marker; empty = none.
+	sid, marker string
+	forget      bool // the browser is to clear what pages kept
+
+	// Header values live here: a slice shared between responses could be
+	// edited by one of them (G12).
+	vary, cacheControl, clearSiteData [1]string
+}
+
+func (x *exchange) phase() uint32 { return x.out.state.Load() }
+
+// tooLate reports whether nobody answers for the handler any more: it has
+// returned, or http.TimeoutHandler has answered because the deadline passed.
+func (x *exchange) tooLate() bool {
+	return x.phase() == closed || x.Context.Err() == context.DeadlineExceeded
+}
+
+// start commits before the first byte and reports whether the handler's answer
+// may leave.
+func (x *exchange) start(next uint32) bool {
+	if x.phase() != open {
+		return !x.out.replaced
+	}
+	s := x.used.Load()
+	if s == nil {
+		x.out.state.Store(next)
+		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
+			s.headers()
+		}
+		return true
+	}
+	if err := s.settle(next); err != nil {
+		x.replace(err)
+		return false
+	}
+	return true
+}
+
+// replace drops what the handler has answered and lets OnError answer (G5).
+func (x *exchange) replace(err error) {
+	x.out.replaced = true
+	x.out.state.Store(replaced)
+	h := x.w.Header()
+	clear(h)
+	for name, values := range x.before {
+		h[name] = values
+	}
+	w := &errorWriter{ResponseWriter: x.w, x: x}
+	x.m.cfg.OnError(w, x.r, err)
+	if !w.wrote {
+		w.WriteHeader(StatusOf(err))
+	}
+}
+
+// An errorWriter is what OnError writes to.
+type errorWriter struct {
+	http.ResponseWriter
+	x     *exchange
+	wrote bool
+}
+
+func (w *errorWriter) WriteHeader(status int) {
+	if final(status) && !w.wrote {
+		w.wrote = true
+		w.x.session().headers()
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *errorWriter) Write(b []byte) (int, error) {
+	if !w.wrote {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// finish ends the response of a handler that returned.
+func (x *exchange) finish() {
+	switch x.phase() {
+	case open:
+		x.start(sent)
+	case sent, hijacked:
+		if s := x.used.Load(); s != nil {
+			s.settleLate()
+		}
+	}
+}
+
+// final reports whether a status ends the headers; 1xx but 101 do not.
+func final(status int) bool { return status >= 200 || status == http.StatusSwitchingProtocols }
+
+var errReplaced = errors.New("coatcheck: the response was replaced, see Session.Err")
+
+// writer returns the response's writer: with Flush, Hijack, ReadFrom and Push
+// where the server's has them, so that a handler finds what it would find
+// without us. Each type below is one pointer and so costs no allocation.
+func (x *exchange) writer() http.ResponseWriter {
+	w := plainWriter{x}
+	_, push := x.w.(http.Pusher)
+	flush := has[http.Flusher](x.w) || has[flushErrorer](x.w)
+	switch {
+	case has[http.Hijacker](x.w):
+		return hijackWriter{flushWriter{w}}
+	case flush && push:
+		return flushPushWriter{flushWriter{w}}
+	case flush:
+		return flushWriter{w}
+	case push:
+		return pushWriter{w}
+	default:
+		return w
+	}
+}
+
+// A flushErrorer may flush past us, by Unwrap, where it is no http.Flusher.
+type flushErrorer interface{ FlushError() error }
+
+// has reports whether w or a writer that it unwraps to is a T, which is where
+// http.ResponseController would find it.
+func has[T any](w http.ResponseWriter) bool {
+	for {
+		if _, ok := w.(T); ok {
+			return true
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = u.Unwrap()
+	}
+}
+
+type plainWriter struct{ x *exchange }
+
+// Format keeps cookies out of the logs of whoever prints a writer.
+func (w plainWriter) Format(f fmt.State, _ rune) { io.WriteString(f, "{coatcheck writer}") }
+
+func (w plainWriter) Header() http.Header { return w.x.w.Header() }
+
+// Unwrap serves http.ResponseController, for deadlines and full duplex.
+func (w plainWriter) Unwrap() http.ResponseWriter { return w.x.w }
+
+func (w plainWriter) WriteHeader(status int) {
+	if !final(status) || w.x.start(sent) {
+		w.x.w.WriteHeader(status)
+	}
+}
+
+func (w plainWriter) Write(b []byte) (int, error) {
+	if !w.x.start(sent) {
+		return 0, errReplaced
+	}
+	return w.x.w.Write(b)
+}
+
+func (w plainWriter) WriteString(s string) (int, error) {
+	if !w.x.start(sent) {
+		return 0, errReplaced
+	}
+	return io.WriteString(w.x.w, s)
+}
+
+type flushWriter struct{ plainWriter }
+
+func (w flushWriter) Flush() { w.FlushError() }
+
+func (w flushWriter) FlushError() error {
+	if !w.x.start(sent) {
+		return errReplaced
+	}
+	return http.NewResponseController(w.x.w).Flush()
+}
+
+// A hijackWriter is that of HTTP/1, whose server can also send a file without
+// copying it.
+type hijackWriter struct{ flushWriter }
+
+// ReadFrom keeps the server's way to send a file.
+func (w hijackWriter) ReadFrom(src io.Reader) (int64, error) {
+	if !w.x.start(sent) {
+		return 0, errReplaced
+	}
+	if to, ok := w.x.w.(io.ReaderFrom); ok {
+		return to.ReadFrom(src)
+	}
+	return io.Copy(struct{ io.Writer }{w.x.w}, src)
+}
+
+// Hijack commits first. What needs a Set-Cookie must be committed before, by
+// Session.Commit, and the upgrade be given the writer's Header.
+func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	before := w.x.phase()
+	if !w.x.start(hijacked) {
+		return nil, nil, errReplaced
+	}
+	conn, rw, err := http.NewResponseController(w.x.w).Hijack()
+	if err == nil {
+		before = hijacked
+	}
+	w.x.out.state.Store(before)
+	return conn, rw, err
+}
+
+type pushWriter struct{ plainWriter }
+
+func (w pushWriter) Push(target string, opts *http.PushOptions) error {
+	return w.x.w.(http.Pusher).Push(target, opts)
+}
+
+type flushPushWriter struct{ flushWriter }
+
+func (w flushPushWriter) Push(target string, opts *http.PushOptions) error {
+	return w.x.w.(http.Pusher).Push(target, opts)
+}

@@ -1,0 +1,499 @@
+package coatcheck
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Session is the session of one request. It is loaded when it is first used
+// and committed before the first byte of the response; From returns it.
+//
+// Methods that change it return nothing. What goes wrong is kept: Err tells it,
+// later changes are refused, and it replaces the response (Config.OnError), so
+// that no client is told of a change that did not happen. After a failed load
+// User is "" and nothing can be changed.
+//
+// A Session is safe for concurrent use by the goroutines of its request. Once
+// the handler has returned every change is ErrLate.
+type Session struct {
+	x *exchange
+	latch
+	stuck atomic.Bool // a call did not get the latch
+
+	start time.Time // of the request
+	began time.Time // what a login records: start, or just after a revocation by this request
+	err   error
+	quiet bool // err is the client's absence: no event, no answer
+
+	// What the cookie and the store said.
+	looked   bool // at the cookie; nothing below is known before
+	noCookie bool // the request had no session cookie at all
+	marked   bool // but had its marker
+	held     bool // and came from another site
+	loading  deadline
+	base     Record // as loaded or last committed, if live
+	head     header
+	live     bool
+	ended    bool // by a tombstone or during this request: only a login goes on
+	spent    ID   // the id of an ended or expired cookie
+
+	// What is to be committed.
+	leaving  ID // by Logout
+	leaver   string
+	left     bool // the cookie is to be cleared
+	identity identity
+	user     string        // of a login
+	remember time.Duration // of Remember
+	asked    time.Duration // the same, for a login after a commit
+	drop     bool          // the values of base do not count
+	ops      []op
+	applied  int     // how many of ops view holds
+	view     []entry // the names that ops changed, as they then are
+
+	// Room for the usual few changes.
+	opsRoom  [1]op
+	viewRoom [2]entry
+
+	stream *stream // see Ended
+}
+
+// Format prints that this is a session and nothing of it, whatever the verb:
+// log its Handle.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "{session}") }
+
+// An op is one change of one entry. It may run several times.
+type op struct {
+	name string
+	do   func(entry) (entry, error)
+}
+
+// An identity is what a commit does to the token.
+type identity int
+
+const (
+	keepToken identity = iota
+	renewToken
+	authenticateAgain
+	logIn
+)
+
+// checkUser validates the application's identifier of a user.
+func checkUser(user string) error {
+	switch {
+	case user == "" || len(user) > maxUser:
+		return fmt.Errorf("%w: user of %d bytes; want 1 to %d", ErrValue, len(user), maxUser)
+	case !utf8.ValidString(user):
+		return fmt.Errorf("%w: user is not UTF-8", ErrValue)
+	}
+	for _, r := range user {
+		if unicode.IsControl(r) {
+			return fmt.Errorf("%w: user has a control character", ErrValue)
+		}
+	}
+	return nil
+}
+
+// errStuck is what a call finds that waited in vain for another.
+var errStuck = errors.New("coatcheck: session used by the function given to Update, or by a call that did not end")
+
+func (s *Session) lock() bool {
+	if !s.latch.lock() {
+		s.stuck.Store(true)
+		return false
+	}
+	if s.stuck.Load() && s.err == nil {
+		s.err = errStuck
+	}
+	return true
+}
+
+// fail keeps the first error and tells of it. The latch is held.
+func (s *Session) fail(err error) {
+	if s.err != nil {
+		return
+	}
+	s.err = err
+	var kind Kind
+	switch {
+	case errors.Is(err, ErrEnded):
+		kind = WriteEnded
+	case errors.Is(err, ErrHeldBack):
+		kind = HeldBack
+	case errors.Is(err, ErrLate):
+		kind = Late
+	default:
+		return // told where it happened, or the application's own
+	}
+	s.x.m.event(Event{Kind: kind, Handle: s.handle()})
+}
+
+func (s *Session) handle() string {
+	if s.live {
+		return s.base.ID.Handle()
+	}
+	return handleOf(s.spent)
+}
+
+// refuse ends the request with an error of its own.
+func (s *Session) refuse(err error) {
+	if s.lock() {
+		s.fail(err)
+		s.unlock()
+	}
+}
+
+// usable looks at the session and reports whether this request still has it.
+func (s *Session) usable() bool {
+	s.look()
+	if s.err == nil && s.x.tooLate() {
+		s.fail(ErrLate)
+	}
+	return s.err == nil
+}
+
+// mayChange looks at the session and reports whether it may be changed.
+// newToken says that the change needs a Set-Cookie, or makes one needless.
+func (s *Session) mayChange(newToken bool) bool {
+	phase := s.x.phase()
+	switch {
+	case !s.usable():
+	case phase != open && (newToken || !s.live || s.x.m.carrier.inCookie()):
+		s.fail(s.orEnded(ErrLate))
+	case s.ended && !newToken && s.identity != logIn:
+		s.fail(ErrEnded)
+	}
+	return s.err == nil
+}
+
+// orEnded is ErrEnded where that is the better answer than err.
+func (s *Session) orEnded(err error) error {
+	if s.ended {
+		return ErrEnded
+	}
+	return err
+}
+
+// withheld reports whether a request from another site came without the
+// session cookie that its marker proves.
+func (s *Session) withheld() bool {
+	if !s.lock() {
+		return false
+	}
+	defer s.unlock()
+	s.look()
+	return s.held && s.marked
+}
+
+// Err returns what went wrong in this request, or nil: a failed load or commit,
+// a change that was refused. It calls no store.
+func (s *Session) Err() error {
+	if !s.lock() {
+		return errStuck
+	}
+	defer s.unlock()
+	return s.err
+}
+
+// User returns the logged-in user, or "": nobody is, or the session could not
+// be loaded (see Err, and Manager.Require for routes with effects).
+func (s *Session) User() string {
+	if !s.lock() {
+		return ""
+	}
+	defer s.unlock()
+	s.look()
+	return s.currentUser()
+}
+
+func (s *Session) currentUser() string {
+	switch {
+	case s.identity == logIn:
+		return s.user
+	case s.live:
+		return s.base.User
+	}
+	return ""
+}
+
+// AuthTime returns when the request began in which the user logged in or
+// authenticated again, or the zero time where nobody is logged in.
+func (s *Session) AuthTime() time.Time {
+	if !s.lock() {
+		return time.Time{}
+	}
+	defer s.unlock()
+	s.look()
+	switch {
+	case s.currentUser() == "":
+		return time.Time{}
+	case s.identity >= authenticateAgain:
+		return s.began
+	}
+	return s.base.Began
+}
+
+// Handle returns the session's public name for logs and lists, or "" where
+// there is no stored session yet. It is useless as a cookie. Login changes it.
+func (s *Session) Handle() string {
+	if !s.lock() {
+		return ""
+	}
+	defer s.unlock()
+	s.look()
+	if !s.live {
+		return ""
+	}
+	return s.base.ID.Handle()
+}
+
+// Keys returns the names of the values, sorted. Flashes are not among them.
+func (s *Session) Keys() []string {
+	if !s.lock() {
+		return nil
+	}
+	defer s.unlock()
+	s.look()
+	now := time.Now().UnixMilli()
+	var names []string
+	if !s.drop {
+		for rest := s.head.entries; len(rest) > 0; {
+			e, tail, ok := cutEntry(rest)
+			if !ok {
+				break
+			}
+			rest = tail
+			if !named(s.view, e.name) && (e.expires == 0 || e.expires > now) {
+				names = append(names, string(e.name))
+			}
+		}
+	}
+	for _, e := range s.view {
+		if e.at(now).raw != nil {
+			names = append(names, e.name)
+		}
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return n == flashName })
+	slices.Sort(names)
+	return names
+}
+
+// Clear removes every value and flash. The user stays logged in.
+func (s *Session) Clear() {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if s.mayChange(false) {
+		s.discard()
+	}
+}
+
+// discard forgets all values, stored and pending.
+func (s *Session) discard() {
+	s.drop = true
+	s.ops, s.view, s.applied = nil, nil, 0
+}
+
+// Login binds the session to user, the application's identifier of a person:
+// 1 to 255 bytes of UTF-8 without control characters, compared byte for byte.
+// It always makes a new token; the old one is dead at once. Values are kept
+// from an anonymous session or one of the same user, and dropped from one of
+// another user. The lifetime starts anew. ASVS 7.2.4
+//
+// Login is the only way to bind a user; call it after checking the password.
+func (s *Session) Login(user string) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if !s.mayChange(true) {
+		return
+	}
+	if err := checkUser(user); err != nil {
+		s.fail(err)
+		return
+	}
+	if now := s.currentUser(); now != "" && now != user {
+		s.discard()
+	}
+	s.identity, s.user, s.remember = logIn, user, s.asked
+}
+
+// Reauthenticate records that the logged-in user has proven again who they are:
+// new token, AuthTime now, lifetime started anew, values kept. Where nobody is
+// logged in it is ErrLoginRequired. ASVS 7.2.4, 7.5.1
+func (s *Session) Reauthenticate() {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if !s.mayChange(true) {
+		return
+	}
+	if s.currentUser() == "" {
+		s.fail(s.orEnded(ErrLoginRequired))
+		return
+	}
+	s.identity = max(s.identity, authenticateAgain)
+}
+
+// Renew gives the session a new token, for any change of privilege that is not
+// a login. Nothing else changes; without a session it does nothing.
+func (s *Session) Renew() {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if s.mayChange(true) && s.mayRenew() {
+		s.identity = max(s.identity, renewToken)
+	}
+}
+
+// mayRenew reports whether there is a token to renew. To renew an ended
+// session is a write that came too late.
+func (s *Session) mayRenew() bool {
+	if s.ended && s.identity != logIn {
+		s.fail(ErrEnded)
+	}
+	return s.err == nil && (s.live || s.identity == logIn)
+}
+
+// Remember makes this session last for d, idle or not: "keep me logged in". It
+// renews the token and may come before or after Login in the same request. At
+// most Config.MaxRemember. A later Login without it drops it.
+func (s *Session) Remember(d time.Duration) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if !s.mayChange(true) {
+		return
+	}
+	if d < time.Second || d > s.x.m.cfg.MaxRemember {
+		s.fail(fmt.Errorf("%w: Remember for %v; want 1s to %v", ErrValue, d, s.x.m.cfg.MaxRemember))
+		return
+	}
+	s.remember = d.Truncate(time.Second)
+	s.asked = s.remember
+}
+
+// Logout ends the session, for good: no request in flight can bring it back.
+// Values and user are gone from the store and the cookie is cleared. The
+// session is then empty and new; a value or flash kept now starts an anonymous
+// one in the same response. ASVS 7.4.1
+func (s *Session) Logout() {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.look()
+	switch {
+	case s.err != nil:
+		return
+	case s.x.tooLate():
+		s.fail(ErrLate)
+		return
+	case s.held && s.marked:
+		s.fail(ErrHeldBack)
+		return
+	}
+	switch {
+	case s.live:
+		s.leaving, s.leaver = s.base.ID, s.base.User
+	case s.leaving.IsZero(): // else this is the second time
+		s.leaving = s.spent
+	}
+	s.live, s.head, s.left = false, header{}, true
+	s.identity, s.remember, s.asked = keepToken, 0, 0
+	s.discard()
+	if s.x.phase() != open {
+		s.commit(s.x.phase()) // a stream may last for hours; an end must not wait
+	}
+}
+
+// Touch counts as activity: it moves the idle end. Requests that look at the
+// session do so by themselves; an open stream or websocket does not.
+func (s *Session) Touch() {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	switch {
+	case !s.usable():
+		return
+	case s.ended && s.identity != logIn:
+		s.fail(ErrEnded)
+		return
+	case !s.live:
+		return
+	}
+	id := s.base.ID
+	switch err := s.touch(clock()); {
+	case err == nil:
+	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+		s.gone()
+		s.fail(ErrEnded)
+	default:
+		s.x.m.storeError(id, "touch", err)
+		s.fail(fmt.Errorf("coatcheck: touch session: %w", err))
+	}
+}
+
+// Commit stores now what is pending, instead of before the first byte, and
+// returns Err. Most programs need it only in streams and websockets.
+func (s *Session) Commit() error {
+	if !s.lock() {
+		return errStuck
+	}
+	defer s.unlock()
+	if s.x.phase() == closed && s.err == nil && s.pending() {
+		s.fail(ErrLate)
+	}
+	s.commit(s.x.phase())
+	return s.err
+}
+
+// id is that of the stored session, or zero.
+func (s *Session) id() ID {
+	if !s.lock() {
+		return ID{}
+	}
+	defer s.unlock()
+	s.look()
+	if !s.live {
+		return ID{}
+	}
+	return s.base.ID
+}
+
+// revoked takes note of a revocation that this request asked for, of sessions
+// or, at a time, of a user.
+
+func (s *Session) revoked(user string, at time.Time, ended []ID) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	if !at.Before(s.began) {
+		s.began = at.Add(time.Microsecond)
+	}
+	if s.live && (slices.Contains(ended, s.base.ID) || s.x.m.carrier.inCookie() && s.base.User == user) {
+		s.gone()
+	}
+}
+
+// gone takes note that the session has ended. Nothing sets its cookie any more.
+func (s *Session) gone() {
+	s.spent = s.base.ID
+	s.live, s.ended = false, true
+	s.base, s.head = Record{}, header{}
+	s.view, s.applied = nil, 0 // what the ops made of the values that are gone
+	s.x.out.sid, s.x.out.marker = "", ""
+	s.x.m.streams.end(s.spent)
+}

@@ -1,0 +1,121 @@
+package coatcheck
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// streams knows who wants to hear of the end of a session.
+type streams struct {
+	mu      sync.Mutex
+	waiting map[ID]*stream
+}
+
+// A stream is what all the requests share that wait for one session. Nobody
+// tells when a hijacked connection is done: it leaves its stream behind until
+// the session ends, but never more than one for a session.
+type stream struct {
+	id    ID
+	over  chan struct{}
+	timer *time.Timer // for the expiry
+	refs  int
+}
+
+// Ended returns a channel that is closed when the session ends: by logout,
+// revocation, expiry, or because a login or renewal replaced its token, after
+// which the client should connect again with the new one. It is for websockets
+// and event streams, and is already closed where there is no session. Call it
+// before the handler returns; unless the connection was hijacked it tells
+// nothing after that.
+//
+// An end in this process closes it at once. An end elsewhere is seen when the
+// idle end comes near; watch the store for more (see Manager.Watch). It costs
+// one load for each session that somebody waits for.
+func (s *Session) Ended() <-chan struct{} {
+	if !s.lock() {
+		return closedChannel()
+	}
+	defer s.unlock()
+	s.look()
+	switch {
+	case s.stream != nil && (!s.live || s.stream.id == s.base.ID):
+	case !s.live || s.x.phase() == closed:
+		return closedChannel()
+	default: // what an earlier token had is closed already
+		s.stream = s.x.m.watch(s.base.ID, s.base.Expires)
+	}
+	return s.stream.over
+}
+
+func closedChannel() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
+
+// watch registers a request until its session ends.
+func (m *Manager) watch(id ID, expires time.Time) *stream {
+	w := &m.streams
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	st := w.waiting[id]
+	if st == nil {
+		st = &stream{id: id, over: make(chan struct{})}
+		if w.waiting == nil {
+			w.waiting = make(map[ID]*stream)
+		}
+		w.waiting[id] = st
+		// The session may have ended since this request loaded it.
+		wait := time.Duration(0)
+		if m.carrier.inCookie() {
+			wait = time.Until(expires)
+		}
+		st.timer = time.AfterFunc(wait, func() { m.expire(st) })
+	}
+	st.refs++
+	return st
+}
+
+// expire looks whether a stream's session is over, and when to look again:
+// activity moves its end.
+func (m *Manager) expire(st *stream) {
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	rec, err := m.carrier.Load(ctx, st.id)
+	wait := time.Until(rec.Expires)
+	switch {
+	case err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) && !errors.Is(err, errors.ErrUnsupported):
+		wait = loadTimeout // the store is away: ask again
+	case err != nil || wait <= 0:
+		m.streams.end(st.id)
+		return
+	}
+	m.streams.mu.Lock()
+	defer m.streams.mu.Unlock()
+	if m.streams.waiting[st.id] == st {
+		st.timer.Reset(wait)
+	}
+}
+
+// end closes the channel of all who wait for this session.
+func (w *streams) end(id ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if st := w.waiting[id]; st != nil {
+		st.timer.Stop()
+		close(st.over)
+		delete(w.waiting, id)
+	}
+}
+
+// remove forgets a request that has returned.
+func (w *streams) remove(st *stream) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if st.refs--; st.refs == 0 && w.waiting[st.id] == st {
+		st.timer.Stop()
+		delete(w.waiting, st.id)
+	}
+}
