@@ -19,7 +19,8 @@ func (s *Session) settle(next uint32) error {
 	}
 	defer s.unlock()
 	s.commit(next)
-	if s.err != nil && !s.quiet {
+	s.dropLateCookie()
+	if s.err != nil {
 		return s.err
 	}
 	s.touchIfDue()
@@ -28,6 +29,19 @@ func (s *Session) settle(next uint32) error {
 	// find that its cookie comes too late.
 	s.x.out.state.Store(next)
 	return nil
+}
+
+// dropLateCookie keeps the cookie of a session that an early commit made from
+// leaving so late that it could replace a newer one (G2).
+func (s *Session) dropLateCookie() {
+	if s.live && s.x.out.sid != "" && time.Since(s.start) > cookieWindow {
+		id := s.base.ID
+		s.gone()
+		s.fail(errTooOld)
+		ctx := &deadline{parent: s.x.Context, detached: true, at: time.Now().Add(commitTimeout)}
+		defer ctx.end()
+		s.x.m.endOne(ctx, id, LoggedOut, "") // nobody will ever hold its token
+	}
 }
 
 // settleLate commits what changed after the first byte. It needs no cookie, or

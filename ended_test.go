@@ -236,11 +236,11 @@ func TestEndedForgetsRequests(t *testing.T) {
 		f, over := l.stream(t, b)
 		g, _ := l.stream(t, b)
 		f.land()
+		g.land()
+		synctest.Wait()
 		if isClosed(over) {
 			t.Error("closed by the handler's return")
 		}
-		g.land()
-		synctest.Wait()
 		loads := store.count("Load")
 		time.Sleep(24 * time.Hour)
 		if n := store.count("Load") - loads; n != 0 {

@@ -233,6 +233,7 @@ func TestG3LoginAfterTheEnd(t *testing.T) {
 	for _, test := range []struct{ first, end, login, want string }{
 		{"d", "o", "a", "ann||"},
 		{"d", "o", "af", "ann||hello"},
+		{"f", "o", "fa", "ann||hello"}, // one: what it was added to is gone
 		{"ad", "o", "a", "ann||"},
 		{"ad", "n", "af", "ann||hello"},
 		{"ad", "o", "bf", "bob||hello"},
@@ -367,6 +368,8 @@ func TestG3Lifetimes(t *testing.T) {
 		{[]string{"am", "b"}, 12 * hour, 33 * time.Minute},
 		{[]string{"am", "m"}, 47 * hour, 47 * hour},
 		{[]string{"am", "oa"}, 12 * hour, 33 * time.Minute},
+		{[]string{"amoa"}, 12 * hour, 33 * time.Minute},
+		{[]string{"amcoa"}, 12 * hour, 33 * time.Minute},
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.steps), func(t *testing.T) {

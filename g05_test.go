@@ -91,12 +91,15 @@ func TestG5LoadFails(t *testing.T) {
 		},
 		"flush": func(w http.ResponseWriter, r *http.Request) error { return http.NewResponseController(w).Flush() },
 		"401": func(w http.ResponseWriter, r *http.Request) error {
-			http.Error(w, "mine", 401)
+			http.Error(w, "mine", http.StatusUnauthorized)
 			_, err := w.Write([]byte("mine"))
 			return err
 		},
-		"redirect": func(w http.ResponseWriter, r *http.Request) error { http.Redirect(w, r, "/mine", 303); return nil },
-		"204":      func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(204); return nil },
+		"redirect": func(w http.ResponseWriter, r *http.Request) error {
+			http.Redirect(w, r, "/mine", http.StatusSeeOther)
+			return nil
+		},
+		"204": func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(204); return nil },
 	}
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
@@ -655,6 +658,41 @@ func TestG5TimeoutHandler(t *testing.T) {
 	}
 }
 
+// G5: what was pending when TimeoutHandler gave up is not stored either: its
+// answer has left without it.
+func TestG5PendingAtTheTimeout(t *testing.T) {
+	for name, change := range map[string]func(s *coatcheck.Session){
+		"Set":    func(s *coatcheck.Session) { g1Count.Set(s, 7) },
+		"Login":  func(s *coatcheck.Session) { s.Login("bob") },
+		"Logout": func(s *coatcheck.Session) { s.Logout() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+				b := newBrowser(g5App(m))
+				wants(t, b.do("POST", "/login"), 200, "")
+				done := make(chan error, 1)
+				b.h = http.TimeoutHandler(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					s := m.From(r.Context())
+					change(s)
+					time.Sleep(2 * time.Second)
+					fmt.Fprint(w, "done")
+					done <- s.Err()
+				})), time.Second, "too slow")
+				w := b.do("POST", "/")
+				wants(t, w, 503, "too slow")
+				bare(t, w)
+				if err := <-done; !errors.Is(err, coatcheck.ErrLate) {
+					t.Errorf("Err is %v, want ErrLate", err)
+				}
+				b.h = g5App(m)
+				wants(t, b.do("GET", "/user"), 200, "user ann")
+				wants(t, b.do("GET", "/get"), 200, "count 0")
+			})
+		})
+	}
+}
+
 // G5: "A damaged record is an ended session plus an event, never a 500 for ever."
 func TestG5DamagedRecord(t *testing.T) {
 	for name, data := range map[string][]byte{"empty": nil, "version": {99}, "cut": {1, 0, 0, 5}} {
@@ -771,7 +809,8 @@ func TestG5TouchFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log diary
 				store := &trap{Store: memstore.New(memstore.Config{})}
-				b := newBrowser(g5App(manage(t, store, coatcheck.Config{Events: log.write})))
+				m := manage(t, store, coatcheck.Config{Events: log.write})
+				b := newBrowser(g5App(m))
 				wants(t, b.do("POST", "/login"), 200, "")
 				time.Sleep(2 * time.Minute)
 				store.set(failure, nil)
@@ -781,8 +820,9 @@ func TestG5TouchFails(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				events := log.count("")
-				w := b.do("GET", "/user")
-				wants(t, w, 200, "user ann")
+				b.h = g5Stream(m)
+				w := b.do("GET", "/stream")
+				wants(t, w, 200, "user ann, count 1")
 				bare(t, w)
 				if n := store.count("Touch"); n != 1 {
 					t.Errorf("%d touches, want 1", n)
@@ -793,6 +833,15 @@ func TestG5TouchFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// g5Stream is an app with a route that writes after the first byte.
+func g5Stream(m *coatcheck.Manager) http.Handler {
+	return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := coatcheck.From(r.Context())
+		fmt.Fprintf(w, "user %s, ", s.User())
+		fmt.Fprintf(w, "count %d", g1Count.Update(s, increment))
+	}))
 }
 
 // G5: "Config.OnError(w, r, err) answers". One that writes nothing still gives
@@ -868,6 +917,31 @@ func TestG5EveryReplaceHasAFreshToken(t *testing.T) {
 type replacing struct {
 	coatcheck.Store
 	conflict func(coatcheck.Record) bool
+}
+
+// Create never takes an id that is in use (S2): the core tries another.
+func TestG5IDInUse(t *testing.T) {
+	t.Parallel()
+	store := &taken{Store: memstore.New(memstore.Config{}), tried: make(map[coatcheck.ID]bool)}
+	b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+	wants(t, b.do("POST", "/login"), 200, "")
+	wants(t, b.do("GET", "/user"), 200, "user ann")
+	if len(store.tried) != 3 {
+		t.Errorf("%d ids were tried, want 3", len(store.tried))
+	}
+}
+
+// A taken store has the first two ids already.
+type taken struct {
+	coatcheck.Store
+	tried map[coatcheck.ID]bool
+}
+
+func (s *taken) Create(ctx context.Context, rec coatcheck.Record) error {
+	if s.tried[rec.ID] = true; len(s.tried) < 3 {
+		return coatcheck.ErrExists
+	}
+	return s.Store.Create(ctx, rec)
 }
 
 func (r *replacing) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
@@ -948,4 +1022,39 @@ func TestG5ManagerDuringOutage(t *testing.T) {
 	store.set(nil, nil)
 	b.h = g5App(m)
 	wants(t, b.do("GET", "/user"), 200, "user ann")
+}
+
+// G12: "A first look after the first byte of an answer … is refused: User is "",
+// Err is ErrLate, an event", also where the handler has not even asked for the
+// session before.
+func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(s *coatcheck.Session){
+		"read":  func(s *coatcheck.Session) { s.User() },
+		"write": func(s *coatcheck.Session) { g1Count.Update(s, increment) },
+		"login": func(s *coatcheck.Session) { s.Login("bob") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log diary
+			store := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, store, coatcheck.Config{Events: log.write})
+			b := newBrowser(g5App(m))
+			wants(t, b.do("POST", "/login"), 200, "")
+			calls := store.count("")
+			b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, "first")
+				s := coatcheck.From(r.Context())
+				change(s)
+				if s.User() != "" || !errors.Is(s.Err(), coatcheck.ErrLate) {
+					t.Errorf("user %q, Err %v", s.User(), s.Err())
+				}
+			}))
+			w := b.do("POST", "/")
+			wants(t, w, 200, "first")
+			bare(t, w)
+			if n := store.count("") - calls; n != 0 || log.count(coatcheck.Late) != 1 {
+				t.Errorf("%d store calls and %d events, want none and 1", n, log.count(coatcheck.Late))
+			}
+		})
+	}
 }

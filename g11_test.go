@@ -27,9 +27,9 @@ func g11App(m *coatcheck.Manager) http.Handler {
 	fail := func(w http.ResponseWriter, err error) {
 		switch {
 		case errors.Is(err, coatcheck.ErrLoginRequired):
-			http.Error(w, "login", 401)
+			http.Error(w, "login", http.StatusUnauthorized)
 		case err != nil:
-			http.Error(w, "failed", 500)
+			http.Error(w, "failed", http.StatusInternalServerError)
 		}
 	}
 	return m.Handler(paths{

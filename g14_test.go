@@ -405,7 +405,8 @@ func TestG14SetFor(t *testing.T) {
 			if n := hits.Update(s, increase); n != 1 {
 				t.Errorf("Update of what has expired gives %d, want 1", n)
 			}
-			hits.Set(s, 7) // without a lifetime
+			hits.Set(s, 7)                        // without a lifetime
+			note.SetFor(s, "n", time.Microsecond) // over before its commit
 		})
 		records, err := store.User(t.Context(), "alice")
 		if err != nil || len(records) != 1 || strings.Contains(string(records[0].Data), "note") {

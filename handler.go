@@ -10,7 +10,7 @@ import (
 )
 
 // An exchange is one request and its response. It is the request's context and
-// holds its writer, in one allocation; the session is made by the first From.
+// holds its writer, in one allocation; the session is made when it is needed.
 type exchange struct {
 	context.Context
 	m      *Manager
@@ -33,6 +33,26 @@ func (x *exchange) session() *Session {
 
 // Format keeps cookies out of the logs of whoever prints a request's context.
 func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", x.Context) }
+
+// newExchange also makes the session, in the same allocation, where a cookie
+// says that it will be asked for.
+func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	var x *exchange
+	now := clock()
+	if len(r.Header["Cookie"]) == 0 {
+		x = new(exchange)
+	} else {
+		both := new(struct {
+			exchange
+			session Session
+		})
+		x = &both.exchange
+		both.session.x, both.session.start, both.session.began = x, now, now
+		x.used.Store(&both.session)
+	}
+	x.Context, x.m, x.w, x.began = r.Context(), m, w, now
+	return x
+}
 
 // Value finds the exchange by the manager it belongs to, or the innermost.
 func (x *exchange) Value(key any) any {
@@ -63,7 +83,7 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 }
 
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
-	x := &exchange{Context: r.Context(), m: m, w: w, began: clock()}
+	x := m.newExchange(w, r)
 	if h := w.Header(); len(h) > 0 {
 		x.before = h.Clone()
 	}

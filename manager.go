@@ -256,9 +256,10 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 			return 0, err
 		}
 		if keep { // else there may be no need to look
-			if id := s.id(); !id.IsZero() {
-				kept = append(kept, id)
+			if err := s.confirm(ctx); err != nil {
+				return 0, err
 			}
+			kept = append(kept, s.id())
 		}
 	}
 	at := clock()

@@ -74,6 +74,13 @@ func (x *exchange) replace(err error) {
 		h[name] = values
 	}
 	w := &errorWriter{ResponseWriter: x.w, x: x}
+	if x.session().quiet {
+		// The client left, or the server is being shut down. Whoever still
+		// listens must not take what the handler made of it for an answer.
+		h.Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestTimeout)
+		return
+	}
 	x.m.cfg.OnError(w, x.r, err)
 	if !w.wrote {
 		w.WriteHeader(StatusOf(err))

@@ -1,6 +1,7 @@
 package coatcheck
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,7 +30,7 @@ type Session struct {
 	start time.Time // of the request
 	began time.Time // what a login records: start, or just after a revocation by this request
 	err   error
-	quiet bool // err is the client's absence: no event, no answer
+	quiet bool // err is the client's absence: no event, no 503
 
 	// What the cookie and the store said.
 	looked   bool // at the cookie; nothing below is known before
@@ -470,6 +471,27 @@ func (s *Session) id() ID {
 		return ID{}
 	}
 	return s.base.ID
+}
+
+// confirm asks the store whether the session still lives: one that was ended
+// meanwhile must not end the others.
+func (s *Session) confirm(ctx context.Context) error {
+	if !s.lock() {
+		return errStuck
+	}
+	defer s.unlock()
+	if !s.live || s.x.m.carrier.inCookie() {
+		return s.orEnded(nil)
+	}
+	_, err := s.x.m.carrier.Load(ctx, s.base.ID)
+	switch {
+	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+		s.gone()
+		return ErrEnded
+	case err != nil:
+		return fmt.Errorf("coatcheck: end sessions of user: %w", err)
+	}
+	return nil
 }
 
 // revoked takes note of a revocation that this request asked for, of sessions

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+
+	"github.com/coatcheck/coatcheck"
 )
 
 // EntryCost is what an entry counts beside user and data.
@@ -13,6 +15,22 @@ const EntryCost = entryCost
 func (s *Store) Chain(user string) uint64 {
 	hash := maphash.String(s.seed, user)
 	return hash%shardCount<<32 | hash>>32
+}
+
+// HoldShard locks out everybody from the sessions in the id's shard.
+func (s *Store) HoldShard(id coatcheck.ID) (release func()) {
+	sh := s.shard(id)
+	sh.mu.Lock()
+	return sh.mu.Unlock
+}
+
+// Busy reports whether somebody changes which ids exist.
+func (s *Store) Busy() bool {
+	if s.mu.TryLock() {
+		s.mu.Unlock()
+		return false
+	}
+	return true
 }
 
 // Audit counts everything again and compares.

@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -128,6 +129,55 @@ func TestReplaceMakesRoom(t *testing.T) {
 	if err := store.Replace(t.Context(), two.ID, 99, again); !errors.Is(err, coatcheck.ErrConflict) {
 		t.Errorf("Replace from another version in a full store: got %v, want ErrConflict", err)
 	}
+}
+
+// S4: an Update that comes while Replace is making room makes it a conflict,
+// and what Replace had reserved is given back.
+func TestUpdateDuringReplace(t *testing.T) {
+	t.Parallel()
+	store := small(t, 2)
+	mine, victim := record("", 0), record("", 1)
+	mine.ID[31], victim.ID[31] = 1, 2 // of two shards
+	create(t, store, mine)
+	create(t, store, victim)
+	release := store.HoldShard(victim.ID)
+	login, replaced := record("a", 2), make(chan error)
+	go func() { replaced <- store.Replace(t.Context(), mine.ID, mine.Version, login) }()
+	for range 1_000_000 { // until Replace waits for the victim's shard
+		if store.Busy() {
+			break
+		}
+		runtime.Gosched()
+	}
+	for range 10_000 {
+		runtime.Gosched()
+	}
+	changed := mine
+	changed.Version = 2
+	if err := store.Update(t.Context(), changed, mine.Version); err != nil {
+		t.Error(err)
+	}
+	release()
+	if err := <-replaced; !errors.Is(err, coatcheck.ErrConflict) {
+		t.Errorf("Replace: got %v, want ErrConflict", err)
+	}
+	want(t, "after the conflict", states(t, store, mine, login), "[live unknown]")
+}
+
+// A Create passes over a bounded number of sessions that were used.
+func TestSecondChancesEnd(t *testing.T) {
+	t.Parallel()
+	store := small(t, 20)
+	var recs []coatcheck.Record
+	for i := range 20 {
+		rec := create(t, store, record("", i))
+		if err := store.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires); err != nil {
+			t.Fatal(err)
+		}
+		recs = append(recs, rec)
+	}
+	create(t, store, record("", 20))
+	want(t, "after one Create", states(t, store, recs[0], recs[15], recs[16], recs[17]), "[live live unknown live]")
 }
 
 func TestMaxBytes(t *testing.T) {

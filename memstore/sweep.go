@@ -10,20 +10,20 @@ import (
 const groupSize = 64
 
 // Sweep removes tombstones and revocations past their time and records past
-// Expires or Deadline, all that there are, but at most limit. It looks at one
+// Expires or Deadline, all that there are, but at most max. It looks at one
 // group of slots at a time and lets others in between.
-func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (removed int, err error) {
+func (s *Store) Sweep(ctx context.Context, now time.Time, max int) (removed int, err error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
 	at := now.UnixMicro()
-	removed = s.sweepRevoked(at, limit)
-	for i := 0; i >= 0 && removed < limit; {
+	removed = s.sweepRevoked(at, max)
+	for i := 0; i >= 0 && removed < max; {
 		if err := ctx.Err(); err != nil {
 			return removed, err
 		}
 		var n int
-		n, i = s.sweepNext(i, at, limit-removed)
+		n, i = s.sweepNext(i, at, max-removed)
 		removed += n
 	}
 	return removed, nil

@@ -66,6 +66,35 @@ func TestSweepFindsAll(t *testing.T) {
 	}
 }
 
+// What an Update ends earlier is found also where nothing else makes Sweep look.
+func TestSweepFindsShortened(t *testing.T) {
+	t.Parallel()
+	store := memstore.New(memstore.Config{})
+	rec := create(t, store, record("a", 0))
+	sweepAll(t, store, start)
+	short := rec
+	short.Version, short.Deadline = 2, start.Add(time.Second)
+	if err := store.Update(t.Context(), short, 1); err != nil {
+		t.Fatal(err)
+	}
+	audit(t, store)
+	if n := sweepAll(t, store, start.Add(2*time.Second)); n != 1 {
+		t.Errorf("Sweep: removed %d, want 1", n)
+	}
+}
+
+// What is over at now is not past it, whatever else Sweep finds.
+func TestSweepBoundary(t *testing.T) {
+	t.Parallel()
+	store := memstore.New(memstore.Config{})
+	now := start.Add(time.Minute)
+	before, at := record("", 0), record("", 0)
+	_, _ = store.End(t.Context(), before.ID, now.Add(-time.Microsecond))
+	_, _ = store.End(t.Context(), at.ID, now)
+	sweepAll(t, store, now)
+	want(t, "after Sweep", states(t, store, before, at), "[unknown ended]")
+}
+
 // A Sweep that its context stops says how far it came.
 func TestSweepStops(t *testing.T) {
 	t.Parallel()

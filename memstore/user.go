@@ -125,9 +125,6 @@ func (s *Store) revoke(user string, at, until int64, keep []coatcheck.ID) {
 	if !s.makeRoom(1, r.cost(user), 0) {
 		s.bytes.Add(r.cost(user))
 	}
-	if len(s.revoked) == 0 {
-		s.revokedDue = r.until
-	}
 	s.revoked[user] = r
 	s.revokedDue = min(s.revokedDue, r.until)
 }

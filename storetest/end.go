@@ -59,7 +59,7 @@ func tryEndAgain(ctx context.Context, e *env) error {
 }
 
 func tryEndReplaced(ctx context.Context, e *env) error {
-	user, until := newUser(), now().Add(time.Hour)
+	user, until := newUser(), soon().Add(time.Minute)
 	a := e.record("")
 	b := e.renewed(a, user)
 	c := e.renewed(b, user)

@@ -89,7 +89,7 @@ func role(user, first string) string {
 
 func tryReplaceUntil(ctx context.Context, e *env) error {
 	var errs []error
-	for _, ahead := range []time.Duration{0, time.Second, time.Hour} {
+	for _, ahead := range []time.Duration{0, time.Second, 3 * time.Minute} {
 		old := e.record("")
 		rec := e.renewed(old, newUser())
 		rec.Seen = old.Seen.Add(ahead)

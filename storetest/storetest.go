@@ -4,6 +4,10 @@
 //
 // Authors of stores call Run, and Race with more rounds now and then; Check
 // runs the same rules on a database that is in use.
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) coatcheck.Store { return newEmptyStore(t) })
+//	}
 package storetest
 
 import (
@@ -69,7 +73,7 @@ func run(t *testing.T, newStore func(t *testing.T) coatcheck.Store, rules []rule
 // each begins with the rule's number and sentence. It uses random ids and
 // users that begin with "storetest-", sweeps nothing that was due after the
 // year 2001, and ends the sessions it made: what stays are tombstones and
-// revocations of at most two minutes. A few things that other users of the
+// revocations of a few minutes. A few things that other users of the
 // database could disturb are left to Run. Two Checks of one database at once
 // can disturb each other.
 //

@@ -1,0 +1,328 @@
+package attack
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/sealedstore"
+)
+
+// Fixation: a token planted before the login is worth nothing after it, and an
+// id chosen by the client is never adopted.
+func TestFixation_CVE_2022_25896_CVE_2024_38513_CVE_2023_22479(t *testing.T) {
+	a := newApp(t)
+	attacker := newJar(a)
+	attacker.do("POST", "/note?text=planted")
+	victim := attacker.copied()
+	victim.do("POST", "/login?user=alice")
+	if got := victim.user(); got != "alice" {
+		t.Fatalf("victim is %q", got)
+	}
+	if got := attacker.user(); got != "" {
+		t.Errorf("with the planted token the attacker is %q", got)
+	}
+
+	chosen := newJar(a)
+	for _, value := range []string{"EVIL", strings.Repeat("A", 52), attacker.cookies[sid][:51] + "A"} {
+		chosen.cookies[sid] = value
+		w := chosen.copied().do("GET", "/profile")
+		if w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("id %.8q was answered with a cookie on a read", value)
+		}
+		c := chosen.copied()
+		c.do("POST", "/login?user=alice")
+		if c.cookies[sid] == value {
+			t.Errorf("id %.8q was adopted", value)
+		}
+	}
+}
+
+// A dump of the store holds nothing that opens a session; data moved between
+// sealed rows is refused.
+func TestStoreDump_CVE_2026_53603(t *testing.T) {
+	a := newApp(t)
+	victim := loggedIn(a, "alice")
+	victim.do("POST", "/note?text=private")
+	recs, err := a.store.User(t.Context(), "alice")
+	if err != nil || len(recs) != 1 {
+		t.Fatalf("%d records, %v", len(recs), err)
+	}
+	rec := recs[0]
+	for _, column := range []string{
+		string(rec.ID[:]), hex.EncodeToString(rec.ID[:]), base64.RawURLEncoding.EncodeToString(rec.ID[:]),
+		base64.RawURLEncoding.EncodeToString(append([]byte{1}, append(rec.ID[:], rec.ID[:6]...)...)),
+		rec.ID.Handle(), rec.User, string(rec.Data), fmt.Sprint(rec.Version),
+	} {
+		r := newJar(a).request("GET", "/profile")
+		r.Header.Set("Cookie", sid+"="+column)
+		if w := newJar(a).serve(r); w.Body.String() != "user=" {
+			t.Errorf("a column of the dump opens the session: %q", w.Body)
+		}
+	}
+
+	inner := memstore.New(memstore.Config{})
+	sealed, err := sealedstore.New(inner, newKeys(t, secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := rec, rec
+	one.ID, two.ID = coatcheck.ID{1}, coatcheck.ID{2}
+	if err := sealed.Create(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	stored, err := inner.Load(t.Context(), one.ID)
+	if err != nil || bytes.Contains(stored.Data, []byte("private")) {
+		t.Errorf("sealed row: %v, readable: %v", err, err == nil)
+	}
+	stored.ID = two.ID
+	if err := inner.Create(t.Context(), stored); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := sealed.Load(t.Context(), two.ID); err == nil && len(got.Data) > 0 {
+		t.Error("data that was moved to another row opens")
+	}
+}
+
+// Resurrection: whatever is in flight during a logout, the session stays ended,
+// also when nobody remembers the end any more.
+func TestResurrection_CVE_2025_32441_CVE_2025_46336(t *testing.T) {
+	for _, path := range []string{"/slow-read", "/slow-write"} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp(t)
+			victim := loggedIn(a, "alice")
+			stolen := victim.copied()
+			time.Sleep(10 * time.Minute) // so that the late request also touches
+			a.block[path] = make(chan struct{})
+			done := make(chan []string)
+			late := victim.copied()
+			go func() { done <- late.serve(late.request("POST", path)).Header()["Set-Cookie"] }()
+			<-a.inside
+			victim.do("POST", "/logout")
+			close(a.block[path])
+			if lines := <-done; len(lines) != 0 {
+				t.Errorf("%s: the late answer sets a cookie", path)
+			}
+			for _, wait := range []time.Duration{0, 59 * time.Second, 2 * time.Second, time.Hour} {
+				time.Sleep(wait)
+				if got := stolen.user(); got != "" {
+					t.Fatalf("%s: the ended session is %q again", path, got)
+				}
+			}
+		})
+	}
+}
+
+// Logout ends the session on the server, whatever the client keeps.
+func TestLogoutOnTheServer_CVE_2026_30224_CVE_2023_20862(t *testing.T) {
+	a := newApp(t)
+	victim := loggedIn(a, "alice")
+	stolen := victim.copied()
+	victim.do("POST", "/note?text=private")
+	victim.do("POST", "/logout")
+	if got := stolen.user(); got != "" {
+		t.Errorf("the token still opens the session of %q", got)
+	}
+	if recs, err := a.store.User(t.Context(), "alice"); err != nil || len(recs) != 0 {
+		t.Errorf("%d records left, %v", len(recs), err)
+	}
+}
+
+// Of a session in its cookie a copy dies by the revoker.
+func TestCookieReplay_CVE_2024_31999_CVE_2025_53826(t *testing.T) {
+	var m *coatcheck.Manager
+	m, err := coatcheck.NewInCookie(newKeys(t, secret), coatcheck.StoreRevoker(memstore.New(memstore.Config{})), coatcheck.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim := newJar(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch s := m.From(r.Context()); r.URL.Path {
+		case "/login":
+			s.Login(r.URL.Query().Get("user"))
+		case "/end":
+			m.RevokeAll(r.Context(), s.User())
+			s.Logout()
+		default:
+			fmt.Fprintf(w, "user=%s", s.User())
+		}
+	})))
+	victim.do("POST", "/login?user=alice")
+	stolen := victim.copied()
+	other := newJar(victim.h)
+	other.do("POST", "/login?user=bob")
+	victim.do("POST", "/end")
+	if got := stolen.user(); got != "" {
+		t.Errorf("the copy is still %q", got)
+	}
+	if got := other.user(); got != "bob" {
+		t.Errorf("another user is %q", got)
+	}
+	if _, err := coatcheck.NewInCookie(newKeys(t, secret), nil, coatcheck.Config{}); err == nil {
+		t.Error("it can be had without a source of revocation")
+	}
+}
+
+// A new password ends the other sessions and renews the own one.
+func TestPasswordChange_Vikunja_listmonk(t *testing.T) {
+	a := newApp(t)
+	own, thief := loggedIn(a, "alice"), loggedIn(a, "alice")
+	before := own.copied()
+	own.do("POST", "/password")
+	if got := thief.user(); got != "" {
+		t.Errorf("the thief is still %q", got)
+	}
+	if got := before.user(); got != "" {
+		t.Errorf("the own old token still is %q", got)
+	}
+	if got := own.user(); got != "alice" {
+		t.Errorf("the own session is %q", got)
+	}
+}
+
+// Parallel requests of one session lose nothing.
+func TestLostUpdate_dbsc_php(t *testing.T) {
+	a := newApp(t)
+	count := coatcheck.NewKey[int]("count")
+	h := a.sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		count.Update(a.sessions.From(r.Context()), func(n int) int { return n + 1 })
+	}))
+	j := loggedIn(a, "alice")
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() { (&jar{h: h}).serve(j.request("POST", "/")) })
+	}
+	wg.Wait()
+	var got int
+	a.sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got, _ = count.Get(a.sessions.From(r.Context()))
+	})).ServeHTTP(discard{http.Header{}}, j.request("GET", "/"))
+	if got != 100 {
+		t.Errorf("100 increments left %d", got)
+	}
+}
+
+// Requests of many users at once never see each other's data.
+func TestStateBleeding_CVE_2026_24894(t *testing.T) {
+	a := newApp(t)
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			user := fmt.Sprint("user", i)
+			j := newJar(a)
+			j.do("POST", "/login?user="+user)
+			j.do("POST", "/note?text="+user)
+			for range 50 {
+				if got := j.user(); got != user {
+					t.Errorf("%s is %q", user, got)
+				}
+				if got := j.do("GET", "/read").Body.String(); got != "note="+user {
+					t.Errorf("%s reads %q", user, got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The token itself never reaches a store, so a lookup's time says nothing of it.
+func TestTimingOnLookup_CVE_2019_16782(t *testing.T) {
+	a := newApp(t)
+	victim := loggedIn(a, "alice")
+	token, err := base64.RawURLEncoding.DecodeString(victim.cookies[sid])
+	if err != nil {
+		t.Fatal(err)
+	}
+	recs, _ := a.store.User(t.Context(), "alice")
+	for _, rec := range recs {
+		all := append(append([]byte(rec.User), rec.ID[:]...), rec.Data...)
+		for i := 0; i+6 <= len(token); i++ {
+			if i >= 5 && bytes.Contains(all, token[i:i+6]) {
+				t.Errorf("bytes %d to %d of the token are in the store", i, i+6)
+			}
+		}
+	}
+}
+
+// Guesses are counted by events; malformed and forged ones cost no store call.
+func TestGuessing_CVE_2024_52801_CVE_2025_66630(t *testing.T) {
+	a := newApp(t)
+	victim := loggedIn(a, "alice")
+	genuine := victim.cookies[sid]
+	seen := map[string]bool{}
+	for range 2000 {
+		j := newJar(a)
+		j.do("POST", "/login?user=bob")
+		if seen[j.cookies[sid]] {
+			t.Fatal("a token was issued twice")
+		}
+		seen[j.cookies[sid]] = true
+	}
+	before := a.count(coatcheck.Refused)
+	for i := range 200 {
+		guess := []byte(genuine)
+		const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+		at := 10 + i%30
+		guess[at] = alphabet[(strings.IndexByte(alphabet, guess[at])+1+i%3)%len(alphabet)]
+		j := newJar(a)
+		j.cookies[sid] = string(guess)
+		if got := j.user(); got != "" {
+			t.Fatalf("a guess opens the session of %q", got)
+		}
+	}
+	if got := a.count(coatcheck.Refused) - before; got != 200 {
+		t.Errorf("200 guesses made %d events", got)
+	}
+}
+
+// Nothing is stored for visitors who keep nothing, nor for unknown ids, nor by
+// a logout.
+func TestSessionCreationDoS_CVE_2015_5143_CVE_2015_5963(t *testing.T) {
+	a := newApp(t)
+	for i := range 3000 {
+		j := newJar(a)
+		if i%3 == 1 {
+			j.cookies[sid] = strings.Repeat("A", 52)
+		}
+		switch i % 4 {
+		case 0:
+			j.do("GET", "/profile")
+		case 1:
+			j.do("POST", "/logout")
+		case 2:
+			j.do("GET", "/read")
+		case 3:
+			j.do("GET", "/has")
+		}
+	}
+	if got := a.rows(); got != 0 {
+		t.Errorf("3000 visitors who kept nothing left %d rows", got)
+	}
+}
+
+// Absence of the cookie, after its eviction, is anonymous and costs the server
+// side nothing: the session is still there for its cookie.
+func TestJarOverflow_RFC6265bis_8_6(t *testing.T) {
+	a := newApp(t)
+	victim := loggedIn(a, "alice")
+	evicted := newJar(a)
+	if got := evicted.user(); got != "" {
+		t.Errorf("without a cookie: %q", got)
+	}
+	marker := newJar(a)
+	marker.cookies[sid+"-lax"] = victim.cookies[sid+"-lax"]
+	if w := marker.do("GET", "/profile"); w.Header().Get("Set-Cookie") != "" {
+		t.Error("absence was answered with a cookie")
+	}
+	if got := victim.user(); got != "alice" {
+		t.Errorf("the session is %q", got)
+	}
+}

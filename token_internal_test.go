@@ -1,0 +1,144 @@
+package coatcheck
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"io/fs"
+	"testing"
+
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/testvectors"
+)
+
+// vectors reads the cases of one file of testvectors.
+func vectors[T any](t testing.TB, name string) []T {
+	t.Helper()
+	b, err := fs.ReadFile(testvectors.Files(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Cases []T }
+	if err := json.Unmarshal(b, &file); err != nil || len(file.Cases) == 0 {
+		t.Fatalf("%s: %v, %d cases", name, err, len(file.Cases))
+	}
+	return file.Cases
+}
+
+func tokensOf(t testing.TB, name string, secrets ...string) *tokens {
+	t.Helper()
+	keys, err := cookie.NewKeys(secrets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newTokens(nil, keys, name)
+}
+
+// T1, T2, T3, T4 as the vectors have them, which another program made.
+func TestTokenVectors(t *testing.T) {
+	t.Parallel()
+	for _, c := range vectors[struct {
+		ID, Says, Application, Name, Token, Handle, Error string
+		Secrets                                           []string
+		SessionID                                         string `json:"session_id"`
+	}](t, "session-tokens.json") {
+		keys, err := cookie.NewKeys(c.Secrets...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := newTokens(nil, keys.Application(c.Application), c.Name).open(c.Token)
+		switch {
+		case c.Error != "":
+			if err == nil || err.Error() != c.Error || !got.id.IsZero() {
+				t.Errorf("%s (%s): got %v, want %s", c.ID, c.Says, err, c.Error)
+			}
+		case err != nil:
+			t.Errorf("%s (%s): %v", c.ID, c.Says, err)
+		case hex.EncodeToString(got.id[:]) != c.SessionID || got.id.Handle() != c.Handle:
+			t.Errorf("%s (%s): got the id %x and the handle %s, want %s and %s", c.ID, c.Says, got.id[:], got.id.Handle(), c.SessionID, c.Handle)
+		}
+	}
+}
+
+// T1 A token is exactly 39 bytes, written as 52 characters of base64url.
+// T2 The first secret signs. T3 The session's id is SHA-256 of a label and the
+// random bytes. Checked with the standard library alone.
+func TestTokenIssued(t *testing.T) {
+	t.Parallel()
+	const first, second = "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k", "q9mH2Zr8uXc1LwT5eKb7NfJ3sYp6VdG0aQxR4hMiO-U"
+	keys, err := cookie.NewKeys(first, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer := keys.Derive("session-token:sid")[0]
+	issue := newTokens(nil, keys, "sid")
+	seen := make(map[string]bool)
+	for range 1000 {
+		var rec Record
+		text, err := issue.seal(&rec, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := base64.RawURLEncoding.Strict().DecodeString(text)
+		if err != nil || len(text) != 52 || len(token) != 39 || token[0] != 1 {
+			t.Fatalf("got %q: %v, %d bytes", text, err, len(token))
+		}
+		mac := hmac.New(sha256.New, signer.Key[:])
+		mac.Write(token[:23])
+		if string(token[1:5]) != string(signer.ID[:]) || string(token[23:]) != string(mac.Sum(nil)[:16]) {
+			t.Fatalf("%q does not carry the first key's id and MAC", text)
+		}
+		if want := sha256.Sum256(append([]byte("coatcheck/session-id/v1\x00"), token[5:23]...)); rec.ID != want {
+			t.Fatalf("got the id %x, want %x", rec.ID[:], want)
+		}
+		if opened, err := issue.open(text); err != nil || opened.id != rec.ID {
+			t.Fatalf("its own token opens as %v, %v", opened.id, err)
+		}
+		if seen[string(token[5:23])] {
+			t.Fatal("the same random bytes twice")
+		}
+		seen[string(token[5:23])] = true
+	}
+	if value, err := issue.seal(&Record{}, false); value != "" || err != nil {
+		t.Errorf("an update gives %q, %v; want no new token", value, err)
+	}
+}
+
+// T2 any secret whose id is the token's may verify: also the second of two with
+// the same id.
+func TestTokenKeysOfOneID(t *testing.T) {
+	t.Parallel()
+	const first, second = "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k", "q9mH2Zr8uXc1LwT5eKb7NfJ3sYp6VdG0aQxR4hMiO-U"
+	both := tokensOf(t, "sid", first, second)
+	both.keys[1].id = both.keys[0].id // once in 2^32 pairs of secrets
+	for i, key := range both.keys {
+		var rec Record
+		text, _ := (&tokens{keys: []*tokenKey{key}}).seal(&rec, true)
+		if got, err := both.open(text); err != nil || got.id != rec.ID {
+			t.Errorf("signed by key %d: got %v, %v", i, got.id, err)
+		}
+	}
+}
+
+// G8: malformed ... cookies are refused: open never panics, and accepts only what
+// was issued, in its one spelling.
+func FuzzToken(f *testing.F) {
+	issued := make(map[string]string)
+	issue := tokensOf(f, "__Host-Http-sid", "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k")
+	for _, c := range vectors[struct {
+		Token     string
+		SessionID string `json:"session_id"`
+	}](f, "session-tokens.json") {
+		f.Add(c.Token)
+		if _, err := issue.open(c.Token); err == nil && c.SessionID != "" {
+			issued[c.Token] = c.SessionID
+		}
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if got, err := issue.open(value); err == nil && issued[value] != hex.EncodeToString(got.id[:]) {
+			t.Errorf("%q opens as %v", value, got.id)
+		}
+	})
+}
