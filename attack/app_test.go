@@ -1,4 +1,6 @@
-package attack
+// Package attack_test holds attacks on cookies and sessions: one for each row of
+// docs/threat-model.md, named after a published fault that it would have caught.
+package attack_test
 
 import (
 	"encoding/json"
