@@ -28,10 +28,12 @@ func (s *Session) putHeaders() {
 	}
 	set := out.sid != ""
 	if set {
-		cookie.Put(h, out.sid)
+		// The session cookie last: of several cookies that one answer clears,
+		// some versions of curl drop only the last.
 		if out.marker != "" {
 			cookie.Put(h, out.marker)
 		}
+		cookie.Put(h, out.sid)
 	}
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		out.clearSiteData[0] = `"cache", "storage"`

@@ -250,6 +250,9 @@ func (s *Session) reload(ctx context.Context, try int) error {
 		}
 	}
 	rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
+	if errors.Is(err, errors.ErrUnsupported) { // all there is of it is in the cookie
+		return ErrNotFound
+	}
 	if err != nil {
 		if !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
 			s.x.m.storeError(s.base.ID, "load", err)
@@ -412,10 +415,10 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 	var count int
 	c.rec.Data, count = encodeData(h, s.view, now.UnixMilli())
 	if count > maxValues {
-		return fmt.Errorf("%w: %d values in the session; want at most %d", ErrValue, count, maxValues)
+		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, maxValues)
 	}
 	if len(c.rec.Data) > maxRecord {
-		return fmt.Errorf("%w: session of %d bytes; want at most %d", ErrValue, len(c.rec.Data), maxRecord)
+		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), maxRecord)
 	}
 	return nil
 }

@@ -80,8 +80,7 @@ type Config struct {
 
 	// OnError answers in place of the handler when err ends a request: a
 	// failed load or commit, ErrEnded, ErrHeldBack, ErrLoginRequired and so on.
-	// What the handler answered is gone by then. Nil means a short plain text
-	// with the status StatusOf(err) and no internal detail.
+	// What the handler answered is gone by then. Nil means AnswerError.
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Events is told what happens to sessions; LogEvents is one. It is called
@@ -127,7 +126,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.CrossOrigin = http.NewCrossOriginProtection()
 	}
 	if c.OnError == nil {
-		c.OnError = answerError
+		c.OnError = AnswerError
 	}
 	if c.Name == "" {
 		c.Name = cookieName(c.Cookie)
@@ -180,7 +179,12 @@ var (
 	// ErrTooMany: the user has Config.MaxPerUser sessions already.
 	ErrTooMany = errors.New("coatcheck: too many sessions of this user")
 
-	// ErrValue: a value could not be encoded, does not fit its key's type, or
-	// exceeds a limit; or a name, user or duration is not valid.
+	// ErrValue: a value could not be encoded or does not fit its key's type; or
+	// a name, user or duration is not valid.
 	ErrValue = errors.New("coatcheck: invalid value")
+
+	// ErrTooLarge: a value of more than 32 KiB, or a session of more than 64
+	// KiB, 256 values, or what a cookie holds. The stored session is unharmed.
+	// It is an ErrValue.
+	ErrTooLarge = fmt.Errorf("%w: too large", ErrValue)
 )

@@ -33,6 +33,7 @@ func TestConfigErrors(t *testing.T) {
 		{"Config.MaxPerUser is -1", coatcheck.Config{MaxPerUser: -1}},
 		{"Config.AtLimit is 2", coatcheck.Config{AtLimit: 2}},
 		{"Config.AtLimit is -1", coatcheck.Config{AtLimit: -1}},
+		{"Config.ProxyHops is -1", coatcheck.Config{ProxyHops: -1}},
 		{"Config.Cookie.MaxAge is 1h0m0s", coatcheck.Config{Cookie: cookie.Policy{MaxAge: time.Hour}}},
 
 		{"Config.Name", coatcheck.Config{Name: "two words"}},

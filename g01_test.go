@@ -331,7 +331,7 @@ func TestG1EndlessConflict(t *testing.T) {
 			p.store.set(endless, nil)
 			start := time.Now()
 			w := p.b[0].do("POST", url)
-			wants(t, w, 503, "Service Unavailable\n")
+			wants(t, w, 503, "Service Unavailable")
 			if w.Header().Get("Retry-After") == "" {
 				t.Error("no Retry-After")
 			}
@@ -473,7 +473,7 @@ func TestG1UpdateThatUsesTheSessionEnds(t *testing.T) {
 				})))
 				start := time.Now()
 				w := b.do("POST", "/")
-				wants(t, w, 503, "Service Unavailable\n")
+				wants(t, w, 503, "Service Unavailable")
 				if took := time.Since(start); took > time.Minute {
 					t.Errorf("it took %v", took)
 				}

@@ -267,7 +267,7 @@ var ends = map[string]func(t *testing.T, m *coatcheck.Manager, b *browser){
 // answered as anonymous, also without Set-Cookie." It stays so after the
 // tombstone is gone.
 func TestG2EndWinsOverRequestsInFlight(t *testing.T) {
-	const text = "Your session has ended. Nothing was changed.\n"
+	const text = "Your session has ended. Nothing was changed."
 	flights := []struct {
 		name, place, method, url string
 		code                     int

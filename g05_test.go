@@ -133,7 +133,7 @@ func TestG5LoadFails(t *testing.T) {
 			})
 			store.set(away("Load"), nil)
 			w := b.do("GET", "/")
-			wants(t, w, 503, "Service Unavailable\n")
+			wants(t, w, 503, "Service Unavailable")
 			bare(t, w)
 			h := w.Header()
 			if h.Get("X-Handler") != "" || h.Get("Etag") != "" || h.Get("Location") != "" {
@@ -217,7 +217,7 @@ func TestG5LoadHangs(t *testing.T) {
 		store.set(hang("Load"), nil)
 		start := time.Now()
 		w := b.do("GET", "/user")
-		wants(t, w, 503, "Service Unavailable\n")
+		wants(t, w, 503, "Service Unavailable")
 		bare(t, w)
 		if took := time.Since(start); took != 5*time.Second {
 			t.Errorf("the load ended after %v, want 5s", took)
@@ -310,7 +310,7 @@ func TestG5EarlierCommitSurvives(t *testing.T) {
 		}, 503, "user ann"},
 		{"value too large", func(t *testing.T, store *trap, m *coatcheck.Manager, s *coatcheck.Session) {
 			coatcheck.NewKey[string]("large").Set(s, strings.Repeat("x", 40_000))
-		}, 500, "user ann"},
+		}, 413, "user ann"},
 		{"ended since", func(t *testing.T, store *trap, m *coatcheck.Manager, s *coatcheck.Session) {
 			time.Sleep(time.Second)
 			if n, err := m.RevokeAll(t.Context(), "ann"); n != 1 || err != nil {
@@ -421,7 +421,7 @@ func TestG5CommitFails(t *testing.T) {
 					if done {
 						wants(t, w, 200, test.done)
 					} else {
-						wants(t, w, 503, "Service Unavailable\n")
+						wants(t, w, 503, "Service Unavailable")
 						bare(t, w)
 					}
 					if n := log.count(coatcheck.StoreError); n == 0 != done {

@@ -80,11 +80,11 @@ func TestG6SetCookieLines(t *testing.T) {
 	}{
 		{"zero", coatcheck.Config{},
 			[]string{
-				"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Strict",
 				"__Host-Http-sid-lax=1; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax",
+				"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Strict",
 			}, []string{
-				"__Host-Http-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=Strict",
 				"__Host-Http-sid-lax=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=Lax",
+				"__Host-Http-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=Strict",
 			}},
 		{"Lax", coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}},
 			[]string{"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax"},
@@ -94,11 +94,11 @@ func TestG6SetCookieLines(t *testing.T) {
 			[]string{"__Host-Http-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"}},
 		{"plain HTTP", coatcheck.Config{Cookie: cookie.Policy{AllowInsecureHTTP: true}},
 			[]string{
-				"sid=TOKEN; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict",
 				"sid-lax=1; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax",
+				"sid=TOKEN; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict",
 			}, []string{
-				"sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; SameSite=Strict",
 				"sid-lax=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; SameSite=Lax",
+				"sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; SameSite=Strict",
 			}},
 		{"scripts", coatcheck.Config{Cookie: cookie.Policy{AllowScripts: true, SameSite: http.SameSiteLaxMode}},
 			[]string{"__Host-sid=TOKEN; Max-Age=43200; Path=/; Secure; SameSite=Lax"},
@@ -108,11 +108,11 @@ func TestG6SetCookieLines(t *testing.T) {
 			[]string{"__Secure-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Domain=app.example; Secure; HttpOnly; SameSite=Lax"}},
 		{"Path and Name", coatcheck.Config{Name: "app", Cookie: cookie.Policy{Path: "/app"}},
 			[]string{
-				"app=TOKEN; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Strict",
 				"app-lax=1; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Lax",
+				"app=TOKEN; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Strict",
 			}, []string{
-				"app=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/app; Secure; HttpOnly; SameSite=Strict",
 				"app-lax=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/app; Secure; HttpOnly; SameSite=Lax",
+				"app=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/app; Secure; HttpOnly; SameSite=Strict",
 			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,8 +174,9 @@ func TestG6Idle(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					var l listener
-					c.cfg.Events = l.hear
-					b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), c.cfg)))
+					cfg := c.cfg
+					cfg.Events = l.hear
+					b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), cfg)))
 					want := b.do("POST", c.path).Body.String()
 					time.Sleep(after.d)
 					if !after.alive {
@@ -570,5 +571,46 @@ func TestG6CrossOrigin(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// G2: A session that expires during the request is ended, also one that lives in
+// its cookie.
+func TestG6ExpiryDuringTheRequestInCookie(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		act    func(*coatcheck.Session)
+		status int
+	}{
+		"Set":   {func(s *coatcheck.Session) { hits.Set(s, 2) }, 409},
+		"Touch": {(*coatcheck.Session).Touch, 409},
+		"read":  {func(s *coatcheck.Session) { hits.Get(s) }, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var l listener
+				m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: l.hear})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := newBrowser(life(m))
+				b.do("POST", "/login")
+				b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+					s.User()
+					time.Sleep(2 * time.Second)
+					c.act(s)
+				})
+				time.Sleep(33*time.Minute - time.Second)
+				l.forget()
+				w := b.do("GET", "/", navigation...)
+				if w.Code != c.status || len(w.Header()["Set-Cookie"]) > 0 {
+					t.Errorf("got %d and %q, want %d", w.Code, w.Header()["Set-Cookie"], c.status)
+				}
+				if !slices.Equal(l.kinds(), []coatcheck.Kind{coatcheck.WriteEnded}) {
+					t.Errorf("got the events %v, want write ended", l.kinds())
+				}
+			})
+		})
 	}
 }

@@ -174,7 +174,7 @@ func TestG7MarkerGoesWithTheCookie(t *testing.T) {
 		for _, c := range w.Result().Cookies() {
 			names = append(names, c.Name)
 		}
-		if len(names) != step.both || step.both == 2 && (names[0] != sidName || names[1] != markName) {
+		if len(names) != step.both || step.both == 2 && (names[0] != markName || names[1] != sidName) {
 			t.Errorf("%s sets %q, want %d", step.path, names, step.both)
 		}
 	}

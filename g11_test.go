@@ -359,7 +359,7 @@ func TestG11Refuse(t *testing.T) {
 		wants(t, second.do("POST", "/login?user=ann"), 200, "")
 		wants(t, third.do("POST", "/count"), 200, "1")
 		w := third.do("POST", "/login?user=ann")
-		wants(t, w, 409, "Too many sessions. Nothing was changed.\n")
+		wants(t, w, 409, "Too many sessions. Nothing was changed.")
 		bare(t, w)
 		wants(t, third.do("POST", "/count"), 200, "2") // its anonymous session lives
 		wants(t, first.do("GET", "/user"), 200, "user ann")

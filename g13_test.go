@@ -155,8 +155,10 @@ func TestG13Events(t *testing.T) {
 			{"login and write", do("/login"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},
 			{"too long idle", func() { time.Sleep(time.Hour); b.do("GET", "/look") },
 				[]coatcheck.Event{{Kind: coatcheck.Expired, Handle: "own", User: "alice"}}},
+			{"when the store has forgotten it", func() { m.Sweep(t.Context()); b.do("GET", "/look") },
+				[]coatcheck.Event{{Kind: coatcheck.Expired, Handle: "own", Reason: "unknown session"}}},
 			{"write after expiry", do("/set"), []coatcheck.Event{
-				{Kind: coatcheck.Expired, Handle: "own", User: "alice"}, {Kind: coatcheck.Created, Handle: anyHandle}}},
+				{Kind: coatcheck.Expired, Handle: "own", Reason: "unknown session"}, {Kind: coatcheck.Created, Handle: anyHandle}}},
 		} {
 			time.Sleep(time.Second)
 			step.do()

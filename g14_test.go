@@ -233,7 +233,14 @@ func TestG14Limits(t *testing.T) {
 			if (err == nil) != c.ok || err != nil && !errors.Is(err, coatcheck.ErrValue) {
 				t.Fatalf("got %v, want it to be accepted: %t", err, c.ok)
 			}
-			if want := map[bool]int{true: 200, false: 500}[c.ok]; w.Code != want {
+			want := 200
+			switch {
+			case errors.Is(err, coatcheck.ErrTooLarge):
+				want = 413
+			case err != nil:
+				want = 500
+			}
+			if w.Code != want {
 				t.Errorf("got %d, want %d", w.Code, want)
 			}
 			if err != nil && strings.Contains(err.Error(), "xxx") {

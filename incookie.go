@@ -120,7 +120,7 @@ func (c *sealedCookies) seal(rec *Record, fresh bool) (string, error) {
 	}
 	value, err := c.sealer.Seal(appendCookieRecord(nil, *rec), time.Until(rec.Deadline))
 	if err != nil {
-		return "", fmt.Errorf("%w: the session must fit its cookie: %w", ErrValue, err)
+		return "", fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	return value, nil
 }

@@ -76,7 +76,7 @@ func TestInCookie(t *testing.T) {
 	expect(t, b, "/flashes", 200, "[]")
 
 	// The limit of a cookie is a clear error, and the session unharmed.
-	expect(t, b, "/text", 500, "")
+	expect(t, b, "/text", 413, "")
 	expect(t, b, "/count", 200, "3")
 
 	expect(t, b, "/logout", 200, "")

@@ -259,7 +259,7 @@ func encodeEntry[T any](name string, v T) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: key %q: %v", ErrValue, name, err)
 	case len(raw) > maxValue:
-		return nil, fmt.Errorf("%w: key %q: %d bytes; want at most %d", ErrValue, name, len(raw), maxValue)
+		return nil, fmt.Errorf("%w: key %q: %d bytes; want at most %d", ErrTooLarge, name, len(raw), maxValue)
 	}
 	return raw, nil
 }

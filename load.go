@@ -66,7 +66,7 @@ func (s *Session) loadTicket(t ticket) {
 	case err == nil:
 		s.loaded(t.id, rec)
 	case errors.Is(err, ErrNotFound):
-		m.event(Event{Kind: Refused, Handle: t.id.Handle(), Reason: "unknown session"})
+		m.event(Event{Kind: Expired, Handle: t.id.Handle(), Reason: "unknown session"}) // forgotten since
 	case errors.Is(err, ErrEnded):
 		s.spent = t.id
 		if standing(err, now) {

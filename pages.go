@@ -5,13 +5,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 )
 
 // StatusOf returns the status with which a request is answered that err ended:
-// 401, 403, 409, 500 or 503. The default OnError uses it.
+// 401, 403, 409, 413, 500 or 503. AnswerError uses it.
 func StatusOf(err error) int {
 	switch {
 	case errors.Is(err, ErrLoginRequired):
@@ -20,6 +21,8 @@ func StatusOf(err error) int {
 		return http.StatusForbidden
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrHeldBack), errors.Is(err, ErrTooMany):
 		return http.StatusConflict
+	case errors.Is(err, ErrTooLarge):
+		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrValue), errors.Is(err, ErrLate):
 		return http.StatusInternalServerError
 	default:
@@ -27,8 +30,10 @@ func StatusOf(err error) int {
 	}
 }
 
-// answerError is the default Config.OnError.
-func answerError(w http.ResponseWriter, r *http.Request, err error) {
+// AnswerError is the default Config.OnError: a short plain text, or for a visitor
+// from another site a small page that leads on, with the status StatusOf(err).
+// A Config.OnError that handles some errors leaves the others to it.
+func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
 	if errors.Is(err, ErrHeldBack) && r.Method == http.MethodGet && navigates(r) {
 		servePage(w, r, status, heldBackPage)
@@ -45,11 +50,19 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 		text = "This request came from another site. Nothing was changed."
 	case errors.Is(err, ErrLoginRequired):
 		text = "Not logged in"
+	case errors.Is(err, ErrTooLarge):
+		text = "Too much to keep. Nothing was changed."
 	case errors.Is(err, ErrTooMany):
 		text = "Too many sessions. Nothing was changed."
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, text, status)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		io.WriteString(w, text)
+	}
 }
 
 // The two pages that answer a visitor who comes from another site (G7). An

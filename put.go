@@ -1,7 +1,6 @@
 package coatcheck
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -172,8 +171,11 @@ func (s *Session) touch(now time.Time) error {
 	defer ctx.end()
 	if over(s.base, now) { // unless another request has moved the idle end
 		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
-		if err != nil || over(rec, now) {
-			return cmp.Or(err, ErrNotFound)
+		if err == nil && over(rec, now) || errors.Is(err, errors.ErrUnsupported) {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return err
 		}
 	}
 	c := &commitment{rec: s.base}
