@@ -493,6 +493,34 @@ func TestG4TimeoutHandler(t *testing.T) {
 	}
 }
 
+// G4: after `TimeoutHandler` gave up every change is an error, also one that was
+// made before and waited for the first byte.
+func TestG4TimeoutHandlerPending(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		var l listener
+		m := manage(t, store, coatcheck.Config{Events: l.hear})
+		errs := make(chan error, 1)
+		b := begin(t, m, http.TimeoutHandler(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			hits.Set(s, 5)
+			<-r.Context().Done()
+			synctest.Wait() // TimeoutHandler answers
+			io.WriteString(w, "late")
+			errs <- s.Err()
+		})), time.Second, "too slow"))
+		l.forget()
+		w := b.do("POST", "/")
+		if err := <-errs; w.Code != 503 || !errors.Is(err, coatcheck.ErrLate) || l.count(coatcheck.Late) != 1 {
+			t.Errorf("got %d, %v and the events %v; want 503, ErrLate and late", w.Code, err, l.kinds())
+		}
+		if _, n := stored(m, b); n != 1 || store.count("Update") != 0 {
+			t.Errorf("stored %d, want 1", n)
+		}
+	})
+}
+
 // twoServers is a server of h behind a manager, and one of h alone.
 func twoServers(t *testing.T, h http.Handler) (with, bare *httptest.Server, m *coatcheck.Manager) {
 	t.Helper()
@@ -952,7 +980,7 @@ func TestG4HijackThatFails(t *testing.T) {
 			t.Error("Hijack succeeded")
 		}
 		s.Login("bob")
-		http.Error(w, "no sockets here", 426)
+		http.Error(w, "no sockets here", http.StatusUpgradeRequired)
 	})
 	b := begin(t, m, h)
 	w := httptest.NewRecorder()

@@ -1,6 +1,7 @@
 package coatcheck_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -482,6 +483,45 @@ func TestG6TouchDoesNotRevive(t *testing.T) {
 				}
 				if user, _ := stored(m, b); user != "" || store.count("Touch") != 0 {
 					t.Errorf("the session lives again: user %q, %d touches", user, store.count("Touch"))
+				}
+			})
+		})
+	}
+}
+
+// A Touch that the store refuses is no silence: the answer is replaced. The
+// automatic touch never changes the answer.
+func TestG6TouchThatFails(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		touch  func(*coatcheck.Session)
+		status int
+		event  coatcheck.Kind
+	}{
+		"Touch, ended":     {coatcheck.ErrEnded, (*coatcheck.Session).Touch, 409, coatcheck.WriteEnded},
+		"Touch, unknown":   {coatcheck.ErrNotFound, (*coatcheck.Session).Touch, 409, coatcheck.WriteEnded},
+		"Touch, away":      {io.ErrUnexpectedEOF, (*coatcheck.Session).Touch, 503, coatcheck.StoreError},
+		"automatic, ended": {coatcheck.ErrEnded, func(s *coatcheck.Session) { s.User() }, 200, coatcheck.WriteEnded},
+		"automatic, away":  {io.ErrUnexpectedEOF, func(s *coatcheck.Session) { s.User() }, 200, coatcheck.StoreError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &trap{Store: memstore.New(memstore.Config{})}
+				var l listener
+				m := manage(t, store, coatcheck.Config{Events: l.hear})
+				b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.touch(s) }))
+				time.Sleep(10 * time.Minute)
+				l.forget()
+				store.set(func(_ context.Context, method string) error {
+					if method == "Touch" {
+						return c.err
+					}
+					return nil
+				}, nil)
+				if w := b.do("GET", "/"); w.Code != c.status || !slices.Equal(l.kinds(), []coatcheck.Kind{c.event}) {
+					t.Errorf("got %d and the events %v, want %d and %s", w.Code, l.kinds(), c.status, c.event)
 				}
 			})
 		})

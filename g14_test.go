@@ -1,6 +1,7 @@
 package coatcheck_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -233,15 +234,15 @@ func TestG14Limits(t *testing.T) {
 			if (err == nil) != c.ok || err != nil && !errors.Is(err, coatcheck.ErrValue) {
 				t.Fatalf("got %v, want it to be accepted: %t", err, c.ok)
 			}
-			want := 200
+			want := 413
 			switch {
-			case errors.Is(err, coatcheck.ErrTooLarge):
-				want = 413
-			case err != nil:
+			case c.ok:
+				want = 200
+			case c.name == "a value JSON cannot hold":
 				want = 500
 			}
-			if w.Code != want {
-				t.Errorf("got %d, want %d", w.Code, want)
+			if w.Code != want || errors.Is(err, coatcheck.ErrTooLarge) != (want == 413) {
+				t.Errorf("got %d and %v, want %d", w.Code, err, want)
 			}
 			if err != nil && strings.Contains(err.Error(), "xxx") {
 				t.Errorf("the error holds the value: %.200s", err)
@@ -426,4 +427,76 @@ func TestG14SetFor(t *testing.T) {
 			}
 		})
 	})
+}
+
+// G3: A Login whose session was ended or replaced before it commits makes a new,
+// empty session: what this request changed is in it, what was stored is not.
+func TestG3LoginOfAnEndedSession(t *testing.T) {
+	t.Parallel()
+	list := coatcheck.NewKey[[]int]("list")
+	for _, user := range []string{"alice", "bob"} {
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+		b := begin(t, m, nil)
+		b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { coatcheck.Append(s, list, 1) })
+		b.do("POST", "/")
+		b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+			if user == "alice" {
+				coatcheck.Append(s, list, 2)
+			}
+			s.User()
+			out := b.clone()
+			out.h = life(m)
+			out.do("POST", "/logout")
+			s.Login(user)
+			if user == "bob" {
+				coatcheck.Append(s, list, 2)
+			}
+			note.Set(s, "kept")
+			if err := s.Commit(); err != nil {
+				t.Error(err)
+			}
+		})
+		b.do("POST", "/")
+		b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+			got, _ := list.Get(s)
+			text, _ := note.Get(s)
+			if s.User() != user || !slices.Equal(got, []int{2}) || text != "kept" || !slices.Equal(s.Keys(), []string{"list", "note"}) {
+				t.Errorf("got %q with the keys %q, list %v and note %q; want %s with what the request changed", s.User(), s.Keys(), got, text, user)
+			}
+		})
+		b.do("GET", "/")
+	}
+}
+
+// G1: The session records operations: what Append was given is what it appends,
+// though the caller goes on to use the slice and the commit is repeated.
+func TestG1AppendKeepsItsElements(t *testing.T) {
+	t.Parallel()
+	list := coatcheck.NewKey[[]int]("list")
+	store := &trap{Store: memstore.New(memstore.Config{})}
+	m := manage(t, store, coatcheck.Config{})
+	b := begin(t, m, nil)
+	b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		elems := []int{1, 2}
+		coatcheck.Append(s, list, elems...)
+		elems[0] = 9
+		store.set(func(_ context.Context, method string) error {
+			if method != "Update" {
+				return nil
+			}
+			store.set(nil, nil)
+			other := b.clone() // another process, which this one's queue does not know
+			other.h = life(manage(t, store.Store, coatcheck.Config{}))
+			other.do("POST", "/count")
+			return nil
+		}, nil)
+	})
+	b.do("POST", "/")
+	b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		n, _ := hits.Get(s)
+		if got, _ := list.Get(s); !slices.Equal(got, []int{1, 2}) || n != 2 {
+			t.Errorf("got %v and %d, want [1 2] and 2", got, n)
+		}
+	})
+	b.do("GET", "/")
 }

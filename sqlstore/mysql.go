@@ -1,0 +1,137 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// mysql is the engine for MySQL and MariaDB. Update and Touch are one statement;
+// what touches a user or two sessions is a transaction that locks the row of
+// the user first and then sessions by their ids, so that no two of them can
+// wait for each other. At READ COMMITTED InnoDB locks rows only, and no gaps
+// between them.
+type mysql struct {
+	s *Store
+}
+
+const (
+	mysqlHold = "INSERT INTO {users} (usr) VALUES (?) ON DUPLICATE KEY UPDATE usr = usr"
+
+	mysqlRevoke = "INSERT INTO {users} (usr, revoked, deadline, keep) VALUES (?, ?, ?, ?)" +
+		" ON DUPLICATE KEY UPDATE keep = ?, revoked = GREATEST(COALESCE(revoked, ?), ?)," +
+		" deadline = GREATEST(COALESCE(deadline, ?), ?)"
+
+	// The assignments are made one after the other: version is the old one
+	// only before it is set.
+	mysqlEnd = "INSERT INTO {sessions} (id, version, began, created, seen, expires, deadline, data)" +
+		" VALUES (?, 0, 0, 0, 0, 0, ?, '') ON DUPLICATE KEY UPDATE" +
+		" deadline = IF(version = 0, GREATEST(deadline, ?), ?), {tombstone}"
+
+	mysqlNext    = "SELECT next_id FROM {sessions} WHERE id = ?"
+	mysqlOfUser  = "SELECT id FROM {sessions} WHERE usr = ? ORDER BY id"
+	mysqlEndOne  = "UPDATE {sessions} SET {tombstone}, deadline = ? WHERE id = ? AND usr = ?"
+	mysqlForLock = " FOR UPDATE"
+)
+
+func (e *mysql) spell(query string) string { return spelled(MySQL, e.s.prefix, query) }
+
+func (e *mysql) serial(q querier) serial {
+	return serial{s: e.s, q: q, hold: e.spell(mysqlHold), lock: mysqlForLock, inserts: func(r sql.Result, err error) (bool, error) {
+		if err != nil {
+			return false, err
+		}
+		n, err := r.LastInsertId() // see onConflict
+		return n == 0, err
+	}}
+}
+
+func (e *mysql) read(_ context.Context, query func(q querier) error) error { return query(e.s.db) }
+
+// write runs f in a transaction, because outside of one the isolation level is
+// the server's. After a refusal it commits: nothing was written but perhaps the
+// row of the user, and if that vanished again all who wait for it would lock
+// the gap that it leaves, and then each other.
+func (e *mysql) write(ctx context.Context, f func(ctx context.Context, q querier) error) error {
+	var refused error
+	err := transact(ctx, e.s.db, func(tx *sql.Tx) error {
+		err := f(ctx, tx)
+		if refusal(err) {
+			refused, err = err, nil
+		}
+		return err
+	})
+	if err == nil {
+		err = refused
+	}
+	return err
+}
+
+func (e *mysql) create(ctx context.Context, rec coatcheck.Record) error {
+	if rec.User == "" {
+		return e.serial(e.s.db).create(ctx, rec)
+	}
+	return e.write(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
+}
+
+func (e *mysql) update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+	return e.s.update(ctx, e.s.db, rec, was)
+}
+
+func (e *mysql) replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+	return e.write(ctx, func(ctx context.Context, q querier) error { return e.serial(q).replace(ctx, old, was, rec) })
+}
+
+func (e *mysql) touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+	return e.s.touch(ctx, e.s.db, id, seen, expires)
+}
+
+// end asks for the successor afterwards: a tombstone's never changes.
+func (e *mysql) end(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+	t := micro(until)
+	if _, err := e.s.db.ExecContext(ctx, e.spell(mysqlEnd), id[:], t, t, t); err != nil {
+		return coatcheck.ID{}, err
+	}
+	var next []byte
+	err := e.s.db.QueryRowContext(ctx, e.spell(mysqlNext), id[:]).Scan(&next)
+	if errors.Is(err, sql.ErrNoRows) { // swept already: it had no time left
+		err = nil
+	}
+	return toID(next), err
+}
+
+func (e *mysql) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []coatcheck.ID, err error) {
+	err = transact(ctx, e.s.db, func(tx *sql.Tx) error {
+		from, to := micro(at), micro(until)
+		if _, err := tx.ExecContext(ctx, e.spell(mysqlRevoke), user, from, to, keep, keep, from, from, to, to); err != nil {
+			return err
+		}
+		// By id, one by one: an update by the index on the user would lock in
+		// the other order than End does.
+		list, err := ids(ctx, tx, e.spell(mysqlOfUser), user)
+		if err != nil {
+			return err
+		}
+		for _, id := range list {
+			if bytes.Contains(keep, id[:]) {
+				continue
+			}
+			n, err := affected(tx.ExecContext(ctx, e.spell(mysqlEndOne), to, id[:], user))
+			if err != nil {
+				return err
+			}
+			if n > 0 { // else it has just been ended, or is another user's
+				ended = append(ended, id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ended, nil
+}

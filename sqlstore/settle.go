@@ -1,0 +1,67 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+const (
+	// patience is how long a write that was sent may still take after its
+	// caller has cancelled.
+	patience = time.Second
+
+	// maxUndone bounds how often a write is run that a database undoes.
+	maxUndone = 10
+)
+
+// call makes one call of the contract. A write to a server is on its way when
+// its context is cancelled: giving up at once would leave it to happen at some
+// later time, after the caller has looked (S13). So there it is waited for, but
+// not for long, and not beyond a deadline.
+func (s *Store) call(ctx context.Context, doing string, f func(ctx context.Context) error) error {
+	err := ctx.Err()
+	if err == nil && s.dialect == SQLite {
+		err = f(ctx) // the queue knows what is on its way
+	} else if err == nil {
+		err = settled(ctx, f)
+	}
+	return s.failed(ctx, doing, err)
+}
+
+func settled(ctx context.Context, f func(ctx context.Context) error) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			pause := time.NewTimer(patience)
+			defer pause.Stop()
+			select {
+			case <-pause.C:
+			case <-inner.Done():
+			}
+		}
+		cancel()
+	})
+	defer stop()
+	for try := 1; ; try++ {
+		err := f(inner)
+		if err == nil || try == maxUndone || !undone(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// undone reports whether the database rolled a transaction back to let another
+// one go on: nothing of it was applied, and to run it again is how one waits
+// for the other. Drivers for PostgreSQL tell the SQLSTATE, the one for MySQL
+// only a text that begins with the number.
+func undone(err error) bool {
+	var coded interface{ SQLState() string }
+	if errors.As(err, &coded) {
+		state := coded.SQLState()
+		return state == "40001" || state == "40P01"
+	}
+	return strings.Contains(err.Error(), "Error 1213 ")
+}

@@ -1,0 +1,123 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/sqlstore"
+)
+
+// MySQL counts changed rows: none may mean that there was nothing to change.
+func TestNoRowsIsFollowedByALook(t *testing.T) {
+	t.Parallel()
+	const was = 7
+	rec := record(1)
+	same := rec
+	same.Version = was
+	for _, c := range []struct {
+		name string
+		call func(*sqlstore.Store) error
+		rows [][]driver.Value
+		want error
+	}{
+		{"Touch with equal times", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, live(was), nil},
+		{"Touch of an unknown id", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, nil, coatcheck.ErrNotFound},
+		{"Touch of a tombstone", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, live(0), coatcheck.ErrEnded},
+		{"Update with what is stored", func(s *sqlstore.Store) error { return s.Update(t.Context(), same, was) }, live(was), nil},
+		{"Update from another version", func(s *sqlstore.Store) error { return s.Update(t.Context(), rec, was+1) }, live(was), coatcheck.ErrConflict},
+		{"Update with the version that is stored", func(s *sqlstore.Store) error { return s.Update(t.Context(), same, was+1) }, live(was), coatcheck.ErrConflict},
+		{"Update of an unknown id", func(s *sqlstore.Store) error { return s.Update(t.Context(), rec, was) }, nil, coatcheck.ErrNotFound},
+	} {
+		f := &fake{rows: func(string) [][]driver.Value { return c.rows }}
+		store, db := newStore(t, f, sqlstore.MySQL)
+		f.count = 0
+		if err := c.call(store); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: got error %v, want %v", c.name, err, c.want)
+		}
+		db.Close()
+	}
+}
+
+// A stateError is an error as drivers for PostgreSQL have it.
+type stateError string
+
+func (e stateError) Error() string    { return "SQLSTATE " + string(e) }
+func (e stateError) SQLState() string { return string(e) }
+
+// What the database has undone is run again, but not for ever; nothing else is.
+func TestUndoneRunsAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err      error
+		failures int
+		runs     int
+		ok       bool
+	}{
+		{stateError("40001"), 1, 2, true},
+		{stateError("40P01"), 3, 4, true},
+		{errors.New("Error 1213 (40001): Deadlock found when trying to get lock"), 1, 2, true},
+		{stateError("40001"), 1000, 10, false},
+		{stateError("40003"), 1, 1, false}, // completion unknown
+		{errors.New("unexpected EOF"), 1, 1, false},
+	} {
+		runs := 0
+		f := &fake{answer: func(context.Context, string, []driver.NamedValue) error {
+			if runs++; runs <= c.failures {
+				return c.err
+			}
+			return nil
+		}}
+		store, db := newStore(t, f, sqlstore.PostgreSQL)
+		err := store.Create(t.Context(), record(1))
+		if runs != c.runs || (err == nil) != c.ok {
+			t.Errorf("%v, %d times: ran %d times, got error %v; want %d times", c.err, c.failures, runs, err, c.runs)
+		}
+		db.Close()
+	}
+}
+
+// S13: what was sent when its caller gives up is waited for, but not for long.
+func TestCancelledWriteIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		takes time.Duration // of the database
+		bound func(context.Context) (context.Context, context.CancelFunc)
+		after time.Duration
+		want  error
+	}{
+		{"done soon after", 300 * time.Millisecond, context.WithCancel, 300 * time.Millisecond, nil},
+		{"hangs", time.Hour, context.WithCancel, 1100 * time.Millisecond, context.Canceled},
+		{"a deadline is one", time.Hour, func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 50*time.Millisecond)
+		}, 50 * time.Millisecond, context.DeadlineExceeded},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fake{answer: func(ctx context.Context, _ string, _ []driver.NamedValue) error {
+					select {
+					case <-time.After(c.takes):
+						return nil
+					case <-ctx.Done():
+						return errors.New("the driver's words for a cancelled context")
+					}
+				}}
+				store, db := newStore(t, f, sqlstore.PostgreSQL)
+				defer db.Close()
+				ctx, cancel := c.bound(t.Context())
+				defer cancel()
+				time.AfterFunc(100*time.Millisecond, cancel)
+				start := time.Now()
+				err := store.Create(ctx, record(1))
+				if took := time.Since(start); took != c.after || !errors.Is(err, c.want) || c.want == nil && err != nil {
+					t.Errorf("got error %v after %v, want %v after %v", err, took, c.want, c.after)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,138 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// A Dialect is the SQL that a database understands. The zero value is none.
+type Dialect int
+
+// The dialects. MySQL is MariaDB as well.
+const (
+	SQLite     Dialect = iota + 1 // 3.35 or later
+	PostgreSQL                    // 12 or later
+	MySQL                         // MySQL 8.0 or MariaDB 10.5, or later; InnoDB
+)
+
+// String returns the name of the database.
+func (d Dialect) String() string {
+	switch d {
+	case SQLite:
+		return "SQLite"
+	case PostgreSQL:
+		return "PostgreSQL"
+	case MySQL:
+		return "MySQL"
+	}
+	return fmt.Sprintf("Dialect(%d)", int(d))
+}
+
+// Config names what a Store uses of its database. The zero value is right for
+// most programs.
+type Config struct {
+	// Prefix begins the name of every table and index: lower-case letters,
+	// digits and underscores, at most 30, not a digit first. Empty means
+	// "coatcheck_". Stores with different prefixes share a database and know
+	// nothing of each other.
+	Prefix string
+}
+
+// A Store keeps sessions in a SQL database. It is a coatcheck.Store,
+// coatcheck.Pinger and coatcheck.Counter, safe for concurrent use. It starts no
+// goroutine and closes nothing: the *sql.DB stays the caller's.
+type Store struct {
+	db      *sql.DB
+	dialect Dialect
+	prefix  string
+	text    texts
+	engine  engine
+	idle    cursor
+}
+
+// An engine is what the databases do differently. A method returns an error of
+// the contract, or the database's own.
+type engine interface {
+	create(ctx context.Context, rec coatcheck.Record) error
+	update(ctx context.Context, rec coatcheck.Record, was uint64) error
+	replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error
+	touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error
+	end(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error)
+	endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) ([]coatcheck.ID, error)
+	write(ctx context.Context, f func(ctx context.Context, q querier) error) error
+	read(ctx context.Context, query func(q querier) error) error
+	migrate(ctx context.Context) error
+}
+
+// New returns a store in db, whose driver the caller has chosen and imported.
+// It does not connect; the tables must be there before the first use, see
+// Migrate. The error names what is wrong with the arguments.
+func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
+	if db == nil {
+		return nil, errors.New("sqlstore: New: db is nil")
+	}
+	prefix, err := cfg.prefix(dialect)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, dialect: dialect, prefix: prefix, text: newTexts(dialect, prefix)}
+	switch dialect {
+	case SQLite:
+		s.engine = &sqlite{s: s, queue: queue{db: db}, reads: prepared{querier: db, compile: db.PrepareContext}}
+	case PostgreSQL:
+		s.engine = &postgres{s: s, text: newPostgresTexts(prefix)}
+	case MySQL:
+		s.engine = &mysql{s: s}
+	}
+	return s, nil
+}
+
+// maxPrefix leaves room for the names of tables and indexes, of which
+// PostgreSQL keeps 63 bytes.
+const maxPrefix = 30
+
+// prefix checks dialect and prefix. The latter becomes part of statements.
+func (c Config) prefix(dialect Dialect) (string, error) {
+	if dialect < SQLite || dialect > MySQL {
+		return "", fmt.Errorf("sqlstore: dialect is %v; want SQLite, PostgreSQL or MySQL", dialect)
+	}
+	if c.Prefix == "" {
+		return "coatcheck_", nil
+	}
+	for i, r := range c.Prefix {
+		if !(r >= 'a' && r <= 'z' || r == '_' || r >= '0' && r <= '9' && i > 0) || i >= maxPrefix {
+			return "", fmt.Errorf("sqlstore: Config.Prefix is %q; want at most %d of a-z, 0-9 and _, not a digit first", c.Prefix, maxPrefix)
+		}
+	}
+	return c.Prefix, nil
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.failed(ctx, "ping", s.db.PingContext(ctx))
+}
+
+// failed adds to an error of the database what was done. Errors of the contract
+// stay as they are. A driver may report a cancelled context in words of its
+// own, so that error is put in front.
+func (s *Store) failed(ctx context.Context, doing string, err error) error {
+	if err == nil || refusal(err) {
+		return err
+	}
+	if over := ctx.Err(); over != nil && !errors.Is(err, over) {
+		return fmt.Errorf("sqlstore: %s: %w: %w", doing, over, err)
+	}
+	return fmt.Errorf("sqlstore: %s: %w", doing, err)
+}
+
+// refusal reports whether err is one that the contract names, so that nothing
+// was written.
+func refusal(err error) bool {
+	return errors.Is(err, coatcheck.ErrNotFound) || errors.Is(err, coatcheck.ErrExists) ||
+		errors.Is(err, coatcheck.ErrConflict) || errors.Is(err, coatcheck.ErrEnded)
+}
