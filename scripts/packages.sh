@@ -11,6 +11,8 @@ python3:python3
 postgres:postgresql
 mariadbd:mariadb-server
 pgbouncer:pgbouncer
+redis-server:redis-server
+chromium:chromium
 '
 
 PATH=$PATH:/usr/sbin:/sbin

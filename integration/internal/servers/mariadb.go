@@ -1,0 +1,93 @@
+//go:build linux
+
+package servers
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	_ "github.com/go-sql-driver/mysql" // to see whether the server answers
+)
+
+// A MariaDBServer is a MariaDB server with the settings that it has by itself,
+// except for more memory.
+type MariaDBServer struct {
+	*Process
+	databases atomic.Int64
+}
+
+// MariaDB returns the MariaDB server that the tests share.
+func MariaDB(t testing.TB) *MariaDBServer {
+	install, server := mariadbPrograms(t)
+	return share(t, "mariadb", func() (*MariaDBServer, error) { return startMariaDB(install, server) })
+}
+
+// NewMariaDB starts a MariaDB server for this test.
+func NewMariaDB(t testing.TB) *MariaDBServer {
+	s, err := startMariaDB(mariadbPrograms(t))
+	return own(t, s, err)
+}
+
+func mariadbPrograms(t testing.TB) (install, server string) {
+	return Program(t, "mariadb-install-db", "mariadb-server"), Program(t, "mariadbd", "mariadb-server")
+}
+
+func startMariaDB(install, server string) (*MariaDBServer, error) {
+	dir, err := newDir("mariadb")
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(dir, "data")
+	err = run(dir, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
+	if err != nil {
+		return nil, err
+	}
+	s := &MariaDBServer{}
+	s.Process = &Process{
+		Dir: dir, Port: port, name: "MariaDB", quit: syscall.SIGTERM,
+		args: []string{server, "--no-defaults", "--datadir=" + data, fmt.Sprintf("--port=%d", port),
+			"--bind-address=127.0.0.1", "--socket=" + filepath.Join(dir, "socket"), "--skip-name-resolve",
+			"--max-connections=200", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M",
+			"--pid-file=" + filepath.Join(dir, "pid")},
+		ready: func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") },
+	}
+	return s, s.Start()
+}
+
+// exec runs a statement on a connection of its own.
+func (s *MariaDBServer) exec(ctx context.Context, query string) error {
+	db, err := sql.Open("mysql", s.DSN("mysql"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, query)
+	return err
+}
+
+// DSN is how to reach a database of this server. Parameters are key=value.
+func (s *MariaDBServer) DSN(database string, parameters ...string) string {
+	return fmt.Sprintf("root@tcp(127.0.0.1:%d)/%s?%s", s.Port, database, strings.Join(parameters, "&"))
+}
+
+// NewDatabase makes an empty database and returns its name. Its texts are
+// compared without regard to case, accents and spaces at the end.
+func (s *MariaDBServer) NewDatabase(t testing.TB) string {
+	t.Helper()
+	name := fmt.Sprintf("db%d", s.databases.Add(1))
+	err := s.exec(t.Context(), "CREATE DATABASE "+name+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

@@ -1,0 +1,109 @@
+//go:build linux
+
+package servers
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A RedisSentinel is a master with two replicas and three sentinels.
+type RedisSentinel struct{ Nodes, Sentinels []*Redis }
+
+// RedisMasterSet is the name of the set.
+const RedisMasterSet = "sessions"
+
+// NewRedisSentinel starts them for one test.
+func NewRedisSentinel(t testing.TB, settings ...string) *RedisSentinel {
+	t.Helper()
+	program := Program(t, "redis-server", "redis-server")
+	s, err := startRedisSentinel(program, settings...)
+	return own(t, s, err)
+}
+
+func startRedisSentinel(program string, settings ...string) (s *RedisSentinel, err error) {
+	s = &RedisSentinel{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.remove())
+		}
+	}()
+	for i := range 3 {
+		own := settings
+		if i > 0 {
+			own = append([]string{"replicaof 127.0.0.1 " + strconv.Itoa(s.Nodes[0].Port)}, settings...)
+		}
+		node, err := startRedis(program, own...)
+		if err != nil {
+			return s, err
+		}
+		s.Nodes = append(s.Nodes, node)
+	}
+	for range 3 {
+		node, err := startRedis(program,
+			"sentinel monitor "+RedisMasterSet+" 127.0.0.1 "+strconv.Itoa(s.Nodes[0].Port)+" 2",
+			"sentinel down-after-milliseconds "+RedisMasterSet+" 1000",
+			"sentinel failover-timeout "+RedisMasterSet+" 5000")
+		if err != nil {
+			return s, err
+		}
+		s.Sentinels = append(s.Sentinels, node)
+	}
+	return s, Until(s.whole)
+}
+
+func (s *RedisSentinel) whole() error {
+	for _, sentinel := range s.Sentinels {
+		text, err := sentinel.Do("SENTINEL", "CKQUORUM", RedisMasterSet)
+		if err == nil && !strings.HasPrefix(text, "OK 3") {
+			err = errors.New("sentinels: " + text)
+		}
+		if err != nil {
+			return err
+		}
+		if replicas := sentinel.Info("master0"); !strings.Contains(replicas, "slaves=2") {
+			return errors.New("sentinel knows " + replicas)
+		}
+	}
+	return nil
+}
+
+// AwaitFailover waits until the sentinels name another master than Nodes[0],
+// and returns it.
+func (s *RedisSentinel) AwaitFailover(t testing.TB) *Redis {
+	t.Helper()
+	var master *Redis
+	if err := Until(func() error {
+		text, err := s.Sentinels[0].Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", RedisMasterSet)
+		if err != nil {
+			return err
+		}
+		for _, node := range s.Nodes[1:] {
+			if strings.HasSuffix(text, "\n"+strconv.Itoa(node.Port)) && node.Info("role") == "master" {
+				master = node
+				return nil
+			}
+		}
+		return errors.New("master is still " + text)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return master
+}
+
+// Addrs are the addresses of the sentinels.
+func (s *RedisSentinel) Addrs() (all []string) {
+	for _, sentinel := range s.Sentinels {
+		all = append(all, sentinel.Addr())
+	}
+	return all
+}
+
+func (s *RedisSentinel) remove() (err error) {
+	for _, node := range append(s.Sentinels, s.Nodes...) {
+		err = errors.Join(err, node.remove())
+	}
+	return err
+}

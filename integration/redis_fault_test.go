@@ -1,0 +1,364 @@
+//go:build linux
+
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/integration/internal/servers"
+	"github.com/coatcheck/coatcheck/redisstore"
+)
+
+// durable is a server that keeps every write it acknowledged.
+var durable = []string{"appendonly yes", "appendfsync always"}
+
+// TestRedisKill: G2, G5. With appendfsync always a crash loses nothing.
+func TestRedisKill(t *testing.T) {
+	t.Parallel()
+	server := servers.NewRedis(t, durable...)
+	for _, kind := range []struct {
+		name string
+		cfg  redisstore.Config
+	}{{"plain", redisstore.Config{}}, {"cached", redisstore.Config{ClientCache: time.Minute}}} {
+		t.Run(kind.name, func(t *testing.T) {
+			l := newLedger(openRedis(t, at(server.Addr()), kind.cfg), 4)
+			for range 5 {
+				l.recovers(t)
+				server.Kill()
+				if err := server.Start(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l.recovers(t)
+			l.finish(t, true)
+		})
+	}
+}
+
+// TestRedisHang halts the server for 5 s: calls end with their context, and
+// what was on its way is applied or not, but nothing is lost.
+func TestRedisHang(t *testing.T) {
+	t.Parallel()
+	server := servers.NewRedis(t)
+	store := openRedis(t, at(server.Addr()), redisstore.Config{})
+	l := newLedger(store, 4)
+	l.recovers(t)
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if _, err := store.Load(ctx, redisID()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Load while the server hangs: got %v, want %v", err, context.DeadlineExceeded)
+	}
+	time.Sleep(5 * time.Second) // what is under test: a hang of that length
+	server.Cont()
+	l.recovers(t)
+	l.finish(t, true)
+}
+
+// TestRedisDropped cuts all connections over and over.
+func TestRedisDropped(t *testing.T) {
+	t.Parallel()
+	server := servers.NewRedis(t)
+	for _, cfg := range []redisstore.Config{{}, {ClientCache: time.Minute}} {
+		l := newLedger(openRedis(t, at(server.Addr()), cfg), 4)
+		for range 20 {
+			l.recovers(t)
+			server.Must(t, "CLIENT", "KILL", "TYPE", "normal")
+		}
+		l.recovers(t)
+		l.finish(t, true)
+	}
+}
+
+// TestRedisClusterFailover kills a master and lets it come back as a replica.
+// What waited for the replica is there: logins, renewals, ends.
+func TestRedisClusterFailover(t *testing.T) {
+	t.Parallel()
+	cluster := servers.NewRedisCluster(t)
+	store := openRedis(t, at(cluster.Addrs()...), redisstore.Config{WaitReplicas: 1})
+	l := newLedger(store, 4)
+	l.recovers(t)
+	cluster.Nodes[0].Kill()
+	cluster.AwaitFailover(t, 0)
+	if err := cluster.Nodes[0].Start(); err != nil {
+		t.Fatal(err)
+	}
+	l.recovers(t)
+	l.finish(t, false)
+}
+
+// TestRedisSentinelFailover kills the master behind Sentinel, or asks for
+// another one while it serves. When asked, Sentinel may take a replica while
+// the other one confirms: only who waits for both has lost nothing.
+func TestRedisSentinelFailover(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		wait int
+		fail func(t *testing.T, set *servers.RedisSentinel)
+	}{
+		{"killed", 1, func(_ *testing.T, set *servers.RedisSentinel) { set.Nodes[0].Kill() }},
+		{"asked", 2, func(t *testing.T, set *servers.RedisSentinel) {
+			set.Sentinels[0].Must(t, "SENTINEL", "FAILOVER", servers.RedisMasterSet)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			set := servers.NewRedisSentinel(t)
+			option := at(set.Addrs()...)
+			option.Sentinel.MasterSet = servers.RedisMasterSet
+			store := openRedis(t, option, redisstore.Config{WaitReplicas: c.wait})
+			l := newLedger(store, 4)
+			l.recovers(t)
+			c.fail(t, set)
+			set.AwaitFailover(t)
+			l.recovers(t)
+			l.finish(t, false)
+		})
+	}
+}
+
+// TestRedisReplicas: with a replica that hangs, a login is not reported as
+// done, nor taken for done by a core that looks; when the replica is back, the
+// look confirms it.
+func TestRedisReplicas(t *testing.T) {
+	t.Parallel()
+	master := servers.NewRedis(t)
+	replica := servers.NewRedis(t, "replicaof 127.0.0.1 "+portOf(master))
+	if err := servers.Until(func() error {
+		if replica.Info("master_link_status") != "up" {
+			return errors.New("the replica has no link")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	store := openRedis(t, at(master.Addr()), redisstore.Config{WaitReplicas: 1})
+	before := redisRecord("u", nil)
+	if err := store.Create(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	replica.Stop()
+	rec := redisRecord("u", nil)
+	if err := store.Create(t.Context(), rec); err == nil {
+		t.Error("Create: got no error while no replica confirms")
+	}
+	if _, err := store.Load(t.Context(), rec.ID); err == nil {
+		t.Error("Load of what no replica has: got no error")
+	}
+	until := time.Now().Add(time.Minute)
+	for range 2 { // a second time too, when it finds what the first has done
+		if _, err := store.End(t.Context(), before.ID, until); err == nil {
+			t.Error("End: got no error while no replica confirms")
+		}
+	}
+	if _, err := store.EndUser(t.Context(), "v", until, until); err == nil {
+		t.Error("EndUser: got no error while no replica confirms")
+	}
+	if err := store.Create(t.Context(), redisRecord("", nil)); err != nil {
+		t.Errorf("Create of an anonymous session: %v", err)
+	}
+	replica.Cont()
+	if err := servers.Until(func() error { _, err := store.Load(t.Context(), rec.ID); return err }); err != nil {
+		t.Errorf("Load when the replica is back: %v", err)
+	}
+	if _, err := store.End(t.Context(), before.ID, until); err != nil {
+		t.Errorf("End when the replica is back: %v", err)
+	}
+}
+
+// A replacement is a Replace in a Cluster whose keys lie on three servers: the
+// old session's on the first, the new one's on the second, the user's list on
+// the third.
+type replacement struct {
+	store    *redisstore.Store
+	old, rec coatcheck.Record
+}
+
+func newReplacement(t *testing.T, cluster *servers.RedisCluster, prefix string) replacement {
+	t.Helper()
+	r := replacement{store: openRedis(t, at(cluster.Addrs()...), redisstore.Config{Prefix: prefix})}
+	for r.rec.User = "u"; ownerOf(t, cluster, prefix+"u{}"+r.rec.User) != 2; r.rec.User += "u" {
+	}
+	user := r.rec.User
+	for r.old = redisRecord(user, nil); ownerOf(t, cluster, prefix+"s"+string(r.old.ID[:])) != 0; r.old.ID = redisID() {
+	}
+	for r.rec = redisRecord(user, nil); ownerOf(t, cluster, prefix+"s"+string(r.rec.ID[:])) != 1; r.rec.ID = redisID() {
+	}
+	if err := r.store.Create(t.Context(), r.old); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ownerOf returns which master has the key.
+func ownerOf(t *testing.T, cluster *servers.RedisCluster, key string) int {
+	t.Helper()
+	slot := cluster.Nodes[0].Must(t, "CLUSTER", "KEYSLOT", key)
+	n := 0
+	for _, c := range slot {
+		n = n*10 + int(c-'0')
+	}
+	return min(n*3/16384, 2)
+}
+
+// replaceWhile runs the Replace while a node hangs, until it gives up.
+func (r replacement) replaceWhile(t *testing.T, node *servers.Redis) {
+	t.Helper()
+	node.Stop()
+	defer node.Cont()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := r.store.Replace(ctx, r.old.ID, r.old.Version, r.rec); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Replace while a server hangs: got %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+// TestRedisClusterHalfWay stops a Replace between its steps (S4, S8, S10).
+func TestRedisClusterHalfWay(t *testing.T) {
+	t.Parallel()
+	// No failover: the hangs are short, and it is the steps that are under test.
+	cluster := servers.NewRedisCluster(t, "cluster-node-timeout 60000")
+	live := func(t *testing.T, r replacement, id coatcheck.ID, want error) {
+		t.Helper()
+		if _, err := r.store.Load(t.Context(), id); !errors.Is(err, want) {
+			t.Errorf("Load: got %v, want %v", err, want)
+		}
+	}
+	lists := func(t *testing.T, r replacement, want ...coatcheck.ID) {
+		t.Helper()
+		list, err := r.store.User(t.Context(), r.rec.User)
+		if err != nil || len(list) != len(want) || len(want) == 1 && list[0].ID != want[0] {
+			t.Errorf("User: got %v, %v; want %v", list, err, want)
+		}
+	}
+	t.Run("decided, and nobody was told", func(t *testing.T) {
+		r := newReplacement(t, cluster, "a:")
+		r.replaceWhile(t, cluster.Nodes[0])
+		// The command was in the server's hands: it goes on when the server does.
+		live(t, r, r.old.ID, coatcheck.ErrEnded)
+		live(t, r, r.rec.ID, nil)
+		lists(t, r, r.rec.ID)
+		next := r.rec
+		next.Version = redisVersion()
+		if err := r.store.Update(t.Context(), next, r.rec.Version); err != nil {
+			t.Errorf("Update: %v", err)
+		}
+	})
+	t.Run("updated before anybody looked", func(t *testing.T) {
+		r := newReplacement(t, cluster, "b:")
+		r.replaceWhile(t, cluster.Nodes[0])
+		next := r.rec
+		next.Version = redisVersion()
+		if err := r.store.Update(t.Context(), next, r.rec.Version); err != nil {
+			t.Errorf("Update: %v", err)
+		}
+		renewed := redisRecord(r.rec.User, nil)
+		if err := r.store.Replace(t.Context(), next.ID, next.Version, renewed); err != nil {
+			t.Errorf("Replace of it: %v", err)
+		}
+		lists(t, r, renewed.ID)
+	})
+	t.Run("replaced before anybody looked", func(t *testing.T) {
+		r := newReplacement(t, cluster, "c:")
+		r.replaceWhile(t, cluster.Nodes[0])
+		renewed := redisRecord(r.rec.User, nil)
+		if err := r.store.Replace(t.Context(), r.rec.ID, r.rec.Version, renewed); err != nil {
+			t.Errorf("Replace of it: %v", err)
+		}
+		lists(t, r, renewed.ID)
+	})
+	t.Run("the new record is missing", func(t *testing.T) {
+		r := newReplacement(t, cluster, "d:")
+		r.replaceWhile(t, cluster.Nodes[1])
+		live(t, r, r.old.ID, nil)
+		live(t, r, r.rec.ID, coatcheck.ErrNotFound)
+		lists(t, r, r.old.ID)
+	})
+	t.Run("the index entry is missing", func(t *testing.T) {
+		r := newReplacement(t, cluster, "e:")
+		r.replaceWhile(t, cluster.Nodes[2])
+		live(t, r, r.old.ID, nil)
+		live(t, r, r.rec.ID, coatcheck.ErrNotFound)
+		lists(t, r, r.old.ID)
+	})
+	t.Run("revoked half way", func(t *testing.T) {
+		for i, node := range cluster.Nodes[:3] {
+			r := newReplacement(t, cluster, "f"+string(rune('0'+i))+":")
+			r.replaceWhile(t, node)
+			until := time.Now().Add(time.Minute)
+			ended, err := r.store.EndUser(t.Context(), r.rec.User, time.Now(), until)
+			if err != nil || len(ended) != 1 {
+				t.Errorf("EndUser: got %v, %v; want one session", ended, err)
+			}
+			lists(t, r)
+			live(t, r, r.old.ID, coatcheck.ErrEnded)
+			if _, err := r.store.Load(t.Context(), r.rec.ID); err == nil {
+				t.Error("the new session lives after the revocation")
+			}
+		}
+	})
+	t.Run("kept half way", func(t *testing.T) {
+		r := newReplacement(t, cluster, "h:")
+		cluster.Nodes[1].Stop()
+		defer cluster.Nodes[1].Cont()
+		replaced := make(chan error)
+		go func() { replaced <- r.store.Replace(t.Context(), r.old.ID, r.old.Version, r.rec) }()
+		// The list has the new session, and its record is not there.
+		if err := servers.Until(func() error {
+			if cluster.Nodes[2].Must(t, "HEXISTS", "h:u{}"+r.rec.User, string(r.rec.ID[:])) == "0" {
+				return errors.New("no entry")
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		ended, err := r.store.EndUser(ctx, r.rec.User, time.Now().Add(time.Minute), time.Now().Add(time.Minute), r.old.ID)
+		if err != nil || len(ended) != 0 {
+			t.Errorf("EndUser: got %v, %v; want none: what replaces a kept session is kept", ended, err)
+		}
+		cluster.Nodes[1].Cont()
+		if err := <-replaced; err != nil {
+			t.Errorf("Replace of a kept session: %v", err)
+		}
+		lists(t, r, r.rec.ID)
+		renewed := redisRecord(r.rec.User, nil)
+		if err := r.store.Replace(t.Context(), r.rec.ID, r.rec.Version, renewed); err != nil {
+			t.Errorf("Replace of what is kept too: %v", err)
+		}
+	})
+	t.Run("commands that come too late", func(t *testing.T) {
+		r := newReplacement(t, cluster, "g:")
+		create := redisRecord(r.rec.User, nil)
+		for ownerOf(t, cluster, "g:s"+string(create.ID[:])) != 0 {
+			create.ID = redisID()
+		}
+		cluster.Nodes[0].Stop()
+		defer cluster.Nodes[0].Cont()
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if err := r.store.Replace(ctx, r.old.ID, r.old.Version, r.rec); err == nil {
+			t.Error("Replace: got no error")
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		if err := r.store.Create(ctx, create); err == nil {
+			t.Error("Create: got no error")
+		}
+		// Longer than a command may take; after twice that its entry may go.
+		time.Sleep(5500 * time.Millisecond)
+		cluster.Nodes[0].Cont()
+		live(t, r, r.old.ID, nil)
+		live(t, r, r.rec.ID, coatcheck.ErrNotFound)
+		live(t, r, create.ID, coatcheck.ErrNotFound)
+		lists(t, r, r.old.ID)
+	})
+}
+
+func portOf(s *servers.Redis) string { return strconv.Itoa(s.Port) }

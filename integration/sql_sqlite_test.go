@@ -1,0 +1,52 @@
+package integration_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/storetest"
+	_ "modernc.org/sqlite"
+)
+
+// openSQLite opens a database file with the pragmas that the guide asks for.
+func openSQLite(t testing.TB, file string) *sql.DB { return openSQLiteWith(t, file, "") }
+
+func openSQLiteWith(t testing.TB, file, parameters string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(100)&_pragma=synchronous(FULL)"+parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// newSQLStore returns a store in db, with its tables.
+func newSQLStore(t testing.TB, db *sql.DB, dialect sqlstore.Dialect, prefix string) *sqlstore.Store {
+	t.Helper()
+	store, err := sqlstore.New(db, dialect, sqlstore.Config{Prefix: prefix})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func newSQLite(t *testing.T) coatcheck.Store {
+	return newSQLStore(t, openSQLite(t, filepath.Join(t.TempDir(), "sessions.db")), sqlstore.SQLite, "")
+}
+
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, newSQLite)
+}
+
+func TestSQLiteRace(t *testing.T) {
+	t.Parallel()
+	storetest.Race(t, newSQLite, 1000)
+}

@@ -1,0 +1,147 @@
+//go:build linux
+
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"testing"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/integration/internal/servers"
+	"github.com/coatcheck/coatcheck/sqlstore"
+)
+
+// trips are the calls of the contract and how many statements the server sees
+// for each, those that begin and end a transaction included.
+func trips(t *testing.T, store coatcheck.Store, count func() int, want map[string]int) {
+	t.Helper()
+	anonymous, a, b := newRecord(""), newRecord("user"), newRecord("user")
+	login := newRecord("user")
+	until := time.Now().Add(time.Hour)
+	next := a
+	next.Version = newVersion()
+	ctx := t.Context()
+	for _, step := range []struct {
+		name string
+		call func() error
+	}{
+		{"Create anonymous", func() error { return store.Create(ctx, anonymous) }},
+		{"Create", func() error { return store.Create(ctx, a) }},
+		{"Load", func() error { _, err := store.Load(ctx, a.ID); return err }},
+		{"Update", func() error { return store.Update(ctx, next, a.Version) }},
+		{"Touch", func() error { return store.Touch(ctx, a.ID, a.Seen.Add(time.Minute), a.Expires) }},
+		{"Replace", func() error { return store.Replace(ctx, anonymous.ID, anonymous.Version, login) }},
+		{"User", func() error { _, err := store.User(ctx, "user"); return err }},
+		{"End", func() error { _, err := store.End(ctx, a.ID, until); return err }},
+		{"Create again", func() error { return store.Create(ctx, b) }},
+		{"EndUser", func() error { _, err := store.EndUser(ctx, "user", time.Now(), until); return err }},
+	} {
+		before := count()
+		if err := step.call(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if got := count() - before; want[step.name] != 0 && got != want[step.name] {
+			t.Errorf("%s: the server saw %d statements, want %d", step.name, got, want[step.name])
+		}
+	}
+}
+
+func TestPostgresTrips(t *testing.T) {
+	server := servers.Postgres(t)
+	name := server.NewDatabase(t)
+	observer := openSQL(t, "pgx", server.DSN(name))
+	db := openSQL(t, "pgx", server.DSN(name))
+	db.SetMaxOpenConns(1)
+	store := newSQLStore(t, db, sqlstore.PostgreSQL, "")
+	count := func() (n int) {
+		t.Helper()
+		err := observer.QueryRowContext(t.Context(), `SELECT COALESCE(SUM(calls), 0) FROM pg_stat_statements
+			JOIN pg_database ON pg_database.oid = dbid WHERE datname = current_database() AND query NOT LIKE '%pg_stat_statements%'`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	trips(t, store, count, map[string]int{
+		"Create anonymous": 1, "Create": 1, "Load": 1, "Update": 1, "Touch": 1, "Replace": 1, "User": 1, "End": 1,
+		"EndUser": 4, // begin, revocation, sessions, commit
+	})
+}
+
+// What is touched or updated gets no new entry in any index.
+func TestPostgresTouchesNoIndex(t *testing.T) {
+	server := servers.Postgres(t)
+	db := openSQL(t, "pgx", server.DSN(server.NewDatabase(t)))
+	db.SetMaxOpenConns(1) // so that its counters are flushed together
+	store := newSQLStore(t, db, sqlstore.PostgreSQL, "")
+	const sessions, rounds = 50, 20
+	for range sessions {
+		rec := newRecord("user")
+		if err := store.Create(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+		for n := range rounds {
+			next := rec
+			next.Version = newVersion()
+			if err := store.Update(t.Context(), next, rec.Version); err != nil {
+				t.Fatal(err)
+			}
+			rec = next
+			if err := store.Touch(t.Context(), rec.ID, rec.Seen.Add(time.Duration(n)*time.Second), rec.Expires); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := db.ExecContext(t.Context(), "SELECT pg_stat_force_next_flush()"); err != nil {
+		t.Fatal(err)
+	}
+	var updates, hot int
+	err := db.QueryRowContext(t.Context(), "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'coatcheck_sessions'").Scan(&updates, &hot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if updates != 2*sessions*rounds || hot < updates*95/100 {
+		t.Errorf("got %d updates, %d of them without a change of an index; want %d, nearly all", updates, hot, 2*sessions*rounds)
+	}
+	t.Logf("%d of %d updates changed no index", hot, updates)
+}
+
+func TestMariaDBTrips(t *testing.T) {
+	server := servers.NewMariaDB(t) // the server counts for all databases together
+	name := server.NewDatabase(t)
+	dsn := server.DSN(name, "interpolateParams=true")
+	observer := openSQL(t, "mysql", dsn)
+	db := openSQL(t, "mysql", dsn)
+	db.SetMaxOpenConns(1)
+	store := newSQLStore(t, db, sqlstore.MySQL, "")
+	status, err := observer.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer status.Close()
+	own := 0
+	count := func() int {
+		t.Helper()
+		n := questions(t.Context(), t, status)
+		own++
+		return n - own
+	}
+	trips(t, store, count, map[string]int{
+		"Create anonymous": 1, "Load": 1, "Update": 1, "Touch": 1, "User": 1,
+		"End":     2, // and its successor
+		"Create":  6, // level, begin, hold, lock, insert, commit
+		"Replace": 8, // and the old session: lock, bury
+		"EndUser": 7, // level, begin, revocation, list, two sessions, commit
+	})
+}
+
+func questions(ctx context.Context, t *testing.T, conn *sql.Conn) (n int) {
+	t.Helper()
+	var name string
+	if err := conn.QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE 'Questions'").Scan(&name, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
