@@ -740,7 +740,9 @@ func TestG4Push(t *testing.T) {
 // G4: multipart uploads work as without us: the server removes the files.
 func TestG4UploadedFilesAreRemoved(t *testing.T) {
 	dir := t.TempDir()
-	t.Setenv("TMPDIR", dir)
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} { // one of them, on each system
+		t.Setenv(name, dir)
+	}
 	count := func() int {
 		files, err := os.ReadDir(dir)
 		if err != nil {

@@ -69,7 +69,10 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 // empty answer with a Refresh header would stay blank for ever where the link
 // has a #fragment; location.reload keeps it. The noscript way loses it, the
 // link is there for whoever has neither.
-const reloadScript = "location.reload()"
+//
+// It reloads once and no more, and not at all in a window that a sandboxed frame
+// opened: there our own pages too come from "another site", for ever.
+const reloadScript = `if(origin!="null"&&performance.getEntriesByType("navigation")[0].type!="reload")location.reload()`
 
 const pageHead = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
 	`<meta name="robots" content="noindex"><meta name="color-scheme" content="light dark"><title>One moment</title>`
