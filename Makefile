@@ -6,7 +6,7 @@ TIMEOUT  ?= 20m
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages check lint fips fuzz bench api vuln
+.PHONY: help test packages check lint fips fuzz e2e bench bench-all bench-check api vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,15 +27,26 @@ lint: ## gofmt, vet and staticcheck
 
 # Only the tests run in FIPS mode: the go command itself may use the network.
 fips: ## the packages with cryptography, every other algorithm switched off
-	go test -exec 'env GODEBUG=fips140=only' . ./cookie
+	go test -exec 'env GODEBUG=fips140=only' ./cookie ./sealedstore
+	go test -exec 'env GODEBUG=fips140=only' -parallel 1 -run 'Token|Record|G8|G9|InCookie' .
 
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
 	done
 
-bench: ## the benchmarks beside the code; compare two runs with go tool benchstat
-	go test -run '^$$' -bench . -benchmem ./...
+e2e: packages ## the library in a real Chromium
+	go test $(RACE) -timeout $(TIMEOUT) ./e2e/...
+
+# All three measure in benchmarks/; the first two write docs/performance.md.
+bench: ## measure ours and the other libraries, in minutes
+	cd benchmarks && go run ./cmd/measure -mode short
+
+bench-all: ## the same for longer, at most half an hour; records what bench-check compares
+	cd benchmarks && go run ./cmd/measure -mode full
+
+bench-check: ## fail if allocations, or times against the floor, became worse than recorded
+	cd benchmarks && go run ./cmd/measure -mode check
 
 api: ## write the exported names into api.txt
 	go test ./internal/repotest -run '^TestAPI$$' -update

@@ -166,7 +166,7 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 		c.now = clock()
 	}
 	defer m.commits.give(id, turn)
-	if turn.last.Version != 0 {
+	if turn.last.Version != 0 && (waited || !turn.last.Seen.Before(s.base.Seen)) {
 		err = s.rebase(turn.last)
 	}
 	for try := 0; err == nil; try++ {
@@ -411,7 +411,9 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 		}
 	}
 	c.rec.Version = newVersion()
-	c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	if c.rec.Seen.Before(now) || c.fresh { // a commit that began earlier may come later
+		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	}
 	var count int
 	c.rec.Data, count = encodeData(h, s.view, now.UnixMilli())
 	if count > maxValues {

@@ -2,6 +2,7 @@ package coatcheck
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -12,6 +13,10 @@ type queue struct {
 	shards [16]struct {
 		mu    sync.Mutex
 		turns map[ID]*turn
+		// What was stored last, for requests that had loaded before and come
+		// when nobody is in the queue any more.
+		recent [8]Record
+		oldest int
 	}
 }
 
@@ -36,6 +41,9 @@ func (q *queue) take(ctx context.Context, id ID) (t *turn, waited bool, err erro
 		}
 		t = turns.Get().(*turn)
 		t.refs = 1
+		if i := slices.IndexFunc(shard.recent[:], func(r Record) bool { return r.ID == id }); i >= 0 {
+			t.last = shard.recent[i]
+		}
 		shard.turns[id] = t
 		shard.mu.Unlock()
 		return t, false, nil
@@ -64,11 +72,18 @@ func (q *queue) leave(id ID, t *turn, holder bool) {
 	t.refs--
 	if t.refs == 0 {
 		delete(shard.turns, id)
+		if t.last.Version != 0 {
+			i := slices.IndexFunc(shard.recent[:], func(r Record) bool { return r.ID == id })
+			if i < 0 {
+				i = shard.oldest
+				shard.oldest = (shard.oldest + 1) % len(shard.recent)
+			}
+			shard.recent[i] = t.last
+		}
 		// Not the channel: it may hold what was meant for a waiter that had just
 		// given up, and cannot be used outside a synctest bubble that made it.
 		*t = turn{}
 		turns.Put(t)
-
 		return
 	}
 	if holder {

@@ -102,14 +102,14 @@ func TestQueueOfManySessions(t *testing.T) {
 		if turn.last.Version != 0 {
 			t.Error("a new turn remembers an old one's record")
 		}
-		turn.last.Version = 1
+		turn.last = Record{ID: id, Version: 1}
 		held[id] = turn
 	}
 	for id, turn := range held {
 		q.give(id, turn)
 		again, _, err := q.take(t.Context(), id)
-		if err != nil || again.last.Version != 0 {
-			t.Error("a new turn remembers an old one's record")
+		if err != nil || again.last.ID != id || again.last.Version != 1 {
+			t.Error("a new turn does not know what was stored a moment ago")
 		}
 		q.give(id, again)
 	}

@@ -47,6 +47,8 @@ func (m *Manager) poll(ctx context.Context) {
 		switch {
 		case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
 			m.streams.end(id)
+		case errors.Is(err, errors.ErrUnsupported):
+			return // nobody knows of a session in its cookie
 		case err != nil:
 			m.storeError(id, "watch", err)
 			return // the store is away; the next round asks again

@@ -2,5 +2,24 @@
 
 package integration_test
 
-// raced says that the race detector is on, which makes SQLite, being Go, slow.
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/coatcheck/coatcheck/integration/internal/servers"
+)
+
+// raced says that the race detector is on. SQLite is Go code too, which it
+// slows down by far more than the servers.
 const raced = true
+
+// TestSQLiteUnraced runs the long tests of SQLite as a program without the race
+// detector, in full length.
+func TestSQLiteUnraced(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), servers.Program(t, "go", "golang-go"),
+		"test", "-v", "-count=1", "-run=^(TestSQLiteRace|TestSQLiteMillion)$", ".")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}

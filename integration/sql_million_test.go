@@ -99,7 +99,7 @@ func testMillion(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, n int) {
 	load(t, db, dialect, "many_", n)
 	t.Logf("loaded in %v", time.Since(start))
 	st, err := many.Stats(t.Context())
-	if err != nil || st.Sessions != -1 || st.Tombstones != -1 || st.Users != -1 {
+	if counted := st.Sessions != -1 || st.Tombstones != -1 || st.Users != -1; err != nil || counted && n == million {
 		t.Errorf("Stats of so many: got %+v and error %v, want -1 for what is counted", st, err)
 	}
 	t.Logf("%d bytes a session of 208 bytes of data, all indexes included", (st.Bytes-before.Bytes)/int64(n))
@@ -178,22 +178,19 @@ func sweepHalf(t *testing.T, store coatcheck.Store, ids []coatcheck.ID, all int)
 }
 
 func TestPostgresMillion(t *testing.T) {
-	t.Parallel()
 	server := servers.Postgres(t)
 	testMillion(t, openSQL(t, "pgx", server.DSN(server.NewDatabase(t))), sqlstore.PostgreSQL, million)
 }
 
 func TestMariaDBMillion(t *testing.T) {
-	t.Parallel()
 	server := servers.MariaDB(t)
 	testMillion(t, openSQL(t, "mysql", server.DSN(server.NewDatabase(t), "interpolateParams=true")), sqlstore.MySQL, million)
 }
 
 func TestSQLiteMillion(t *testing.T) {
-	t.Parallel()
 	n := million
-	if raced {
-		n = 200_000
+	if raced { // TestSQLiteUnraced has the million
+		n = 20_000
 	}
 	testMillion(t, openSQLiteWith(t, filepath.Join(t.TempDir(), "sessions.db"), "&_pragma=cache_size(-200000)"), sqlstore.SQLite, n)
 }

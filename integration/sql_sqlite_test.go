@@ -48,5 +48,9 @@ func TestSQLite(t *testing.T) {
 
 func TestSQLiteRace(t *testing.T) {
 	t.Parallel()
-	storetest.Race(t, newSQLite, 1000)
+	rounds := 1000
+	if raced { // TestSQLiteUnraced has them all
+		rounds = 30
+	}
+	storetest.Race(t, newSQLite, rounds)
 }

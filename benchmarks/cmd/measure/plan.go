@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A step is one run of the test program.
+type step struct {
+	bench  string // regular expression
+	time   string // for each row
+	rounds int
+	flags  []string // of the test program
+}
+
+func (s step) args() []string {
+	return append([]string{
+		"-test.run=^$", "-test.bench=" + s.bench, "-test.benchtime=" + s.time, "-test.timeout=30m",
+	}, s.flags...)
+}
+
+// The plans. Rows that are compared by ratio are measured most often.
+var plans = map[string][]step{
+	"short": {
+		{"^Benchmark(Request|Cookie)$", "50ms", 3, nil},
+		{"^BenchmarkHTTP$", "1x", 1, []string{"-load=500ms"}},
+		{"^Benchmark(Memory|Lost)$", "1x", 1, []string{"-held=100000"}},
+		{"^BenchmarkList$/^coatcheck$", "1000x", 1, []string{"-held=100000"}},
+		{"^BenchmarkList$/^scs$", "1x", 1, nil},
+		{"^Benchmark(Redis|Postgres|SQLite)$", "100ms", 1, nil},
+		{"^BenchmarkGrow(Held|Values|Cores|User)$", "20ms", 1, []string{"-held=100000"}},
+		{"^BenchmarkGrow(InFlight|Redis)$", "1x", 1, nil},
+	},
+	"full": {
+		{"^Benchmark(Request|Cookie)$", "200ms", 8, nil},
+		{"^BenchmarkHTTP$", "1x", 3, []string{"-load=2s"}},
+		{"^Benchmark(Memory|Lost)$", "1x", 1, []string{"-held=1000000", "-slow"}},
+		{"^BenchmarkList$/^coatcheck$", "10000x", 1, []string{"-held=1000000"}},
+		{"^BenchmarkList$/^scs$", "1x", 3, []string{"-held=50000"}},
+		{"^Benchmark(Redis|Postgres|SQLite)$", "500ms", 3, nil},
+		{"^BenchmarkGrow(Held|Values|Cores|User)$", "100ms", 2, []string{"-held=1000000"}},
+		{"^BenchmarkGrow(InFlight|Redis)$", "1x", 3, nil},
+	},
+	"check": {
+		{"^Benchmark(Request|Cookie)$/^(floor|floor-mw|coatcheck)$", "100ms", 6, nil},
+	},
+}
+
+// header describes the machine, without its name.
+func header(mode string) ([]string, error) {
+	libraries, err := versions()
+	if err != nil {
+		return nil, err
+	}
+	how := "make bench"
+	if mode == "full" {
+		how = "make bench-all"
+	}
+	var commands []string
+	for _, s := range plans[mode] {
+		commands = append(commands, strings.TrimSpace(fmt.Sprintf("go test -run '^$' -bench '%s' -benchtime %s -count %d . %s",
+			s.bench, s.time, s.rounds, strings.Join(s.flags, " "))))
+	}
+	return []string{
+		cores(),
+		"date: " + time.Now().UTC().Format(time.DateOnly),
+		"mode: " + how,
+		"go: " + runtime.Version(),
+		"memory: " + memory(),
+		"servers: " + servers(),
+		"libraries: " + strings.Join(libraries, "; "),
+		"commands: " + strings.Join(commands, "; "),
+	}, nil
+}
+
+func cores() string { return "cores: " + strconv.Itoa(runtime.GOMAXPROCS(0)) }
+
+// shown are the modules whose versions the page names.
+var shown = []string{
+	"github.com/alexedwards/scs/", "github.com/gorilla/", "github.com/gin-", "github.com/gofiber/", "github.com/kataras/iris/",
+	"github.com/quasoft/memstore", "github.com/boj/redistore", "github.com/antonlindstrom/pgstore", "github.com/redis/rueidis",
+	"github.com/jackc/pgx/", "modernc.org/sqlite", "github.com/valyala/fasthttp",
+}
+
+func versions() (list []string, err error) {
+	out, err := exec.Command("go", "list", "-m", "-f", "{{if not .Main}}{{.Path}} {{.Version}}{{end}}", "all").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list -m: %w", err)
+	}
+	direct, err := os.ReadFile("go.mod")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(out)) {
+		path, _, _ := strings.Cut(line, " ")
+		for _, prefix := range shown {
+			if strings.HasPrefix(path, prefix) && slices.ContainsFunc(strings.Split(string(direct), "\n"), func(l string) bool {
+				return strings.Contains(l, "\t"+path+" v") && !strings.Contains(l, "// indirect")
+			}) {
+				list = append(list, strings.TrimSpace(line))
+				break
+			}
+		}
+	}
+	return list, nil
+}
+
+// memory is that of the machine, where Linux tells it.
+func memory() string {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return "an unknown amount"
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if fields := strings.Fields(lines.Text()); len(fields) == 3 && fields[0] == "MemTotal:" {
+			kib, err := strconv.Atoi(fields[1])
+			if err == nil {
+				return fmt.Sprintf("%d GiB", (kib+1<<19)>>20)
+			}
+		}
+	}
+	return "an unknown amount"
+}
+
+// servers are the versions of those that are installed.
+func servers() string {
+	var list []string
+	for _, args := range [][]string{{"redis-server", "--version"}, {"postgres", "--version"}, {"psql", "--version"}} {
+		out, err := exec.Command(args[0], args[1:]...).Output()
+		if err != nil {
+			continue
+		}
+		text := strings.TrimSpace(string(out))
+		switch args[0] {
+		case "redis-server":
+			if i := strings.Index(text, "v="); i >= 0 {
+				text = "Redis " + strings.Fields(text[i+2:])[0]
+			}
+		default:
+			fields := strings.Fields(text)
+			text = "PostgreSQL " + fields[2]
+			if len(list) > 0 && strings.HasPrefix(list[len(list)-1], "PostgreSQL") {
+				continue
+			}
+		}
+		list = append(list, text)
+	}
+	if len(list) == 0 {
+		return "none installed"
+	}
+	return strings.Join(list, ", ")
+}

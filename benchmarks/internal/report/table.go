@@ -1,0 +1,180 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A row is a label and what its names of benchmarks have in common.
+type row struct{ label, key string }
+
+var (
+	requestColumns = []string{"bare", "floor", "floor-mw", "coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}
+	requestRows    = []row{
+		{"wrapped, session untouched", "untouched"},
+		{"no cookie, session untouched", "no-cookie"},
+		{"read one value", "read"},
+		{"read-modify-write a counter", "count"},
+		{"first write, new session", "first-write"},
+		{"login", "login"},
+		{"read, 4 KiB session", "read-4KiB"},
+		{"read, all cores at once", "read-parallel"},
+	}
+)
+
+// A table has a cell for each row and column that were measured.
+type table struct {
+	head    string // above the rows
+	columns []string
+	rows    []row
+	cell    func(column, key string) string
+}
+
+// markdown writes the table without columns and rows that have no value.
+func (t table) markdown() string {
+	cells := make(map[string]string)
+	var columns []string
+	var rows []row
+	for _, c := range t.columns {
+		any := false
+		for _, r := range t.rows {
+			if text := t.cell(c, r.key); text != "" {
+				cells[c+"\x00"+r.key], any = text, true
+			}
+		}
+		if any {
+			columns = append(columns, c)
+		}
+	}
+	for _, r := range t.rows {
+		for _, c := range columns {
+			if cells[c+"\x00"+r.key] != "" {
+				rows = append(rows, r)
+				break
+			}
+		}
+	}
+	if len(rows) == 0 {
+		return "Not measured.\n"
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "| %s |", t.head)
+	for _, c := range columns {
+		if c == "coatcheck" {
+			c = "**coatcheck**"
+		}
+		fmt.Fprintf(&out, " %s |", c)
+	}
+	out.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(columns)) + "\n")
+	for _, r := range rows {
+		fmt.Fprintf(&out, "| %s |", r.label)
+		for _, c := range columns {
+			text := cells[c+"\x00"+r.key]
+			switch {
+			case text == "":
+				text = "–"
+			case c == "coatcheck":
+				text = "**" + text + "**"
+			}
+			fmt.Fprintf(&out, " %s |", text)
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
+
+// value is a cell with one number, scaled.
+func (r *Results) cell(name, unit string, scale float64) string {
+	v, ok := r.Value(name, unit)
+	if !ok {
+		return ""
+	}
+	return number(v * scale)
+}
+
+// cost is a cell with nanoseconds and allocations.
+func (r *Results) cost(name string) string {
+	text := r.cell(name, "ns/op", 1)
+	if allocs, ok := r.Value(name, "allocs/op"); ok && text != "" {
+		text += ", " + number(allocs)
+	}
+	return text
+}
+
+// over is how many times a is b.
+func (r *Results) over(a, b, unit string) string {
+	va, okA := r.Value(a, unit)
+	vb, okB := r.Value(b, unit)
+	if !okA || !okB || vb == 0 {
+		return ""
+	}
+	return number(va/vb) + "×"
+}
+
+// tables returns every table by its name in the page.
+func (r *Results) tables() map[string]table {
+	return map[string]table{
+		"request": {"operation", requestColumns, requestRows, func(c, k string) string { return r.cost("Request/" + c + "/" + k) }},
+		"ratio": {"coatcheck is 1", []string{"bare", "floor", "floor-mw", "scs", "gorilla", "gin", "fiber", "iris"}, requestRows,
+			func(c, k string) string { return r.over("Request/"+c+"/"+k, "Request/coatcheck/"+k, "ns/op") }},
+		"more": {"operation", []string{"coatcheck", "gin", "fiber", "iris"}, []row{
+			{"the router alone, no session middleware", "bare"},
+			{"read a slice of structs, through encoding/json", "read-struct"},
+			{"read, events to a `slog` that discards", "read-slog"},
+			{"first write, the same", "first-write-slog"},
+			{"login, the same", "login-slog"},
+		}, func(c, k string) string { return r.cost("Request/" + c + "/" + k) }},
+		"cookie": {"", []string{"floor", "coatcheck", "securecookie", "encryptcookie"}, []row{
+			{"sign 64 bytes", "sign-64"}, {"sign 1 KiB", "sign-1024"},
+			{"verify 64 bytes", "verify-64"}, {"verify 1 KiB", "verify-1024"},
+			{"encrypt 64 bytes", "encrypt-64"}, {"encrypt 1 KiB", "encrypt-1024"},
+			{"decrypt 64 bytes", "decrypt-64"}, {"decrypt 1 KiB", "decrypt-1024"},
+		}, func(c, k string) string { return r.cost("Cookie/" + c + "/" + k) }},
+		"memory": {"", []string{"floor", "coatcheck", "scs", "fiber", "gorilla", "iris"}, []row{
+			{"bytes a session", "B/session"}, {"heap objects a session", "objects/session"},
+			{"a full cycle of the garbage collector, ms", "ms/GC"},
+		}, func(c, k string) string { return r.cell("Memory/"+c, k, 1) }},
+		"lost": {"kept in", []string{"coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}, []row{
+			{"memory", "memory"}, {"Redis", "redis"}, {"PostgreSQL", "postgres"}, {"SQLite", "sqlite"}, {"the cookie itself", "cookie"},
+		}, func(c, k string) string { return r.cell("Lost/"+c+"/"+k, "kept", 1) }},
+		"http": {"requests a second (µs of server)", requestColumns, []row{
+			{"`/profile`, memory", "profile"}, {"`/cart`, memory", "cart"},
+			{"`/profile`, Redis", "redis-profile"}, {"`/cart`, Redis", "redis-cart"},
+		}, r.httpCell},
+		"redis":    r.storeTable("Redis", []string{"raw", "coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}),
+		"postgres": r.storeTable("Postgres", []string{"raw", "coatcheck", "scs", "gorilla", "gin"}),
+		"sqlite":   r.storeTable("SQLite", []string{"raw", "coatcheck", "scs"}),
+	}
+}
+
+func (r *Results) httpCell(c, k string) string {
+	rate := r.cell("HTTP/"+c+"/"+k, "req/s", 1)
+	if rate == "" {
+		return ""
+	}
+	return rate + " (" + r.cell("HTTP/"+c+"/"+k, "server-µs/req", 1) + ")"
+}
+
+// storeTable is round trips, and microseconds one after another and with 32 or
+// 64 requests in flight.
+func (r *Results) storeTable(benchmark string, columns []string) table {
+	return table{"round trips; µs serial / parallel", columns, []row{
+		{"read", "read"}, {"read, client cache", "read-cached"}, {"counter", "count"},
+		{"read, idle timeout on", "touch"}, {"first write", "first-write"}, {"login", "login"}, {"session untouched", "untouched"},
+		{"read, 64 readers", "read-64"}, {"counter, each in a session of its own, 64 writers", "count-64"},
+		{"the same, each commit durable", "count-durable-64"}, {"counter, each commit durable", "count-durable"},
+	}, func(c, k string) string {
+		name := benchmark + "/" + c + "/" + k
+		serial := r.cell(name, "ns/op", 1e-3)
+		if serial == "" {
+			return ""
+		}
+		if trips := r.cell(name, "trips/op", 1); trips != "" {
+			serial = trips + "; " + serial
+		}
+		if parallel := r.cell(name+"-parallel", "ns/op", 1e-3); parallel != "" {
+			serial += " / " + parallel
+		}
+		return serial
+	}}
+}

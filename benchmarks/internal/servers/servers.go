@@ -1,0 +1,166 @@
+//go:build linux
+
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A Server runs until Stop.
+type Server struct {
+	Addr string // host:port
+
+	dir string
+	cmd *exec.Cmd
+}
+
+// ErrMissing says that a program is not installed.
+var ErrMissing = errors.New("not installed")
+
+// Redis starts a Redis that keeps nothing on the disk.
+func Redis() (*Server, error) {
+	program, err := look("redis-server")
+	if err != nil {
+		return nil, err
+	}
+	return start("redis", func(dir string, port int) ([]string, error) {
+		return []string{program, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", "no"}, nil
+	}, func(addr string) error {
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
+
+// Postgres starts a PostgreSQL whose commits are on the disk. Its user and
+// database are "postgres", without a password.
+func Postgres() (*Server, error) {
+	program, err := look("postgres")
+	if err != nil {
+		return nil, err
+	}
+	// initdb is beside the program itself, not beside a link to it.
+	if program, err = filepath.EvalSymlinks(program); err != nil {
+		return nil, err
+	}
+	return start("postgres", func(dir string, port int) ([]string, error) {
+		data := filepath.Join(dir, "data")
+		initdb := command(dir, filepath.Join(filepath.Dir(program), "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+		if out, err := initdb.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+		}
+		return []string{program, "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
+			"-c", "unix_socket_directories=" + dir, "-c", "max_connections=200"}, nil
+	}, func(addr string) error { // it listens before it serves
+		conn, err := pgx.Connect(context.Background(), "postgres://postgres@"+addr+"/postgres?sslmode=disable")
+		if err != nil {
+			return err
+		}
+		return conn.Close(context.Background())
+	})
+}
+
+// look also searches where Debian puts PostgreSQL.
+func look(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	found, _ := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", name))
+	if len(found) == 0 {
+		return "", fmt.Errorf("%s: %w", name, ErrMissing)
+	}
+	return found[len(found)-1], nil
+}
+
+func start(
+	name string, prepare func(dir string, port int) ([]string, error), ready func(addr string) error,
+) (*Server, error) {
+	dir, err := os.MkdirTemp("", "benchmarks-"+name+"-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir}
+	if err := s.start(prepare, ready); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(prepare func(dir string, port int) ([]string, error), ready func(addr string) error) error {
+	if who := account(); who != nil {
+		if err := os.Chown(s.dir, int(who.Uid), int(who.Gid)); err != nil {
+			return err
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close() // somebody could take it now; the start then fails
+	s.Addr = fmt.Sprintf("127.0.0.1:%d", port)
+	args, err := prepare(s.dir, port)
+	if err != nil {
+		return err
+	}
+	s.cmd = command(s.dir, args...)
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	for range 600 {
+		if err = ready(s.Addr); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return fmt.Errorf("%s does not serve: %w", args[0], err)
+}
+
+// account is whom the servers run as: PostgreSQL refuses to be root.
+func account() *syscall.Credential {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		return nil
+	}
+	uid, errUID := strconv.ParseUint(u.Uid, 10, 32)
+	gid, errGID := strconv.ParseUint(u.Gid, 10, 32)
+	if errUID != nil || errGID != nil {
+		return nil
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+func command(dir string, args ...string) *exec.Cmd {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C", "TZ=UTC")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account(), Pdeathsig: syscall.SIGKILL}
+	return cmd
+}
+
+// Stop ends the server and removes its folder.
+func (s *Server) Stop() error {
+	if s.cmd != nil && s.cmd.Process != nil {
+		_ = s.cmd.Process.Signal(syscall.SIGINT)
+		_ = s.cmd.Wait() // ended by a signal, and so with an error
+	}
+	return os.RemoveAll(s.dir)
+}

@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+)
+
+var inspectCommand = command{
+	name:    "inspect",
+	summary: "say what a cookie is, and check it",
+	usage:   "[--name NAME] [--application NAME] [cookie | header]",
+	about: `
+Says what a cookie is: the token of a session, signed, sealed, plain, or the
+marker beside a session cookie. Takes a value, name=value, or a whole Cookie or
+Set-Cookie header, whose attributes it explains; of a whole response it takes
+the Set-Cookie lines. Without an argument it reads standard input, which is the
+better way: other users of a machine can see the arguments.
+
+With SECRET_KEY it also checks what is signed or sealed, and shows its value.
+Of a session it never shows more than the id under which the store keeps it,
+and the handle.`,
+	notes: `Examples:
+  curl -si http://localhost:8080/login | coatcheck inspect
+  coatcheck inspect 'Set-Cookie: username=alice; Max-Age=3600; Path=/'
+  coatcheck inspect --name __Host-Http-theme < value
+
+Environment: SECRET_KEY, SECRET_KEY_FALLBACKS, SECRET_KEY_FILE, as for serve.
+
+Exit status: 0; 1 if a cookie would be refused, or could not be read; 2 for a
+wrong command line.
+`,
+	maxArgs: 1,
+	prepare: func(flags *flag.FlagSet) action {
+		var o inspectOptions
+		flags.StringVar(&o.name, "name", "", "the `NAME` of a cookie that is given without it")
+		flags.StringVar(&o.application, "application", "", "the `NAME` given to Keys.Application, if the program does")
+		return func(_ context.Context, io stdio, args []string) error { return inspect(io, o, args) }
+	},
+}
+
+type inspectOptions struct{ name, application string }
+
+// maxInput bounds what is read; net/http reads headers up to 1 MiB.
+const maxInput = 1 << 20
+
+func inspect(std stdio, o inspectOptions, args []string) error {
+	var text string
+	if len(args) == 1 {
+		text = args[0]
+	} else {
+		b, err := io.ReadAll(io.LimitReader(std.in, maxInput+1))
+		if err != nil {
+			return err
+		}
+		if len(b) > maxInput {
+			return fmt.Errorf("more than %d bytes", maxInput)
+		}
+		text = string(b)
+	}
+	i := inspector{now: time.Now().UTC(), application: o.application}
+	if keysSet(std.getenv) {
+		keys, err := cookie.KeysFromEnv()
+		if err != nil {
+			return err
+		}
+		i.keys = keys.Application(o.application)
+	}
+	found := cookiesIn(text, o.name)
+	if len(found) == 0 {
+		return errors.New("no cookie in it; want a value, name=value, or a Cookie or Set-Cookie header")
+	}
+	refused := 0
+	for n, c := range found {
+		if n > 0 {
+			fmt.Fprintln(std.out)
+		}
+		if !i.report(std.out, c) {
+			refused++
+		}
+	}
+	if refused > 0 {
+		return fmt.Errorf("%d of %d refused", refused, len(found))
+	}
+	return nil
+}
+
+// A given is one cookie as it was given.
+type given struct {
+	name, value string
+	set         bool     // by a Set-Cookie header
+	attributes  []string // of it
+	twice       bool     // in one Cookie header
+}
+
+// cookiesIn finds the cookies in a text. Where a line is a header only headers
+// count, so that the whole of a request or response can be given.
+func cookiesIn(text, name string) []given {
+	var headers, others []given
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		field, rest, _ := strings.Cut(line, ":")
+		switch {
+		case line == "":
+		case strings.EqualFold(field, "Cookie"):
+			headers = append(headers, pairs(rest)...)
+		case strings.EqualFold(field, "Set-Cookie"):
+			headers = append(headers, setCookie(rest))
+		case looksSet(line):
+			others = append(others, setCookie(line))
+		case strings.Contains(strings.TrimRight(line, "="), "="):
+			others = append(others, pairs(line)...)
+		default:
+			others = append(others, given{name: name, value: line})
+		}
+	}
+	if headers != nil {
+		return headers
+	}
+	return others
+}
+
+// pairs reads the value of a Cookie header (C15).
+func pairs(text string) []given {
+	var list []given
+	count := make(map[string]int)
+	for pair := range strings.SplitSeq(text, ";") {
+		if pair = strings.Trim(pair, " \t"); pair != "" {
+			name, value, _ := strings.Cut(pair, "=")
+			list = append(list, given{name: name, value: value})
+			count[name]++
+		}
+	}
+	for i := range list {
+		list[i].twice = count[list[i].name] > 1
+	}
+	return list
+}
+
+// setCookie reads the value of a Set-Cookie header.
+func setCookie(text string) given {
+	pair, rest, _ := strings.Cut(text, ";")
+	name, value, _ := strings.Cut(pair, "=")
+	c := given{name: strings.TrimSpace(name), value: strings.TrimSpace(value), set: true}
+	for attribute := range strings.SplitSeq(rest, ";") {
+		if attribute = strings.TrimSpace(attribute); attribute != "" {
+			c.attributes = append(c.attributes, attribute)
+		}
+	}
+	return c
+}
+
+// looksSet reports whether a line is that of a Set-Cookie header without its
+// name: everything behind the first pair is an attribute.
+func looksSet(line string) bool {
+	c := setCookie(line)
+	for _, a := range c.attributes {
+		name, _, _ := strings.Cut(a, "=")
+		if _, ok := attributes[strings.ToLower(strings.TrimSpace(name))]; !ok {
+			return false
+		}
+	}
+	return len(c.attributes) > 0
+}

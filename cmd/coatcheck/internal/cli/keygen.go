@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"flag"
+	"fmt"
+)
+
+var keygenCommand = command{
+	name:    "keygen",
+	summary: "make a secret for SECRET_KEY",
+	usage:   "[--env]",
+	about: `
+Prints a new secret of 256 random bits, as 43 characters of base64url. Keep it
+out of the source code and out of version control.`,
+	notes: `Examples:
+  export SECRET_KEY=$(coatcheck keygen)
+  coatcheck keygen > secret && SECRET_KEY_FILE=secret coatcheck serve
+  coatcheck keygen --env >> .env
+
+To replace a secret put the new one into SECRET_KEY and the old one into
+SECRET_KEY_FALLBACKS, for as long as the longest cookie or session in use lasts.
+
+Exit status: 0; 1 if it could not be written; 2 for a wrong command line.
+`,
+	prepare: func(flags *flag.FlagSet) action {
+		env := flags.Bool("env", false, "print SECRET_KEY=... for a file of variables")
+		return func(_ context.Context, io stdio, _ []string) error {
+			prefix := ""
+			if *env {
+				prefix = "SECRET_KEY="
+			}
+			_, err := fmt.Fprintf(io.out, "%s%s\n", prefix, newSecret())
+			return err
+		}
+	},
+}
+
+// newSecret returns 256 random bits as text. crypto/rand does not fail.
+func newSecret() string {
+	var b [32]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
+)
+
+var serveCommand = command{
+	name:    "serve",
+	summary: "run the walk-through of cookies and sessions",
+	usage:   "[--addr HOST:PORT] [--store URL] [--tls]",
+	about: `
+Runs a small web application that shows what cookies and sessions are for, until
+it is interrupted. The page at / lists its routes. The address is printed on
+standard output, logs go to standard error; they hold no token and no secret.`,
+	notes: `Examples:
+  coatcheck serve
+  coatcheck serve --addr localhost:0 --tls
+  coatcheck serve --store memory:
+  SECRET_KEY=$(coatcheck keygen) coatcheck serve
+
+  curl -c jar -b jar http://localhost:8080/login
+  curl -c jar -b jar http://localhost:8080/profile
+
+Environment:
+  SECRET_KEY            the secret that signs; coatcheck keygen makes one
+  SECRET_KEY_FALLBACKS  older ones that still verify, separated by commas
+  SECRET_KEY_FILE       instead of both: a file with one a line, the first signs
+Where none is set a key is made for this run alone: its cookies and sessions
+are worth nothing after a restart, whatever the store.
+
+` + storeURLs + `
+Tables are made where they are missing.
+
+Cookies are Secure. Browsers, curl and Go treat http://localhost as secure;
+Python's cookie jar and other hosts need --tls.
+
+GET /healthz answers "ok". SIGINT and SIGTERM stop the server after the requests
+in flight, at most 10 seconds later; a second signal stops it at once.
+
+Exit status: 0 after a signal; 1 if it could not start or stop; 2 for a wrong
+command line.
+`,
+	prepare: func(flags *flag.FlagSet) action {
+		var o serveOptions
+		flags.StringVar(&o.addr, "addr", "localhost:8080", "listen on `HOST:PORT`; port 0 picks a free one")
+		flags.StringVar(&o.store, "store", "sqlite:coatcheck.db", "keep the sessions in the store behind `URL`; see below")
+		flags.BoolVar(&o.tls, "tls", false, "serve HTTPS with a throw-away certificate for localhost, 127.0.0.1 and ::1")
+		return func(ctx context.Context, io stdio, _ []string) error { return serve(ctx, io, o) }
+	},
+}
+
+type serveOptions struct {
+	addr, store string
+	tls         bool
+}
+
+func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
+	host, _, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return usagef("--addr is %q; want HOST:PORT", o.addr)
+	}
+	log := slog.New(slog.NewTextHandler(io.err, nil))
+	store, err := openStore(ctx, o.store, stores.Options{Create: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if _, err := store.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := warn(ctx, io, store); err != nil {
+		return err
+	}
+	keys, err := keysFor(io.getenv, log)
+	if err != nil {
+		return err
+	}
+	sessions, err := coatcheck.New(store.Store, keys, coatcheck.Config{Events: coatcheck.LogEvents(log)})
+	if err != nil {
+		return err
+	}
+	site, err := walkthrough.New(sessions, keys)
+	if err != nil {
+		return err
+	}
+	server := newServer(accessLog(log, site), log)
+	if o.tls {
+		cert, err := throwAwayCertificate(time.Now())
+		if err != nil {
+			return err
+		}
+		// Who wants to trust it can compare.
+		log.Info("made a throw-away certificate", "sha256", fmt.Sprintf("%x", sha256.Sum256(cert.Certificate[0])))
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	} else if !secureWithoutTLS(host) {
+		log.Warn("plain HTTP on an address that is not loopback: browsers will not keep the Secure cookies; use localhost or --tls", "addr", o.addr)
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "coatcheck serves on %s\n", urlOf(listener.Addr(), host, o.tls))
+	log.Info("serving", "addr", listener.Addr().String(), "store", stores.Scheme(o.store), "tls", o.tls)
+	if store.Shared {
+		defer watch(ctx, sessions)()
+	}
+	return serveUntil(ctx, server, listener, log)
+}
+
+// watchEvery is how often a store is asked that does not tell by itself.
+const watchEvery = 5 * time.Second
+
+// watch learns of sessions that other processes end, until ctx ends or the
+// returned function is called, which waits until nothing uses the store.
+func watch(ctx context.Context, sessions *coatcheck.Manager) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		sessions.Watch(ctx, watchEvery) // what goes wrong with the store is an event
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// Bounds of one connection; the walk-through's requests take microseconds.
+const (
+	headerTimeout   = 5 * time.Second
+	requestTimeout  = 15 * time.Second
+	answerTimeout   = 30 * time.Second
+	idleTimeout     = 2 * time.Minute
+	maxHeaderBytes  = 64 << 10
+	shutdownTimeout = 10 * time.Second
+)
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// serveUntil serves until ctx ends, and then lets the requests in flight end.
+func serveUntil(ctx context.Context, server *http.Server, listener net.Listener, log *slog.Logger) error {
+	failed := make(chan error, 1)
+	go func() {
+		if server.TLSConfig != nil {
+			failed <- server.ServeTLS(listener, "", "")
+		} else {
+			failed <- server.Serve(listener)
+		}
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Info("stopping: waiting for the requests in flight", "at_most", shutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		server.Close()
+		return fmt.Errorf("requests in flight were cut off after %v: %w", shutdownTimeout, err)
+	}
+	<-failed
+	log.Info("stopped")
+	return nil
+}
+
+// secureWithoutTLS reports whether browsers treat plain HTTP to host as secure
+// (Secure Contexts §3.1).
+func secureWithoutTLS(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
+}
+
+// urlOf is where a client on this machine finds the server: under the host as
+// it was given, since the cookies belong to that name.
+func urlOf(addr net.Addr, host string, tls bool) string {
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(addr.String())
+	scheme := "http"
+	if tls {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}

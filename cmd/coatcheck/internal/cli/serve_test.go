@@ -1,0 +1,87 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/cli"
+)
+
+// start runs serve with flags until it listens, and returns what it printed.
+func start(t *testing.T, getenv func(string) string, flags ...string) (status int, out, log string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	status = cli.Run(ctx, append([]string{"serve", "--store", "memory:"}, flags...), strings.NewReader(""), stopper{&stdout, cancel}, &stderr, getenv)
+	return status, stdout.String(), stderr.String()
+}
+
+// A stopper stops the server as soon as it says where it serves.
+type stopper struct {
+	*bytes.Buffer
+	stop func()
+}
+
+func (s stopper) Write(b []byte) (int, error) {
+	s.stop()
+	return s.Buffer.Write(b)
+}
+
+func nothing(string) string { return "" }
+
+func TestKeyForThisRun(t *testing.T) {
+	t.Parallel()
+	if _, _, log := start(t, nothing, "--addr", "localhost:0"); !strings.Contains(log, "SECRET_KEY is not set") {
+		t.Errorf("without SECRET_KEY nobody is told of the key for this run:\n%s", log)
+	}
+	some := func(name string) string { return map[string]string{"SECRET_KEY": secret}[name] }
+	if _, _, log := start(t, some, "--addr", "localhost:0"); strings.Contains(log, "SECRET_KEY") {
+		t.Errorf("with SECRET_KEY:\n%s", log)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	const warning = "not loopback"
+	for _, c := range []struct {
+		addr, url string
+		tls, warn bool
+	}{
+		{addr: "localhost:0", url: "http://localhost:"},
+		{addr: "127.0.0.1:0", url: "http://127.0.0.1:"},
+		{addr: "localhost:0", url: "https://localhost:", tls: true},
+		{addr: "0.0.0.0:0", url: "http://localhost:", warn: true},
+		{addr: ":0", url: "http://localhost:", warn: true},
+		{addr: ":0", url: "https://localhost:", tls: true},
+	} {
+		flags := []string{"--addr", c.addr}
+		if c.tls {
+			flags = append(flags, "--tls")
+		}
+		status, out, log := start(t, nothing, flags...)
+		port, ok := strings.CutPrefix(strings.TrimSpace(out), "coatcheck serves on "+c.url)
+		if status != 0 || !ok || port == "0" || port == "" {
+			t.Errorf("%s: got status %d and %q, want 0 and %s with the port", flags, status, out, c.url)
+		}
+		if strings.Contains(log, warning) != c.warn {
+			t.Errorf("%s: a warning is wanted: %t; got\n%s", flags, c.warn, log)
+		}
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	status, out, log := start(t, nothing, "--addr", taken.Addr().String())
+	if status != 1 || out != "" || !strings.Contains(log, "coatcheck serve: listen tcp") {
+		t.Errorf("got status %d, %q, %q; want 1 and the reason", status, out, log)
+	}
+}

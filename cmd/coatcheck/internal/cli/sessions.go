@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"flag"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+	"github.com/coatcheck/coatcheck/cookie"
+)
+
+var sessionsCommand = command{
+	name:    "sessions",
+	summary: "list, show and revoke the sessions of a user",
+	about: `Shows and ends the sessions of one user in a store. No secret is needed, and
+nothing that is shown opens a session.`,
+	group: []command{sessionsListCommand, sessionsShowCommand, sessionsRevokeCommand},
+}
+
+// sessionsOptions are the flags of the group.
+type sessionsOptions struct {
+	store, prefix, user, handle string
+	all, json                   bool
+}
+
+// sessionsFlags declares the flags that all of the group have, and json where
+// there is something to print.
+func sessionsFlags(flags *flag.FlagSet, o *sessionsOptions) {
+	flags.StringVar(&o.store, "store", "", "the `URL` of the store; required, see below")
+	flags.StringVar(&o.prefix, "prefix", "", "what begins the names of tables or keys, where the application sets Config.`PREFIX`")
+	flags.StringVar(&o.user, "user", "", "the `USER` as the application logs them in, byte for byte; required")
+	flags.BoolVar(&o.json, "json", false, "print JSON")
+}
+
+func handleFlag(flags *flag.FlagSet, o *sessionsOptions) {
+	flags.StringVar(&o.handle, "handle", "", "the `HANDLE` of one session, as sessions list and the log show it")
+}
+
+// withSessions checks what all of the group need, and opens the store.
+func withSessions(ctx context.Context, o sessionsOptions, do func(*stores.Opened, *coatcheck.Manager) error) error {
+	switch {
+	case o.store == "":
+		return usagef("--store is missing; want %s", wantStore)
+	case o.user == "":
+		return usagef("--user is missing; anonymous sessions are in no list")
+	}
+	return withStore(ctx, o.store, stores.Options{Prefix: o.prefix}, func(store *stores.Opened) error {
+		// Nothing here is signed or checked.
+		keys, err := cookie.NewKeys(newSecret())
+		if err != nil {
+			return err
+		}
+		sessions, err := coatcheck.New(store.Store, keys, coatcheck.Config{})
+		if err != nil {
+			return err
+		}
+		return do(store, sessions)
+	})
+}

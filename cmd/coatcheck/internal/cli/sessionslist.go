@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+)
+
+var sessionsListCommand = command{
+	name:    "sessions list",
+	summary: "list the live sessions of a user",
+	usage:   "--store URL --user USER [--json]",
+	about:   "Lists the live sessions of a user, the newest first. A user without any has an\nempty list. Times are UTC; the last activity is coarse.",
+	notes: `Examples:
+  coatcheck sessions list --store sqlite:coatcheck.db --user 123
+  coatcheck sessions list --store redis://localhost/0 --user 123 --json
+
+` + storeURLs + "\n" + storeStatus,
+	prepare: func(flags *flag.FlagSet) action {
+		var o sessionsOptions
+		sessionsFlags(flags, &o)
+		return func(ctx context.Context, io stdio, _ []string) error {
+			return withSessions(ctx, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
+				return sessionsList(ctx, io, sessions, o)
+			})
+		}
+	},
+}
+
+func sessionsList(ctx context.Context, io stdio, sessions *coatcheck.Manager, o sessionsOptions) error {
+	list, err := sessions.Sessions(ctx, o.user)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		rows := make([]sessionRow, len(list))
+		for i, info := range list {
+			rows[i] = newSessionRow(info)
+		}
+		return json.NewEncoder(io.out).Encode(rows)
+	}
+	table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "HANDLE\tCREATED\tLAST SEEN\tDEVICE\tADDRESS\n")
+	for _, info := range list {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", info.Handle, utc(info.Created), utc(info.LastSeen),
+			printable(info.Device), printable(info.Address))
+	}
+	return table.Flush()
+}
+
+// A sessionRow is an Info without what only a request has.
+type sessionRow struct {
+	Handle   string    `json:"handle"`
+	Created  time.Time `json:"created"`
+	LastSeen time.Time `json:"last_seen"`
+	Device   string    `json:"device"`
+	Address  string    `json:"address"`
+}
+
+func newSessionRow(info coatcheck.Info) sessionRow {
+	return sessionRow{info.Handle, info.Created, info.LastSeen, info.Device, info.Address}
+}
+
+func utc(t time.Time) string { return t.UTC().Format(time.DateTime) }
+
+// printable keeps what came from a client from steering the terminal.
+func printable(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return unicode.ReplacementChar
+	}, s)
+}
+
+var sessionsShowCommand = command{
+	name:    "sessions show",
+	summary: "show one session",
+	usage:   "--store URL --user USER --handle HANDLE [--json]",
+	about:   "Shows what the store knows of one live session of a user, but not what the\nsession holds. Times are UTC.",
+	notes: `Examples:
+  coatcheck sessions show --store sqlite:coatcheck.db --user 123 --handle gq3vYkXw0Zt1
+
+` + storeURLs + "\n" + storeStatus,
+	prepare: func(flags *flag.FlagSet) action {
+		var o sessionsOptions
+		sessionsFlags(flags, &o)
+		handleFlag(flags, &o)
+		return func(ctx context.Context, io stdio, _ []string) error {
+			if o.handle == "" {
+				return usagef("--handle is missing")
+			}
+			return withSessions(ctx, o, func(store *stores.Opened, sessions *coatcheck.Manager) error {
+				return sessionsShow(ctx, io, store.Store, sessions, o)
+			})
+		}
+	},
+}
+
+// A sessionDetail is what the store's record says beside.
+type sessionDetail struct {
+	sessionRow
+	LoggedIn time.Time `json:"logged_in"`
+	Expires  time.Time `json:"expires"`
+	Deadline time.Time `json:"deadline"`
+	Bytes    int       `json:"bytes"`
+}
+
+func sessionsShow(ctx context.Context, io stdio, store coatcheck.Store, sessions *coatcheck.Manager, o sessionsOptions) error {
+	list, err := sessions.Sessions(ctx, o.user)
+	if err != nil {
+		return err
+	}
+	records, err := store.User(ctx, o.user)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(info coatcheck.Info) bool { return info.Handle == o.handle })
+	j := slices.IndexFunc(records, func(rec coatcheck.Record) bool { return rec.ID.Handle() == o.handle })
+	if i < 0 || j < 0 {
+		return errNoSession
+	}
+	rec := records[j]
+	d := sessionDetail{newSessionRow(list[i]), rec.Began.UTC(), rec.Expires.UTC(), rec.Deadline.UTC(), len(rec.Data)}
+	if o.json {
+		return json.NewEncoder(io.out).Encode(d)
+	}
+	_, err = fmt.Fprintf(io.out, "handle     %s\ncreated    %s\nlogged in  %s\nlast seen  %s\nexpires    %s\ndeadline   %s\ndevice     %s\naddress    %s\nbytes      %d\n",
+		d.Handle, utc(d.Created), utc(d.LoggedIn), utc(d.LastSeen), utc(d.Expires), utc(d.Deadline), printable(d.Device), printable(d.Address), d.Bytes)
+	return err
+}

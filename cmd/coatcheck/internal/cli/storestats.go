@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+)
+
+var storeStatsCommand = command{
+	name:    "store stats",
+	summary: "count sessions, users, tombstones and bytes",
+	usage:   "URL [--json] [--prefix PREFIX]",
+	about: `
+Counts what the store holds: live sessions, with expired ones that were not yet
+swept; users who have one; tombstones, which keep ended sessions ended; and the
+bytes that the engine takes. What it cannot tell without reading too much, on
+SQL databases all but the bytes from 100,000 rows on, is "unknown", in JSON
+null. Redis does not count.`,
+	notes: `Examples:
+  coatcheck store stats sqlite:coatcheck.db
+  coatcheck store stats postgres://app@localhost/app --json
+
+` + storeURLs + "\n" + storeStatus,
+	minArgs: 1, maxArgs: 1, want: wantStore,
+	prepare: func(flags *flag.FlagSet) action {
+		asJSON := flags.Bool("json", false, "print one JSON object")
+		prefix := prefixFlag(flags)
+		return func(ctx context.Context, io stdio, args []string) error {
+			return withStore(ctx, args[0], stores.Options{Prefix: *prefix}, func(store *stores.Opened) error {
+				return storeStats(ctx, io, store.Store, *asJSON)
+			})
+		}
+	},
+}
+
+func storeStats(ctx context.Context, io stdio, store coatcheck.Store, asJSON bool) error {
+	counter, ok := coatcheck.As[coatcheck.Counter](store)
+	if !ok {
+		return errors.New("this store does not count")
+	}
+	stats, err := counter.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(io.out).Encode(map[string]*int64{
+			"sessions": known(stats.Sessions), "users": known(stats.Users),
+			"tombstones": known(stats.Tombstones), "bytes": known(stats.Bytes),
+		})
+	}
+	for _, row := range []struct {
+		name string
+		n    int64
+	}{{"sessions", stats.Sessions}, {"users", stats.Users}, {"tombstones", stats.Tombstones}, {"bytes", stats.Bytes}} {
+		text := "unknown"
+		if n := known(row.n); n != nil {
+			text = strconv.FormatInt(*n, 10)
+		}
+		if _, err := fmt.Fprintf(io.out, "%-10s  %s\n", row.name, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// known is nil for what the engine cannot tell.
+func known(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}

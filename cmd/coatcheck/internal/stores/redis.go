@@ -1,0 +1,59 @@
+package stores
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/rueidis"
+
+	"github.com/coatcheck/coatcheck/redisstore"
+)
+
+func openRedis(ctx context.Context, url string, o Options) (*Opened, error) {
+	option, err := redisstore.ParseURL(url)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrURL, err)
+	}
+	store, err := redisstore.New(ctx, option, redisstore.Config{Prefix: o.Prefix})
+	if err != nil {
+		return nil, err
+	}
+	return &Opened{
+		Store: store, Shared: true, warnings: store.Warnings,
+		close:  func() error { store.Close(); return nil },
+		remove: func(ctx context.Context) error { return removeKeys(ctx, option, o.Prefix) },
+	}, nil
+}
+
+// scanned is how many keys a server looks at in one step of a scan.
+const scanned = 1000
+
+// removeKeys removes every key that begins with prefix, which is letters,
+// digits, hyphens and colons, on all servers.
+func removeKeys(ctx context.Context, option rueidis.ClientOption, prefix string) error {
+	if prefix == "" {
+		return errors.New("redis: no prefix, so the keys of other programs would be removed")
+	}
+	option.DisableCache = true
+	client, err := rueidis.NewClient(option)
+	if err != nil {
+		return fmt.Errorf("redis: %w", err)
+	}
+	defer client.Close()
+	for _, node := range client.Nodes() {
+		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
+			page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(prefix+"*").Count(scanned).Build()).AsScanEntry()
+			if err != nil {
+				return fmt.Errorf("redis: scan: %w", err)
+			}
+			cursor = page.Cursor
+			for _, key := range page.Elements { // by the client: a replica's keys are removed at its master
+				if err := client.Do(ctx, client.B().Unlink().Key(key).Build()).Error(); err != nil {
+					return fmt.Errorf("redis: unlink: %w", err)
+				}
+			}
+		}
+	}
+	return nil
+}

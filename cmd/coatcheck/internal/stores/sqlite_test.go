@@ -1,0 +1,108 @@
+package stores_test
+
+import (
+	"database/sql"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+)
+
+func TestSQLiteFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"plain.db", "with space.db", "per%20cent.db", "ha#sh.db", "plus+and&.db"} {
+		file := filepath.Join(dir, name)
+		if _, err := stores.Open(t.Context(), "sqlite:"+file, stores.Options{}); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is missing: got %v, want fs.ErrNotExist", name, err)
+		}
+		store, err := stores.Open(t.Context(), "sqlite:"+file, stores.Options{Create: true})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if done, err := store.Migrate(t.Context()); !done || err != nil {
+			t.Errorf("%s: Migrate: %t, %v", name, done, err)
+		}
+		if err := store.Close(); err != nil || !store.Shared {
+			t.Errorf("%s: Close: %v; shared: %t, want true", name, err, store.Shared)
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err) // SQLite took another name
+		}
+		if info.Size() == 0 || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %d bytes, mode %v; want tables that only the owner reads", name, info.Size(), info.Mode())
+		}
+	}
+	if files, err := filepath.Glob(filepath.Join(dir, "*")); len(files) != 5 || err != nil {
+		t.Errorf("got the files %q, %v; want the five", files, err)
+	}
+}
+
+// A scratch leaves what there was, and nothing else.
+func TestScratchLeavesNothing(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+	app, err := stores.Open(t.Context(), url, stores.Options{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer app.Close()
+	if _, err := app.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	scratch, err := stores.OpenScratch(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := scratch.Store.Create(t.Context(), coatcheck.Record{ID: coatcheck.ID{1}, Version: 1, User: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int64{"coatcheck_": 0, "scratch": 1} {
+		store := app.Store
+		if name == "scratch" {
+			store = scratch.Store
+		}
+		counter, _ := coatcheck.As[coatcheck.Counter](store)
+		if stats, err := counter.Stats(t.Context()); stats.Sessions != want || err != nil {
+			t.Errorf("%s: %d sessions, %v; want %d", name, stats.Sessions, err, want)
+		}
+	}
+	if err := scratch.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	if tables := tablesOf(t, url); len(tables) != 3 {
+		t.Errorf("got the tables %q, want those of the application", tables)
+	}
+}
+
+func tablesOf(t *testing.T, url string) (tables []string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT name FROM sqlite_schema WHERE type = 'table'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		tables = append(tables, name)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return tables
+}

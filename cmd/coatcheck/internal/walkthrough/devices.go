@@ -1,0 +1,63 @@
+package walkthrough
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+func (s *site) routeDevices(mux *http.ServeMux) {
+	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.sessions.RequireLogin(h)) }
+	handle("GET /sessions", s.listSessions)
+	handle("POST /sessions/revoke", s.revokeSession)
+	handle("POST /sessions/revoke-others", s.revokeOthers)
+}
+
+// A device is what a user sees of one of their sessions.
+type device struct {
+	Handle   string    `json:"handle"` // opens nothing
+	Current  bool      `json:"current"`
+	Created  time.Time `json:"created"`
+	LastSeen time.Time `json:"last_seen"`
+	Device   string    `json:"device"`
+}
+
+func (s *site) listSessions(w http.ResponseWriter, r *http.Request) {
+	list, err := s.sessions.Sessions(r.Context(), coatcheck.From(r.Context()).User())
+	if err != nil {
+		coatcheck.AnswerError(w, r, err)
+		return
+	}
+	devices := make([]device, len(list))
+	for i, d := range list {
+		devices[i] = device{d.Handle, d.Current, d.Created, d.LastSeen, d.Device}
+	}
+	answerJSON(w, devices)
+}
+
+// revokeSession ends one session of this user. A handle of somebody else's is
+// as unknown as one that never was.
+func (s *site) revokeSession(w http.ResponseWriter, r *http.Request) {
+	handle, ok := field(w, r, "handle", func(v string) bool { return line(v, 64) })
+	if !ok {
+		return
+	}
+	switch found, err := s.sessions.Revoke(r.Context(), coatcheck.From(r.Context()).User(), handle); {
+	case err != nil:
+		coatcheck.AnswerError(w, r, err)
+	case !found:
+		answer(w, http.StatusNotFound, "No such session")
+	default:
+		answer(w, http.StatusOK, "Revoked")
+	}
+}
+
+func (s *site) revokeOthers(w http.ResponseWriter, r *http.Request) {
+	n, err := s.sessions.RevokeOthers(r.Context())
+	if err != nil {
+		coatcheck.AnswerError(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, "Revoked %d", n)
+}

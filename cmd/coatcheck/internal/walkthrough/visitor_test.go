@@ -1,0 +1,112 @@
+package walkthrough_test
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/memstore"
+)
+
+const sid = "__Host-Http-sid"
+
+// newSite returns the application on a new store, with its sessions as cfg says.
+func newSite(t *testing.T, cfg coatcheck.Config) http.Handler {
+	t.Helper()
+	return newSiteOn(t, memstore.New(memstore.Config{}), "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", cfg)
+}
+
+func newSiteOn(t *testing.T, store coatcheck.Store, secret string, cfg coatcheck.Config) http.Handler {
+	t.Helper()
+	keys, err := cookie.NewKeys(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := coatcheck.New(store, keys, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := walkthrough.New(sessions, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return site
+}
+
+// A visitor has a jar that keeps cookies whatever their attributes, so that
+// only the server's own rules are under test.
+type visitor struct {
+	site    http.Handler
+	jar     map[string]string
+	headers map[string]string // sent with every request
+}
+
+func visit(site http.Handler) *visitor { return &visitor{site: site, jar: make(map[string]string)} }
+
+// clone is somebody with a copy of the cookies.
+func (v *visitor) clone() *visitor {
+	return &visitor{site: v.site, jar: maps.Clone(v.jar), headers: v.headers}
+}
+
+// do sends a request such as "POST /cart" with form fields such as "item=tea".
+func (v *visitor) do(what, form string) *httptest.ResponseRecorder {
+	method, target, _ := strings.Cut(what, " ")
+	r := httptest.NewRequest(method, target, strings.NewReader(form))
+	if form != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, value := range v.headers {
+		r.Header.Set(name, value)
+	}
+	for name, value := range v.jar {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	w := httptest.NewRecorder()
+	v.site.ServeHTTP(w, r)
+	for _, c := range w.Result().Cookies() {
+		if c.MaxAge < 0 {
+			delete(v.jar, c.Name)
+		} else {
+			v.jar[c.Name] = c.Value
+		}
+	}
+	return w
+}
+
+// want sends a request and compares the answer.
+func (v *visitor) want(t *testing.T, what, form string, status int, body string) {
+	t.Helper()
+	if w := v.do(what, form); w.Code != status || w.Body.String() != body {
+		t.Errorf("%s %s: got %d %q, want %d %q", what, form, w.Code, w.Body, status, body)
+	}
+}
+
+// A watched store notes the ids of all records.
+type watched struct {
+	coatcheck.Store
+	mu  sync.Mutex
+	ids []coatcheck.ID
+}
+
+func (s *watched) note(id coatcheck.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ids = append(s.ids, id)
+}
+
+func (s *watched) Create(ctx context.Context, rec coatcheck.Record) error {
+	s.note(rec.ID)
+	return s.Store.Create(ctx, rec)
+}
+
+func (s *watched) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+	s.note(rec.ID)
+	return s.Store.Replace(ctx, old, was, rec)
+}
