@@ -283,9 +283,11 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 // sweepBatch bounds one call of the store's Sweep.
 const sweepBatch = 100
 
-// Sweep removes what has expired from the store, in small batches, until
-// nothing is left or ctx ends, and returns how many records that were. Requests
-// sweep a little by themselves; call it from a cron job where there are few.
+// Sweep removes what has expired from the store, in small batches, until one
+// finds nothing or ctx ends, and returns how many records that were. A store may
+// look for idle sessions a stretch at a time and find others at the next call.
+// Requests sweep a little by themselves; call it from a cron job where there
+// are few.
 func (m *Manager) Sweep(ctx context.Context) (int, error) {
 	total := 0
 	for {

@@ -79,8 +79,9 @@ const pageHead = `<!doctype html><html lang="en"><meta charset="utf-8"><meta nam
 
 var (
 	landingPage = template.Must(template.New("landing").Parse(pageHead +
-		`<script>` + reloadScript + `</script><noscript><meta http-equiv="refresh" content="0;url={{.}}"></noscript>` +
-		`<p><a href="{{.}}">Continue</a></html>`))
+		`<noscript><meta http-equiv="refresh" content="0;url={{.}}"></noscript>` +
+		// The link first: where the page is a download, the reload ends the parsing here.
+		`<p><a href="{{.}}">Continue</a></p><script>` + reloadScript + `</script></html>`))
 	heldBackPage = template.Must(template.New("held back").Parse(pageHead +
 		`<p>You came here from another site. Nothing was changed. <p><a href="{{.}}">Continue</a></html>`))
 
