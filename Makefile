@@ -1,6 +1,6 @@
 # "work" names every package of every module in go.work.
 FUZZTIME ?= 10s
-TIMEOUT  ?= 20m
+TIMEOUT  ?= 45m
 
 # The race detector needs cgo and a C compiler; building runtime/cgo tells.
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
