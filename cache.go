@@ -36,8 +36,7 @@ func (s *Session) putHeaders() {
 		cookie.Put(h, out.sid)
 	}
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
-		out.clearSiteData[0] = `"cache", "storage"`
-		h["Clear-Site-Data"] = out.clearSiteData[:]
+		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
 	if set || s.looked && !private(h["Cache-Control"]) {
 		out.cacheControl[0] = "no-store"

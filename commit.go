@@ -34,7 +34,7 @@ func (s *Session) settle(next uint32) error {
 // dropLateCookie keeps the cookie of a session that an early commit made from
 // leaving so late that it could replace a newer one (G2).
 func (s *Session) dropLateCookie() {
-	if s.live && s.x.out.sid != "" && time.Since(s.start) > cookieWindow {
+	if s.live && s.x.out.sid != "" && time.Since(s.x.began) > cookieWindow {
 		id := s.base.ID
 		s.gone()
 		s.fail(errTooOld)
@@ -76,7 +76,7 @@ func (s *Session) close(phase uint32) {
 }
 
 func (s *Session) pending() bool {
-	return len(s.ops) > 0 || s.identity != keepToken || s.drop || s.left || s.remember != 0
+	return s.identity != keepToken || s.drop || s.left || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
 }
 
 // commit stores what is pending; phase is that of the response, or the one it is
@@ -87,8 +87,13 @@ func (s *Session) commit(phase uint32) {
 	}
 	// Detached: a client that leaves must not leave half a login behind (G5).
 	// But http.TimeoutHandler has answered when the deadline has passed.
-	c := &commitment{now: clock()}
-	c.ctx = deadline{parent: s.x.Context, detached: true, at: c.now.Add(commitTimeout)}
+	c := &s.changes.commit
+	if c.ctx.parent != nil { // a store may still hold the context of an earlier commit
+		c = new(commitment)
+	}
+	now := time.Now()
+	c.now = micros(now)
+	c.ctx.parent, c.ctx.detached, c.ctx.at = s.x.Context, true, now.Add(commitTimeout)
 	defer c.ctx.end()
 	err := error(ErrLate)
 	if s.x.Context.Err() != context.DeadlineExceeded {
@@ -226,14 +231,16 @@ func (s *Session) commitNew(c *commitment, phase uint32) error {
 
 // rebase takes what the store now has of the same session.
 func (s *Session) rebase(rec Record) error {
-	if rec.Version != s.base.Version {
-		h, err := openData(rec.Data)
-		if err != nil {
-			return ErrEnded
-		}
-		s.head, s.view, s.applied = h, s.view[:0], 0
+	if rec.Version == s.base.Version {
+		s.base = rec // perhaps seen since
+		return nil
 	}
-	s.base = rec
+	h, err := openData(rec.Data)
+	if err != nil {
+		return ErrEnded
+	}
+	s.take(rec, h)
+	s.view, s.applied = s.view[:0], 0
 	return nil
 }
 
@@ -324,13 +331,13 @@ func (s *Session) replay(now int64) error {
 // changed reports whether the values differ from those stored, of which an
 // expired one counts as absent.
 func (s *Session) changed(now int64) bool {
-	if s.drop && len(s.head.entries) > 0 {
+	if s.drop && len(s.entries()) > 0 {
 		return true
 	}
 	for _, e := range s.view {
 		old := entry{}
 		if !s.drop {
-			old = findEntry(s.head.entries, e.name).at(now)
+			old = findEntry(s.entries(), e.name).at(now)
 		}
 		e = e.at(now)
 		if !bytes.Equal(old.raw, e.raw) || e.raw != nil && old.expires != e.expires {
@@ -359,7 +366,7 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 		return ErrHeldBack
 	case phase == hijacked || s.x.phase() != open:
 		return ErrLate
-	case now.Sub(s.start) > cookieWindow:
+	case now.Sub(s.x.began) > cookieWindow:
 		return errTooOld
 	}
 	return nil
@@ -374,23 +381,24 @@ func (s *Session) opensPage() bool {
 // fill makes the record.
 func (s *Session) fill(c *commitment, now time.Time) error {
 	cfg := &s.x.m.cfg
-	h := s.head
+	var h header
+	if s.live {
+		c.rec = s.base
+		h, _ = cutHeader(c.rec.Data) // openData checked it
+	} else {
+		c.rec.Began, c.rec.Created = s.loginTime(), now
+	}
 	if s.drop {
 		h.entries = nil
 	}
-	if s.live {
-		c.rec = s.base
-	} else {
-		c.rec.Began, c.rec.Created = s.began, now
-	}
 	switch s.identity {
 	case logIn:
-		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.began, now
+		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.loginTime(), now
 		h.remember = 0
 		h.device = appendDevice(nil, s.x.r.UserAgent())
 		h.address = appendAddress(nil, s.x.r, cfg.ProxyHops)
 	case authenticateAgain:
-		c.rec.Began = s.began
+		c.rec.Began = s.loginTime()
 	}
 	if s.remember != 0 {
 		h.remember = s.remember

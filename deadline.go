@@ -22,13 +22,17 @@ const (
 // Done: a store in memory never does.
 type deadline struct {
 	parent   context.Context
-	detached bool
 	at       time.Time
+	detached bool
 
-	mu     sync.Mutex
-	timed  context.Context // made by the first Done
+	ended bool
+	mu    sync.Mutex // guards ended and timed
+	timed *timer     // made by the first Done
+}
+
+type timer struct {
+	context.Context
 	cancel context.CancelFunc
-	ended  bool
 }
 
 func (d *deadline) Deadline() (time.Time, bool) {
@@ -57,7 +61,7 @@ func (d *deadline) Err() error {
 	if ended {
 		return context.Canceled
 	}
-	if !time.Now().Before(d.at) {
+	if time.Until(d.at) <= 0 {
 		return context.DeadlineExceeded
 	}
 	return nil
@@ -71,9 +75,10 @@ func (d *deadline) Done() <-chan struct{} {
 		if d.detached {
 			parent = context.WithoutCancel(parent)
 		}
-		d.timed, d.cancel = context.WithDeadline(parent, d.at)
+		d.timed = new(timer)
+		d.timed.Context, d.timed.cancel = context.WithDeadline(parent, d.at)
 		if d.ended {
-			d.cancel()
+			d.timed.cancel()
 		}
 	}
 	return d.timed.Done()
@@ -84,7 +89,7 @@ func (d *deadline) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
-	if d.cancel != nil {
-		d.cancel()
+	if d.timed != nil {
+		d.timed.cancel()
 	}
 }

@@ -27,7 +27,7 @@ func (x *exchange) session() *Session {
 	if s := x.used.Load(); s != nil {
 		return s
 	}
-	x.used.CompareAndSwap(nil, &Session{x: x, start: x.began, began: x.began})
+	x.used.CompareAndSwap(nil, &Session{x: x})
 	return x.used.Load()
 }
 
@@ -38,7 +38,6 @@ func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", 
 // says that it will be asked for.
 func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	var x *exchange
-	now := clock()
 	if len(r.Header["Cookie"]) == 0 {
 		x = new(exchange)
 	} else {
@@ -47,10 +46,10 @@ func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange 
 			session Session
 		})
 		x = &both.exchange
-		both.session.x, both.session.start, both.session.began = x, now, now
+		both.session.x = x
 		x.used.Store(&both.session)
 	}
-	x.Context, x.m, x.w, x.began = r.Context(), m, w, now
+	x.Context, x.m, x.w, x.began = r.Context(), m, w, time.Now()
 	return x
 }
 

@@ -230,7 +230,7 @@ func (s *Session) commitNow(err error, o op) bool {
 		s.fail(err)
 		return false
 	}
-	before := len(s.ops)
+	before := len(s.edit().ops)
 	s.record(o)
 	panicked := true
 	defer func() {
@@ -247,10 +247,11 @@ func (s *Session) commitNow(err error, o op) bool {
 }
 
 func (s *Session) record(o op) {
-	if s.ops == nil {
-		s.ops = s.opsRoom[:0]
+	c := s.edit()
+	if c.ops == nil {
+		c.ops = c.opsRoom[:0]
 	}
-	s.ops = append(s.ops, o)
+	c.ops = append(c.ops, o)
 }
 
 func encodeEntry[T any](name string, v T) ([]byte, error) {

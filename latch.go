@@ -2,6 +2,7 @@ package coatcheck
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,48 +14,53 @@ const lockWait = loadTimeout + commitTimeout
 // A latch is a mutex that is held across calls to the store and to functions of
 // the application, and so must not wait for ever.
 type latch struct {
-	mu   sync.Mutex
-	held bool
-	free chan struct{} // closed at the next unlock; nil if nobody waits
+	state atomic.Int32
+	stuck atomic.Bool // a call did not get the latch
+	mu    sync.Mutex
+	freed chan struct{} // closed at the next unlock; nil if nobody waits
 }
+
+// The states of a latch.
+const (
+	latchFree int32 = iota
+	latchHeld
+	latchAwaited // held, and whoever unlocks it must wake those who wait
+)
 
 // lock reports whether it got the latch within lockWait.
-func (l *latch) lock() bool {
-	l.mu.Lock()
-	if l.held && !l.wait() {
-		return false
-	}
-	l.held = true
-	l.mu.Unlock()
-	return true
-}
+func (l *latch) lock() bool { return l.state.CompareAndSwap(latchFree, latchHeld) || l.wait() }
 
-// wait is called with mu held and returns so, unless it gave up.
 func (l *latch) wait() bool {
 	timeout := time.NewTimer(lockWait)
 	defer timeout.Stop()
-	for l.held {
-		if l.free == nil {
-			l.free = make(chan struct{})
+	for {
+		l.mu.Lock()
+		if l.state.Swap(latchAwaited) == latchFree {
+			l.mu.Unlock()
+			return true
 		}
-		free := l.free
+		if l.freed == nil {
+			l.freed = make(chan struct{})
+		}
+		freed := l.freed
 		l.mu.Unlock()
 		select {
-		case <-free:
+		case <-freed:
 		case <-timeout.C:
+			l.stuck.Store(true)
 			return false
 		}
-		l.mu.Lock()
 	}
-	return true
 }
 
 func (l *latch) unlock() {
-	l.mu.Lock()
-	l.held = false
-	if l.free != nil {
-		close(l.free)
-		l.free = nil
+	if l.state.Swap(latchFree) != latchAwaited {
+		return
 	}
-	l.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.freed != nil {
+		close(l.freed)
+		l.freed = nil
+	}
 }

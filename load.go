@@ -27,7 +27,6 @@ func (s *Session) look() {
 	// A cache may already have the first bytes, without Vary (G12).
 	if s.x.phase() == sent || s.x.tooLate() {
 		s.fail(ErrLate)
-
 		return
 	}
 	if s.err != nil {
@@ -59,16 +58,16 @@ func (s *Session) look() {
 func (s *Session) loadTicket(t ticket) {
 	m := s.x.m
 	now := time.Now()
-	s.loading = deadline{parent: s.x.Context, at: now.Add(loadTimeout)}
+	s.loading.parent, s.loading.at = s.x.Context, now.Add(loadTimeout)
 	defer s.loading.end()
 	rec, err := m.carrier.load(&s.loading, t)
 	switch {
 	case err == nil:
-		s.loaded(t.id, rec)
+		s.loaded(t.id, rec, now.Add(time.Since(now)))
 	case errors.Is(err, ErrNotFound):
 		m.event(Event{Kind: Expired, Handle: t.id.Handle(), Reason: "unknown session"}) // forgotten since
 	case errors.Is(err, ErrEnded):
-		s.spent = t.id
+		s.base.ID = t.id
 		if standing(err, now) {
 			s.ended = true
 		} else {
@@ -89,40 +88,40 @@ func standing(err error, now time.Time) bool {
 }
 
 // loaded takes a live record.
-func (s *Session) loaded(id ID, rec Record) {
+func (s *Session) loaded(id ID, rec Record, now time.Time) {
 	m := s.x.m
-	if now := clock(); over(rec, now) {
+	if over(rec, now) {
 		// Over before the request began it is absent, otherwise it has ended.
-		s.spent, s.ended = id, !over(rec, s.start)
+		s.base.ID, s.ended = id, !over(rec, s.x.began)
 		m.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User})
 		return
 	}
 	h, err := openData(rec.Data)
 	if err != nil {
 		// End it, or the browser would bring it for ever.
-		s.spent, s.ended = id, true
+		s.base.ID, s.ended = id, true
 		m.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User})
-		ctx := &deadline{parent: s.x.Context, detached: true, at: time.Now().Add(commitTimeout)}
+		ctx := &deadline{parent: s.x.Context, detached: true, at: now.Add(commitTimeout)}
 		defer ctx.end()
-		if _, err := m.carrier.End(ctx, id, clock().Add(tombstoneLife)); err != nil {
+		if _, err := m.carrier.End(ctx, id, micros(now).Add(tombstoneLife)); err != nil {
 			m.storeError(id, "end", err)
 		}
 		return
 	}
-	s.base, s.head, s.live = rec, h, true
+	s.take(rec, h)
 }
 
 // lookup returns the entry of that name as it now is, pending changes included.
 func (s *Session) lookup(name string, now int64) entry {
-	for i := range s.view {
-		if s.view[i].name == name {
-			return s.view[i].at(now)
+	for _, e := range s.viewed() {
+		if e.name == name {
+			return e.at(now)
 		}
 	}
 	if s.drop {
 		return entry{name: name}
 	}
-	return findEntry(s.head.entries, name).at(now)
+	return findEntry(s.entries(), name).at(now)
 }
 
 // apply runs one op and keeps what it gives in the view.

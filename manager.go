@@ -86,7 +86,9 @@ func handleOf(id ID) string {
 }
 
 // clock is the time in the precision that stores keep.
-func clock() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func clock() time.Time { return micros(time.Now()) }
+
+func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 type exchangeKey struct{}
 

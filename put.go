@@ -61,8 +61,9 @@ func (m *Manager) applied(ctx context.Context, c *commitment) bool {
 // committed takes the stored record as the new base.
 func (s *Session) committed(c *commitment) {
 	m, ctx, identity := s.x.m, &c.ctx, s.identity
-	s.base, s.live, s.ended = c.rec, true, false
-	s.head, _ = openData(c.rec.Data) // encodeData made it
+	h, _ := cutHeader(c.rec.Data) // encodeData made it
+	s.take(c.rec, h)
+	s.ended = false
 	if c.sid != "" {
 		s.x.out.sid, s.x.out.marker = c.sid, c.marker
 	}
@@ -135,8 +136,8 @@ func (m *Manager) endOldest(ctx context.Context, user string) {
 // idle is the idle time of the session as it stands.
 func (s *Session) idleTime() time.Duration {
 	switch cfg := &s.x.m.cfg; {
-	case s.head.remember != 0:
-		return s.head.remember
+	case s.remembered != 0:
+		return time.Duration(s.remembered) * time.Second
 	case s.base.User != "":
 		return cfg.Idle
 	default:
@@ -147,7 +148,7 @@ func (s *Session) idleTime() time.Duration {
 // touchIfDue is the automatic touch: it costs a call once per tenth of the idle
 // time, and its failure never changes the answer.
 func (s *Session) touchIfDue() {
-	if !s.live || s.readOnly() || s.start.Sub(s.base.Seen) < s.idleTime()/10 {
+	if !s.live || s.x.began.Sub(s.base.Seen) < s.idleTime()/10 || s.readOnly() {
 		return
 	}
 	id := s.base.ID

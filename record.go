@@ -47,37 +47,37 @@ type header struct {
 // openData checks the structure of a record's data and returns its header.
 // It reads lengths only, so its cost grows with the entries, not their size.
 func openData(data []byte) (header, error) {
-	var h header
-	if len(data) == 0 || data[0] != recordVersion || len(data) > maxRecord {
-		return h, errDamaged
-	}
-	rest := data[1:]
-	remember, n := binary.Uvarint(rest)
-	if n <= 0 || remember > uint64(maxCookieAge/time.Second) {
-		return h, errDamaged
-	}
-	device, rest, ok := cutBytes(rest[n:])
+	h, ok := cutHeader(data)
 	if !ok {
 		return h, errDamaged
 	}
-	address, rest, ok := cutBytes(rest)
-	if !ok {
-		return h, errDamaged
-	}
-	h.remember = time.Duration(remember) * time.Second
-	h.device, h.address = device, address
-	h.entries = rest
 	count := 0
-	for len(rest) > 0 {
+	for rest := h.entries; len(rest) > 0; count++ {
 		if _, rest, ok = cutEntry(rest); !ok {
 			return h, errDamaged
 		}
-		count++
 	}
 	if count > maxValues {
 		return h, errDamaged
 	}
 	return h, nil
+}
+
+// cutHeader returns the header without a look at the entries.
+func cutHeader(data []byte) (h header, ok bool) {
+	if len(data) == 0 || data[0] != recordVersion || len(data) > maxRecord {
+		return h, false
+	}
+	rest := data[1:]
+	remember, n := binary.Uvarint(rest)
+	if n <= 0 || remember > uint64(maxCookieAge/time.Second) {
+		return h, false
+	}
+	h.remember = time.Duration(remember) * time.Second
+	if h.device, rest, ok = cutBytes(rest[n:]); ok {
+		h.address, h.entries, ok = cutBytes(rest)
+	}
+	return h, ok
 }
 
 // cutBytes reads a length and as many bytes.

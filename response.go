@@ -25,14 +25,14 @@ const (
 type response struct {
 	state    atomic.Uint32
 	replaced bool // what the handler still writes is refused
+	forget   bool // the browser is to clear what pages kept
 
 	// The Set-Cookie lines of the session and its marker; empty = none.
 	sid, marker string
-	forget      bool // the browser is to clear what pages kept
 
 	// Header values live here: a slice shared between responses could be
 	// edited by one of them (G12).
-	vary, cacheControl, clearSiteData [1]string
+	vary, cacheControl [1]string
 }
 
 func (x *exchange) phase() uint32 { return x.out.state.Load() }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -25,43 +24,78 @@ import (
 type Session struct {
 	x *exchange
 	latch
-	stuck atomic.Bool // a call did not get the latch
-
-	start time.Time // of the request
-	began time.Time // what a login records: start, or just after a revocation by this request
-	err   error
-	quiet bool // err is the client's absence: no event, no 503
+	err    error
+	stream *stream // see Ended
 
 	// What the cookie and the store said.
-	looked   bool // at the cookie; nothing below is known before
-	noCookie bool // the request had no session cookie at all
-	marked   bool // but had its marker
-	held     bool // and came from another site
-	loading  deadline
-	base     Record // as loaded or last committed, if live
-	head     header
-	live     bool
-	ended    bool // by a tombstone or during this request: only a login goes on
-	spent    ID   // the id of an ended or expired cookie
+	loading deadline
+	base    Record // as loaded or last committed if live, else at most the ID of what was
+
+	remembered uint32 // what the header of base says of Remember, in seconds
+	entriesAt  uint32 // where the entries begin in base.Data
+	looked     bool   // at the cookie; the others are not known before
+	noCookie   bool   // the request had no session cookie at all
+	marked     bool   // but had its marker
+	held       bool   // and came from another site
+	live       bool
+	ended      bool // by a tombstone or during this request: only a login goes on
+	quiet      bool // err is the client's absence: no event, no 503
 
 	// What is to be committed.
+	left     bool // the cookie is to be cleared
+	drop     bool // the values of base do not count
+	identity identity
+	*changes // nil until there is one
+}
+
+// The changes of a session that wait for the commit, and its room to work in.
+// Most requests change nothing and so have none.
+type changes struct {
 	leaving  ID // by Logout
 	leaver   string
-	left     bool // the cookie is to be cleared
-	identity identity
+	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
 	remember time.Duration // of Remember
 	asked    time.Duration // the same, for a login after a commit
-	drop     bool          // the values of base do not count
 	ops      []op
 	applied  int     // how many of ops view holds
 	view     []entry // the names that ops changed, as they then are
 
-	// Room for the usual few changes.
+	// Room for the usual few changes and for the first commit.
 	opsRoom  [1]op
 	viewRoom [2]entry
+	commit   commitment
+}
 
-	stream *stream // see Ended
+// edit returns the session's changes, for one to be added.
+func (s *Session) edit() *changes {
+	if s.changes == nil {
+		s.changes = new(changes)
+	}
+	return s.changes
+}
+
+// viewed returns the names that pending changes concern, as they then are.
+func (s *Session) viewed() []entry {
+	if s.changes == nil {
+		return nil
+	}
+	return s.view
+}
+
+// entries returns the stored values.
+func (s *Session) entries() []byte {
+	if !s.live {
+		return nil
+	}
+	return s.base.Data[s.entriesAt:]
+}
+
+// take makes a record the base. Its header is h.
+func (s *Session) take(rec Record, h header) {
+	s.base, s.live = rec, true
+	s.remembered = uint32(h.remember / time.Second)
+	s.entriesAt = uint32(len(rec.Data) - len(h.entries))
 }
 
 // Format prints that this is a session and nothing of it, whatever the verb:
@@ -75,7 +109,7 @@ type op struct {
 }
 
 // An identity is what a commit does to the token.
-type identity int
+type identity uint8
 
 const (
 	keepToken identity = iota
@@ -105,7 +139,6 @@ var errStuck = errors.New("coatcheck: session used by the function given to Upda
 
 func (s *Session) lock() bool {
 	if !s.latch.lock() {
-		s.stuck.Store(true)
 		return false
 	}
 	if s.stuck.Load() && s.err == nil {
@@ -135,10 +168,7 @@ func (s *Session) fail(err error) {
 }
 
 func (s *Session) handle() string {
-	if s.live {
-		return s.base.ID.Handle()
-	}
-	return handleOf(s.spent)
+	return handleOf(s.base.ID)
 }
 
 // refuse ends the request with an error of its own.
@@ -169,7 +199,11 @@ func (s *Session) mayChange(newToken bool) bool {
 	case s.ended && !newToken && s.identity != logIn:
 		s.fail(ErrEnded)
 	}
-	return s.err == nil
+	if s.err != nil {
+		return false
+	}
+	s.edit()
+	return true
 }
 
 // orEnded is ErrEnded where that is the better answer than err.
@@ -234,9 +268,18 @@ func (s *Session) AuthTime() time.Time {
 	case s.currentUser() == "":
 		return time.Time{}
 	case s.identity >= authenticateAgain:
-		return s.began
+		return s.loginTime()
 	}
 	return s.base.Began
+}
+
+// loginTime is what a login records: the start of the request, or just after a
+// revocation that the request made.
+func (s *Session) loginTime() time.Time {
+	if s.changes != nil && !s.changes.began.IsZero() {
+		return s.changes.began
+	}
+	return micros(s.x.began)
 }
 
 // Handle returns the session's public name for logs and lists, or "" where
@@ -263,18 +306,18 @@ func (s *Session) Keys() []string {
 	now := time.Now().UnixMilli()
 	var names []string
 	if !s.drop {
-		for rest := s.head.entries; len(rest) > 0; {
+		for rest := s.entries(); len(rest) > 0; {
 			e, tail, ok := cutEntry(rest)
 			if !ok {
 				break
 			}
 			rest = tail
-			if !named(s.view, e.name) && (e.expires == 0 || e.expires > now) {
+			if !named(s.viewed(), e.name) && (e.expires == 0 || e.expires > now) {
 				names = append(names, string(e.name))
 			}
 		}
 	}
-	for _, e := range s.view {
+	for _, e := range s.viewed() {
 		if e.at(now).raw != nil {
 			names = append(names, e.name)
 		}
@@ -404,13 +447,14 @@ func (s *Session) Logout() {
 		s.fail(ErrHeldBack)
 		return
 	}
-	switch {
+	switch c := s.edit(); {
 	case s.live:
-		s.leaving, s.leaver = s.base.ID, s.base.User
-	case s.leaving.IsZero(): // else this is the second time
-		s.leaving = s.spent
+		c.leaving, c.leaver = s.base.ID, s.base.User
+		s.base = Record{}
+	case c.leaving.IsZero(): // else this is the second time
+		c.leaving = s.base.ID
 	}
-	s.live, s.head, s.left = false, header{}, true
+	s.live, s.left = false, true
 	s.identity, s.remember, s.asked = keepToken, 0, 0
 	s.discard()
 	if s.x.phase() != open {
@@ -496,14 +540,13 @@ func (s *Session) confirm(ctx context.Context) error {
 
 // revoked takes note of a revocation that this request asked for, of sessions
 // or, at a time, of a user.
-
 func (s *Session) revoked(user string, at time.Time, ended []ID) {
 	if !s.lock() {
 		return
 	}
 	defer s.unlock()
-	if !at.Before(s.began) {
-		s.began = at.Add(time.Microsecond)
+	if !at.Before(s.loginTime()) {
+		s.edit().began = at.Add(time.Microsecond)
 	}
 	if s.live && (slices.Contains(ended, s.base.ID) || s.x.m.carrier.inCookie() && s.base.User == user) {
 		s.gone()
@@ -512,10 +555,11 @@ func (s *Session) revoked(user string, at time.Time, ended []ID) {
 
 // gone takes note that the session has ended. Nothing sets its cookie any more.
 func (s *Session) gone() {
-	s.spent = s.base.ID
 	s.live, s.ended = false, true
-	s.base, s.head = Record{}, header{}
-	s.view, s.applied = nil, 0 // what the ops made of the values that are gone
+	s.base = Record{ID: s.base.ID}
+	if s.changes != nil {
+		s.view, s.applied = nil, 0 // what the ops made of the values that are gone
+	}
 	s.x.out.sid, s.x.out.marker = "", ""
-	s.x.m.streams.end(s.spent)
+	s.x.m.streams.end(s.base.ID)
 }
