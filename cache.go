@@ -1,6 +1,7 @@
 package coatcheck
 
 import (
+	"net/http"
 	"strings"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -27,12 +28,14 @@ func (s *Session) putHeaders() {
 		}
 	}
 	set := out.sid != ""
-	if set {
+	switch {
+	case !set:
+	case out.marker != "" && len(h["Set-Cookie"]) == 0:
 		// The session cookie last: of several cookies that one answer clears,
 		// some versions of curl drop only the last.
-		if out.marker != "" {
-			cookie.Put(h, out.marker)
-		}
+		h["Set-Cookie"] = []string{out.marker, out.sid}
+	default:
+		cookie.Put(h, out.marker)
 		cookie.Put(h, out.sid)
 	}
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
@@ -41,13 +44,20 @@ func (s *Session) putHeaders() {
 	if set || s.looked && !private(h["Cache-Control"]) {
 		out.cacheControl[0] = "no-store"
 		h["Cache-Control"] = out.cacheControl[:]
-		delete(h, "Expires")
-		delete(h, "Pragma")
+		remove(h, "Expires")
+		remove(h, "Pragma")
 	}
 	if set || s.looked {
 		for _, name := range sharedCacheHeaders {
-			delete(h, name)
+			remove(h, name)
 		}
+	}
+}
+
+// remove deletes a header that is seldom there: to look costs less.
+func remove(h http.Header, name string) {
+	if _, ok := h[name]; ok {
+		delete(h, name)
 	}
 }
 

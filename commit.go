@@ -382,6 +382,8 @@ func (s *Session) opensPage() bool {
 func (s *Session) fill(c *commitment, now time.Time) error {
 	cfg := &s.x.m.cfg
 	var h header
+	var device [maxDevice]byte
+	var address [len("0000:0000:0000:0000:0000:0000:0000:0000")]byte
 	if s.live {
 		c.rec = s.base
 		h, _ = cutHeader(c.rec.Data) // openData checked it
@@ -395,8 +397,8 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 	case logIn:
 		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.loginTime(), now
 		h.remember = 0
-		h.device = appendDevice(nil, s.x.r.UserAgent())
-		h.address = appendAddress(nil, s.x.r, cfg.ProxyHops)
+		h.device = appendDevice(device[:0], s.x.r.UserAgent())
+		h.address = appendAddress(address[:0], s.x.r, cfg.ProxyHops)
 	case authenticateAgain:
 		c.rec.Began = s.loginTime()
 	}

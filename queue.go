@@ -2,7 +2,6 @@ package coatcheck
 
 import (
 	"context"
-	"slices"
 	"sync"
 )
 
@@ -10,14 +9,26 @@ import (
 // another, and hands each the record that the one before it stored: so only
 // another process can make a commit conflict (G1).
 type queue struct {
-	shards [16]struct {
-		mu    sync.Mutex
-		turns map[ID]*turn
-		// What was stored last, for requests that had loaded before and come
-		// when nobody is in the queue any more.
-		recent [8]Record
-		oldest int
+	shards [16]queueShard
+}
+
+type queueShard struct {
+	mu    sync.Mutex
+	turns map[ID]*turn
+	// What was stored last, for requests that had loaded before and come when
+	// nobody is in the queue any more.
+	recent [8]Record
+	oldest int
+}
+
+// last returns where the record of that id is kept, or nil.
+func (s *queueShard) last(id *ID) *Record {
+	for i := range s.recent {
+		if s.recent[i].ID == *id {
+			return &s.recent[i]
+		}
 	}
+	return nil
 }
 
 // A turn is the queue of one id. It exists while somebody holds or awaits it.
@@ -41,8 +52,8 @@ func (q *queue) take(ctx context.Context, id ID) (t *turn, waited bool, err erro
 		}
 		t = turns.Get().(*turn)
 		t.refs = 1
-		if i := slices.IndexFunc(shard.recent[:], func(r Record) bool { return r.ID == id }); i >= 0 {
-			t.last = shard.recent[i]
+		if last := shard.last(&id); last != nil {
+			t.last = *last
 		}
 		shard.turns[id] = t
 		shard.mu.Unlock()
@@ -73,12 +84,12 @@ func (q *queue) leave(id ID, t *turn, holder bool) {
 	if t.refs == 0 {
 		delete(shard.turns, id)
 		if t.last.Version != 0 {
-			i := slices.IndexFunc(shard.recent[:], func(r Record) bool { return r.ID == id })
-			if i < 0 {
-				i = shard.oldest
+			last := shard.last(&id)
+			if last == nil {
+				last = &shard.recent[shard.oldest]
 				shard.oldest = (shard.oldest + 1) % len(shard.recent)
 			}
-			shard.recent[i] = t.last
+			*last = t.last
 		}
 		// Not the channel: it may hold what was meant for a waiter that had just
 		// given up, and cannot be used outside a synctest bubble that made it.

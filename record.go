@@ -53,9 +53,11 @@ func openData(data []byte) (header, error) {
 	}
 	count := 0
 	for rest := h.entries; len(rest) > 0; count++ {
-		if _, rest, ok = cutEntry(rest); !ok {
+		at := entryAt(rest)
+		if at.end == 0 {
 			return h, errDamaged
 		}
+		rest = rest[at.end:]
 	}
 	if count > maxValues {
 		return h, errDamaged
@@ -82,13 +84,6 @@ func cutHeader(data []byte) (h header, ok bool) {
 
 // cutBytes reads a length and as many bytes.
 func cutBytes(b []byte) (field, rest []byte, ok bool) {
-	// Nearly every length is below 128: one byte.
-	if len(b) > 0 && b[0] < 0x80 {
-		if size := int(b[0]); size < len(b) {
-			return b[1 : 1+size], b[1+size:], true
-		}
-		return nil, nil, false
-	}
 	size, n := binary.Uvarint(b)
 	if n <= 0 || size > uint64(len(b)-n) {
 		return nil, nil, false
@@ -97,47 +92,59 @@ func cutBytes(b []byte) (field, rest []byte, ok bool) {
 	return b[n:end], b[end:], true
 }
 
-// A rawEntry is an entry that still lies in the record's bytes.
-type rawEntry struct {
-	name, raw, whole []byte
-	expires          int64
+// An extent tells where in the bytes that begin with an entry its parts lie: the
+// name at [name:expires], the expiry from there on, the value at [raw:end]. An
+// end of 0 says that there is no entry.
+type extent struct{ name, expires, raw, end int }
+
+// entryAt measures the entry at the beginning of b: name, expiry, value.
+func entryAt(b []byte) extent {
+	// Nearly every entry has lengths of one byte and no expiry.
+	if len(b) > 0 && b[0] < 0x80 {
+		expires := 1 + int(b[0])
+		if raw := expires + 2; raw <= len(b) && b[expires] == 0 && b[expires+1] < 0x80 {
+			if end := raw + int(b[expires+1]); end <= len(b) {
+				return extent{1, expires, raw, end}
+			}
+		}
+	}
+	name, rest, ok := cutBytes(b)
+	if !ok {
+		return extent{}
+	}
+	expires := len(b) - len(rest)
+	at, n := binary.Uvarint(rest)
+	if n <= 0 || at > 1<<62 {
+		return extent{}
+	}
+	raw, rest, ok := cutBytes(rest[n:])
+	if !ok {
+		return extent{}
+	}
+	end := len(b) - len(rest)
+	return extent{expires - len(name), expires, end - len(raw), end}
 }
 
-func (e rawEntry) entry(name string) entry {
-	return entry{name: name, raw: e.raw, expires: e.expires}
-}
-
-// cutEntry reads one entry: name, expiry, value.
-func cutEntry(b []byte) (e rawEntry, rest []byte, ok bool) {
-	var n int
-	var expires uint64
-	if e.name, rest, ok = cutBytes(b); !ok {
-		return e, nil, false
+// expiryAt reads the expiry of an entry, in Unix milliseconds.
+func expiryAt(b []byte, at extent) int64 {
+	if b[at.expires] == 0 {
+		return 0
 	}
-	if len(rest) > 0 && rest[0] == 0 {
-		n = 1
-	} else if expires, n = binary.Uvarint(rest); n <= 0 || expires > 1<<62 {
-		return e, nil, false
-	}
-	if e.raw, rest, ok = cutBytes(rest[n:]); !ok {
-		return e, nil, false
-	}
-	e.expires = int64(expires)
-	e.whole = b[:len(b)-len(rest)]
-	return e, rest, true
+	expires, _ := binary.Uvarint(b[at.expires:])
+	return int64(expires)
 }
 
 // findEntry returns the entry of that name, absent if there is none.
 func findEntry(entries []byte, name string) entry {
 	for len(entries) > 0 {
-		e, rest, ok := cutEntry(entries)
-		if !ok {
+		at := entryAt(entries)
+		if at.end == 0 {
 			break
 		}
-		if string(e.name) == name {
-			return e.entry(name)
+		if string(entries[at.name:at.expires]) == name {
+			return entry{name: name, raw: entries[at.raw:at.end], expires: expiryAt(entries, at)}
 		}
-		entries = rest
+		entries = entries[at.end:]
 	}
 	return entry{name: name}
 }
@@ -166,18 +173,22 @@ func encodeData(h header, changed []entry, now int64) (data []byte, count int) {
 	data = append(data, h.device...)
 	data = binary.AppendUvarint(data, uint64(len(h.address)))
 	data = append(data, h.address...)
-	for rest := h.entries; len(rest) > 0; {
-		e, tail, ok := cutEntry(rest)
-		if !ok {
+	kept := 0 // where the entries begin that are to be copied next
+	for from := 0; from < len(h.entries); {
+		rest := h.entries[from:]
+		at := entryAt(rest)
+		if at.end == 0 {
 			break // openData checked it
 		}
-		rest = tail
-		if e.expires != 0 && e.expires <= now || named(changed, e.name) {
-			continue
+		if expires := expiryAt(rest, at); expires != 0 && expires <= now || named(changed, rest[at.name:at.expires]) {
+			data = append(data, h.entries[kept:from]...)
+			kept = from + at.end
+		} else {
+			count++
 		}
-		data = append(data, e.whole...)
-		count++
+		from += at.end
 	}
+	data = append(data, h.entries[kept:]...)
 	for _, e := range changed {
 		if e = e.at(now); e.raw != nil {
 			data = appendEntry(data, e)

@@ -14,12 +14,12 @@ func entriesOf(t testing.TB, data []byte) []entry {
 	t.Helper()
 	var list []entry
 	for len(data) > 0 {
-		e, rest, ok := cutEntry(data)
-		if !ok || len(rest) >= len(data) {
-			t.Fatalf("openData accepted what cutEntry does not read: %q", data)
+		at := entryAt(data)
+		if at.end <= 0 || at.end > len(data) {
+			t.Fatalf("openData accepted what entryAt does not read: %q", data)
 		}
-		list = append(list, e.entry(string(e.name)))
-		data = rest
+		list = append(list, entry{string(data[at.name:at.expires]), data[at.raw:at.end], expiryAt(data, at)})
+		data = data[at.end:]
 	}
 	return list
 }

@@ -307,14 +307,15 @@ func (s *Session) Keys() []string {
 	var names []string
 	if !s.drop {
 		for rest := s.entries(); len(rest) > 0; {
-			e, tail, ok := cutEntry(rest)
-			if !ok {
+			at := entryAt(rest)
+			if at.end == 0 {
 				break
 			}
-			rest = tail
-			if !named(s.viewed(), e.name) && (e.expires == 0 || e.expires > now) {
-				names = append(names, string(e.name))
+			name, expires := rest[at.name:at.expires], expiryAt(rest, at)
+			if !named(s.viewed(), name) && (expires == 0 || expires > now) {
+				names = append(names, string(name))
 			}
+			rest = rest[at.end:]
 		}
 	}
 	for _, e := range s.viewed() {

@@ -29,6 +29,8 @@ const (
 	idLabel      = "coatcheck/session-id/v1\x00"
 )
 
+var tokenEncoding = base64.RawURLEncoding.Strict()
+
 // Why a cookie was refused; reasons of EventRefused.
 var (
 	errMalformed = errors.New("malformed")
@@ -86,7 +88,7 @@ func (t *tokens) open(value string) (ticket, error) {
 	var text [tokenText]byte
 	var token [tokenSize]byte
 	copy(text[:], value)
-	n, err := base64.RawURLEncoding.Strict().Decode(token[:], text[:])
+	n, err := tokenEncoding.Decode(token[:], text[:])
 	if err != nil || n != tokenSize || token[0] != tokenVersion {
 		return ticket{}, errMalformed
 	}
@@ -121,7 +123,7 @@ func (t *tokens) seal(rec *Record, fresh bool) (string, error) {
 	key.sum(token[:tokenHead], (*[tokenMAC]byte)(token[tokenHead:]))
 	rec.ID = tokenID(token[5:tokenHead])
 	var text [tokenText]byte
-	base64.RawURLEncoding.Encode(text[:], token[:])
+	tokenEncoding.Encode(text[:], token[:])
 	return string(text[:]), nil
 }
 
