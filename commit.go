@@ -175,8 +175,8 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 		err = s.rebase(turn.last)
 	}
 	for try := 0; err == nil; try++ {
-		if over(s.base, c.now) { // unless another request has moved the idle end
-			if err = s.reload(&c.ctx, 0); err == nil && over(s.base, c.now) {
+		if over(&s.base, c.now) { // unless another request has moved the idle end
+			if err = s.reload(&c.ctx, 0); err == nil && over(&s.base, c.now) {
 				err = ErrNotFound
 			}
 			if err != nil {
@@ -239,7 +239,7 @@ func (s *Session) rebase(rec Record) error {
 	if err != nil {
 		return ErrEnded
 	}
-	s.take(rec, h)
+	s.take(&rec, h)
 	s.view, s.applied = s.view[:0], 0
 	return nil
 }

@@ -63,7 +63,7 @@ func (s *Session) loadTicket(t ticket) {
 	rec, err := m.carrier.load(&s.loading, t)
 	switch {
 	case err == nil:
-		s.loaded(t.id, rec, now.Add(time.Since(now)))
+		s.loaded(t.id, &rec, now.Add(time.Since(now)))
 	case errors.Is(err, ErrNotFound):
 		m.event(Event{Kind: Expired, Handle: t.id.Handle(), Reason: "unknown session"}) // forgotten since
 	case errors.Is(err, ErrEnded):
@@ -88,7 +88,7 @@ func standing(err error, now time.Time) bool {
 }
 
 // loaded takes a live record.
-func (s *Session) loaded(id ID, rec Record, now time.Time) {
+func (s *Session) loaded(id ID, rec *Record, now time.Time) {
 	m := s.x.m
 	if over(rec, now) {
 		// Over before the request began it is absent, otherwise it has ended.

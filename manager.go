@@ -162,7 +162,7 @@ func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
 		return nil, fmt.Errorf("coatcheck: list sessions: %w", err)
 	}
 	now := clock()
-	records = slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return over(r, now) })
+	records = slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return over(&r, now) })
 	slices.SortFunc(records, func(a, b Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), bytes.Compare(b.ID[:], a.ID[:]))
 	})
@@ -170,7 +170,7 @@ func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
 }
 
 // over reports whether a record's time had run out at t.
-func over(r Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
+func over(r *Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
 
 // Revoke ends the session of user that has this handle and reports whether
 // there was one. A handle of another user's session finds nothing. The end is

@@ -62,7 +62,7 @@ func (m *Manager) applied(ctx context.Context, c *commitment) bool {
 func (s *Session) committed(c *commitment) {
 	m, ctx, identity := s.x.m, &c.ctx, s.identity
 	h, _ := cutHeader(c.rec.Data) // encodeData made it
-	s.take(c.rec, h)
+	s.take(&c.rec, h)
 	s.ended = false
 	if c.sid != "" {
 		s.x.out.sid, s.x.out.marker = c.sid, c.marker
@@ -170,9 +170,9 @@ func (s *Session) touch(now time.Time) error {
 	}
 	ctx := &deadline{parent: s.x.Context, detached: true, at: now.Add(commitTimeout)}
 	defer ctx.end()
-	if over(s.base, now) { // unless another request has moved the idle end
+	if over(&s.base, now) { // unless another request has moved the idle end
 		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
-		if err == nil && over(rec, now) || errors.Is(err, errors.ErrUnsupported) {
+		if err == nil && over(&rec, now) || errors.Is(err, errors.ErrUnsupported) {
 			err = ErrNotFound
 		}
 		if err != nil {

@@ -92,8 +92,8 @@ func (s *Session) entries() []byte {
 }
 
 // take makes a record the base. Its header is h.
-func (s *Session) take(rec Record, h header) {
-	s.base, s.live = rec, true
+func (s *Session) take(rec *Record, h header) {
+	s.base, s.live = *rec, true
 	s.remembered = uint32(h.remember / time.Second)
 	s.entriesAt = uint32(len(rec.Data) - len(h.entries))
 }

@@ -52,7 +52,7 @@ func (m *Manager) poll(ctx context.Context) {
 		case err != nil:
 			m.storeError(id, "watch", err)
 			return // the store is away; the next round asks again
-		case over(rec, clock()):
+		case over(&rec, clock()):
 			m.streams.end(id)
 		}
 	}
