@@ -40,6 +40,15 @@ func Page(r *Results) (map[string][]byte, error) {
 			}
 			return fmt.Sprintf("![%s](performance/%s)", c.title, name)
 		},
+		"budgets": func() string { return strings.TrimSuffix(r.budgetTable(), "\n") },
+		"parts": func() string {
+			sum := 0.0
+			for _, name := range r.Names("Parts/") {
+				ns, _ := r.Value(name, "ns/op")
+				sum += ns
+			}
+			return number(sum)
+		},
 		"header": func(key string) string { return r.Header[key] },
 		"lines":  func(key string) []string { return strings.Split(r.Header[key], "; ") },
 		"value":  func(name, unit string, scale float64) string { return orDash(r.cell(name, unit, scale)) },

@@ -124,6 +124,18 @@ func (r *Results) tables() map[string]table {
 			{"first write, the same", "first-write-slog"},
 			{"login, the same", "login-slog"},
 		}, func(c, k string) string { return r.cost("Request/" + c + "/" + k) }},
+		"parts": {"part", []string{"ns"}, []row{
+			{"read the clock: twice the time, twice a difference", "clock"},
+			{"allocate what a request keeps, 512 bytes", "object"},
+			{"copy the request, for its context", "request"},
+			{"find the cookie", "scan"},
+			{"decode its base64", "base64"},
+			{"check the MAC of the token (G8)", "mac"},
+			{"hash it into the id (G9)", "hash"},
+			{"load the record from memory", "store"},
+			{"allocate the value", "value"},
+			{"two headers for caches (G12)", "headers"},
+		}, func(_, k string) string { return r.cell("Parts/"+k, "ns/op", 1) }},
 		"cookie": {"", []string{"floor", "coatcheck", "securecookie", "encryptcookie"}, []row{
 			{"sign 64 bytes", "sign-64"}, {"sign 1 KiB", "sign-1024"},
 			{"verify 64 bytes", "verify-64"}, {"verify 1 KiB", "verify-1024"},

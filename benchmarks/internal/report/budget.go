@@ -1,0 +1,160 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A budget is a bound that was set before anything was measured, on a machine
+// of 2 cores of which the page does not know how it compares with this one.
+type budget struct {
+	what  string
+	unit  string // behind the limit and the value
+	scale float64
+	limit float64
+	least bool // the limit is the least, not the most
+	// name is the row and metric its unit; over, if any, the row that it is
+	// divided by: a ratio means the same on every machine.
+	name, metric, over string
+	why                string // shown where the limit is missed
+}
+
+// Why some limits are missed, in words that stay true whatever the figures are.
+const (
+	whyParts = "see what a read consists of, below"
+	whyCores = "both cores collect what the requests leave, beside serving them"
+	whyLoad  = "the load generator has the same cores; see the processor time in parentheses"
+	whyTime  = "a figure of this machine, not a ratio"
+)
+
+func budgets() []budget {
+	list := []budget{
+		inProcess("wrapped, session untouched", "untouched", 350),
+		inProcess("no cookie, session untouched", "no-cookie", 350),
+		inProcess("read one value", "read", 900),
+		inProcess("read-modify-write a counter", "count", 2200),
+		inProcess("first write, new session", "first-write", 3500),
+		inProcess("login", "login", 4000),
+		inProcess("read, 4 KiB session", "read-4KiB", 950),
+		inProcess("read, all cores at once", "read-parallel", 700),
+	}
+	list[len(list)-1].why = whyCores
+	most := func(what, unit string, scale, limit float64, name, metric, over, why string) {
+		list = append(list, budget{what: what, unit: unit, scale: scale, limit: limit, name: name, metric: metric, over: over, why: why})
+	}
+	most("memory of a session, user index included", "bytes", 1, 380, "Memory/coatcheck", "B/session", "", "")
+	most("heap objects of a session", "", 1, 0.1, "Memory/coatcheck", "objects/session", "", "")
+	most("a full cycle of the garbage collector", "ms", 1, 15, "Memory/coatcheck", "ms/GC", "", whyTime)
+	most("list one user's sessions", "µs", 1e-3, 20, "List/coatcheck", "ns/op", "", whyTime)
+	most("read among a million sessions, over that among a thousand", "×", 1, 2, "GrowHeld/coatcheck/read-1000000", "ns/op", "GrowHeld/coatcheck/read-1000",
+		"memory that is in no cache: the floor grows as well, see the chart")
+	for _, c := range []struct {
+		op    string
+		small float64
+		large float64
+	}{{"sign", 700, 3000}, {"verify", 700, 2500}} {
+		most(c.op+" 64 bytes", "ns", 1, c.small, "Cookie/coatcheck/"+c.op+"-64", "ns/op", "", whyTime)
+		most(c.op+" 1 KiB", "ns", 1, c.large, "Cookie/coatcheck/"+c.op+"-1024", "ns/op", "", whyTime)
+	}
+	for _, op := range []string{"encrypt-64", "encrypt-1024", "decrypt-64", "decrypt-1024"} {
+		for _, peer := range []string{"encryptcookie", "securecookie"} {
+			most(strings.Replace(op, "-", " ", 1)+" bytes, over "+peer, "×", 1, 1, "Cookie/coatcheck/"+op, "ns/op", "Cookie/"+peer+"/"+op, "")
+		}
+	}
+	for _, t := range []struct {
+		what, row string
+		trips     float64
+	}{
+		{"Redis, read: round trips", "Redis/coatcheck/read", 1}, {"Redis, read with the client cache: round trips", "Redis/coatcheck/read-cached", 0},
+		{"Redis, counter: round trips", "Redis/coatcheck/count", 2}, {"Redis, read with an idle timeout: round trips", "Redis/coatcheck/touch", 1},
+		{"Redis, login: round trips", "Redis/coatcheck/login", 2}, {"Redis, session untouched: round trips", "Redis/coatcheck/untouched", 0},
+		{"PostgreSQL, read: round trips", "Postgres/coatcheck/read", 1}, {"PostgreSQL, counter: round trips", "Postgres/coatcheck/count", 2},
+	} {
+		most(t.what, "", 1, t.trips, t.row, "trips/op", "", "")
+	}
+	most("Redis, read with the client cache", "µs", 1e-3, 3, "Redis/coatcheck/read-cached", "ns/op", "", whyTime)
+	for _, s := range []struct {
+		what, store, op string
+		limit           float64
+	}{
+		{"Redis, read, 32 at once, over the raw client", "Redis", "read-parallel", 1.3},
+		{"Redis, counter, 32 at once, over the raw client", "Redis", "count-parallel", 1.5},
+		{"PostgreSQL, read, 32 at once, over the raw client", "Postgres", "read-parallel", 1.5},
+		{"PostgreSQL, counter, 32 at once, over the raw client", "Postgres", "count-parallel", 1.4},
+		{"SQLite, read, over the raw driver", "SQLite", "read", 1.5},
+	} {
+		most(s.what, "×", 1, s.limit, s.store+"/coatcheck/"+s.op, "ns/op", s.store+"/raw/"+s.op, "what coatcheck does beside the store is a larger part of a faster one")
+	}
+	most("SQLite, 64 writers, each commit durable", "µs", 1e-3, 50, "SQLite/coatcheck/count-durable-64", "ns/op", "", "a wait for the disk of this machine, shared by all who wait")
+	for _, h := range []struct {
+		what, page, over string
+		limit            float64
+	}{
+		{"HTTP, `/profile`, memory: requests a second, over bare", "profile", "bare/profile", 0.92},
+		{"HTTP, `/cart`, memory: the same", "cart", "bare/cart", 0.90},
+		{"HTTP, `/profile`, Redis: the same, over scs", "redis-profile", "scs/redis-profile", 2.5},
+		{"HTTP, `/cart`, Redis: the same, over scs", "redis-cart", "scs/redis-cart", 2},
+	} {
+		list = append(list, budget{what: h.what, unit: "×", scale: 1, limit: h.limit, least: true,
+			name: "HTTP/coatcheck/" + h.page, metric: "req/s", over: "HTTP/" + h.over, why: whyLoad})
+	}
+	for _, kept := range []string{"memory", "redis", "postgres", "sqlite"} {
+		list = append(list, budget{what: "increments left of 3,200, " + kept, scale: 1, limit: 3200, least: true,
+			name: "Lost/coatcheck/" + kept, metric: "kept"})
+	}
+	return list
+}
+
+func inProcess(what, op string, limit float64) budget {
+	return budget{what: what, unit: "ns", scale: 1, limit: limit, name: "Request/coatcheck/" + op, metric: "ns/op", why: whyParts}
+}
+
+// value returns what was measured, in the unit of the limit.
+func (b budget) value(r *Results) (float64, bool) {
+	v, ok := r.Value(b.name, b.metric)
+	if b.over != "" && ok {
+		var base float64
+		base, ok = r.Value(b.over, b.metric)
+		v /= base
+	}
+	return v * b.scale, ok
+}
+
+// met compares as exactly as the page prints.
+func (b budget) met(v float64) bool {
+	if b.least {
+		return v >= b.limit
+	}
+	return v <= b.limit
+}
+
+// budgetTable has a row for each budget that was measured.
+func (r *Results) budgetTable() string {
+	var out strings.Builder
+	out.WriteString("| what | budget | measured | |\n| --- | ---: | ---: | --- |\n")
+	for _, b := range budgets() {
+		v, ok := b.value(r)
+		if !ok {
+			continue
+		}
+		sign, verdict := "≤", "met"
+		if b.least {
+			sign = "≥"
+		}
+		if !b.met(v) {
+			verdict = "**missed**"
+			if b.why != "" {
+				verdict += ": " + b.why
+			}
+		}
+		fmt.Fprintf(&out, "| %s | %s %s | %s | %s |\n", b.what, sign, withUnit(b.limit, b.unit), withUnit(v, b.unit), verdict)
+	}
+	return out.String()
+}
+
+func withUnit(v float64, unit string) string {
+	if unit == "×" || unit == "" {
+		return number(v) + unit
+	}
+	return number(v) + " " + unit
+}
