@@ -137,6 +137,36 @@ func TestEndedCloses(t *testing.T) {
 	}
 }
 
+// Who hears that a session has ended finds the event that says why: it was told
+// before (G13).
+func TestEndedAfterItsEvent(t *testing.T) {
+	for name, steps := range map[string]string{"logout": "o", "revoked": "R"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var over <-chan struct{}
+				told := 0
+				l := listen(manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{Events: func(e coatcheck.Event) {
+					if e.Kind == coatcheck.Kind(name) {
+						if told++; isClosed(over) {
+							t.Error("the channel was closed before the event")
+						}
+					}
+				}}))
+				b := newBrowser(l)
+				wants(t, b.do("POST", "/?a"), 200, "")
+				time.Sleep(time.Second)
+				f, channel := l.stream(t, b)
+				over = channel
+				b.do("POST", "/?"+steps)
+				if told != 1 || !isClosed(over) {
+					t.Errorf("%d events, closed: %t; want 1, true", told, isClosed(over))
+				}
+				f.land()
+			})
+		})
+	}
+}
+
 // §7: Ended of a request without a session, or whose session has ended, is
 // closed already.
 func TestEndedWithoutSession(t *testing.T) {

@@ -215,10 +215,10 @@ func (m *Manager) endOne(ctx context.Context, id ID, kind Kind, user string) (ne
 		m.storeError(id, "end", err)
 		return next, fmt.Errorf("coatcheck: end session: %w", err)
 	}
-	m.streams.end(id)
-	if m.cfg.Events != nil {
+	if m.cfg.Events != nil { // before the streams hear of it, so that they can tell why
 		m.event(Event{Kind: kind, Handle: id.Handle(), User: user})
 	}
+	m.streams.end(id)
 	return next, nil
 }
 
@@ -270,14 +270,14 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 		m.storeError(ID{}, "end user", err)
 		return 0, fmt.Errorf("coatcheck: end sessions of user: %w", err)
 	}
-	if s != nil {
-		s.revoked(user, at, ended)
-	}
 	for _, id := range ended {
-		m.streams.end(id)
 		if m.cfg.Events != nil {
 			m.event(Event{Kind: Revoked, Handle: id.Handle(), User: user})
 		}
+		m.streams.end(id)
+	}
+	if s != nil {
+		s.revoked(user, at, ended)
 	}
 	return len(ended), nil
 }
