@@ -89,15 +89,12 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	sessions, err := coatcheck.New(store.Store, keys, coatcheck.Config{Events: coatcheck.LogEvents(log)})
-	if err != nil {
-		return err
-	}
-	site, err := walkthrough.New(sessions, keys)
+	site, err := walkthrough.New(store.Store, keys, coatcheck.Config{Events: coatcheck.LogEvents(log)})
 	if err != nil {
 		return err
 	}
 	server := newServer(accessLog(log, site), log)
+	server.RegisterOnShutdown(site.Close) // its streams would last for hours
 	if o.tls {
 		cert, err := throwAwayCertificate(time.Now())
 		if err != nil {
@@ -116,7 +113,7 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	fmt.Fprintf(io.out, "coatcheck serves on %s\n", urlOf(listener.Addr(), host, o.tls))
 	log.Info("serving", "addr", listener.Addr().String(), "store", stores.Scheme(o.store), "tls", o.tls)
 	if store.Shared {
-		defer watch(ctx, sessions)()
+		defer watch(ctx, site)()
 	}
 	return serveUntil(ctx, server, listener, log)
 }
@@ -126,12 +123,12 @@ const watchEvery = 5 * time.Second
 
 // watch learns of sessions that other processes end, until ctx ends or the
 // returned function is called, which waits until nothing uses the store.
-func watch(ctx context.Context, sessions *coatcheck.Manager) (stop func()) {
+func watch(ctx context.Context, site *walkthrough.Site) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		sessions.Watch(ctx, watchEvery) // what goes wrong with the store is an event
+		site.Watch(ctx, watchEvery) // what goes wrong with the store is an event
 	}()
 	return func() {
 		cancel()

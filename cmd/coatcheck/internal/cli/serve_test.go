@@ -1,9 +1,12 @@
 package cli_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -83,5 +86,37 @@ func TestPortTaken(t *testing.T) {
 	status, out, log := start(t, nothing, "--addr", taken.Addr().String())
 	if status != 1 || out != "" || !strings.Contains(log, "coatcheck serve: listen tcp") {
 		t.Errorf("got status %d, %q, %q; want 1 and the reason", status, out, log)
+	}
+}
+
+// A stream of events would last as long as its session: a signal ends it, and
+// the server stops without waiting.
+func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	login, err := http.Post(s.url+"/login", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login.Body.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range login.Cookies() {
+		r.AddCookie(c)
+	}
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	in := bufio.NewReader(stream.Body)
+	if line, err := in.ReadString('\n'); line != "event: moment\n" {
+		t.Fatalf("the stream begins with %q, %v", line, err)
+	}
+	s.end(t) // fails if requests had to be cut off
+	if _, err := io.ReadAll(in); err != nil {
+		t.Errorf("the stream did not end by itself: %v", err)
 	}
 }

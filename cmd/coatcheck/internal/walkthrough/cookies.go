@@ -36,7 +36,7 @@ func declare(keys *cookie.Keys) (cookies, error) {
 	return c, nil
 }
 
-func (s *site) routeCookies(mux *http.ServeMux) {
+func (s *Site) routeCookies(mux *http.ServeMux) {
 	mux.HandleFunc("GET /set-cookie", s.setCookie)
 	mux.HandleFunc("GET /get-cookie", s.getCookie)
 	mux.HandleFunc("GET /preferences", s.preferences)
@@ -55,13 +55,13 @@ func set[T any](w http.ResponseWriter, c cookie.Cookie[T], value T) bool {
 	return true
 }
 
-func (s *site) setCookie(w http.ResponseWriter, _ *http.Request) {
+func (s *Site) setCookie(w http.ResponseWriter, _ *http.Request) {
 	if set(w, s.cookies.username, "alice") {
 		answer(w, http.StatusOK, "Cookie set")
 	}
 }
 
-func (s *site) getCookie(w http.ResponseWriter, r *http.Request) {
+func (s *Site) getCookie(w http.ResponseWriter, r *http.Request) {
 	name, err := s.cookies.username.Get(r)
 	if err != nil { // absent or malformed: the same to the client
 		name = "None"
@@ -69,7 +69,7 @@ func (s *site) getCookie(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "Username: %s", name)
 }
 
-func (s *site) preferences(w http.ResponseWriter, r *http.Request) {
+func (s *Site) preferences(w http.ResponseWriter, r *http.Request) {
 	theme, err := s.cookies.theme.Get(r)
 	if err != nil { // absent, expired, or changed by hand
 		theme = "default"
@@ -77,7 +77,7 @@ func (s *site) preferences(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "Theme: %s", theme)
 }
 
-func (s *site) setPreferences(w http.ResponseWriter, r *http.Request) {
+func (s *Site) setPreferences(w http.ResponseWriter, r *http.Request) {
 	theme, ok := field(w, r, "theme", word)
 	if ok && set(w, s.cookies.theme, theme) {
 		answer(w, http.StatusOK, "Theme: %s", theme)
@@ -87,7 +87,7 @@ func (s *site) setPreferences(w http.ResponseWriter, r *http.Request) {
 // visitor counts the visits of a browser. HEAD and prefetch are none: nobody
 // asked for them. A prefetch fails, so that the visit itself is not answered
 // with what was prefetched.
-func (s *site) visitor(w http.ResponseWriter, r *http.Request) {
+func (s *Site) visitor(w http.ResponseWriter, r *http.Request) {
 	if prefetch(r) {
 		answer(w, http.StatusServiceUnavailable, "Not before the visit itself")
 		return
@@ -116,13 +116,13 @@ func prefetch(r *http.Request) bool {
 // issueToken shows a token that the server need not remember: the cookie
 // itself is the proof. What must be ended before its time is up, or used only
 // once, belongs into the session instead: see one-time codes.
-func (s *site) issueToken(w http.ResponseWriter, _ *http.Request) {
+func (s *Site) issueToken(w http.ResponseWriter, _ *http.Request) {
 	if set(w, s.cookies.token, true) {
 		answer(w, http.StatusOK, "Token issued")
 	}
 }
 
-func (s *site) token(w http.ResponseWriter, r *http.Request) {
+func (s *Site) token(w http.ResponseWriter, r *http.Request) {
 	if ok, err := s.cookies.token.Get(r); err != nil || !ok {
 		answer(w, http.StatusUnauthorized, "Token missing or expired")
 		return

@@ -7,7 +7,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 )
 
-func (s *site) routeDevices(mux *http.ServeMux) {
+func (s *Site) routeDevices(mux *http.ServeMux) {
 	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.sessions.RequireLogin(h)) }
 	handle("GET /sessions", s.listSessions)
 	handle("POST /sessions/revoke", s.revokeSession)
@@ -23,7 +23,7 @@ type device struct {
 	Device   string    `json:"device"`
 }
 
-func (s *site) listSessions(w http.ResponseWriter, r *http.Request) {
+func (s *Site) listSessions(w http.ResponseWriter, r *http.Request) {
 	list, err := s.sessions.Sessions(r.Context(), coatcheck.From(r.Context()).User())
 	if err != nil {
 		coatcheck.AnswerError(w, r, err)
@@ -38,7 +38,7 @@ func (s *site) listSessions(w http.ResponseWriter, r *http.Request) {
 
 // revokeSession ends one session of this user. A handle of somebody else's is
 // as unknown as one that never was.
-func (s *site) revokeSession(w http.ResponseWriter, r *http.Request) {
+func (s *Site) revokeSession(w http.ResponseWriter, r *http.Request) {
 	handle, ok := field(w, r, "handle", func(v string) bool { return line(v, 64) })
 	if !ok {
 		return
@@ -53,7 +53,7 @@ func (s *site) revokeSession(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *site) revokeOthers(w http.ResponseWriter, r *http.Request) {
+func (s *Site) revokeOthers(w http.ResponseWriter, r *http.Request) {
 	n, err := s.sessions.RevokeOthers(r.Context())
 	if err != nil {
 		coatcheck.AnswerError(w, r, err)

@@ -10,7 +10,7 @@ import (
 // checks a password here; this one shows what comes after that.
 const defaultUser = "123"
 
-func (s *site) routeLogin(mux *http.ServeMux) {
+func (s *Site) routeLogin(mux *http.ServeMux) {
 	// Both methods: links and forms. A real application takes POST only,
 	// because a GET must have no effects.
 	mux.HandleFunc("GET /login", s.login)
@@ -20,7 +20,7 @@ func (s *site) routeLogin(mux *http.ServeMux) {
 	mux.Handle("GET /profile", s.sessions.RequireLogin(http.HandlerFunc(s.profile)))
 }
 
-func (s *site) login(w http.ResponseWriter, r *http.Request) {
+func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 	user, ok := field(w, r, "user", func(v string) bool { return v == "" || line(v, 255) })
 	if !ok {
 		return
@@ -32,11 +32,11 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "Logged in")
 }
 
-func (s *site) profile(w http.ResponseWriter, r *http.Request) {
+func (s *Site) profile(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "User %s", coatcheck.From(r.Context()).User())
 }
 
-func (s *site) logout(w http.ResponseWriter, r *http.Request) {
+func (s *Site) logout(w http.ResponseWriter, r *http.Request) {
 	coatcheck.From(r.Context()).Logout()
 	answer(w, http.StatusOK, "Logged out")
 }

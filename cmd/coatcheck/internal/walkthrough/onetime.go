@@ -17,7 +17,7 @@ const (
 	codeKeys = "one-time/"
 )
 
-func (s *site) routeOneTime(mux *http.ServeMux) {
+func (s *Site) routeOneTime(mux *http.ServeMux) {
 	mux.Handle("POST /one-time", s.sessions.Require(http.HandlerFunc(issueCode)))
 	mux.Handle("POST /one-time/redeem", s.sessions.Require(http.HandlerFunc(redeemCode)))
 }

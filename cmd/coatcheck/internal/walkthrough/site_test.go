@@ -2,8 +2,6 @@ package walkthrough_test
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -224,43 +222,6 @@ func TestForgedCookiesCountAsAbsent(t *testing.T) {
 		v.want(t, "GET /token", "", 401, "Token missing or expired")
 		v.want(t, "GET /profile", "", 401, "Not logged in")
 		v.want(t, "GET /visitor", "", 200, "Welcome, new visitor")
-	}
-}
-
-func TestIndex(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(newSite(t, coatcheck.Config{}))
-	defer server.Close()
-	res, err := server.Client().Get(server.URL + "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != 200 || len(res.Cookies()) != 0 {
-		t.Fatalf("got %d, cookies %v, %v", res.StatusCode, res.Cookies(), err)
-	}
-	page := string(body)
-	policy := res.Header.Get("Content-Security-Policy")
-	for _, want := range []string{"default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"} {
-		if !strings.Contains(policy, want) {
-			t.Errorf("Content-Security-Policy %q lacks %s", policy, want)
-		}
-	}
-	// The policy allows the style that is there, byte for byte, and the page
-	// has nothing else that would need to be allowed.
-	style := regexp.MustCompile(`(?s)<style>(.*)</style>`).FindStringSubmatch(page)
-	if style == nil || !strings.Contains(policy, "'sha256-"+sha256Base64(style[1])+"'") {
-		t.Errorf("Content-Security-Policy %q does not allow the page's style", policy)
-	}
-	if m := regexp.MustCompile(`<script|<link|<img|<iframe| style=| on[a-z]+=|url\(|@import`).FindString(page); m != "" {
-		t.Errorf("the page has %q, which its policy forbids", m)
-	}
-	for _, path := range []string{"/set-cookie", "/get-cookie", "/login", "/profile", "/logout", "/preferences", "/visitor", "/token",
-		"/visits", "/cart", "/dashboard", "/one-time", "/one-time/redeem", "/sessions", "/sessions/revoke", "/sessions/revoke-others"} {
-		if !strings.Contains(page, fmt.Sprintf("action=%q", path)) {
-			t.Errorf("the page has no form for %s", path)
-		}
 	}
 }
 

@@ -13,7 +13,7 @@ var (
 	widget = coatcheck.NewKey[string]("widget")
 )
 
-func (s *site) routeValues(mux *http.ServeMux) {
+func (s *Site) routeValues(mux *http.ServeMux) {
 	// Require loads the session first: while the store is away nothing below
 	// runs, and the answer is 503.
 	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.sessions.Require(h)) }

@@ -29,14 +29,11 @@ func newSiteOn(t *testing.T, store coatcheck.Store, secret string, cfg coatcheck
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := coatcheck.New(store, keys, cfg)
+	site, err := walkthrough.New(store, keys, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := walkthrough.New(sessions, keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(site.Close)
 	return site
 }
 

@@ -1,0 +1,4 @@
+package walkthrough
+
+// ReadValues is for the test with the vectors of the format.
+var ReadValues = readValues
