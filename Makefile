@@ -6,7 +6,7 @@ TIMEOUT  ?= 45m
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages check lint fips fuzz e2e bench bench-all bench-check api vuln
+.PHONY: help test packages check lint fips fuzz e2e pictures bench bench-all bench-check api vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,8 +35,12 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
 	done
 
-e2e: packages ## the library in a real Chromium
+e2e: packages ## the library in a real Chromium; pictures of its page go to e2e/screenshots
 	go test $(RACE) -timeout $(TIMEOUT) ./e2e/...
+
+# They look best with the Debian packages fonts-inter and fonts-jetbrains-mono.
+pictures: packages ## take the pictures of docs/pictures anew
+	go test -run '^TestPictures$$' ./e2e -update
 
 # All three measure in benchmarks/; the first two write docs/performance.md.
 bench: ## measure ours and the other libraries, in minutes

@@ -24,8 +24,9 @@ var serveCommand = command{
 	usage:   "[--addr HOST:PORT] [--store URL] [--tls]",
 	about: `
 Runs a small web application that shows what cookies and sessions are for, until
-it is interrupted. The page at / lists its routes. The address is printed on
-standard output, logs go to standard error; they hold no token and no secret.`,
+it is interrupted. The page at / shows what the browser and the server hold, and
+has a button for each route. The address is printed on standard output, logs go
+to standard error; they hold no token and no secret.`,
 	notes: `Examples:
   coatcheck serve
   coatcheck serve --addr localhost:0 --tls

@@ -68,7 +68,7 @@ func arrival(v *view) string {
 	case v.Ticket && v.Coat == nil:
 		return "Your browser showed a ticket, but the server has no coat for it: that session has ended."
 	case n == 0:
-		return "Your browser asked for this page and brought no cookie. To the server you are a stranger. Press “Set a cookie” in step 1."
+		return "Your browser asked for this page and brought no cookie. To the server you are a stranger."
 	case n == 1:
 		return "Your browser asked for this page and brought its cookie along, by itself."
 	}

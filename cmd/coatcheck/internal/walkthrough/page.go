@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,7 @@ type view struct {
 	Script   template.JS
 	Now      time.Time
 	Jar      []held
+	Hidden   bool     // of some cookie not all is shown
 	Others   []string // names of cookies that other programs set
 	Ticket   bool     // the browser showed one
 	Held     bool     // it kept one back: the visitor comes from another site
@@ -88,7 +90,6 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store") // also for who has no session: going back shows what is now
 	// The first byte brings the idle end forward, if that is due: only then is
 	// it known what the server holds.
 	w.WriteHeader(http.StatusOK)
@@ -102,6 +103,7 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request) {
 		v.Moments = s.timeline.since(handle, 0)
 	}
 	v.Jar, v.Others = s.jar.holds(r, v.Coat)
+	v.Hidden = slices.ContainsFunc(v.Jar, func(h held) bool { return h.Number != "" })
 	here := newExchange(r, &s.jar)
 	here.Status = http.StatusOK
 	v.Ticket = here.sent(s.jar.ticket)

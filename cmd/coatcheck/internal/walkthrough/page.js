@@ -6,6 +6,7 @@
   const $ = id => document.getElementById(id);
   const parts = ["jar", "lines", "coat", "devices"];
   let skew = $("now").dataset.now - Date.now(); // of this clock to the server's
+  const wide = matchMedia("(min-width: 70rem)");
   let source = null, listening = "", pressed = "";
 
   // One thing at a time, in order.
@@ -33,7 +34,7 @@
     const only = exchange ? parts : parts.filter(id => id !== "lines"); // the last request stays the visitor's own
     for (const id of only) swap($(id), next.getElementById(id));
     if (exchange) say(next.getElementById("said").textContent, code, body);
-    for (const side of document.querySelectorAll(".side")) reveal(side);
+    if (exchange) reveal();
     listen();
     tick();
     return true;
@@ -68,12 +69,18 @@
 
   document.addEventListener("click", e => e.target.closest("summary")?.parentElement.removeAttribute("data-auto"));
 
-  // reveal scrolls a side that scrolls by itself to what is new in it.
-  function reveal(side) {
-    const e = side.querySelector(".fresh");
-    if (!e || side.scrollHeight <= side.clientHeight) return;
-    const at = e.getBoundingClientRect(), all = side.getBoundingClientRect();
-    if (at.top < all.top || at.bottom > all.bottom) side.scrollTop += at.top - all.top - 16;
+  // reveal brings into view what is new: in a wide window the three columns, and
+  // in each side that scrolls by itself the first part that changed.
+  function reveal() {
+    if (!wide.matches) return;
+    const main = document.querySelector("main");
+    if (main.getBoundingClientRect().bottom > innerHeight) main.scrollIntoView();
+    for (const side of document.querySelectorAll(".side")) {
+      const e = side.querySelector("[data-key].fresh");
+      if (!e) continue;
+      const at = e.getBoundingClientRect(), all = side.getBoundingClientRect();
+      if (at.top < all.top || at.bottom > all.bottom) side.scrollTop += at.top - all.top - 16;
+    }
   }
 
   document.addEventListener("submit", e => {
@@ -181,6 +188,9 @@
   // A browser opens few connections to one server: who is not looked at lets go.
   document.addEventListener("visibilitychange", () => document.hidden ? listen() : queue(() => refresh()));
   window.addEventListener("pageshow", e => { if (e.persisted) queue(() => refresh()); });
+
+  // What the focus moves to must not hide behind what stays in place.
+  new ResizeObserver(([e]) => document.documentElement.style.setProperty("--sticky", e.target.offsetHeight + "px")).observe(document.querySelector(".happened"));
 
   if ("held" in $("coat").dataset) queue(() => refresh()); // from here the ticket comes along
   listen();

@@ -46,6 +46,9 @@ func TestPage(t *testing.T) {
 			t.Errorf("Content-Security-Policy %q lacks %s", policy, want)
 		}
 	}
+	if got := res.Header.Get("Cache-Control"); got != "no-store" { // or going back would show what was
+		t.Errorf("Cache-Control is %q, want no-store", got)
+	}
 	if strings.Contains(policy, "unsafe") {
 		t.Errorf("Content-Security-Policy %q allows too much", policy)
 	}
