@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/cli"
 )
@@ -89,34 +93,76 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// A stream of events would last as long as its session: a signal ends it, and
-// the server stops without waiting.
-func TestStopEndsStreams(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	login, err := http.Post(s.url+"/login", "", nil)
+// listen logs in and opens the stream of events, and returns it after the first
+// event.
+func listen(t *testing.T, s *server) *bufio.Reader {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true} // its certificate is thrown away
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport}
+	login, err := client.Post(s.url+"/login", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	login.Body.Close()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/events", nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a hang is a failure
+	t.Cleanup(cancel)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range login.Cookies() {
 		r.AddCookie(c)
 	}
-	stream, err := http.DefaultClient.Do(r)
+	stream, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Body.Close()
+	t.Cleanup(func() { stream.Body.Close() })
+	if want := strings.HasPrefix(s.url, "https"); want != (stream.ProtoMajor == 2) {
+		t.Errorf("the stream is %s", stream.Proto)
+	}
 	in := bufio.NewReader(stream.Body)
 	if line, err := in.ReadString('\n'); line != "event: moment\n" {
 		t.Fatalf("the stream begins with %q, %v", line, err)
 	}
-	s.end(t) // fails if requests had to be cut off
-	if _, err := io.ReadAll(in); err != nil {
-		t.Errorf("the stream did not end by itself: %v", err)
+	return in
+}
+
+// A stream of events would last as long as its session: a signal ends it, and
+// the server stops without waiting.
+func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
+	for _, flags := range [][]string{nil, {"--tls"}} {
+		s := serve(t, flags...)
+		in := listen(t, s)
+		s.end(t) // fails if requests had to be cut off
+		if _, err := io.ReadAll(in); err != nil {
+			t.Errorf("%v: the stream did not end by itself: %v", flags, err)
+		}
+	}
+}
+
+// A session that ends on one server ends its stream on another (§7: "s.Ended()
+// closes when the session ends anywhere").
+func TestEndOnAnotherServerEndsStreams(t *testing.T) {
+	t.Parallel()
+	store := "sqlite:" + filepath.Join(t.TempDir(), "sessions.db")
+	here, there := serve(t, "--store", store), serve(t, "--store", store)
+	in := listen(t, here)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &http.Client{Jar: jar}
+	for _, path := range []string{"/login", "/sessions/revoke-others"} {
+		res, err := other.Post(there.url+path, "", nil)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v, %v", path, res, err)
+		}
+		res.Body.Close()
+	}
+	if rest, err := io.ReadAll(in); err != nil || !strings.HasSuffix(string(rest), "event: over\ndata: \"ended\"\n\n") {
+		t.Errorf("the stream ends with %q, %v", rest, err)
 	}
 }

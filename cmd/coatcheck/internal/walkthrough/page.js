@@ -136,11 +136,13 @@
   // over is what follows the end of a stream. After a login the browser has
   // a new ticket, or will have it in a moment.
   async function over(handle, why) {
+    const goesOn = () => $("coat").dataset.handle && $("coat").dataset.handle !== handle;
     for (const wait of why === "replaced" ? [0, 100, 300, 1000, 3000] : [0]) {
+      if (goesOn()) return;
       await pause(wait);
-      if (await refresh() && $("coat").dataset.handle && $("coat").dataset.handle !== handle) return;
+      await refresh();
     }
-    if ($("coat").dataset.handle || pressed === "/logout") return; // who pressed that knows
+    if (goesOn() || pressed === "/logout") return; // who pressed that knows
     write($("ended"), ends[why === "replaced" ? "ended" : why]);
     $("ended").hidden = false;
   }
