@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
@@ -35,9 +36,18 @@ var program struct {
 	err  error
 }
 
-// coatcheckServe runs the program as its users do, until the test ends, and
-// returns where.
+// coatcheckServe runs the program as its users do, on a store in memory, until
+// the test ends, and returns where.
 func coatcheckServe(t *testing.T) string {
+	t.Helper()
+	url, stop := runServe(t, "localhost:0", "memory:")
+	t.Cleanup(stop)
+	return url
+}
+
+// runServe runs the program until stop, which fails the test if it does not end
+// well, streams or not.
+func runServe(t *testing.T, addr, store string) (url string, stop func()) {
 	t.Helper()
 	chromium(t) // browser.dir
 	program.once.Do(func() {
@@ -49,9 +59,8 @@ func coatcheckServe(t *testing.T) string {
 	if program.err != nil {
 		t.Fatal(program.err)
 	}
-	cmd := exec.CommandContext(t.Context(), program.path, "serve", "--addr", "localhost:0", "--store", "memory:")
+	cmd := exec.Command(program.path, "serve", "--addr", addr, "--store", store)
 	cmd.Env = append(os.Environ(), "SECRET_KEY=q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // t.Context ends before the clean-up
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()
@@ -61,16 +70,19 @@ func coatcheckServe(t *testing.T) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if cmd.Wait(); cmd.ProcessState.ExitCode() != 0 { // with streams open, too
-			t.Errorf("serve: %v\n%s", cmd.ProcessState, &errs)
-		}
-	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("serve did not start: %v", err)
+		cmd.Wait()
+		t.Fatalf("serve did not start: %v\n%s", err, &errs)
 	}
-	return strings.TrimSpace(strings.TrimPrefix(line, "coatcheck serves on "))
+	return strings.TrimSpace(strings.TrimPrefix(line, "coatcheck serves on ")), func() {
+		cmd.Process.Signal(os.Interrupt)
+		hung := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		defer hung.Stop()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("serve: %v\n%s", err, &errs)
+		}
+	}
 }
 
 // A playground is the page of coatcheck serve in a tab, and what the browser
@@ -82,6 +94,7 @@ type playground struct {
 	mu        sync.Mutex
 	complains []string
 	requests  []string
+	streams   int // of events, that the server answered
 }
 
 // play opens the page. What the browser complains of fails the test.
@@ -102,6 +115,10 @@ func play(t *testing.T, url string, b *tab) *playground {
 			}
 		case *network.EventRequestWillBeSent:
 			p.requests = append(p.requests, e.Request.URL)
+		case *network.EventResponseReceived:
+			if e.Response.URL == url+"/events" && e.Response.Status == 200 {
+				p.streams++
+			}
 		}
 	})
 	if err != nil {
@@ -121,6 +138,20 @@ func play(t *testing.T, url string, b *tab) *playground {
 		}
 	})
 	return p
+}
+
+// streaming waits for the page's n-th stream of events.
+func (p *playground) streaming(n int) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		p.mu.Lock()
+		have := p.streams
+		p.mu.Unlock()
+		if have >= n {
+			return
+		}
+	}
+	p.t.Fatalf("not %d streams after %v", n, patience)
 }
 
 // size sets the window, and the visitor's liking for light or dark.

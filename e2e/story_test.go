@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -118,6 +119,34 @@ func TestPageRevokedFromAnotherBrowser(t *testing.T) {
 			t.Error("another session is told of an end that is not its own")
 		}
 	}
+}
+
+// While the server is away the page says so, and when it is back everybody is
+// still logged in and the timeline goes on.
+func TestPageOverARestart(t *testing.T) {
+	t.Parallel()
+	store := "sqlite:" + filepath.Join(t.TempDir(), "sessions.db")
+	url, stop := runServe(t, "localhost:0", store)
+	p := play(t, url, newTab(t))
+	p.press("POST /login")
+	p.press("POST /cart")
+	p.streaming(1)
+	stop()
+	p.press("GET /cart")
+	if said := p.text("#said"); !strings.Contains(said, "did not answer") {
+		t.Errorf("without a server the page says %q", said)
+	}
+	_, stop = runServe(t, strings.TrimPrefix(url, "http://"), store)
+	t.Cleanup(stop)
+	if _, body := p.press("GET /profile"); body != "User 123" {
+		t.Errorf("after the restart: %q", body)
+	}
+	if _, body := p.press("POST /cart"); body != `["tea","tea"]` {
+		t.Errorf("the cart after the restart: %q", body)
+	}
+	p.streaming(2)
+	p.press("POST /logout")
+	p.until(moments("logout")) // told by the new server
 }
 
 // Without scripts a button shows the answer, and the page, on going back, what

@@ -145,6 +145,7 @@
     if (goesOn() || pressed === "/logout") return; // who pressed that knows
     write($("ended"), ends[why === "replaced" ? "ended" : why]);
     $("ended").hidden = false;
+    $("ended").scrollIntoView({block: "nearest"});
   }
 
   function tell(moment) {

@@ -31,6 +31,7 @@ type Site struct {
 // cookies are under keys.
 func New(store coatcheck.Store, keys *cookie.Keys, cfg coatcheck.Config) (*Site, error) {
 	s := &Site{store: observed{store}, closing: make(chan struct{})}
+	s.timeline.last = time.Now().UnixMicro() // a page that was open before a restart knows other numbers
 	var err error
 	if s.cookies, err = declare(keys); err != nil {
 		return nil, err
