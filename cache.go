@@ -56,7 +56,7 @@ func (s *Session) putHeaders() {
 
 // remove deletes a header that is seldom there: to look costs less.
 func remove(h http.Header, name string) {
-	if _, ok := h[name]; ok {
+	if len(h[name]) > 0 {
 		delete(h, name)
 	}
 }
