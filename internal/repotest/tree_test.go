@@ -35,6 +35,7 @@ func files(t *testing.T, suffix string) []string {
 			return err
 		case d.IsDir() && d.Name() == ".git":
 			return fs.SkipDir
+		case name == ".git": // of a worktree: says where on this machine the repository is
 		case d.Type().IsRegular() && strings.HasSuffix(name, suffix):
 			list = append(list, name)
 		}
