@@ -99,6 +99,10 @@ func New(ctx context.Context, option rueidis.ClientOption, cfg Config) (*Store, 
 	return s, nil
 }
 
+// Format prints where the store keeps sessions and none of their ids, whatever
+// the verb.
+func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{redisstore %s}", s.records) }
+
 // check completes and checks the Config.
 func (c *Config) check() error {
 	if c.Prefix == "" {

@@ -1,0 +1,30 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// G13: no id in %v, whatever the verb: a store remembers what it wrote.
+func TestStorePrintsNoID(t *testing.T) {
+	t.Parallel()
+	s := &Store{records: "coatcheck:s"}
+	s.written.add(coatcheck.ID{201, 202, 203, 204, 205, 206})
+	j, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := string(j)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%c"} {
+		out += fmt.Sprintf(verb+verb, s, []any{s})
+	}
+	for _, form := range []string{"201 202 203", "c9cacbcc", "C9CACBCC", "0xc9, 0xca", "\xc9\xca\xcb"} {
+		if strings.Contains(out, form) {
+			t.Errorf("the id is printed, as %q: %s", form, out)
+		}
+	}
+}
