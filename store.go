@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -61,6 +62,10 @@ func (r Record) Format(f fmt.State, _ rune) {
 		r.ID.Handle(), r.User, len(r.Data), r.Deadline.UTC().Format(time.RFC3339))
 }
 
+// MarshalText returns the same; encoding/json and log/slog use it. Stores write
+// the fields.
+func (r Record) MarshalText() ([]byte, error) { return fmt.Append(nil, r), nil }
+
 // Errors of the store contract. Stores return them as they are or wrapped.
 var (
 	ErrNotFound = errors.New("coatcheck: no such session")
@@ -81,6 +86,9 @@ type EndedError struct {
 
 // Error says that the session has ended.
 func (e *EndedError) Error() string { return ErrEnded.Error() }
+
+// Format prints the same, whatever the verb: the successor is an id.
+func (e *EndedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
 // Is makes errors.Is(err, ErrEnded) true.
 func (e *EndedError) Is(target error) bool { return target == ErrEnded }

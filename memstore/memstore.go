@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,10 @@ func New(cfg Config) *Store {
 	}
 	return s
 }
+
+// Format prints that this is a store and nothing of what it holds, whatever the
+// verb.
+func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, "{memstore}") }
 
 // begin reports why a call cannot start. Nothing here waits, so a context is
 // asked once and its Done, which may cost a timer, never.

@@ -62,6 +62,9 @@ func New(store coatcheck.Store, keys *cookie.Keys) (*Store, error) {
 	return &Store{Store: store, keys: keys.Derive(purpose)}, nil
 }
 
+// Format prints the wrapped store and no key, whatever the verb.
+func (s Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{sealed %v}", s.Store) }
+
 // Unwrap returns the wrapped store.
 func (s *Store) Unwrap() coatcheck.Store { return s.Store }
 
