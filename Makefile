@@ -13,7 +13,8 @@ help: ## this list
 
 test: packages check ## install what the tests need, then everything of check
 
-check: lint fips ## gofmt, vet, staticcheck, FIPS mode, then all tests with -race
+check: FUZZTIME = 20000x
+check: lint fips fuzz ## gofmt, vet, staticcheck, FIPS mode, a little fuzzing, then all tests with -race
 	@[ -n "$(RACE)" ] || { echo "check: no C compiler: running WITHOUT the race detector" >&2; [ -z "$$COATCHECK_REQUIRE_ALL" ]; }
 	@go test $(RACE) -timeout $(TIMEOUT) work
 

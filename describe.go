@@ -28,9 +28,22 @@ func (m *Manager) Describe() string {
 	}
 	line("kept", "%s", map[bool]string{false: "in the store, by a hash of the token", true: "in the cookie, encrypted"}[m.carrier.inCookie()])
 	line("after logout", "%s", map[bool]string{false: "the browser clears caches and storage of the site", true: "the browser keeps caches and storage of the site"}[c.KeepSiteData])
-	line("from other sites", "%s", map[bool]string{false: "anonymous, and nothing is written", true: "anonymous, but for the pages of Config.Landing"}[c.Landing != nil])
+	line("from other sites", "%s", fromOtherSites(c))
 	line("client address", "%s", map[bool]string{false: "of the connection", true: fmt.Sprintf("of %d proxy hops", c.ProxyHops)}[c.ProxyHops > 0])
 	return b.String()
+}
+
+// fromOtherSites is what a request is that another site caused (G7).
+func fromOtherSites(c *Config) string {
+	switch {
+	case c.Cookie.SameSite == http.SameSiteNoneMode:
+		return "logged in, whatever the request; unsafe methods are refused"
+	case c.Cookie.SameSite == http.SameSiteLaxMode:
+		return "logged in where a link leads here, otherwise anonymous"
+	case c.Landing != nil:
+		return "anonymous, but for the pages of Config.Landing"
+	}
+	return "anonymous, and nothing is written"
 }
 
 // attributes are those of a Set-Cookie line, as browsers will see them.

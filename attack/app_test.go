@@ -27,7 +27,7 @@ var note = coatcheck.NewKey[string]("note")
 
 // An app is a victim: the routes that every application has.
 type app struct {
-	t        *testing.T
+	t        testing.TB
 	store    *memstore.Store
 	sessions *coatcheck.Manager
 	http.Handler
@@ -38,7 +38,7 @@ type app struct {
 	inside chan string              // tells that it does
 }
 
-func newKeys(t *testing.T, secrets ...string) *cookie.Keys {
+func newKeys(t testing.TB, secrets ...string) *cookie.Keys {
 	t.Helper()
 	k, err := cookie.NewKeys(secrets...)
 	if err != nil {
@@ -47,11 +47,11 @@ func newKeys(t *testing.T, secrets ...string) *cookie.Keys {
 	return k
 }
 
-func newApp(t *testing.T) *app {
+func newApp(t testing.TB) *app {
 	t.Helper()
 	a := &app{t: t, store: memstore.New(memstore.Config{}), block: map[string]chan struct{}{}, inside: make(chan string, 8)}
 	var err error
-	a.sessions, err = coatcheck.New(a.store, newKeys(t, secret), coatcheck.Config{Events: func(e coatcheck.Event) {
+	a.sessions, err = coatcheck.New(a.store, newKeys(t, secret), coatcheck.Config{ProxyHops: 1, Events: func(e coatcheck.Event) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.events = append(a.events, e)

@@ -161,3 +161,32 @@ func again[T any](t *testing.T, c cookie.Cookie[T], value string) {
 		t.Errorf("%q: reads as %v and then as %v, %v", value, v, v2, err)
 	}
 }
+
+// A Sealer opens only what it sealed, whatever is done to the text (C9).
+func FuzzSealer(f *testing.F) {
+	sealer, err := cookie.NewSealer("c", testKeys(f), time.Hour)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("", []byte("payload"), []byte{1})
+	f.Add("AgAAAA", []byte{}, []byte{0, 255})
+	f.Fuzz(func(t *testing.T, value string, payload, change []byte) {
+		if got, err := sealer.Open(value); err == nil {
+			t.Errorf("%q opens to %q", value, got)
+		}
+		made, err := sealer.Seal(payload, time.Hour)
+		if err != nil {
+			return // too long
+		}
+		if got, err := sealer.Open(made); err != nil || string(got) != string(payload) {
+			t.Errorf("%q came back as %q, %v", payload, got, err)
+		}
+		bent := []byte(made)
+		for i, b := range change {
+			bent[(i*7+int(b))%len(bent)] ^= b
+		}
+		if got, err := sealer.Open(string(bent)); string(bent) != made && (err == nil || got != nil) {
+			t.Errorf("%q, bent, opens to %q, %v", made, got, err)
+		}
+	})
+}
