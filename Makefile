@@ -6,7 +6,7 @@ TIMEOUT  ?= 45m
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages check lint fips fuzz e2e pictures bench bench-all bench-check api vuln
+.PHONY: help test packages check lint fips fuzz mutants e2e pictures bench bench-all bench-check api vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
 	done
+
+mutants: ## the library without each defence in turn: its test must fail; minutes
+	go test ./internal/mutants -run '^TestMutants' -kill -timeout 30m
 
 e2e: packages ## the library in a real Chromium; pictures of its page go to e2e/screenshots
 	go test $(RACE) -timeout $(TIMEOUT) ./e2e/...

@@ -188,12 +188,19 @@ func TestPasswordChange_Vikunja_listmonk(t *testing.T) {
 	}
 }
 
-// Parallel requests of one session lose nothing.
+// Parallel requests of one session, which all have read before any writes, lose
+// nothing.
 func TestLostUpdate_dbsc_php(t *testing.T) {
 	a := newApp(t)
 	count := coatcheck.NewKey[int]("count")
+	var looked sync.WaitGroup
+	looked.Add(100)
 	h := a.sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		count.Update(a.sessions.From(r.Context()), func(n int) int { return n + 1 })
+		s := a.sessions.From(r.Context())
+		s.User()
+		looked.Done()
+		looked.Wait()
+		count.Update(s, func(n int) int { return n + 1 })
 	}))
 	j := loggedIn(a, "alice")
 	var wg sync.WaitGroup
