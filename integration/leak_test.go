@@ -1,0 +1,196 @@
+package integration_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coatcheck/coatcheck/internal/overlay"
+)
+
+// watched makes the library write down what it issues and what it says, for the
+// length of a run: every token, id, key and cookie that holds a session into one
+// file, every event and every error into another. What a test prints comes on
+// top. No test can forget to report its tokens.
+var watched = []overlay.Edit{
+	{File: "cookie/watched.go", New: `package cookie
+
+import (
+	"encoding/hex"
+	"os"
+	"sync"
+)
+
+var watching sync.Mutex
+
+func note(file, line string) {
+	if name := os.Getenv(file); name != "" {
+		watching.Lock()
+		defer watching.Unlock()
+		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			panic(err)
+		}
+		defer f.Close()
+		f.WriteString(line + "\n")
+	}
+}
+
+func Issued(kind string, secret []byte) { note("COATCHECK_ISSUED", kind+" "+hex.EncodeToString(secret)) }
+func Said(text string)                  { note("COATCHECK_SAID", text) }
+`},
+	{File: "cookie/keys.go", Old: "	x.prk = prk\n", New: "	x.prk = prk\n	Issued(\"secret\", []byte(secret))\n	Issued(\"prk\", prk)\n"},
+	{File: "cookie/keys.go", Old: "		copy(keys[i].Key[:], key)\n", New: "		copy(keys[i].Key[:], key)\n		Issued(\"key\", key)\n"},
+	{File: "cookie/errors.go", Old: "func (e *ForgedError) Error() string {\n", New: "func (e *ForgedError) Error() string {\n	Said(e.Name + e.Reason)\n"},
+	{File: "token.go", Old: "	base64.RawURLEncoding.Encode(text[:], token[:])\n",
+		New: "	base64.RawURLEncoding.Encode(text[:], token[:])\n	cookie.Issued(\"random\", token[5:tokenHead])\n	cookie.Issued(\"mac\", token[tokenHead:])\n	cookie.Issued(\"token\", text[8:])\n	cookie.Issued(\"id\", rec.ID[:])\n"},
+	{File: "incookie.go", Old: "		return \"\", fmt.Errorf(\"%w: %w\", ErrTooLarge, err)\n	}\n",
+		New: "		return \"\", fmt.Errorf(\"%w: %w\", ErrTooLarge, err)\n	}\n	cookie.Issued(\"cookie\", []byte(value[20:]))\n	cookie.Issued(\"id\", rec.ID[:])\n"},
+	{File: "manager.go", Old: "		e.Time = time.Now().UTC()\n", New: "		e.Time = time.Now().UTC()\n		cookie.Said(fmt.Sprintf(\"%v %+v %#v %v\", e, e, e, e.Err))\n"},
+	{File: "session.go", Old: "	s.err = err\n	var kind Kind\n", New: "	s.err = err\n	cookie.Said(err.Error())\n	var kind Kind\n"},
+	{File: "session.go", Old: "	\"unicode/utf8\"\n)", New: "	\"unicode/utf8\"\n\n	\"github.com/coatcheck/coatcheck/cookie\"\n)"},
+	{File: "cmd/coatcheck/internal/cli/server_test.go", Old: "	return s.log.Write(b)\n", New: "	os.Stdout.Write(b)\n	return s.log.Write(b)\n"},
+}
+
+// talkative are the packages whose tests log in.
+var talkative = []string{".", "./cookie", "./attack", "./coatchecktest", "./sealedstore", "./cmd/coatcheck/internal/walkthrough", "./cmd/coatcheck/internal/cli"}
+
+// G13: No token, id or key in any log, error, `%v`, JSON or panic: the whole
+// output of the tests, with every event and error of theirs, is searched for
+// every token, id and key that they issued. ASVS 16.2.5
+func TestNothingIssuedIsPrinted(t *testing.T) {
+	t.Parallel()
+	said, issued := leakRun(t, watched)
+	n := searchLeaks(t, said, issued, t.Errorf)
+	t.Logf("%d secrets issued, %d bytes said", n, len(said))
+	if n < 10_000 || len(said) < 1<<20 {
+		t.Error("so little proves nothing")
+	}
+}
+
+// The search finds what it should: an event with part of a token, an error with
+// an id in hexadecimal, a key in base64.
+func TestLeaksAreFound(t *testing.T) {
+	t.Parallel()
+	said, issued := leakRun(t, append([]overlay.Edit{
+		{File: "load.go", Old: `m.event(Event{Kind: Expired, Handle: t.id.Handle()})`, New: `m.event(Event{Kind: Expired, Handle: t.id.Handle(), Reason: leak(s)})`},
+		{File: "load.go", Old: "func isAbsent(", New: "func leak(s *Session) string { v, _ := s.x.m.sid.Read(s.x.r.Header); return v[11:30] }\n\nfunc isAbsent("},
+		{File: "put.go", Old: `return fmt.Errorf("coatcheck: commit session: %w", err)`, New: `return fmt.Errorf("coatcheck: commit session %x: %w", c.rec.ID[:9], err)`},
+		{File: "token.go", Old: "		secret := sub.Key\n", New: "		secret := sub.Key\n		cookie.Said(base64.StdEncoding.EncodeToString(secret[1:]))\n"},
+	}, watched...), "-run", "TestG2|TestG5")
+	found := make(map[string]int)
+	searchLeaks(t, said, issued, func(_ string, args ...any) { found[args[0].(string)]++ })
+	if found["token"] == 0 || found["id"] == 0 || found["key"] == 0 {
+		t.Errorf("found %v, want a token, an id and a key", found)
+	}
+}
+
+// leakRun runs the tests of the talkative packages with edits, and returns all
+// that they said and the file of what they issued.
+func leakRun(t *testing.T, edits []overlay.Edit, args ...string) (said []byte, issued string) {
+	t.Helper()
+	dir := t.TempDir()
+	list, err := overlay.Write("..", dir, edits...)
+	if err != nil {
+		t.Fatalf("%v: mend the edit in this file", err)
+	}
+	packages := talkative
+	if len(args) > 0 {
+		packages = packages[:1]
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	// What the watching costs is no finding.
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"test", "-vet=off", "-v", "-count=1", "-timeout", "4m", "-skip", "Alloc", "-overlay", list}, args...), packages...)...)
+	cmd.Dir = ".."
+	issued = filepath.Join(dir, "issued")
+	cmd.Env = append(os.Environ(), "COATCHECK_ISSUED="+issued, "COATCHECK_SAID="+filepath.Join(dir, "said"))
+	out, err := cmd.CombinedOutput()
+	if err != nil && len(args) == 0 {
+		t.Fatalf("%v\n%s", err, out[max(0, len(out)-4000):])
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, text...), issued
+}
+
+// A window is as much of a secret as must not be seen.
+type window [12]byte
+
+// searchLeaks looks for every part of 12 characters of every secret, in every
+// spelling, and returns the number of secrets.
+func searchLeaks(t *testing.T, said []byte, issued string, report func(string, ...any)) int {
+	t.Helper()
+	seen := make(map[window]bool)
+	for i := 0; i+len(window{}) <= len(said); i++ {
+		seen[window(said[i:])] = true
+	}
+	f, err := os.Open(issued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	done := make(map[string]bool)
+	reported := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		kind, text, _ := strings.Cut(lines.Text(), " ")
+		if done[text] {
+			continue
+		}
+		done[text] = true
+		secret, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range leakForms(kind, secret) {
+			for i := 0; i+form.least <= len(form.text); i++ {
+				part := form.text[i : i+form.least]
+				if !seen[window(part)] || form.least > len(window{}) && !bytes.Contains(said, part) {
+					continue
+				}
+				at := bytes.Index(said, part)
+				if reported++; reported <= 100 {
+					report("a %s is in the output, as %q: %q", kind, part, said[max(0, at-150):min(len(said), at+100)])
+				}
+				break
+			}
+		}
+	}
+	return len(done)
+}
+
+// A leakForm is a secret as a text may have it, and how much of that cannot be
+// there by chance.
+type leakForm struct {
+	text  []byte
+	least int
+}
+
+func leakForms(kind string, secret []byte) []leakForm {
+	forms := []leakForm{{secret, len(window{})}}
+	if kind == "token" || kind == "cookie" || kind == "secret" { // text already
+		return forms
+	}
+	add := func(text string, least int) { forms = append(forms, leakForm{[]byte(text), least}) }
+	add(hex.EncodeToString(secret), len(window{}))
+	add(strings.ToUpper(hex.EncodeToString(secret)), len(window{}))
+	for _, between := range []string{" ", ",", ", "} {
+		add(strings.ReplaceAll(strings.Trim(fmt.Sprint(secret), "[]"), " ", between), 30)
+	}
+	for from := range 3 { // wherever in a longer text it may begin
+		add(base64.RawURLEncoding.EncodeToString(secret[from:]), len(window{}))
+		add(base64.RawStdEncoding.EncodeToString(secret[from:]), len(window{}))
+	}
+	return forms
+}
