@@ -101,5 +101,10 @@ var mutants = []mutant{
 	{"G13 an id prints itself", "TestG13NoSecretInSight", ".", edit("store.go", `fmt.Fprint(f, id.Handle())`, `fmt.Fprintf(f, "%x", id[:])`)},
 	{"G13 a store prints what it holds", "TestG13EveryTypePrintsNoSecret", ".", edit("memstore/memstore.go", `func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, "{memstore}") }`, `var _ = io.EOF`)},
 	{"G14 a prefetch changes the session", "TestG14PrefetchAndHead", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead || prefetch(s.x.r)`, `return false`)},
+	{"G14 requests are kept for ever", "TestG14HalfAnHour", ".", []overlay.Edit{
+		{File: "handler.go", Old: "	defer x.leave(r)\n", New: "	defer x.leave(r)\n	kept = append(kept, x)\n"},
+		{File: "handler.go", Old: "func (x *exchange) session() *Session {", New: "var kept []*exchange\n\nfunc (x *exchange) session() *Session {"},
+	}},
+	{"G14 a sweep stops early", "TestG14HalfAnHour", ".", edit("manager.go", "		total += n\n", "		total += n\n		return total, nil\n")},
 	{"G14 records grow without end", "TestG14Limits", ".", edit("commit.go", `if len(c.rec.Data) > maxRecord {`, `if false {`)},
 }
