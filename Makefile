@@ -6,7 +6,7 @@ TIMEOUT  ?= 45m
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages check lint fips fuzz mutants e2e pictures bench bench-all bench-check api vuln
+.PHONY: help test packages check lint fips fuzz mutants e2e pictures bench bench-all bench-check api asvs vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ bench-check: ## fail if allocations, or times against the floor, became worse th
 
 api: ## write the exported names into api.txt
 	go test ./internal/repotest -run '^TestAPI$$' -update
+
+asvs: ## write docs/asvs.md
+	go test ./internal/repotest -run '^TestASVS$$' -update
 
 vuln: ## known vulnerabilities in what we call; needs the network
 	go tool govulncheck work

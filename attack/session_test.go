@@ -137,6 +137,66 @@ func TestLogoutOnTheServer_CVE_2026_30224_CVE_2023_20862(t *testing.T) {
 	}
 }
 
+// A session ends at its time, whatever the client keeps or sends of its cookie.
+func TestExpiryOnTheServer_CVE_2024_35220(t *testing.T) {
+	for name, life := range map[string]time.Duration{"idle": 31 * time.Minute, "kept busy": 12 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp(t)
+			victim := loggedIn(a, "alice")
+			for passed := time.Duration(0); name == "kept busy" && passed < life; passed += 10 * time.Minute {
+				if got := victim.user(); got != "alice" {
+					t.Fatalf("after %v: %q", passed, got)
+				}
+				time.Sleep(10 * time.Minute)
+			}
+			if name == "idle" {
+				time.Sleep(life + 3*time.Minute)
+			}
+			if got := victim.user(); got != "" {
+				t.Errorf("%s: after its time the session is %q", name, got)
+			}
+			victim.do("POST", "/note?text=late")
+			if got := victim.user(); got != "" {
+				t.Errorf("%s: a write made it %q again", name, got)
+			}
+		})
+	}
+}
+
+// A login that is remembered can be stolen like any other, and ends like any
+// other: it is in the list, and a new password ends it.
+func TestRememberMe_CVE_2026_56750(t *testing.T) {
+	a := newApp(t)
+	h := a.sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := a.sessions.From(r.Context())
+		s.Login("alice")
+		s.Remember(30 * 24 * time.Hour)
+	}))
+	victim := newJar(a)
+	victim.do("POST", "/note?text=before")
+	planted := victim.copied()
+	victim.h = h
+	victim.do("POST", "/remember")
+	victim.h = a
+	if got := planted.user(); got != "" {
+		t.Errorf("the token from before is %q", got)
+	}
+	stolen := victim.copied()
+	own := loggedIn(a, "alice")
+	if list, err := a.sessions.Sessions(t.Context(), "alice"); err != nil || len(list) != 2 {
+		t.Errorf("the list has %v, %v, want both", list, err)
+	}
+	own.do("POST", "/password")
+	for _, j := range []*jar{stolen, victim} {
+		if got := j.user(); got != "" {
+			t.Errorf("the remembered session is still %q", got)
+		}
+	}
+	if got := own.user(); got != "alice" {
+		t.Errorf("the own session is %q", got)
+	}
+}
+
 // Of a session in its cookie a copy dies by the revoker.
 func TestCookieReplay_CVE_2024_31999_CVE_2025_53826(t *testing.T) {
 	var m *coatcheck.Manager

@@ -32,6 +32,9 @@ var mutants = []mutant{
 		edit("incookie.go", `if err == nil && !rec.Began.After(at) {`, `if false {`)},
 	{"a logout clears only the cookie", "TestLogoutOnTheServer_CVE_2026_30224_CVE_2023_20862", "attack",
 		edit("session.go", `s.leaving, s.leaver = s.base.ID, s.base.User`, `s.leaver = s.base.User`)},
+	{"records do not run out", "TestExpiryOnTheServer_CVE_2024_35220", "attack", edit("manager.go", `return !r.Expires.After(t) || !r.Deadline.After(t)`, `return false`)},
+	{"a revocation ends nothing", "TestRememberMe_CVE_2026_56750", "attack",
+		edit("manager.go", `ended, err := m.carrier.EndUser(ctx, user, at, at.Add(tombstoneLife), kept...)`, `ended, err := []ID(nil), error(nil)`)},
 	{"a late write makes the session again", "TestResurrection_CVE_2025_32441_CVE_2025_46336", "attack", []overlay.Edit{
 		{File: "commit.go", Old: "if s.identity != logIn {\n\t\t\treturn ErrEnded\n\t\t}", New: ""},
 		{File: "commit.go", Old: `case s.ended && s.identity != logIn:`, New: `case false:`},

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write api.txt")
+var update = flag.Bool("update", false, "write api.txt, docs/asvs.md")
 
 // Each released module lists what it exports in api.txt, so that a change of
 // the interface is seen as one when it is read.
