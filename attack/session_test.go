@@ -58,7 +58,14 @@ func TestStoreDump_CVE_2026_53603(t *testing.T) {
 		t.Fatalf("%d records, %v", len(recs), err)
 	}
 	rec := recs[0]
+	// In the layout of a token too, whose version and key id are no secret.
+	public, err := base64.RawURLEncoding.DecodeString(victim.cookies[sid])
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout := append(append(public[:5:5], rec.ID[:18]...), make([]byte, 16)...)
 	for _, column := range []string{
+		base64.RawURLEncoding.EncodeToString(layout),
 		string(rec.ID[:]), hex.EncodeToString(rec.ID[:]), base64.RawURLEncoding.EncodeToString(rec.ID[:]),
 		base64.RawURLEncoding.EncodeToString(append([]byte{1}, append(rec.ID[:], rec.ID[:6]...)...)),
 		rec.ID.Handle(), rec.User, string(rec.Data), fmt.Sprint(rec.Version),

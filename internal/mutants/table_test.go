@@ -1,6 +1,10 @@
 package mutants_test
 
-import "github.com/coatcheck/coatcheck/internal/overlay"
+import (
+	"slices"
+
+	"github.com/coatcheck/coatcheck/internal/overlay"
+)
 
 // edit is a mutant's change in one file.
 func edit(file, old, new string) []overlay.Edit {
@@ -20,6 +24,7 @@ var (
 var mutants = []mutant{
 	// One for each attack.
 	{"a login keeps the token", "TestFixation_CVE_2022_25896_CVE_2024_38513_CVE_2023_22479", "attack", tokensThatStay},
+	{"the id is the token, which has no MAC", "TestStoreDump_CVE_2026_53603", "attack", slices.Concat(tokenAsID, macUnchecked)},
 	{"sealed data is not bound to its row", "TestStoreDump_CVE_2026_53603", "attack", edit("sealedstore/sealedstore.go", `label+string(id[:])`, `label`)},
 	{"the first of two cookies is believed", "TestCookieTossing_CVE_2023_27495_CookieCrumbles", "attack",
 		edit("cookie/read.go", `return "", &ForgedError{c.name, ReasonDuplicate}`, `continue`)},
