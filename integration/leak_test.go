@@ -19,8 +19,8 @@ import (
 
 // watched makes the library write down what it issues and what it says, for the
 // length of a run: every token, id, key and cookie that holds a session into one
-// file, every event and every error into another. What a test prints comes on
-// top. No test can forget to report its tokens.
+// file, every event, every error and the bodies of answers into another. What a
+// test prints comes on top. No test can forget to report its tokens.
 var watched = []overlay.Edit{
 	{File: "cookie/watched.go", New: `package cookie
 
@@ -58,6 +58,10 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 	{File: "manager.go", Old: "		e.Time = time.Now().UTC()\n", New: "		e.Time = time.Now().UTC()\n		cookie.Said(fmt.Sprintf(\"%v %+v %#v %v\", e, e, e, e.Err))\n"},
 	{File: "session.go", Old: "	s.err = err\n	var kind Kind\n", New: "	s.err = err\n	cookie.Said(err.Error())\n	var kind Kind\n"},
 	{File: "session.go", Old: "	\"unicode/utf8\"\n)", New: "	\"unicode/utf8\"\n\n	\"github.com/coatcheck/coatcheck/cookie\"\n)"},
+	// The bodies of answers: a token leaves in Set-Cookie alone.
+	{File: "client_test.go", Old: "	b.h.ServeHTTP(w, r)\n", New: "	b.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
+	{File: "attack/app_test.go", Old: "	j.h.ServeHTTP(w, r)\n", New: "	j.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
+	{File: "cmd/coatcheck/internal/walkthrough/visitor_test.go", Old: "	v.site.ServeHTTP(w, r)\n", New: "	v.site.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
 	{File: "cmd/coatcheck/internal/cli/server_test.go", Old: "	return s.log.Write(b)\n", New: "	os.Stdout.Write(b)\n	return s.log.Write(b)\n"},
 }
 
