@@ -30,7 +30,8 @@ import (
 //	start slow GET get=a&hold a request that stays in its handler …
 //	finish slow               … until here
 //	wait 31m                  time passes
-//	jar set NAME VALUE        the visitor's jar, also: tamper, rename OLD NEW
+//	jar set NAME VALUE        the visitor's jar, also: rename OLD NEW
+//	jar tamper NAME           one character in its middle is another, or: tamper NAME end
 //	restart SECRET …          the server restarts with these secrets
 //	forget                    the server restarts with an empty store
 //	down, up                  the store fails, or no longer
@@ -78,6 +79,9 @@ func newWorld(t *testing.T, b behaviour, k kind, l net.Listener, dial func(conte
 	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) })}
 	transport := &http.Transport{DialContext: dial}
 	w.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if !b.waits() {
+		w.client.Timeout = time.Minute
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -252,11 +256,15 @@ func (w *world) change(who string, args []string) {
 		if !ok {
 			w.t.Fatalf("the jar has no %s", args[1])
 		}
+		at := len(value) / 2
+		if len(args) > 2 { // in the MAC
+			at = len(value) - 2
+		}
 		other := "A"
-		if value[len(value)/2] == 'A' {
+		if value[at] == 'A' {
 			other = "B"
 		}
-		jar[args[1]] = value[:len(value)/2] + other + value[len(value)/2+1:]
+		jar[args[1]] = value[:at] + other + value[at+1:]
 	default:
 		w.t.Fatalf("jar %s", args)
 	}
