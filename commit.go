@@ -374,8 +374,10 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 
 // opensPage reports whether the request is a top-level GET navigation: with one
 // from another site a Lax marker would have come, so its absence says something.
+// What a service worker passes on may be a frame's.
 func (s *Session) opensPage() bool {
-	return s.x.r.Method == http.MethodGet && navigates(s.x.r)
+	r := s.x.r
+	return r.Method == http.MethodGet && navigates(r) && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
 // fill makes the record.

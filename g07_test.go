@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
@@ -391,4 +393,46 @@ func TestG7PageURLs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// G7, where a service worker passes a navigation on: Chromium then sends it with
+// the destination "empty". With the marker it is top-level all the same; without
+// one it may be a frame's, and starts no session.
+func TestG7ServiceWorker(t *testing.T) {
+	t.Parallel()
+	worker := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "empty"}
+	handled := 0
+	b, _ := landing(t, &handled)
+	w := b.do("GET", "https://app.example/in?a=b", from("cross-site", worker)...)
+	if handled != 0 || !strings.Contains(w.Body.String(), "<script>") {
+		t.Errorf("landing: the handler ran %d times, answer %q; want the page that reloads", handled, w.Body)
+	}
+	for _, marked := range []bool{true, false} {
+		b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}),
+			func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) }))
+		if marked {
+			b.jar[markName] = "1"
+		}
+		w := b.do("GET", "https://app.example/page?a=b", from("cross-site", worker)...)
+		if w.Code != 409 || len(w.Header()["Set-Cookie"]) > 0 || !strings.Contains(w.Body.String(), `<a href="/page?a=b">`) {
+			t.Errorf("marker %t: got %d %q and %q, want 409 with a link and no cookie", marked, w.Code, w.Body, w.Header()["Set-Cookie"])
+		}
+	}
+
+	// The session in the cookie is touched by such a navigation as by any other.
+	synctest.Test(t, func(t *testing.T) {
+		m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBrowser(life(m))
+		b.do("POST", "/login")
+		for range 4 {
+			time.Sleep(20 * time.Minute)
+			b.do("GET", "/look", from("same-origin", worker)...)
+		}
+		if user, _ := stored(m, b); user != "alice" {
+			t.Error("the session ended by idleness although its user was active")
+		}
+	})
 }

@@ -130,9 +130,12 @@ func (m *Manager) heldBack(r *http.Request) bool {
 	return m.marker != nil && r.Header.Get("Sec-Fetch-Site") == "cross-site"
 }
 
-// navigates reports whether the request loads a page into a window or tab.
+// navigates reports whether the request loads a page into a window or tab. One
+// that a service worker passes on has lost its destination; with a Lax marker,
+// or from our own pages, it is no less a navigation.
 func navigates(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && (dest == "document" || dest == "empty")
 }
 
 // lands reports whether the request is answered by the landing page (G7).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -184,7 +185,7 @@ func (s *Session) touch(now time.Time) error {
 	if s.x.m.carrier.inCookie() {
 		// A new cookie for each of a page's many requests would overwrite what
 		// the others set.
-		if !s.opensPage() || s.mayCommit(false, s.x.phase(), now) != nil {
+		if r := s.x.r; r.Method != http.MethodGet || !navigates(r) || s.mayCommit(false, s.x.phase(), now) != nil {
 			return nil
 		}
 		if err := s.seal(c, now); err != nil {
