@@ -278,6 +278,15 @@ func (s *site) application() http.Handler {
 		w.Header().Set("Cache-Control", "private, max-age=3600")
 		show(w, r)
 	})))
+	// What a login page does, and what an identity provider's answer leads to.
+	mux.HandleFunc("/enter", func(w http.ResponseWriter, r *http.Request) {
+		s.m.From(r.Context()).Login("alice")
+		http.Redirect(w, r, coatcheck.SafeReturn(r.FormValue("to")), http.StatusSeeOther)
+	})
+	mux.HandleFunc("/worker.js", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript")
+		io.WriteString(w, workers[r.FormValue("kind")])
+	})
 	mux.HandleFunc("/blank", func(http.ResponseWriter, *http.Request) {}) // looks at no session
 	mux.HandleFunc("/raw", func(w http.ResponseWriter, r *http.Request) {
 		for _, line := range r.URL.Query()["line"] {
@@ -289,7 +298,7 @@ func (s *site) application() http.Handler {
 		v := r.Context().Value(visitKey{}).(*visit)
 		v.handled = true
 		mux.ServeHTTP(w, r)
-		if r.URL.Path != "/blank" && r.URL.Path != "/raw" && r.URL.Path != "/ws" {
+		if !slices.Contains([]string{"/blank", "/raw", "/ws", "/worker.js"}, r.URL.Path) {
 			v.user = s.m.From(r.Context()).User()
 		}
 	})

@@ -1,0 +1,122 @@
+package e2e_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// claim makes a worker answer for its pages at once, and tell which requests it
+// has had.
+const claim = `self.addEventListener('install', () => self.skipWaiting());
+self.addEventListener('activate', e => e.waitUntil(Promise.all([self.clients.claim(), self.registration.navigationPreload.disable()])));
+const tell = r => fetch('/blank?worker=' + encodeURIComponent(r.mode + ' ' + new URL(r.url).pathname));
+`
+
+// workers are service workers as applications have them: one passes requests on,
+// one lets the browser ask while it starts, one makes requests of its own, as a
+// cache that fills itself does.
+var workers = map[string]string{
+	"pass": claim + `self.addEventListener('fetch', e => e.respondWith(tell(e.request).then(() => fetch(e.request))))`,
+	"preload": strings.Replace(claim, "disable", "enable", 1) +
+		`self.addEventListener('fetch', e => e.respondWith(tell(e.request).then(() => e.preloadResponse).then(r => r || fetch(e.request))))`,
+	"own": claim + `self.addEventListener('fetch', e => e.respondWith(tell(e.request).then(() =>
+		e.request.mode == 'navigate' ? fetch(e.request.url, {credentials: 'include'}) : fetch(e.request))))`,
+}
+
+// work registers a service worker and waits until it answers for the tab.
+func (b *tab) work(s *site, kind string) {
+	b.t.Helper()
+	b.open(s.app + "/blank?menu")
+	eval[bool](b, `navigator.serviceWorker.register('/worker.js?kind=`+kind+`').then(() => navigator.serviceWorker.ready).then(() => new Promise(done =>
+		navigator.serviceWorker.controller ? done(true) : navigator.serviceWorker.addEventListener('controllerchange', () => done(true))))`)
+}
+
+// worked ends the test where the worker has not had a request.
+func (s *site) worked(mode, path string) {
+	s.t.Helper()
+	want := "worker=" + mode + strings.NewReplacer("/", "%2F").Replace("%20"+path)
+	if !slices.ContainsFunc(s.seen("app.test", "/blank"), func(v visit) bool { return strings.HasSuffix(v.uri, want) }) {
+		s.t.Fatalf("%s %s did not go through the worker: this test proves nothing\n%s", mode, path, s.dump())
+	}
+}
+
+// G7 and G1, through a service worker that passes on what it gets: our own
+// pages' requests work, and a link from another site lands, or is held back with
+// a page that leads on, as without a worker.
+func TestServiceWorker(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"pass", "preload"} {
+		for _, state := range states {
+			t.Run(kind+", "+state.name, func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, landing)
+				b := newTab(t)
+				b.work(s, kind)
+				state.prepare(s, b)
+				before := b.cookies(s.app)
+				b.open(s.app + "/blank?menu")
+				url := s.app + "/in/page?a=b#part"
+				b.open(s.page(s.evil, `<a id=go href="`+url+`">go</a>`))
+				b.click("#go")
+				b.shows(url, state.user)
+				b.open(s.app + "/look")
+				s.worked("navigate", "/in/page")
+				visits := s.seen("app.test", "/in/page")
+				if first := visits[0]; len(visits) != state.requests || first.cookie(sidName) != "" || first.header.Get("Sec-Fetch-Site") != "cross-site" {
+					t.Errorf("%d requests, want %d, the first held back:\n%s", len(visits), state.requests, s.dump())
+				}
+				same(t, before, b.cookies(s.app))
+			})
+		}
+		t.Run(kind+", no landing", func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, coatcheck.Config{})
+			b := newTab(t)
+			b.login(s)
+			b.work(s, kind)
+			before := b.cookies(s.app)
+			if status := b.fetched("POST", s.app+"/count"); status != http.StatusOK {
+				t.Errorf("a fetch of our own page: got %d", status)
+			}
+			s.worked("cors", "/count")
+			for path, count := range map[string]int{"/count": 1, "/logout": 0} {
+				b.open(s.page(s.evil, `<a id=go href="`+s.app+path+`">go</a>`))
+				b.click("#go")
+				b.until("document.readyState == 'complete' && document.querySelector('a[href=\"" + path + "\"]')?.innerText == 'Continue'")
+				s.worked("navigate", path)
+				visits := s.await(path, count+1)
+				if v := visits[count]; v.status != http.StatusConflict || len(v.sets) > 0 || v.clears != "" {
+					t.Errorf("%s: got %v, want 409", path, v)
+				}
+				same(t, before, b.cookies(s.app))
+			}
+			b.open(s.page(s.evil, `<a id=go href="`+s.app+`/count">go</a>`))
+			b.click("#go")
+			b.until("document.querySelector('a[href=\"/count\"]')?.innerText == 'Continue'")
+			b.click("a")
+			b.until("document.querySelector('#app')?.dataset.hits == '2'")
+		})
+	}
+}
+
+// A limit, which the guide names: a worker that makes requests of its own turns
+// every link to the site into a request of the site. SameSite=Strict and the
+// held-back answer see nothing of where it came from.
+func TestServiceWorkerOfItsOwn(t *testing.T) {
+	t.Parallel()
+	s := serve(t, coatcheck.Config{})
+	b := newTab(t)
+	b.login(s)
+	b.work(s, "own")
+	b.open(s.page(s.evil, `<a id=go href="`+s.app+`/count">go</a>`))
+	b.click("#go")
+	b.shows(s.app+"/count", "alice")
+	s.worked("navigate", "/count")
+	if v := s.await("/count", 1)[0]; v.header.Get("Sec-Fetch-Site") != "same-origin" || v.cookie(sidName) == "" {
+		t.Errorf("got %v: what the guide says is no longer so", v)
+	}
+}
