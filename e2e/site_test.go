@@ -283,6 +283,7 @@ func (s *site) application() http.Handler {
 		s.m.From(r.Context()).Login("alice")
 		http.Redirect(w, r, coatcheck.SafeReturn(r.FormValue("to")), http.StatusSeeOther)
 	})
+	mux.HandleFunc("/static", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<!doctype html><p>static") })
 	mux.HandleFunc("/worker.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript")
 		io.WriteString(w, workers[r.FormValue("kind")])
@@ -298,7 +299,7 @@ func (s *site) application() http.Handler {
 		v := r.Context().Value(visitKey{}).(*visit)
 		v.handled = true
 		mux.ServeHTTP(w, r)
-		if !slices.Contains([]string{"/blank", "/raw", "/ws", "/worker.js"}, r.URL.Path) {
+		if !slices.Contains([]string{"/blank", "/raw", "/ws", "/worker.js", "/static"}, r.URL.Path) {
 			v.user = s.m.From(r.Context()).User()
 		}
 	})
