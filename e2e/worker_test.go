@@ -94,9 +94,10 @@ func TestServiceWorker(t *testing.T) {
 				}
 				same(t, before, b.cookies(s.app))
 			}
-			b.open(s.page(s.evil, `<a id=go href="`+s.app+`/count">go</a>`))
-			b.click("#go")
-			b.until("document.querySelector('a[href=\"/count\"]')?.innerText == 'Continue'")
+			b.follows(s, "/look?read")
+			b.shows(s.app+"/look?read", "")
+			b.follows(s, "/count")
+			b.leadsOn("/count")
 			b.click("a")
 			b.until("document.querySelector('#app')?.dataset.hits == '2'")
 		})
