@@ -49,3 +49,12 @@ func TestReadmeProgramCompiles(t *testing.T) {
 		t.Errorf("the program in README.md does not compile: %v\n%s", err, out)
 	}
 }
+
+// The same program is an example, where its steps are tested.
+func TestReadmeProgramIsTheQuickstart(t *testing.T) {
+	t.Parallel()
+	_, program, _ := strings.Cut(read(t, "examples/quickstart/main.go"), "\npackage main\n")
+	if !strings.Contains(read(t, "README.md"), "```go\npackage main\n"+program+"```") {
+		t.Error("examples/quickstart/main.go is not the program of README.md: make them equal, below the package line")
+	}
+}
