@@ -121,3 +121,30 @@ func TestServiceWorkerOfItsOwn(t *testing.T) {
 		t.Errorf("got %v: what the guide says is no longer so", v)
 	}
 }
+
+// G7: No loop, by every way through a service worker.
+func TestServiceWorkerWays(t *testing.T) {
+	t.Parallel()
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, landing)
+			b := newTab(t)
+			b.login(s)
+			b.work(s, "pass")
+			before := b.cookies(s.app)
+			end := s.app + "/in/page?a=b#part"
+			arrived := way.go_(s, b, end)
+			if way.lost {
+				end = s.app + "/in/page?a=b"
+			}
+			arrived.shows(end, "alice")
+			arrived.open(s.app + "/look")
+			s.worked("navigate", "/in/page")
+			if visits := s.seen("app.test", "/in/page"); len(visits) != 2 {
+				t.Errorf("%d requests, want 2:\n%s", len(visits), s.dump())
+			}
+			same(t, before, b.cookies(s.app))
+		})
+	}
+}
