@@ -16,7 +16,7 @@ import (
 
 // routes are those of the walk-through, with what their forms want.
 var routes = []struct{ do, form string }{
-	{"GET /", ""}, {"GET /healthz", ""}, {"GET /set-cookie", ""}, {"GET /get-cookie", ""},
+	{"GET /", ""}, {"GET /ticket.svg", ""}, {"GET /events", ""}, {"GET /healthz", ""}, {"GET /set-cookie", ""}, {"GET /get-cookie", ""},
 	{"GET /login", ""}, {"POST /login", "user=mallory"}, {"GET /profile", ""},
 	{"POST /preferences", "theme=dark"}, {"GET /preferences", ""}, {"GET /visitor", ""},
 	{"POST /token", ""}, {"GET /token", ""}, {"POST /visits", ""},
@@ -300,6 +300,9 @@ func atOnce(t *testing.T, s *server, l line, v *victim) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() { v.works(t, r.do+" at once", l.sends(request(r.do, r.form, cookies), 1<<20), false) })
+		}
+		if strings.HasSuffix(r.do, "/events") { // streams until the session ends
+			wg.Go(func() { v.works(t, "logout beside it", l.sends(request("POST /logout", "", cookies), 1<<20), false) })
 		}
 		wg.Wait()
 	}
