@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
@@ -52,7 +53,7 @@ type Store struct {
 	prefix  string
 	text    texts
 	engine  engine
-	idle    cursor
+	idle    atomic.Int64 // how far this process's idle pass has come: a deadline
 }
 
 // An engine is what the databases do differently. A method returns an error of

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -16,13 +15,6 @@ const (
 	// it may remove.
 	idleStretch = 4
 )
-
-// A cursor is how far the idle pass has come: a deadline. Each process has its
-// own, so two of them look at different stretches.
-type cursor struct {
-	mu    sync.Mutex
-	after int64
-}
 
 // A broom finds rows that are over, and removes those of them that still are.
 type broom struct {
@@ -71,16 +63,16 @@ func (s *Store) sweepHolds(ctx context.Context, limit int) error {
 	return err
 }
 
-// sweepIdle looks at the next stretch of the sessions that are not over.
+// sweepIdle looks at the next stretch of the sessions that are not over. Calls
+// at the same time may look at the same one, and none waits for another.
 func (s *Store) sweepIdle(ctx context.Context, now int64, limit int) (int, error) {
-	s.idle.mu.Lock()
-	defer s.idle.mu.Unlock()
+	after := s.idle.Load()
 	var keys [][]byte
 	var last int64
 	stretch, looked := limit*idleStretch, 0
 	err := s.engine.read(ctx, func(q querier) error {
 		keys, looked = nil, 0
-		rows, err := q.QueryContext(ctx, s.text.idle.find, now, max(s.idle.after, now), stretch)
+		rows, err := q.QueryContext(ctx, s.text.idle.find, now, max(after, now), stretch)
 		if err != nil {
 			return err
 		}
@@ -105,9 +97,9 @@ func (s *Store) sweepIdle(ctx context.Context, now int64, limit int) (int, error
 	switch {
 	case err != nil:
 	case looked < stretch: // the end; begin again
-		s.idle.after = 0
+		s.idle.CompareAndSwap(after, 0)
 	case len(keys) < limit: // else there may be more in this stretch
-		s.idle.after = last
+		s.idle.CompareAndSwap(after, last)
 	}
 	return n, err
 }
