@@ -3,11 +3,13 @@
 package integration_test
 
 import (
+	"context"
 	"database/sql"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
@@ -143,4 +145,19 @@ func TestPostgresPartitioned(t *testing.T) {
 		}
 		return newSQLStore(t, db, sqlstore.PostgreSQL, prefix)
 	})
+}
+
+// Without a default database there is nowhere to make tables: the error says so
+// at once.
+func TestMigrateWithoutDatabase(t *testing.T) {
+	db := openSQL(t, "mysql", servers.MariaDB(t).DSN(""))
+	store, err := sqlstore.New(db, sqlstore.MySQL, sqlstore.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := store.Migrate(ctx); err == nil || !strings.Contains(err.Error(), "No database selected") {
+		t.Errorf("Migrate: got error %v, want the server's: No database selected", err)
+	}
 }

@@ -212,7 +212,7 @@ func (e *mysql) migrate(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	const name = "SHA1(CONCAT(DATABASE(), '.coatcheck'))"
+	const name = "SHA1(CONCAT(COALESCE(DATABASE(), ''), '.coatcheck'))"
 	for got := false; !got; {
 		// One second at a time, so that the end of ctx is noticed.
 		if err := conn.QueryRowContext(ctx, "SELECT COALESCE(GET_LOCK("+name+", 1), 0)").Scan(&got); err != nil {
