@@ -22,4 +22,5 @@ func TestSQLiteUnraced(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
+	t.Logf("%s", out) // with the figures
 }

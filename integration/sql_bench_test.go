@@ -66,7 +66,7 @@ func countOnce(ctx context.Context, store coatcheck.Store, id coatcheck.ID) erro
 }
 
 func BenchmarkPostgres(b *testing.B) {
-	server := servers.Postgres(b)
+	server := servers.NewPostgres(b)
 	name := server.NewDatabase(b)
 	db := openSQL(b, "pgx", server.DSN(name))
 	db.SetMaxOpenConns(32)
@@ -104,7 +104,7 @@ func BenchmarkPostgres(b *testing.B) {
 }
 
 func BenchmarkMariaDB(b *testing.B) {
-	server := servers.MariaDB(b)
+	server := servers.NewMariaDB(b)
 	db := openSQL(b, "mysql", server.DSN(server.NewDatabase(b), "interpolateParams=true"))
 	db.SetMaxOpenConns(32)
 	db.SetMaxIdleConns(32)

@@ -23,8 +23,11 @@ func TestMariaDB(t *testing.T) {
 }
 
 func TestMariaDBFoundRows(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, newMariaDBStores(t, "clientFoundRows=true", "interpolateParams=true"))
 }
+
 func TestMariaDBRace(t *testing.T) {
+	t.Parallel()
 	storetest.Race(t, newMariaDBStores(t, "interpolateParams=true"), 1000)
 }

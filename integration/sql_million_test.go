@@ -178,12 +178,12 @@ func sweepHalf(t *testing.T, store coatcheck.Store, ids []coatcheck.ID, all int)
 }
 
 func TestPostgresMillion(t *testing.T) {
-	server := servers.Postgres(t)
+	server := servers.NewPostgres(t)
 	testMillion(t, openSQL(t, "pgx", server.DSN(server.NewDatabase(t))), sqlstore.PostgreSQL, million)
 }
 
 func TestMariaDBMillion(t *testing.T) {
-	server := servers.MariaDB(t)
+	server := servers.NewMariaDB(t)
 	testMillion(t, openSQL(t, "mysql", server.DSN(server.NewDatabase(t), "interpolateParams=true")), sqlstore.MySQL, million)
 }
 

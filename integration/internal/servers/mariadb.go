@@ -22,15 +22,20 @@ type MariaDBServer struct {
 	databases atomic.Int64
 }
 
-// MariaDB returns the MariaDB server that the tests share.
+// MariaDB returns the MariaDB server that the tests share. It does not wait for
+// the disk.
 func MariaDB(t testing.TB) *MariaDBServer {
 	install, server := mariadbPrograms(t)
-	return share(t, "mariadb", func() (*MariaDBServer, error) { return startMariaDB(install, server) })
+	return share(t, "mariadb", func() (*MariaDBServer, error) {
+		return startMariaDB(install, server, "--innodb-flush-log-at-trx-commit=0")
+	})
 }
 
-// NewMariaDB starts a MariaDB server for this test.
+// NewMariaDB starts a MariaDB server for this test. What it acknowledges is on
+// the disk.
 func NewMariaDB(t testing.TB) *MariaDBServer {
-	s, err := startMariaDB(mariadbPrograms(t))
+	install, server := mariadbPrograms(t)
+	s, err := startMariaDB(install, server)
 	return own(t, s, err)
 }
 
@@ -38,7 +43,7 @@ func mariadbPrograms(t testing.TB) (install, server string) {
 	return Program(t, "mariadb-install-db", "mariadb-server"), Program(t, "mariadbd", "mariadb-server")
 }
 
-func startMariaDB(install, server string) (*MariaDBServer, error) {
+func startMariaDB(install, server string, options ...string) (*MariaDBServer, error) {
 	dir, err := newDir("mariadb")
 	if err != nil {
 		return nil, err
@@ -55,10 +60,10 @@ func startMariaDB(install, server string) (*MariaDBServer, error) {
 	s := &MariaDBServer{}
 	s.Process = &Process{
 		Dir: dir, Port: port, name: "MariaDB", quit: syscall.SIGTERM,
-		args: []string{server, "--no-defaults", "--datadir=" + data, fmt.Sprintf("--port=%d", port),
+		args: append([]string{server, "--no-defaults", "--datadir=" + data, fmt.Sprintf("--port=%d", port),
 			"--bind-address=127.0.0.1", "--socket=" + filepath.Join(dir, "socket"), "--skip-name-resolve",
 			"--max-connections=200", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M",
-			"--pid-file=" + filepath.Join(dir, "pid")},
+			"--pid-file=" + filepath.Join(dir, "pid")}, options...),
 		ready: func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") },
 	}
 	return s, s.Start()

@@ -15,20 +15,21 @@ import (
 )
 
 // A PostgresServer is a PostgreSQL server with the settings that it has by
-// itself: what it acknowledges is on the disk. It counts the statements that
-// clients send (pg_stat_statements).
+// itself. It counts the statements that clients send (pg_stat_statements).
 type PostgresServer struct {
 	*Process
 	databases atomic.Int64
 }
 
-// Postgres returns the PostgreSQL server that the tests share.
+// Postgres returns the PostgreSQL server that the tests share. It does not wait
+// for the disk.
 func Postgres(t testing.TB) *PostgresServer {
 	bin := postgresPrograms(t)
-	return share(t, "postgres", func() (*PostgresServer, error) { return startPostgres(bin) })
+	return share(t, "postgres", func() (*PostgresServer, error) { return startPostgres(bin, "-c", "fsync=off") })
 }
 
-// NewPostgres starts a PostgreSQL server for this test.
+// NewPostgres starts a PostgreSQL server for this test. What it acknowledges is
+// on the disk.
 func NewPostgres(t testing.TB) *PostgresServer {
 	s, err := startPostgres(postgresPrograms(t))
 	return own(t, s, err)
@@ -40,7 +41,7 @@ func postgresPrograms(t testing.TB) string {
 	return filepath.Dir(Program(t, "postgres", "postgresql"))
 }
 
-func startPostgres(bin string) (*PostgresServer, error) {
+func startPostgres(bin string, options ...string) (*PostgresServer, error) {
 	dir, err := newDir("postgres")
 	if err != nil {
 		return nil, err
@@ -57,9 +58,9 @@ func startPostgres(bin string) (*PostgresServer, error) {
 	s := &PostgresServer{}
 	s.Process = &Process{
 		Dir: dir, Port: port, name: "PostgreSQL", quit: syscall.SIGINT,
-		args: []string{filepath.Join(bin, "postgres"), "-D", data, "-p", fmt.Sprint(port),
+		args: append([]string{filepath.Join(bin, "postgres"), "-D", data, "-p", fmt.Sprint(port),
 			"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=" + dir,
-			"-c", "max_connections=200", "-c", "shared_preload_libraries=pg_stat_statements"},
+			"-c", "max_connections=200", "-c", "shared_preload_libraries=pg_stat_statements"}, options...),
 		ready: func(ctx context.Context) error { return s.exec(ctx, "postgres", "SELECT 1") },
 	}
 	return s, s.Start()
