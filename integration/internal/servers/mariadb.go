@@ -85,6 +85,11 @@ func (s *MariaDBServer) DSN(database string, parameters ...string) string {
 	return fmt.Sprintf("root@tcp(127.0.0.1:%d)/%s?%s", s.Port, database, strings.Join(parameters, "&"))
 }
 
+// URL is the same for the program coatcheck.
+func (s *MariaDBServer) URL(database string) string {
+	return fmt.Sprintf("mysql://root@127.0.0.1:%d/%s", s.Port, database)
+}
+
 // NewDatabase makes an empty database and returns its name. Its texts are
 // compared without regard to case, accents and spaces at the end.
 func (s *MariaDBServer) NewDatabase(t testing.TB) string {

@@ -29,6 +29,7 @@ type Process struct {
 
 	name  string
 	args  []string                    // program and arguments
+	env   []string                    // key=value, beside that of the tests
 	ready func(context.Context) error // answers nil as soon as the server serves
 	quit  syscall.Signal              // asks it to end in order
 	cmd   *exec.Cmd
@@ -164,6 +165,7 @@ func (p *Process) startOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cmd.Env = append(cmd.Env, p.env...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		return err
