@@ -47,7 +47,9 @@ const DefaultPrefix = "coatcheck:"
 
 const maxPrefix = 64
 
-// A Store keeps sessions in Redis or Valkey. It is safe for concurrent use.
+// A Store keeps sessions in Redis or Valkey. It is a coatcheck.Store,
+// coatcheck.Pinger, coatcheck.Watcher and coatcheck.Counter, safe for concurrent
+// use.
 type Store struct {
 	client   rueidis.Client
 	cluster  bool

@@ -19,9 +19,9 @@ var storeStatsCommand = command{
 	about: `
 Counts what the store holds: live sessions, with expired ones that were not yet
 swept; users who have one; tombstones, which keep ended sessions ended; and the
-bytes that the engine takes. What it cannot tell without reading too much, on
-SQL databases all but the bytes from 100,000 rows on, is "unknown", in JSON
-null. Redis does not count.`,
+bytes that the engine takes, on Redis for all that the servers hold. What it
+cannot tell without reading too much, all but the bytes from 100,000 rows on (of
+Redis, from 100,000 keys on), is "unknown", in JSON null.`,
 	notes: `Examples:
   coatcheck store stats sqlite:coatcheck.db
   coatcheck store stats postgres://app@localhost/app --json
