@@ -115,12 +115,6 @@ func TestServeTwoCart(t *testing.T) {
 	})
 }
 
-// A listed session is what its user sees of it.
-type listed struct {
-	Handle  string
-	Current bool
-}
-
 // G2: who logs in on one process is logged in on the other, and who is revoked
 // on one is refused by the other at once, also by what is in flight there.
 func TestServeTwoRevoke(t *testing.T) {
@@ -131,13 +125,12 @@ func TestServeTwoRevoke(t *testing.T) {
 		}{
 			{"logout", func(t *testing.T, v, _ *visitor) { v.copy().must(t, a, "POST", "/logout", http.StatusOK, "Logged out") }},
 			{"revoke", func(t *testing.T, v, other *visitor) {
-				_, list := v.send(b, "GET", "/sessions")
-				var sessions []listed
-				if err := json.Unmarshal([]byte(list), &sessions); err != nil || len(sessions) != 2 {
-					t.Fatalf("GET /sessions: got %s, want two", list)
+				list := v.sessions(t, b)
+				i := slices.IndexFunc(list, func(s listed) bool { return s.Current })
+				if len(list) != 2 || i < 0 {
+					t.Fatalf("GET /sessions: got %v, want two, one of them current", list)
 				}
-				i := slices.IndexFunc(sessions, func(s listed) bool { return s.Current })
-				other.must(t, a, "POST", "/sessions/revoke", http.StatusOK, "Revoked", "handle", sessions[i].Handle)
+				other.must(t, a, "POST", "/sessions/revoke", http.StatusOK, "Revoked", "handle", list[i].Handle)
 			}},
 			{"revoke others", func(t *testing.T, _, other *visitor) {
 				other.must(t, a, "POST", "/sessions/revoke-others", http.StatusOK, "Revoked 1")

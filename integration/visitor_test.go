@@ -5,6 +5,7 @@ package integration_test
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -77,6 +78,22 @@ func (v *visitor) must(t testing.TB, site *servers.Serve, method, path string, s
 	if got, body := v.send(site, method, path, form...); got != status || cmp.Or(want, body) != body {
 		t.Errorf("%s %s: got %d %.200q, want %d %q", method, path, got, body, status, want)
 	}
+}
+
+// A listed session is what its user sees of it.
+type listed struct {
+	Handle  string
+	Current bool
+}
+
+// sessions asks for those of the visitor's user.
+func (v *visitor) sessions(t testing.TB, site *servers.Serve) (list []listed) {
+	t.Helper()
+	_, text := v.send(site, "GET", "/sessions")
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		t.Fatalf("GET /sessions: got %s", text)
+	}
+	return list
 }
 
 // newProgram is the program coatcheck with a secret of its own.
