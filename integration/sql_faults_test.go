@@ -216,10 +216,7 @@ func TestPostgresFaults(t *testing.T) {
 	db := openSQL(t, "pgx", server.DSN(name))
 	store := newSQLStore(t, db, sqlstore.PostgreSQL, "")
 	t.Run("dropped connections", func(t *testing.T) {
-		survive(t, store, func() error {
-			_, err := db.ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-			return err
-		})
+		survive(t, store, func() error { return killPostgres(t.Context(), db) })
 	})
 	t.Run("restart", func(t *testing.T) { survive(t, store, server.Restart) })
 	t.Run("hangs for 5 s", func(t *testing.T) { survive(t, store, func() error { return hang(server.Process) }) })
@@ -241,13 +238,17 @@ func TestMariaDBFaults(t *testing.T) {
 	db := openSQL(t, "mysql", server.DSN(server.NewDatabase(t), "interpolateParams=true"))
 	store := newSQLStore(t, db, sqlstore.MySQL, "")
 	t.Run("dropped connections", func(t *testing.T) {
-		survive(t, store, func() error {
-			return killMariaDB(t.Context(), db)
-		})
+		survive(t, store, func() error { return killMariaDB(t.Context(), db) })
 	})
 	t.Run("restart", func(t *testing.T) { survive(t, store, server.Restart) })
 	t.Run("hangs for 5 s", func(t *testing.T) { survive(t, store, func() error { return hang(server.Process) }) })
 	t.Run("kill -9", func(t *testing.T) { survive(t, store, func() error { return crash(server.Process) }) })
+}
+
+// killPostgres drops all other connections.
+func killPostgres(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	return err
 }
 
 // killMariaDB drops all other connections.

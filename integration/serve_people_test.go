@@ -1,0 +1,222 @@
+//go:build linux
+
+package integration_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"maps"
+	mathrand "math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coatcheck/coatcheck/integration/internal/servers"
+)
+
+// People use coatcheck serve while something happens to it or to its store, and
+// know what they were answered.
+type people struct {
+	site    *servers.Serve
+	mayLose bool // a replica that takes over may lack the last writes
+	all     []*person
+	stop    chan struct{}
+	wg      sync.WaitGroup
+
+	answered, unavailable, cut atomic.Int64 // 200, 503, and no answer
+	logins, ends, lost         atomic.Int64
+}
+
+// A person is one goroutine with one browser.
+type person struct {
+	*people
+	v      *visitor
+	user   string
+	in     bool
+	visits int                 // the last number that was answered
+	unsure int                 // increments since whose fate is unknown
+	ended  []map[string]string // cookies of sessions whose end was answered
+	wrong  []string            // what no fault excuses
+}
+
+const crowdAtFaults = 16
+
+func newPeople(t *testing.T, site *servers.Serve, mayLose bool) *people {
+	p := &people{site: site, mayLose: mayLose, stop: make(chan struct{})}
+	client := newClient(t, crowdAtFaults)
+	for range crowdAtFaults {
+		one := &person{people: p, v: newVisitor(client), user: rand.Text()}
+		p.all = append(p.all, one)
+		p.wg.Go(func() {
+			for !p.stopped() && len(one.wrong) < 5 {
+				one.step()
+			}
+		})
+	}
+	return p
+}
+
+func (p *people) stopped() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// step does what somebody with a browser does.
+func (p *person) step() {
+	switch n := mathrand.IntN(100); {
+	case !p.in || n < 10:
+		p.login()
+	case n < 20:
+		p.logout()
+	case n < 50:
+		if status, body := p.ask("GET", "/profile"); status == http.StatusOK && body != "User "+p.user {
+			p.complain("GET /profile of %s: got %s", p.user, body)
+		}
+	default:
+		p.count()
+	}
+}
+
+// ask sends a request. Whoever is logged in gets 200; while the store is away
+// 503, and while the server is away nothing. Above all never 401.
+func (p *person) ask(method, path string, form ...string) (status int, body string) {
+	status, body = p.v.send(p.site, method, path, form...)
+	switch status {
+	case http.StatusOK:
+		p.answered.Add(1)
+	case http.StatusServiceUnavailable:
+		p.unavailable.Add(1)
+	case 0:
+		p.cut.Add(1)
+		time.Sleep(10 * time.Millisecond) // nobody listens
+	case http.StatusUnauthorized, http.StatusConflict:
+		p.lose("%s %s: got %d %.100s", method, path, status, body)
+	default:
+		p.complain("%s %s: got %d %.100s", method, path, status, body)
+	}
+	return status, body
+}
+
+func (p *person) complain(format string, args ...any) {
+	p.wrong = append(p.wrong, fmt.Sprintf(format, args...))
+}
+
+// lose is a complaint unless a failover excuses it: then it is counted.
+func (p *person) lose(format string, args ...any) {
+	if !p.mayLose {
+		p.complain(format, args...)
+		return
+	}
+	p.lost.Add(1)
+	p.begin()
+}
+
+// login logs in, also where somebody is: that is a new token, and the values
+// stay. Where the answer is lost the browser may have an old token, so it
+// begins again.
+func (p *person) login() {
+	before := maps.Clone(p.v.cookies)
+	status, _ := p.ask("POST", "/login", "user", p.user)
+	if status != http.StatusOK {
+		p.begin()
+		return
+	}
+	p.logins.Add(1)
+	if p.in {
+		p.ended = append(p.ended, before)
+		p.ends.Add(1)
+	}
+	p.in = true
+}
+
+func (p *person) logout() {
+	before := maps.Clone(p.v.cookies)
+	if status, _ := p.ask("POST", "/logout"); status == http.StatusOK {
+		p.ended = append(p.ended, before)
+		p.ends.Add(1)
+	}
+	p.begin()
+}
+
+func (p *person) begin() { p.v, p.in, p.visits, p.unsure = newVisitor(p.v.client), false, 0, 0 }
+
+// count makes one increment. What was acknowledged is in the number, and of
+// what was not, any part.
+func (p *person) count() {
+	status, body := p.ask("POST", "/visits")
+	if status != http.StatusOK {
+		p.unsure++
+		return
+	}
+	var n int
+	_, err := fmt.Sscanf(body, "Visit %d", &n)
+	switch {
+	case err != nil || n > p.visits+p.unsure+1:
+		p.complain("POST /visits after %d, %d unsure: got %s", p.visits, p.unsure, body)
+	case n <= p.visits:
+		p.lose("POST /visits after %d: got %s", p.visits, body)
+	default:
+		p.visits, p.unsure = n, 0
+	}
+}
+
+// await waits for so many answers more.
+func (p *people) await(t *testing.T, more int64) {
+	t.Helper()
+	from := p.answered.Load()
+	if err := servers.Until(func() error {
+		if n := p.answered.Load() - from; n < more {
+			return fmt.Errorf("%d answers in 30 s; want %d", n, more)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// finish compares what people were told with what there is: whoever is logged
+// in still is, no number is lost, and no session that ended is alive.
+func (p *people) finish(t *testing.T) {
+	t.Helper()
+	close(p.stop)
+	p.wg.Wait()
+	alive := 0
+	for _, one := range p.all {
+		if one.in {
+			if status, body := one.ask("GET", "/profile"); status == http.StatusServiceUnavailable || status == 0 {
+				t.Errorf("GET /profile in the end: got %d %s", status, body)
+			}
+		}
+		if one.in {
+			one.count()
+		}
+		for _, cookies := range one.ended {
+			old := &visitor{one.v.client, cookies}
+			if status, _ := old.send(p.site, "GET", "/profile"); status != http.StatusUnauthorized {
+				alive++
+			}
+		}
+		for _, wrong := range one.wrong {
+			t.Error(wrong)
+		}
+	}
+	if p.mayLose {
+		p.lost.Add(int64(alive))
+		if n := p.lost.Load(); n > crowdAtFaults*3 { // what each had under way, at each fault
+			t.Errorf("%d writes are lost; want no more than were under way", n)
+		}
+	} else if alive > 0 {
+		t.Errorf("%d of %d ended sessions are alive", alive, p.ends.Load())
+	}
+	if p.logins.Load() == 0 || p.ends.Load() == 0 {
+		t.Errorf("%d logins, %d ends: nothing was tried", p.logins.Load(), p.ends.Load())
+	}
+	t.Logf("%d answers, %d of them logins and %d ends; %d writes lost; %d times 503, %d no answer",
+		p.answered.Load(), p.logins.Load(), p.ends.Load(), p.lost.Load(), p.unavailable.Load(), p.cut.Load())
+}
