@@ -35,6 +35,7 @@ type person struct {
 	v      *visitor
 	user   string
 	in     bool
+	away   bool                // the last request got 503, or no answer
 	visits int                 // the last number that was answered
 	unsure int                 // increments since whose fate is unknown
 	ended  []map[string]string // cookies of sessions whose end was answered
@@ -67,9 +68,15 @@ func (p *people) stopped() bool {
 	}
 }
 
-// step does what somebody with a browser does.
+// step does what somebody with a browser does. While the store is away they only
+// try to go on: a login or logout without an answer would make them forget what
+// they had.
 func (p *person) step() {
-	switch n := mathrand.IntN(100); {
+	n := mathrand.IntN(100)
+	if p.away {
+		n = 20 + n*80/100
+	}
+	switch {
 	case !p.in || n < 10:
 		p.login()
 	case n < 20:
@@ -87,6 +94,7 @@ func (p *person) step() {
 // 503, and while the server is away nothing. Above all never 401.
 func (p *person) ask(method, path string, form ...string) (status int, body string) {
 	status, body = p.v.send(p.site, method, path, form...)
+	p.away = status == http.StatusServiceUnavailable || status == 0
 	switch status {
 	case http.StatusOK:
 		p.answered.Add(1)
