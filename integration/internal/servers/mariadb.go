@@ -32,10 +32,10 @@ func MariaDB(t testing.TB) *MariaDBServer {
 }
 
 // NewMariaDB starts a MariaDB server for this test. What it acknowledges is on
-// the disk.
-func NewMariaDB(t testing.TB) *MariaDBServer {
+// the disk. Options are those of its command line.
+func NewMariaDB(t testing.TB, options ...string) *MariaDBServer {
 	install, server := mariadbPrograms(t)
-	s, err := startMariaDB(install, server)
+	s, err := startMariaDB(install, server, options...)
 	return own(t, s, err)
 }
 

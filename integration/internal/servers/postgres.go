@@ -29,9 +29,9 @@ func Postgres(t testing.TB) *PostgresServer {
 }
 
 // NewPostgres starts a PostgreSQL server for this test. What it acknowledges is
-// on the disk.
-func NewPostgres(t testing.TB) *PostgresServer {
-	s, err := startPostgres(postgresPrograms(t))
+// on the disk. Options are those of its command line.
+func NewPostgres(t testing.TB, options ...string) *PostgresServer {
+	s, err := startPostgres(postgresPrograms(t), options...)
 	return own(t, s, err)
 }
 

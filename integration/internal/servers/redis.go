@@ -30,6 +30,19 @@ func NewRedis(t testing.TB, settings ...string) *Redis {
 	return own(t, s, err)
 }
 
+// NewTLSRedis starts a server for one test and returns the address at which it
+// speaks TLS, with the certificate of the authority.
+func NewTLSRedis(t testing.TB, a *Authority) (*Redis, string) {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewRedis(t, "tls-port "+strconv.Itoa(port), "tls-cert-file "+a.Certificate, "tls-key-file "+a.Key,
+		"tls-ca-cert-file "+a.CA, "tls-auth-clients no")
+	return s, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
+
 // SharedRedis returns the server that all tests share.
 func SharedRedis(t testing.TB) *Redis {
 	t.Helper()
