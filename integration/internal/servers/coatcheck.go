@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A Coatcheck is the program coatcheck, built from this repository, as a user
@@ -49,8 +50,11 @@ type folder struct{ dir string }
 
 func (f *folder) remove() error { return os.RemoveAll(f.dir) }
 
+// runTimeout is how long a command may take that should end by itself.
+const runTimeout = time.Minute
+
 // Run runs one command to its end, and returns what it printed and its exit
-// status.
+// status, which is -1 if it had to be killed.
 func (c *Coatcheck) Run(t testing.TB, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	cmd, err := command(c.Dir, append([]string{c.path}, args...)...)
@@ -60,9 +64,11 @@ func (c *Coatcheck) Run(t testing.TB, args ...string) (stdout, stderr string, st
 	cmd.Env = append(cmd.Env, c.Env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	defer time.AfterFunc(runTimeout, func() { _ = cmd.Process.Kill() }).Stop()
+	_ = cmd.Wait() // the status tells
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
