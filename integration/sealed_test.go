@@ -22,7 +22,9 @@ func TestSealed(t *testing.T) {
 	}{
 		{"SQLite", func(*testing.T) func(*testing.T) coatcheck.Store { return newSQLite }},
 		{"PostgreSQL", newPostgresStores},
-		{"MariaDB", func(t *testing.T) func(*testing.T) coatcheck.Store { return newMariaDBStores(t, "interpolateParams=true") }},
+		{"MariaDB", func(t *testing.T) func(*testing.T) coatcheck.Store {
+			return newMariaDBStores(t, "interpolateParams=true")
+		}},
 		{"Redis", func(*testing.T) func(*testing.T) coatcheck.Store {
 			return func(t *testing.T) coatcheck.Store {
 				return openRedis(t, at(servers.SharedRedis(t).Addr()), redisstore.Config{})
