@@ -29,20 +29,25 @@ func newKeys(t *testing.T) *cookie.Keys {
 
 var counter = coatcheck.NewKey[int]("counter")
 
-// newSite returns an application on the store: login, count and whoami.
+// newSite returns an application on the store: static, login, count and whoami.
 func newSite(t *testing.T, store coatcheck.Store) http.Handler {
 	t.Helper()
 	sessions, err := coatcheck.New(store, newKeys(t), coatcheck.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sessions.Handler(siteMux())
+}
+
+func siteMux() *http.ServeMux {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/static", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { coatcheck.From(r.Context()).Login("alice") })
 	mux.HandleFunc("/count", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, counter.Update(coatcheck.From(r.Context()), func(n int) int { return n + 1 }))
 	})
 	mux.HandleFunc("/whoami", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, coatcheck.From(r.Context()).User()) })
-	return sessions.Handler(mux)
+	return mux
 }
 
 // get sends a request with a session cookie and returns status, body and the

@@ -55,19 +55,22 @@ func TestPostgresTrips(t *testing.T) {
 	db := openSQL(t, "pgx", server.DSN(name))
 	db.SetMaxOpenConns(1)
 	store := newSQLStore(t, db, sqlstore.PostgreSQL, "")
-	count := func() (n int) {
-		t.Helper()
-		err := observer.QueryRowContext(t.Context(), `SELECT COALESCE(SUM(calls), 0) FROM pg_stat_statements
-			JOIN pg_database ON pg_database.oid = dbid WHERE datname = current_database() AND query NOT LIKE '%pg_stat_statements%'`).Scan(&n)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
+	count := func() int { return statements(t, observer) }
 	trips(t, store, count, map[string]int{
 		"Create anonymous": 1, "Create": 1, "Load": 1, "Update": 1, "Touch": 1, "Replace": 1, "User": 1, "End": 1,
 		"EndUser": 4, // begin, revocation, sessions, commit
 	})
+}
+
+// statements is how many the server has run in this database, but for this one.
+func statements(t *testing.T, observer *sql.DB) (n int) {
+	t.Helper()
+	err := observer.QueryRowContext(t.Context(), `SELECT COALESCE(SUM(calls), 0) FROM pg_stat_statements
+		JOIN pg_database ON pg_database.oid = dbid WHERE datname = current_database() AND query NOT LIKE '%pg_stat_statements%'`).Scan(&n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // What is touched or updated gets no new entry in any index.
