@@ -44,7 +44,18 @@ func (d *deadline) Deadline() (time.Time, bool) {
 	return d.at, true
 }
 
-func (d *deadline) Value(key any) any { return d.parent.Value(key) }
+// Value lets package context find the timer, once there is one: whoever derives
+// a context, as database/sql does for each query, then needs no goroutine to
+// wait for this one.
+func (d *deadline) Value(key any) any {
+	d.mu.Lock()
+	timed := d.timed
+	d.mu.Unlock()
+	if timed != nil {
+		return timed.Value(key)
+	}
+	return d.parent.Value(key)
+}
 
 func (d *deadline) Err() error {
 	d.mu.Lock()

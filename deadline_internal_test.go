@@ -3,6 +3,7 @@ package coatcheck
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -91,5 +92,23 @@ func TestDeadline(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A context that is derived from a deadline, as database/sql does for each
+// query, costs no goroutine. Not parallel: it counts all of them.
+func TestDeadlineOfChildren(t *testing.T) {
+	for _, detached := range []bool{false, true} {
+		d := &deadline{parent: t.Context(), detached: detached, at: time.Now().Add(time.Minute)}
+		before := runtime.NumGoroutine()
+		child, cancel := context.WithCancel(d)
+		if n := runtime.NumGoroutine(); n > before {
+			t.Errorf("detached %t: %d goroutines more", detached, n-before)
+		}
+		d.end()
+		if err := child.Err(); !errors.Is(err, context.Canceled) {
+			t.Errorf("detached %t: after the end of the deadline the child has error %v", detached, err)
+		}
+		cancel()
 	}
 }
