@@ -4,6 +4,7 @@ package servers
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,11 +22,18 @@ import (
 // A Redis is one server: alone, a node of a RedisCluster, or a sentinel.
 type Redis struct{ *Process }
 
+// redisProgram is Redis, or what COATCHECK_REDIS names in its place, such as
+// valkey-server.
+func redisProgram(t testing.TB) string {
+	t.Helper()
+	return Program(t, cmp.Or(os.Getenv("COATCHECK_REDIS"), "redis-server"), "redis-server")
+}
+
 // NewRedis starts a server for one test. Settings are lines of redis.conf; by
 // default it keeps nothing on disk.
 func NewRedis(t testing.TB, settings ...string) *Redis {
 	t.Helper()
-	program := Program(t, "redis-server", "redis-server")
+	program := redisProgram(t)
 	s, err := startRedis(program, settings...)
 	return own(t, s, err)
 }
@@ -46,7 +54,7 @@ func NewTLSRedis(t testing.TB, a *Authority) (*Redis, string) {
 // SharedRedis returns the server that all tests share.
 func SharedRedis(t testing.TB) *Redis {
 	t.Helper()
-	program := Program(t, "redis-server", "redis-server")
+	program := redisProgram(t)
 	return share(t, "redis", func() (*Redis, error) { return startRedis(program) })
 }
 

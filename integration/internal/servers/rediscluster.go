@@ -17,7 +17,7 @@ const slots = 16384
 // NewRedisCluster starts a Cluster for one test.
 func NewRedisCluster(t testing.TB, settings ...string) *RedisCluster {
 	t.Helper()
-	program := Program(t, "redis-server", "redis-server")
+	program := redisProgram(t)
 	c, err := startRedisCluster(program, settings...)
 	return own(t, c, err)
 }
@@ -25,7 +25,7 @@ func NewRedisCluster(t testing.TB, settings ...string) *RedisCluster {
 // SharedRedisCluster returns the Cluster that all tests share.
 func SharedRedisCluster(t testing.TB) *RedisCluster {
 	t.Helper()
-	program := Program(t, "redis-server", "redis-server")
+	program := redisProgram(t)
 	return share(t, "redis cluster", func() (*RedisCluster, error) { return startRedisCluster(program) })
 }
 

@@ -18,7 +18,7 @@ const RedisMasterSet = "sessions"
 // NewRedisSentinel starts them for one test.
 func NewRedisSentinel(t testing.TB, settings ...string) *RedisSentinel {
 	t.Helper()
-	program := Program(t, "redis-server", "redis-server")
+	program := redisProgram(t)
 	s, err := startRedisSentinel(program, settings...)
 	return own(t, s, err)
 }
