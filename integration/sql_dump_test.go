@@ -32,11 +32,7 @@ var counter = coatcheck.NewKey[int]("counter")
 // newSite returns an application on the store: static, login, count and whoami.
 func newSite(t *testing.T, store coatcheck.Store) http.Handler {
 	t.Helper()
-	sessions, err := coatcheck.New(store, newKeys(t), coatcheck.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sessions.Handler(siteMux())
+	return newManager(t, store).Handler(siteMux())
 }
 
 func siteMux() *http.ServeMux {
