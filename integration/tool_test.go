@@ -144,12 +144,20 @@ func TestTool(t *testing.T) {
 	}
 }
 
-// toolCheck: the store keeps every rule, and nothing is left behind.
+// toolCheck: the store keeps every rule, and nothing is left behind, also after
+// an interrupt in the middle.
 func toolCheck(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	before := place.holds(t)
 	run(t, program, 0, "The store keeps every rule.\n", "store", "check", place.url)
 	if after := place.holds(t); !slices.Equal(before, after) {
 		t.Errorf("store check left behind: had %q, has %q", before, after)
+	}
+	_, errs, status := program.Interrupt(t, func() bool { return !slices.Equal(before, place.holds(t)) }, "store", "check", place.url)
+	if finished := status == 0; !finished && (status != 1 || !strings.Contains(errs, "context canceled")) {
+		t.Errorf("store check, interrupted: got status %d, %s; want 1, or 0 if it was done", status, errs)
+	}
+	if after := place.holds(t); !slices.Equal(before, after) {
+		t.Errorf("store check left behind after an interrupt: had %q, has %q", before, after)
 	}
 }
 

@@ -57,6 +57,17 @@ const runTimeout = time.Minute
 // status, which is -1 if it had to be killed.
 func (c *Coatcheck) Run(t testing.TB, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
+	return c.run(t, func() bool { return false }, args)
+}
+
+// Interrupt is Run with Control-C as soon as now reports true.
+func (c *Coatcheck) Interrupt(t testing.TB, now func() bool, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	return c.run(t, now, args)
+}
+
+func (c *Coatcheck) run(t testing.TB, interrupt func() bool, args []string) (stdout, stderr string, status int) {
+	t.Helper()
 	cmd, err := command(c.Dir, append([]string{c.path}, args...)...)
 	if err != nil {
 		t.Fatal(err)
@@ -68,8 +79,22 @@ func (c *Coatcheck) Run(t testing.TB, args ...string) (stdout, stderr string, st
 		t.Fatal(err)
 	}
 	defer time.AfterFunc(runTimeout, func() { _ = cmd.Process.Kill() }).Stop()
-	_ = cmd.Wait() // the status tells
-	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the status tells
+		close(done)
+	}()
+	for sent := false; ; {
+		select {
+		case <-done:
+			return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+		case <-time.After(time.Millisecond):
+		}
+		if !sent && interrupt() {
+			sent = true
+			_ = cmd.Process.Signal(os.Interrupt)
+		}
+	}
 }
 
 // A Serve is the command serve, a server like the others.
