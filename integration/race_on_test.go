@@ -16,6 +16,7 @@ const raced = true
 // TestSQLiteUnraced runs the long tests of SQLite as a program without the race
 // detector, in full length.
 func TestSQLiteUnraced(t *testing.T) {
+	t.Parallel()
 	cmd := exec.CommandContext(t.Context(), servers.Program(t, "go", "golang-go"),
 		"test", "-v", "-count=1", "-run=^(TestSQLiteRace|TestSQLiteMillion)$", ".")
 	out, err := cmd.CombinedOutput()
