@@ -23,7 +23,7 @@ func TestRedirectAfterLogin(t *testing.T) {
 		`/\evil.test/`:          "/",
 		"javascript:alert(1)":   "/",
 		"/../look":              "/look",
-		"/look%0d%0aX-Evil:%20": "/look%0d%0aX-Evil:%20",
+		"/look%0d%0aX-Evil:%20": "/",
 	} {
 		s := serve(t, coatcheck.Config{})
 		b := newTab(t)
