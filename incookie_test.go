@@ -129,9 +129,17 @@ func TestInCookieRevoked(t *testing.T) {
 	expect(t, b, "/user", 503, "")
 }
 
-// "Those calls return errors.ErrUnsupported."
+// "Those calls return errors.ErrUnsupported." Nothing has failed: G13's event for a
+// store that did would wake somebody up.
 func TestInCookieUnsupported(t *testing.T) {
-	m := inCookie(t, coatcheck.IrrevocableSessions{})
+	m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: func(e coatcheck.Event) {
+		if e.Kind == coatcheck.StoreError {
+			t.Errorf("event %s: %s: %v", e.Kind, e.Reason, e.Err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var errs map[string]error
 	b := newBrowser(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s := m.From(r.Context())

@@ -71,8 +71,9 @@ func (m *Manager) event(e Event) {
 	}
 }
 
+// storeError tells of a store that failed. One that cannot do a thing has not.
 func (m *Manager) storeError(id ID, what string, err error) {
-	if m.cfg.Events != nil {
+	if m.cfg.Events != nil && !errors.Is(err, errors.ErrUnsupported) {
 		m.event(Event{Kind: StoreError, Handle: handleOf(id), Reason: what, Err: err})
 	}
 }

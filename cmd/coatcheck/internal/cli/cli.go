@@ -131,7 +131,7 @@ func run(ctx context.Context, args []string, io stdio) (string, error) {
 		return c.name, usagef("%w", err)
 	case n > c.maxArgs:
 		// Not shown: it may be a URL with a password.
-		return c.name, usagef("%d arguments beside the flags; want at most %d", n, c.maxArgs)
+		return c.name, usagef("%d arguments beside the flags; want at most %d, as in: coatcheck %s %s", n, c.maxArgs, c.name, c.usage)
 	case n < c.minArgs:
 		return c.name, usagef("want %s", c.want)
 	}

@@ -20,8 +20,8 @@ var inspectCommand = command{
 Says what a cookie is: the token of a session, signed, sealed, plain, or the
 marker beside a session cookie. Takes a value, name=value, or a whole Cookie or
 Set-Cookie header, whose attributes it explains; of a whole response it takes
-the Set-Cookie lines. Without an argument it reads standard input, which is the
-better way: other users of a machine can see the arguments.
+the Set-Cookie lines. Without an argument, or with -, it reads standard input,
+which is the better way: other users of a machine can see the arguments.
 
 With SECRET_KEY it also checks what is signed or sealed, and shows its value.
 Of a session it never shows more than the id under which the store keeps it,
@@ -52,7 +52,7 @@ const maxInput = 1 << 20
 
 func inspect(std stdio, o inspectOptions, args []string) error {
 	var text string
-	if len(args) == 1 {
+	if len(args) == 1 && args[0] != "-" {
 		text = args[0]
 	} else {
 		b, err := io.ReadAll(io.LimitReader(std.in, maxInput+1))
@@ -146,7 +146,10 @@ func pairs(text string) []given {
 // setCookie reads the value of a Set-Cookie header.
 func setCookie(text string) given {
 	pair, rest, _ := strings.Cut(text, ";")
-	name, value, _ := strings.Cut(pair, "=")
+	name, value, ok := strings.Cut(pair, "=")
+	if !ok { // as browsers read it
+		name, value = "", pair
+	}
 	c := given{name: strings.TrimSpace(name), value: strings.TrimSpace(value), set: true}
 	for attribute := range strings.SplitSeq(rest, ";") {
 		if attribute = strings.TrimSpace(attribute); attribute != "" {

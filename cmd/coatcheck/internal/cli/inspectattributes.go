@@ -58,6 +58,24 @@ var attributes = map[string]func(value string, now time.Time) string{
 	"partitioned": func(string, time.Time) string { return "another one for each site that embeds this one" },
 }
 
+// deletes reports whether a Set-Cookie header removes the cookie.
+func (c given) deletes(now time.Time) bool {
+	expired := false
+	for _, a := range c.attributes {
+		name, value, _ := strings.Cut(a, "=")
+		switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(name)) {
+		case "max-age": // goes before Expires
+			if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+				return seconds <= 0
+			}
+		case "expires":
+			t, err := http.ParseTime(value)
+			expired = err == nil && !t.After(now)
+		}
+	}
+	return expired
+}
+
 // explain prints what the attributes do, what is missing, and what the prefix
 // of the name asks for.
 func explain(p *printer, c given, now time.Time) {

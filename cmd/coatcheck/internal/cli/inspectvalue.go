@@ -53,7 +53,7 @@ func (i inspector) report(w io.Writer, c given) bool {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(c.value)
 	frame := err == nil && !strings.ContainsAny(c.value, "\r\n")
 	switch {
-	case c.set && c.value == "":
+	case c.set && c.deletes(i.now):
 		p.line("kind", "a cookie that is deleted")
 	case strings.HasSuffix(c.name, "-lax") && c.value == "1":
 		p.line("kind", "marker beside the session cookie %s: tells that the browser has one and held it back; worth nothing", strconv.Quote(strings.TrimSuffix(c.name, "-lax")))
@@ -67,20 +67,24 @@ func (i inspector) report(w io.Writer, c given) bool {
 		p.line("kind", "plain: readable and changeable by anybody, or of another program")
 		p.line("value", "%s", strconv.Quote(c.value))
 	}
-	if !c.set {
-		i.received(p, c)
+	if c.set && c.name == "" {
+		p.refused("it has no name, and what it is sent back as can be taken for another cookie (RFC 6265bis §4.1.1)")
 	}
+	i.received(p, c)
 	explain(p, c, i.now)
 	return p.accepted
 }
 
-// received applies what is refused whatever the cookie is (C15).
+// received applies what is refused whatever the cookie is (C15), and must not be
+// set either.
 func (i inspector) received(p *printer, c given) {
 	switch {
 	case c.twice:
 		p.refused("the name occurs more than once in the header")
 	case strings.HasPrefix(c.value, `"`):
 		p.refused("the value is quoted")
+	case strings.ContainsFunc(c.name+c.value, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`",;\`, r) }):
+		p.refused("it has bytes that no cookie can carry; want printable ASCII without space and \",;\\")
 	case len(c.name)+len(c.value) > 4096:
 		p.refused("name and value are %d bytes; want at most 4096", len(c.name)+len(c.value))
 	}
