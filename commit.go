@@ -34,7 +34,7 @@ func (s *Session) settle(next uint32) error {
 // dropLateCookie keeps the cookie of a session that an early commit made from
 // leaving so late that it could replace a newer one (G2).
 func (s *Session) dropLateCookie() {
-	if s.live && s.x.out.sid != "" && time.Since(s.x.began) > cookieWindow {
+	if s.live && s.x.out.sid != "" && clock().Sub(s.x.began) > cookieWindow {
 		id := s.base.ID
 		s.gone()
 		s.fail(errTooOld)
@@ -231,8 +231,8 @@ func (s *Session) commitNew(c *commitment, phase uint32) error {
 
 // rebase takes what the store now has of the same session.
 func (s *Session) rebase(rec Record) error {
-	if rec.Version == s.base.Version {
-		s.base = rec // perhaps seen since
+	if rec.Version == s.base.Version { // perhaps seen since
+		s.base.Seen, s.base.Expires = rec.Seen, rec.Expires
 		return nil
 	}
 	h, err := openData(rec.Data)

@@ -63,7 +63,7 @@ func (s *Session) loadTicket(t ticket) {
 	rec, err := m.carrier.load(&s.loading, t)
 	switch {
 	case err == nil:
-		s.loaded(t.id, &rec, now.Add(time.Since(now)))
+		s.loaded(t.id, &rec, clock())
 	case errors.Is(err, ErrNotFound):
 		m.event(Event{Kind: Expired, Handle: t.id.Handle(), Reason: "unknown session"}) // forgotten since
 	case errors.Is(err, ErrEnded):

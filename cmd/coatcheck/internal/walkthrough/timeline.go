@@ -60,15 +60,19 @@ func (t *timeline) since(handle string, seq int64) []moment {
 	return list
 }
 
-// maxStreams bounds the streams that are open at once.
-const maxStreams = 1000
+// Bounds of the streams that are open at once: of all, and of one session, so that
+// nobody takes all.
+const (
+	maxStreams = 1000
+	maxOwn     = 16
+)
 
 // listen returns a channel that is woken by events of the session, until leave
 // is called; nil where too many listen.
 func (t *timeline) listen(handle string) (wake chan struct{}, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open >= maxStreams {
+	if t.open >= maxStreams || len(t.listeners[handle]) >= maxOwn {
 		return nil, nil
 	}
 	t.open++
@@ -184,10 +188,10 @@ func (s *Site) whyOver(r *http.Request) string {
 	switch {
 	case errors.As(err, &e) && !e.Next.IsZero():
 		return "replaced"
-	case errors.Is(err, coatcheck.ErrEnded):
-		return "ended"
+	case err == nil, errors.Is(err, coatcheck.ErrNotFound):
+		return "expired"
 	}
-	return "expired"
+	return "ended" // also where the store does not answer: the timeline has told why
 }
 
 // A stream writes server-sent events. After an error it writes nothing.

@@ -3,12 +3,14 @@ package walkthrough_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,6 +119,40 @@ func TestEventsEnd(t *testing.T) {
 	}
 }
 
+// A store that is away does not make an end look like one by time.
+func TestEventsWithoutStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &leaving{Store: memstore.New(memstore.Config{})}
+		v := visit(newSiteOn(t, store, "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", coatcheck.Config{}))
+		v.do("POST /login", "")
+		h := v.hear(t)
+		v.do("POST /logout", "")
+		if got := h.heard(); !h.over() || !strings.HasSuffix(got, "logout over:ended") {
+			t.Errorf("got %q, over: %t; want the logout, and over:ended", got, h.over())
+		}
+		h.stop()
+	})
+}
+
+// A leaving store is away once it has ended a session.
+type leaving struct {
+	coatcheck.Store
+	away atomic.Bool
+}
+
+func (s *leaving) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+	if s.away.Load() {
+		return coatcheck.Record{}, errors.New("away")
+	}
+	return s.Store.Load(ctx, id)
+}
+
+func (s *leaving) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+	defer s.away.Store(true)
+	return s.Store.End(ctx, id, until)
+}
+
 // Nobody hears of a session that is not their own, or of one they had, and no
 // token ever travels this way (G13).
 func TestEventsAreTheVisitorsOwn(t *testing.T) {
@@ -172,18 +208,26 @@ func TestCloseEndsStreams(t *testing.T) {
 	})
 }
 
-// Streams are bounded, and one that is left makes room.
+// Streams are bounded, those of one session too so that nobody takes all, and
+// one that is left makes room.
 func TestStreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := visit(newSite(t, coatcheck.Config{}))
-		v.do("POST /login", "")
+		site := newSite(t, coatcheck.Config{})
+		var v *visitor
 		var all []*hearing
-		for range 1000 {
-			all = append(all, v.hear(t))
-		}
-		if h := v.hear(t); h.Code != http.StatusServiceUnavailable {
-			t.Errorf("one more: got %d, want 503", h.Code)
+		for len(all) < 1000 {
+			v = visit(site)
+			v.do("POST /login", "")
+			for range min(16, 1000-len(all)) {
+				h := v.hear(t)
+				if all = append(all, h); h.Code != http.StatusOK {
+					t.Fatalf("stream %d: got %d, want 200", len(all), h.Code)
+				}
+			}
+			if h := v.hear(t); h.Code != http.StatusServiceUnavailable {
+				t.Fatalf("one more after %d: got %d, want 503", len(all), h.Code)
+			}
 		}
 		all[0].stop()
 		synctest.Wait()
