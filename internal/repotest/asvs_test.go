@@ -69,12 +69,12 @@ func TestASVS(t *testing.T) {
 				tests = append(tests, fmt.Sprintf("[`%s`](../%s)", path.Base(name), file))
 			}
 			switch {
-			case r.library != "" && len(tests) == 0:
+			case r.ours != "" && len(tests) == 0:
 				t.Errorf("%s says what the library does, and no test shows it", r.id)
-			case r.library == "" && (r.app == "" || len(tests) > 0):
+			case r.ours == "" && (r.app == "" || len(tests) > 0):
 				t.Errorf("%s is the application's alone: say what it must do, and name no test", r.id)
 			}
-			fmt.Fprintf(&page, "| %s (%d) | %s | %s | %s | %s |\n", r.id, r.level, r.asks, orDash(r.library), orDash(r.app), orDash(strings.Join(tests, ", ")))
+			fmt.Fprintf(&page, "| %s (%d) | %s | %s | %s | %s |\n", r.id, r.level, r.asks, orDash(r.ours), orDash(r.app), orDash(strings.Join(tests, ", ")))
 		}
 		page.WriteString("\n")
 	}

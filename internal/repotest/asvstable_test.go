@@ -2,12 +2,12 @@ package repotest_test
 
 // A requirement is one of ASVS 5.0 that concerns cookies and sessions.
 type requirement struct {
-	id      string
-	level   int
-	asks    string // in short; the standard has the words that count
-	library string // what the library does; empty where all of it is the application's
-	app     string // what is left to the application
-	tests   string // names, those outside the root package with their folder
+	id    string
+	level int
+	asks  string // in short; the standard has the words that count
+	ours  string // what the library does; empty where all of it is the application's
+	app   string // what is left to the application
+	tests string // names, those outside the root package with their folder
 }
 
 // A chapter is a group of them.

@@ -44,7 +44,7 @@ func TestBudgets(t *testing.T) {
 		{read, 900, "| read one value | ≤ 900 ns | 900 ns | met |"},
 		{read, 901, "| read one value | ≤ 900 ns | 901 ns | **missed**: " + whyParts + " |"},
 		{rate, 0.93, "| " + rate + " | ≥ 0.92× | 0.93× | met |"},
-		{rate, 0.91, "| " + rate + " | ≥ 0.92× | 0.91× | **missed**: " + whyLoad + " |"},
+		{rate, 0.91, "| " + rate + " | ≥ 0.92× | 0.91× | **missed**: " + whyHTTP + " |"},
 	} {
 		table := resultsOf(t, map[string]float64{c.what: c.value}).budgetTable()
 		if !strings.Contains(table, c.want+"\n") {
