@@ -24,8 +24,8 @@ const (
 	whyParts  = "see what a read consists of, below"
 	whyBeside = "a whole request beside one call of the driver; the store alone is measured in [integration](guide/stores.md#what-each-keeps-costs-and-bears)"
 	whyCores  = "both cores collect what the requests leave, beside serving them"
-	whyHTTP   = "what reads a session also has two headers for caches (G12), which net/http copies and writes; in parentheses below is the server's own time"
-	whyRedis  = "Redis and the load generator take most of the same cores"
+	whyHTTP   = "what a read takes, and two headers for caches (G12), which net/http copies and writes; the server's own time is in parentheses below"
+	whyRedis  = "Redis and the load generator have the same cores; the server's own time is in parentheses below"
 	whyTime   = "a figure of this machine, not a ratio"
 )
 
