@@ -143,6 +143,7 @@ func (c chart) axes(p *plot.Plot) {
 		p.X.Min = math.Pow(10, math.Floor(math.Log10(p.X.Min)))
 		p.X.Max = math.Pow(10, math.Ceil(math.Log10(p.X.Max)))
 		p.NominalY(c.rows...)
+		p.Y.Padding = vg.Points(30) // a browser's font may be wider than the one measured
 		p.Y.Min, p.Y.Max = -0.5, float64(len(c.rows))-0.5
 	}
 }
