@@ -164,8 +164,8 @@ func setCookie(text string) given {
 func looksSet(line string) bool {
 	c := setCookie(line)
 	for _, a := range c.attributes {
-		name, _, _ := strings.Cut(a, "=")
-		if _, ok := attributes[strings.ToLower(strings.TrimSpace(name))]; !ok {
+		name, _ := cutAttribute(a)
+		if _, ok := attributes[name]; !ok {
 			return false
 		}
 	}

@@ -58,12 +58,17 @@ var attributes = map[string]func(value string, now time.Time) string{
 	"partitioned": func(string, time.Time) string { return "another one for each site that embeds this one" },
 }
 
+// cutAttribute returns the name, in lower case, and the value of an attribute.
+func cutAttribute(a string) (name, value string) {
+	name, value, _ = strings.Cut(a, "=")
+	return strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
+}
+
 // deletes reports whether a Set-Cookie header removes the cookie.
 func (c given) deletes(now time.Time) bool {
 	expired := false
 	for _, a := range c.attributes {
-		name, value, _ := strings.Cut(a, "=")
-		switch value = strings.TrimSpace(value); strings.ToLower(strings.TrimSpace(name)) {
+		switch name, value := cutAttribute(a); name {
 		case "max-age": // goes before Expires
 			if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
 				return seconds <= 0
@@ -84,9 +89,7 @@ func explain(p *printer, c given, now time.Time) {
 	}
 	has := make(map[string]string)
 	for _, a := range c.attributes {
-		name, value, _ := strings.Cut(a, "=")
-		name = strings.ToLower(strings.TrimSpace(name))
-		value = strings.TrimSpace(value)
+		name, value := cutAttribute(a)
 		text := "unknown: browsers ignore it"
 		if says, ok := attributes[name]; ok {
 			text = says(value, now)
