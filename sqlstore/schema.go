@@ -220,7 +220,10 @@ func (e *mysql) migrate(ctx context.Context) error {
 		}
 	}
 	err = e.s.advance(ctx, conn)
-	if _, unlocked := conn.ExecContext(context.WithoutCancel(ctx), "DO RELEASE_LOCK("+name+")"); err == nil {
+	// Not DO, which go-mysql-server does not know.
+	var released sql.NullBool
+	unlocked := conn.QueryRowContext(context.WithoutCancel(ctx), "SELECT RELEASE_LOCK("+name+")").Scan(&released)
+	if err == nil {
 		err = unlocked
 	}
 	return err

@@ -3,8 +3,8 @@
 -- KEYS old    ARGV old, was, new, until, limit, least time of the tombstone in ms, channel
 local v = head(KEYS[1])
 if v == '' then return NOTFOUND end
-if byte(v) == ENDED and sub(v, 10, 41) == ARGV[3] then return {ENDED, ''} end
-if byte(v) ~= LIVE then return sub(v, 1, 41) end
+if byte(v, 1) == ENDED and sub(v, 10, 41) == ARGV[3] then return {ENDED, ''} end
+if byte(v, 1) ~= LIVE then return sub(v, 1, 41) end
 if version(v) ~= ARGV[2] then return CONFLICT end
 local now = math.floor(micros() / 1000)
 if ARGV[5] ~= '' and now > tonumber(ARGV[5]) then return LATE end

@@ -1,7 +1,7 @@
 -- KEYS record [, index]    ARGV value, lease, limit, id, began, deadline
 local there = call('GETRANGE', KEYS[1], 0, 0)
 if there ~= '' then
-  if byte(there) == ENDED then return REFUSED end
+  if byte(there, 1) == ENDED then return REFUSED end
   return EXISTS
 end
 -- In a Cluster the index was written before, in another slot. A command that

@@ -5,7 +5,7 @@ if v == '' then
   bury(KEYS[1], ARGV[2], '')
   return {0, ''}
 end
-local kind = byte(v)
+local kind = byte(v, 1)
 if kind == ENDED then
   local till = sub(v, 2, 9)
   if later(ARGV[2], till) then

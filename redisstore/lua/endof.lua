@@ -5,7 +5,7 @@ if v == '' then
   if ARGV[5] ~= '' then bury(KEYS[1], ARGV[2], '') end
   return {0, ''}
 end
-if byte(v) ~= LIVE then return {byte(v), sub(v, 2, 41)} end
+if byte(v, 1) ~= LIVE then return {byte(v, 1), sub(v, 2, 41)} end
 if user(v) ~= ARGV[3] then return {0, ''} end
 bury(KEYS[1], ARGV[2], '')
 tell(ARGV[4], ARGV[1])

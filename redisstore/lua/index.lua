@@ -24,6 +24,14 @@ local function clean(index, now)
   end
 end
 
+-- stamp is a time of micros as 8 bytes.
+local function stamp(time)
+  local floor, high = math.floor, math.floor(time / 4294967296)
+  local low = time - high * 4294967296
+  return string.char(128, floor(high / 65536), floor(high / 256) % 256, high % 256,
+    floor(low / 16777216), floor(low / 65536) % 256, floor(low / 256) % 256, low % 256)
+end
+
 -- admit enters the id unless a revocation forbids it, and returns the entry and
 -- the time in ms. old is the id it replaces, or ''; link is old where the entry
 -- has to say so.
@@ -35,8 +43,7 @@ local function admit(index, id, start, till, old, link)
   if revoked and ms(sub(revoked, 9, 16)) + MARGIN < now then revoked = false end
   if revoked and not kept and not later(start, sub(revoked, 1, 8)) then return nil end
   if entry then till = latest(till, sub(entry, 17, 24)) end
-  local high = math.floor(time / 4294967296)
-  entry = start .. struct.pack('>I4I4', high + 2147483648, time - high * 4294967296) .. till .. link
+  entry = start .. stamp(time) .. till .. link
   call('HSET', index, id, entry)
   if kept then call('HSET', index, 'k' .. id, kept) end
   clean(index, now)

@@ -2,8 +2,14 @@
 --
 -- Times and versions are 8 bytes, big-endian; times are offset so that their
 -- bytes are in the order of time. Lua compares strings by the locale and its
--- numbers end at 53 bits, so times are compared in halves and versions only
--- for equality, which is exact.
+-- numbers end at 53 bits, so versions are compared only for equality, and of
+-- two times the bytes are: each step multiplies the difference so far by 256 and
+-- adds one that is smaller, so that the sign is exact even where the sum is
+-- rounded.
+--
+-- miniredis runs these scripts in the tests of applications. So none uses struct,
+-- which it lacks, and byte has its second argument always: without one the Lua
+-- there returns every byte of the string.
 local call, sub, byte = redis.call, string.sub, string.byte
 
 local DONE, CONFLICT, NOTFOUND, EXISTS, REFUSED, LATE, EXTEND = 0, 1, 2, 3, 4, 5, 6
@@ -11,9 +17,9 @@ local LIVE, ENDED, PENDING = 1, 2, 3
 local MARGIN = 60000 -- ms that the engine keeps things longer than their time
 
 local function later(a, b)
-  local ah, al = struct.unpack('>I4I4', a)
-  local bh, bl = struct.unpack('>I4I4', b)
-  return ah > bh or ah == bh and al > bl
+  local a1, a2, a3, a4, a5, a6, a7, a8 = byte(a, 1, 8)
+  local b1, b2, b3, b4, b5, b6, b7, b8 = byte(b, 1, 8)
+  return (((((((a1 - b1) * 256 + a2 - b2) * 256 + a3 - b3) * 256 + a4 - b4) * 256 + a5 - b5) * 256 + a6 - b6) * 256 + a7 - b7) * 256 + a8 - b8 > 0
 end
 
 local function latest(a, b)
@@ -23,8 +29,8 @@ end
 
 -- ms returns an 8-byte time in milliseconds.
 local function ms(t)
-  local h, l = struct.unpack('>I4I4', t)
-  return math.floor(((h - 2147483648) * 4294967296 + l) / 1000)
+  local a, b, c, d, e, f, g, h = byte(t, 1, 8)
+  return math.floor(((((((((a - 128) * 256 + b) * 256 + c) * 256 + d) * 256 + e) * 256 + f) * 256 + g) * 256 + h) / 1000)
 end
 
 -- micros returns the engine's time in microseconds.

@@ -3,11 +3,11 @@
 -- ARGV value, lease, was, until, old, new, began, deadline, channel, indexes
 local v = head(KEYS[1])
 if v == '' then return NOTFOUND end
-if byte(v) ~= LIVE then return sub(v, 1, 41) end
+if byte(v, 1) ~= LIVE then return sub(v, 1, 41) end
 if version(v) ~= ARGV[3] then return CONFLICT end
 local there = call('GETRANGE', KEYS[2], 0, 0)
 if there ~= '' then
-  if byte(there) == ENDED then return REFUSED end
+  if byte(there, 1) == ENDED then return REFUSED end
   return EXISTS
 end
 if KEYS[3] and not admit(KEYS[3], ARGV[6], ARGV[7], ARGV[8], ARGV[5], '') then return REFUSED end
