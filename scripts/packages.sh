@@ -13,6 +13,11 @@ mariadbd:mariadb-server
 pgbouncer:pgbouncer
 redis-server:redis-server
 chromium:chromium
+nginx:nginx
+haproxy:haproxy
+apache2:apache2
+caddy:caddy
+varnishd:varnish
 '
 
 PATH=$PATH:/usr/sbin:/sbin
