@@ -70,7 +70,7 @@ func age(h http.Header) string {
 }
 
 // G6: Zero configuration: name `__Host-Http-sid`, Secure, HttpOnly,
-// SameSite=Strict, Path=/, no Domain. Danger reads as danger:
+// SameSite=Strict, Path=/, no Domain. `Expires` goes with `Max-Age`. Danger reads as danger:
 // `AllowInsecureHTTP` (no Secure, name `sid`, a log line), `AllowScripts`.
 func TestG6SetCookieLines(t *testing.T) {
 	t.Parallel()
@@ -81,44 +81,44 @@ func TestG6SetCookieLines(t *testing.T) {
 	}{
 		{"zero", coatcheck.Config{},
 			[]string{
-				"__Host-Http-sid-lax=1; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax",
-				"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Strict",
+				"__Host-Http-sid-lax=1; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
-				"__Host-Http-sid-lax=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=Lax",
-				"__Host-Http-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=Strict",
+				"__Host-Http-sid-lax=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+				"__Host-Http-sid=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
 			}},
 		{"Lax", coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}},
-			[]string{"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax"},
-			[]string{"__Host-Http-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=Lax"}},
+			[]string{"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT"},
+			[]string{"__Host-Http-sid=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"None", coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteNoneMode, Partitioned: true}},
-			[]string{"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"},
-			[]string{"__Host-Http-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"}},
+			[]string{"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Expires=Sat, 01 Jan 2000 12:00:00 GMT"},
+			[]string{"__Host-Http-sid=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"plain HTTP", coatcheck.Config{Cookie: cookie.Policy{AllowInsecureHTTP: true}},
 			[]string{
-				"sid-lax=1; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax",
-				"sid=TOKEN; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict",
+				"sid-lax=1; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"sid=TOKEN; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
-				"sid-lax=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; SameSite=Lax",
-				"sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; HttpOnly; SameSite=Strict",
+				"sid-lax=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+				"sid=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
 			}},
 		{"scripts", coatcheck.Config{Cookie: cookie.Policy{AllowScripts: true, SameSite: http.SameSiteLaxMode}},
-			[]string{"__Host-sid=TOKEN; Max-Age=43200; Path=/; Secure; SameSite=Lax"},
-			[]string{"__Host-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Secure; SameSite=Lax"}},
+			[]string{"__Host-sid=TOKEN; Max-Age=43200; Path=/; Secure; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT"},
+			[]string{"__Host-sid=; Max-Age=0; Path=/; Secure; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"Domain", coatcheck.Config{Lifetime: time.Hour, Cookie: cookie.Policy{Domain: "app.example", SameSite: http.SameSiteLaxMode}},
-			[]string{"__Secure-sid=TOKEN; Max-Age=3600; Path=/; Domain=app.example; Secure; HttpOnly; SameSite=Lax"},
-			[]string{"__Secure-sid=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/; Domain=app.example; Secure; HttpOnly; SameSite=Lax"}},
+			[]string{"__Secure-sid=TOKEN; Max-Age=3600; Path=/; Domain=app.example; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 01:00:00 GMT"},
+			[]string{"__Secure-sid=; Max-Age=0; Path=/; Domain=app.example; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"Path and Name", coatcheck.Config{Name: "app", Cookie: cookie.Policy{Path: "/app"}},
 			[]string{
-				"app-lax=1; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Lax",
-				"app=TOKEN; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Strict",
+				"app-lax=1; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"app=TOKEN; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
-				"app-lax=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/app; Secure; HttpOnly; SameSite=Lax",
-				"app=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/app; Secure; HttpOnly; SameSite=Strict",
+				"app-lax=; Max-Age=0; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+				"app=; Max-Age=0; Path=/app; Secure; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
 			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { // else Max-Age could have shrunk
+			synctest.Test(t, func(t *testing.T) { // midnight, 1 January 2000
 				b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), c.cfg)))
 				if got := setCookies(b.do("POST", "/login").Header()); !slices.Equal(got, c.set) {
 					t.Errorf("login sets\n%q, want\n%q", got, c.set)

@@ -3,6 +3,7 @@ package cookie_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -18,7 +19,8 @@ func ExampleRaw() {
 	h := http.Header{}
 	fmt.Println(c.Write(h, "no spaces", time.Minute))
 	fmt.Println(c.Write(h, "AbC-123", time.Minute))
-	fmt.Println(h.Get("Set-Cookie"))
+	line, _, _ := strings.Cut(h.Get("Set-Cookie"), "; Expires=") // Max-Age as a date
+	fmt.Println(line)
 
 	value, err := c.Read(http.Header{"Cookie": {"theme=dark; __Host-ticket=AbC-123"}})
 	fmt.Println(value, err)

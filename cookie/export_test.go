@@ -1,5 +1,7 @@
 package cookie
 
+import "time"
+
 // MaxHours is the bound of the cache of hourly keys.
 const MaxHours = maxHours
 
@@ -14,3 +16,6 @@ func CachedHours[T any](c Cookie[T]) func() []int64 {
 		return hours
 	}
 }
+
+// AppendDate is the date of an Expires.
+func AppendDate(at time.Time) string { return string(appendDate(nil, at)) }

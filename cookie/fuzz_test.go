@@ -23,6 +23,7 @@ func FuzzLine(f *testing.F) {
 		if err != nil {
 			return
 		}
+		before := time.Now()
 		for _, line := range []string{c.Expired(), mustLine(c, value, time.Duration(age))} {
 			if line == "" {
 				continue // refused
@@ -41,6 +42,14 @@ func FuzzLine(f *testing.F) {
 			}
 			if sameSite == 0 {
 				want.SameSite = http.SameSiteStrictMode
+			}
+			if want.MaxAge > 0 && line != c.Expired() { // G6: Expires goes with Max-Age
+				want.RawExpires = got.RawExpires
+				want.Expires, err = time.Parse(http.TimeFormat, got.RawExpires)
+				end := want.Expires.Add(-time.Duration(want.MaxAge) * time.Second)
+				if err != nil || end.Before(before) || end.Add(-time.Second).After(time.Now()) {
+					t.Errorf("%q, made at %v, does not end with its Max-Age: %v", line, before, err)
+				}
 			}
 			if line == c.Expired() {
 				want.Value, want.MaxAge, want.Expires, want.RawExpires = "", -1, time.Unix(0, 0).UTC(), "Thu, 01 Jan 1970 00:00:00 GMT"

@@ -21,7 +21,7 @@ const (
 // What browsers would refuse or ignore is an error when the cookie is declared.
 type Policy struct {
 	// MaxAge is the cookie's lifetime, at most 400 days, rounded up to whole
-	// seconds. Zero is until the browser closes; a signed or sealed cookie
+	// seconds. It goes out as Max-Age and as Expires. Zero is until the browser closes; a signed or sealed cookie
 	// then is valid for 24 hours, because browsers that restore their windows
 	// keep such cookies for ever.
 	MaxAge time.Duration
@@ -91,16 +91,7 @@ func checkMaxAge(field string, d time.Duration) error {
 	return nil
 }
 
-// seconds rounds up, so that nothing becomes 0, which deletes.
-func seconds(d time.Duration) int64 {
-	n := int64(d / time.Second)
-	if d%time.Second > 0 {
-		n++
-	}
-	return n
-}
-
-// attributes renders everything behind Max-Age.
+// attributes renders what stands between Max-Age and Expires.
 func (p Policy) attributes() string {
 	path := p.Path
 	if path == "" {

@@ -12,8 +12,20 @@ import (
 const day = 24 * time.Hour
 
 // Every line as it goes out, with the attributes in this order (C13).
+// G6: `Expires` goes with `Max-Age`, for clients that heed only one.
 func TestLines(t *testing.T) {
-	t.Parallel()
+	bubble(t, func(t *testing.T) { // midnight, 1 January 2000
+		testLines(t)
+		time.Sleep(time.Nanosecond)
+		c := newRaw(t, "a", cookie.Policy{})
+		const want = "a=v; Max-Age=60; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 00:01:01 GMT"
+		if got, err := c.Line("v", time.Minute); got != want || err != nil {
+			t.Errorf("between two seconds:\n got %s, %v\nwant %s", got, err, want)
+		}
+	})
+}
+
+func testLines(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		p    cookie.Policy
@@ -21,10 +33,10 @@ func TestLines(t *testing.T) {
 		want string
 	}{
 		{"a", cookie.Policy{}, 0, "a=v; Path=/; Secure; HttpOnly; SameSite=Strict"},
-		{"username", cookie.Policy{}, time.Hour, "username=v; Max-Age=3600; Path=/; Secure; HttpOnly; SameSite=Strict"},
-		{"a", cookie.Policy{}, time.Nanosecond, "a=v; Max-Age=1; Path=/; Secure; HttpOnly; SameSite=Strict"},
-		{"a", cookie.Policy{}, time.Second + 1, "a=v; Max-Age=2; Path=/; Secure; HttpOnly; SameSite=Strict"},
-		{"a", cookie.Policy{}, 400 * day, "a=v; Max-Age=34560000; Path=/; Secure; HttpOnly; SameSite=Strict"},
+		{"username", cookie.Policy{}, time.Hour, "username=v; Max-Age=3600; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 01:00:00 GMT"},
+		{"a", cookie.Policy{}, time.Nanosecond, "a=v; Max-Age=1; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 00:00:01 GMT"},
+		{"a", cookie.Policy{}, time.Second + 1, "a=v; Max-Age=2; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 00:00:02 GMT"},
+		{"a", cookie.Policy{}, 400 * day, "a=v; Max-Age=34560000; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sun, 04 Feb 2001 00:00:00 GMT"},
 		{"a", cookie.Policy{Path: "/a%20b/", Domain: "app.example.com"}, 0, "a=v; Path=/a%20b/; Domain=app.example.com; Secure; HttpOnly; SameSite=Strict"},
 		{"a", cookie.Policy{SameSite: http.SameSiteLaxMode}, 0, "a=v; Path=/; Secure; HttpOnly; SameSite=Lax"},
 		{"a", cookie.Policy{SameSite: http.SameSiteNoneMode, Partitioned: true}, 0, "a=v; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"},
@@ -47,7 +59,8 @@ func TestLines(t *testing.T) {
 		}
 		// C17: what deletes has the same attributes, and both ways to say it.
 		_, attributes, _ := strings.Cut(tt.want, "; Path=")
-		expired := tt.name + "=; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=" + attributes
+		attributes, _, _ = strings.Cut(attributes, "; Expires=")
+		expired := tt.name + "=; Max-Age=0; Path=" + attributes + "; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 		if got := c.Expired(); got != expired {
 			t.Errorf("%s %+v:\n got %s\nwant %s", tt.name, tt.p, got, expired)
 		}

@@ -3,7 +3,6 @@ package cookie
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -16,7 +15,7 @@ import (
 type Raw struct {
 	name    string
 	start   string // name=
-	tail    string // everything behind Max-Age
+	tail    string // what stands between Max-Age and Expires
 	expired string
 }
 
@@ -34,9 +33,9 @@ func newRaw(name string, p Policy) (*Raw, error) {
 		return nil, err
 	}
 	c := &Raw{name: name, start: name + "=", tail: p.attributes()}
-	// Max-Age for browsers, Expires for what knows only that; every other
-	// attribute as in the cookie itself, or it would not be the same cookie.
-	c.expired = c.start + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT" + c.tail
+	// Every other attribute as in the cookie itself, or it would not be the same
+	// cookie.
+	c.expired = c.start + maxAgeIs + "0" + c.tail + expiresIs + longAgo
 	return c, nil
 }
 
@@ -45,9 +44,10 @@ func (c *Raw) Name() string { return c.name }
 
 // Line returns the Set-Cookie line for value, which must consist of
 // cookie-octets (RFC 6265bis §4.1.1). maxAge is the lifetime, rounded up to
-// whole seconds; zero is until the browser closes. It is an error if name and
-// value are more than 4096 bytes or maxAge is negative or more than 400 days;
-// nothing is ever cut or replaced.
+// whole seconds; zero is until the browser closes. The line says it as Max-Age
+// and, counted from now, as Expires. It is an error if name and value are more
+// than 4096 bytes or maxAge is negative or more than 400 days; nothing is ever
+// cut or replaced.
 func (c *Raw) Line(value string, maxAge time.Duration) (string, error) {
 	if c == nil || c.name == "" {
 		return "", errUndeclared
@@ -64,19 +64,21 @@ func (c *Raw) Line(value string, maxAge time.Duration) (string, error) {
 	if maxAge < 0 || maxAge > maxLifetime {
 		return "", checkMaxAge("the lifetime", maxAge)
 	}
-	var digits [20]byte
-	age := strconv.AppendInt(digits[:0], seconds(maxAge), 10)
-	return c.start + value + maxAgeIs + string(age) + c.tail, nil
+	var room [lifetimeSize]byte
+	age, end := appendLifetime(room[:0], maxAge)
+	return c.start + value + maxAgeIs + string(age) + c.tail + expiresIs + string(end), nil
 }
-
-const maxAgeIs = "; Max-Age="
 
 // appendTail appends what stands behind the value in a line.
 func (c *Raw) appendTail(b []byte, maxAge time.Duration) []byte {
-	if maxAge > 0 {
-		b = strconv.AppendInt(append(b, maxAgeIs...), seconds(maxAge), 10)
+	if maxAge == 0 {
+		return append(b, c.tail...)
 	}
-	return append(b, c.tail...)
+	var room [lifetimeSize]byte
+	age, end := appendLifetime(room[:0], maxAge)
+	b = append(append(b, maxAgeIs...), age...)
+	b = append(b, c.tail...)
+	return append(append(b, expiresIs...), end...)
 }
 
 func (c *Raw) tooLong(n int) error {
@@ -84,7 +86,7 @@ func (c *Raw) tooLong(n int) error {
 }
 
 // Expired returns the Set-Cookie line that deletes the cookie: the same
-// attributes, Max-Age=0 and Expires in the past.
+// attributes, Max-Age=0 and Expires in the past (C17).
 func (c *Raw) Expired() string { return c.expired }
 
 // Write puts the Set-Cookie line for value into h; see Line and Put.

@@ -92,6 +92,7 @@ var mutants = []mutant{
 	{"G5 an outage looks like nobody", "TestG5LoadFails", ".", edit("load.go", `s.fail(fmt.Errorf("coatcheck: load session: %w", err))`, `_ = fmt.Errorf`)},
 	{"G5 a failed commit keeps the answer", "TestG5CommitFails", ".", edit("response.go", "x.replace(err)\n\t\treturn false", "return true")},
 	{"G6 scripts can read the cookie", "TestG6SetCookieLines", ".", edit("cookie/policy.go", "if !p.AllowScripts {\n\t\ts += \"; HttpOnly\"\n\t}", "")},
+	{"G6 Expires does not go with Max-Age", "TestG6SetCookieLines", ".", edit("cookie/raw.go", `+ c.tail + expiresIs + string(end), nil`, `+ c.tail + string(end[:0]), nil`)},
 	{"G6 nobody is idle", "TestG6Idle", ".", edit("manager.go", `return !r.Expires.After(t) || !r.Deadline.After(t)`, `return !r.Deadline.After(t)`)},
 	{"G7 a request from another site overwrites", "TestG7HeldBack", ".",
 		edit("commit.go", `case s.held && !s.live && s.identity != logIn && (s.marked || !s.opensPage()):`, `case false:`)},

@@ -239,7 +239,7 @@ func attributesOf(c *http.Cookie) []attribute {
 	var list []attribute
 	add := func(text, says string) { list = append(list, attribute{text, says}) }
 	if c.MaxAge > 0 {
-		add(fmt.Sprintf("Max-Age=%d", c.MaxAge), "The browser forgets it "+span(time.Duration(c.MaxAge)*time.Second)+" after it was set.")
+		add(fmt.Sprintf("Max-Age=%d", c.MaxAge), "The browser forgets it "+span(time.Duration(c.MaxAge)*time.Second)+" after it was set. (Expires says the same, for programs that know only that.)")
 	}
 	add("Path="+c.Path, "It goes to every address of this site.")
 	if c.Secure {
