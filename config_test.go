@@ -9,6 +9,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/sealedstore"
 )
 
 const day = 24 * time.Hour
@@ -103,3 +104,28 @@ func TestConfigIsCopied(t *testing.T) {
 		t.Errorf("got the cookies %v, want the name that New was given", b.cookies())
 	}
 }
+
+// G6: "What cannot work … is an error at construction": whatever takes a keyring
+// refuses one without a secret, and says where to get another.
+func TestG6KeyringWithoutSecret(t *testing.T) {
+	t.Parallel()
+	store := memstore.New(memstore.Config{})
+	for name, keys := range map[string]*cookie.Keys{
+		"nil": nil, "zero": {}, "zero of an application": (&cookie.Keys{}).Application("shop"),
+	} {
+		for what, err := range map[string]error{
+			"New":             fails(coatcheck.New(store, keys, coatcheck.Config{})),
+			"NewInCookie":     fails(coatcheck.NewInCookie(keys, coatcheck.IrrevocableSessions{}, coatcheck.Config{})),
+			"sealedstore.New": fails(sealedstore.New(store, keys)),
+			"NewSealer":       fails(cookie.NewSealer("a", keys, time.Hour)),
+			"NewSigned":       cookie.NewSigned[string]("a", keys, cookie.Policy{}).Err(),
+			"NewSealed":       cookie.NewSealed[string]("a", keys, cookie.Policy{}).Err(),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "keys") || !strings.Contains(err.Error(), "KeysFromEnv") {
+				t.Errorf("%s with a %s keyring: got %v; want an error that names the keys and KeysFromEnv", what, name, err)
+			}
+		}
+	}
+}
+
+func fails[T any](_ T, err error) error { return err }

@@ -55,6 +55,9 @@ func NewInCookie(keys *cookie.Keys, revoker Revoker, cfg Config) (*Manager, erro
 	if keys == nil {
 		return nil, errors.New("coatcheck: NewInCookie: keys is nil; cookie.KeysFromEnv reads SECRET_KEY")
 	}
+	if len(keys.Derive(tokenPurpose)) == 0 {
+		return nil, errNoSecret("NewInCookie")
+	}
 	if revoker == nil {
 		return nil, errors.New("coatcheck: NewInCookie: revoker is nil; want StoreRevoker(store), or IrrevocableSessions{} to do without")
 	}

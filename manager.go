@@ -40,7 +40,16 @@ func New(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newManager(newTokens(store, keys, cfg.Name), cfg)
+	tokens := newTokens(store, keys, cfg.Name)
+	if len(tokens.keys) == 0 {
+		return nil, errNoSecret("New")
+	}
+	return newManager(tokens, cfg)
+}
+
+// errNoSecret is of a keyring that was not made by KeysFromEnv or NewKeys.
+func errNoSecret(what string) error {
+	return fmt.Errorf("coatcheck: %s: keys hold no secret; want those of cookie.KeysFromEnv or cookie.NewKeys", what)
 }
 
 func newManager(c carrier, cfg Config) (*Manager, error) {

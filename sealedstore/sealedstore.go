@@ -57,9 +57,13 @@ type Store struct {
 // damaged and ends. So do records written before the store was wrapped.
 func New(store coatcheck.Store, keys *cookie.Keys) (*Store, error) {
 	if store == nil || keys == nil {
-		return nil, errors.New("sealedstore: New: store or keys is nil")
+		return nil, errors.New("sealedstore: New: store or keys is nil; cookie.KeysFromEnv reads SECRET_KEY")
 	}
-	return &Store{Store: store, keys: keys.Derive(purpose)}, nil
+	s := &Store{Store: store, keys: keys.Derive(purpose)}
+	if len(s.keys) == 0 {
+		return nil, errors.New("sealedstore: New: keys hold no secret; want those of cookie.KeysFromEnv or cookie.NewKeys")
+	}
+	return s, nil
 }
 
 // Format prints the wrapped store and no key, whatever the verb.

@@ -94,6 +94,8 @@ var mutants = []mutant{
 	{"G6 scripts can read the cookie", "TestG6SetCookieLines", ".", edit("cookie/policy.go", "if !p.AllowScripts {\n\t\ts += \"; HttpOnly\"\n\t}", "")},
 	{"G6 Expires does not go with Max-Age", "TestG6SetCookieLines", ".", edit("cookie/raw.go", `+ c.tail + expiresIs + string(end), nil`, `+ c.tail + string(end[:0]), nil`)},
 	{"G6 nobody is idle", "TestG6Idle", ".", edit("manager.go", `return !r.Expires.After(t) || !r.Deadline.After(t)`, `return !r.Deadline.After(t)`)},
+	{"G6 a keyring may be empty", "TestG6KeyringWithoutSecret", ".", edit("manager.go", `if len(tokens.keys) == 0 {`, `if false {`)},
+	{"G6 a way back is looked at only as it is", "TestSafeReturnInEveryOrder", ".", edit("safereturn.go", ` || !staysHere(path, maxDecodings)`, ``)},
 	{"G7 a request from another site overwrites", "TestG7HeldBack", ".",
 		edit("commit.go", `case s.held && !s.live && s.identity != logIn && (s.marked || !s.opensPage()):`, `case false:`)},
 	{"G7 the landing page reloads for ever", "TestG7LandingConditions", ".", edit("handler.go", `return !refersToItself(r)`, `return true`)},
