@@ -68,8 +68,17 @@ type Config struct {
 
 	// CrossOrigin refuses requests with unsafe methods, and websocket
 	// upgrades, that come from another origin. Nil means the defaults of
-	// http.CrossOriginProtection. Its deny handler is not used; OnError is.
+	// http.CrossOriginProtection. Its deny handler is not used; OnError is. An
+	// Origin or Referer of another host is another origin, unless it is one
+	// that CrossOrigin trusts, whatever Fetch Metadata says.
 	CrossOrigin *http.CrossOriginProtection
+
+	// Origins are those under which people reach this application, such as
+	// "https://app.example". They count beside the Host of a request: behind a
+	// proxy that writes a Host of its own, which nginx and Apache do unless told
+	// otherwise, requests with an Origin are refused without it. It is not for
+	// the sites of others; CrossOrigin is. X-Forwarded-Host is never asked.
+	Origins []string
 
 	// Landing names the pages that a visitor from another site may enter as
 	// the logged-in user, although the browser withheld the Strict cookie: such
@@ -122,6 +131,11 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Cookie.MaxAge != 0 {
 		return c, fmt.Errorf("coatcheck: Config.Cookie.MaxAge is %v; want 0: Lifetime decides", c.Cookie.MaxAge)
 	}
+	for _, origin := range c.Origins {
+		if err := checkOrigin(origin); err != nil {
+			return c, fmt.Errorf("coatcheck: Config.Origins has %q; %w", origin, err)
+		}
+	}
 	if c.CrossOrigin == nil {
 		c.CrossOrigin = http.NewCrossOriginProtection()
 	}
@@ -170,7 +184,8 @@ var (
 	// ErrReadOnly: a HEAD request or a prefetch wanted to change the session.
 	ErrReadOnly = errors.New("coatcheck: HEAD and prefetch must not change the session")
 
-	// ErrCrossOrigin: Config.CrossOrigin refused the request.
+	// ErrCrossOrigin: Config.CrossOrigin refused the request, or its Origin or
+	// Referer is of another host.
 	ErrCrossOrigin = errors.New("coatcheck: cross-origin request refused")
 
 	// ErrLoginRequired: nobody is logged in, or not recently enough.

@@ -29,6 +29,7 @@ func (m *Manager) Describe() string {
 	line("kept", "%s", map[bool]string{false: "in the store, by a hash of the token", true: "in the cookie, encrypted"}[m.carrier.inCookie()])
 	line("after logout", "%s", map[bool]string{false: "the browser clears caches and storage of the site", true: "the browser keeps caches and storage of the site"}[c.KeepSiteData])
 	line("from other sites", "%s", fromOtherSites(c))
+	line("known as", "%s", map[bool]string{false: "what Host says", true: "what Host says, and " + strings.Join(c.Origins, ", ")}[len(c.Origins) > 0])
 	line("client address", "%s", map[bool]string{false: "of the connection", true: fmt.Sprintf("of %d proxy hops", c.ProxyHops)}[c.ProxyHops > 0])
 	return b.String()
 }

@@ -36,6 +36,7 @@ func ExampleManager_Describe() {
 	// kept               in the store, by a hash of the token
 	// after logout       the browser clears caches and storage of the site
 	// from other sites   anonymous, and nothing is written
+	// known as           what Host says
 	// client address     of the connection
 }
 
@@ -54,6 +55,7 @@ func TestDescribe(t *testing.T) {
 		"from other sites   anonymous, but for the pages of Config.Landing\n":                {Landing: landing},
 		"from other sites   logged in where a link leads here, otherwise anonymous\n":        {Landing: landing, Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}},
 		"from other sites   logged in, whatever the request; unsafe methods are refused\n":   {Cookie: cookie.Policy{SameSite: http.SameSiteNoneMode}},
+		"known as           what Host says, and https://a.example, https://b.example\n":      {Origins: []string{"https://a.example", "https://b.example"}},
 		"client address     of 2 proxy hops\n":                                               {ProxyHops: 2},
 	} {
 		if got := manage(t, memstore.New(memstore.Config{}), cfg).Describe(); !strings.Contains(got, line) {

@@ -37,7 +37,7 @@ type Event struct {
 	Handle string // the session's public name; empty where there is none
 	User   string // the logged-in user, where known
 	Reason string // why, in a few fixed words
-	Err    error  // the store's error, for StoreError
+	Err    error  // the store's error, for StoreError; for Refused and HeldBack the hosts that differ
 }
 
 // LogEvents returns a Config.Events that writes each event to log: the second

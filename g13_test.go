@@ -132,7 +132,8 @@ func TestG13Events(t *testing.T) {
 				b.h = app
 			}, []coatcheck.Event{{Kind: coatcheck.Late, Handle: "own"}}},
 			{"cross-origin", do("/set", "Sec-Fetch-Site", "cross-site"),
-				[]coatcheck.Event{{Kind: coatcheck.Refused, Reason: "cross-origin request"}}},
+				[]coatcheck.Event{{Kind: coatcheck.Refused, Reason: "cross-origin request",
+					Err: http.NewCrossOriginProtection().Check(b.request("POST", "/set", "Sec-Fetch-Site", "cross-site"))}}},
 			{"held back", func() {
 				jar := b.cookies()
 				delete(b.jar, sidName)

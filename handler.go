@@ -88,9 +88,10 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	x.r = r.WithContext(x)
 	defer x.leave(r)
+	err := m.foreign(r)
 	switch {
-	case m.foreign(r):
-		m.event(Event{Kind: Refused, Reason: "cross-origin request"})
+	case err != nil:
+		m.event(Event{Kind: Refused, Reason: "cross-origin request", Err: err})
 		x.session().refuse(ErrCrossOrigin)
 	case m.cfg.Landing != nil && m.lands(r):
 		servePage(w, r, http.StatusOK, landingPage)
@@ -111,17 +112,6 @@ func (x *exchange) leave(r *http.Request) {
 	if s := x.used.Load(); s != nil {
 		s.close(before)
 	}
-}
-
-// foreign reports whether the request must be refused as cross-origin. An
-// upgrade to a websocket is a GET with effects, and is judged as a POST.
-func (m *Manager) foreign(r *http.Request) bool {
-	if r.Method == http.MethodGet && len(r.Header["Upgrade"]) > 0 {
-		post := *r
-		post.Method = http.MethodPost
-		r = &post
-	}
-	return m.cfg.CrossOrigin.Check(r) != nil
 }
 
 // heldBack reports whether the browser withheld a Strict session cookie, as far

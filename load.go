@@ -37,7 +37,7 @@ func (s *Session) look() {
 	value, err := m.sid.Read(r.Header)
 	if isAbsent(err) {
 		s.noCookie = true
-		if s.held = m.heldBack(r); s.held {
+		if s.held = m.heldBack(r) || m.contradicted(r); s.held {
 			_, err := m.marker.Read(r.Header)
 			s.marked = !isAbsent(err)
 		}

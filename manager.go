@@ -22,6 +22,7 @@ type Manager struct {
 	carrier carrier
 	sid     *cookie.Raw
 	marker  *cookie.Raw // nil unless SameSite is Strict
+	origins origins
 	commits queue
 	swept   atomic.Int64 // Unix microseconds of the last sweep
 	streams streams
@@ -53,7 +54,7 @@ func errNoSecret(what string) error {
 }
 
 func newManager(c carrier, cfg Config) (*Manager, error) {
-	m := &Manager{cfg: cfg, carrier: c}
+	m := &Manager{cfg: cfg, carrier: c, origins: slices.Clone(cfg.Origins)}
 	var err error
 	if m.sid, err = cookie.NewRaw(cfg.Name, cfg.Cookie); err != nil {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)

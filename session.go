@@ -164,7 +164,11 @@ func (s *Session) fail(err error) {
 	default:
 		return // told where it happened, or the application's own
 	}
-	s.x.m.event(Event{Kind: kind, Handle: s.handle()})
+	e := Event{Kind: kind, Handle: s.handle()}
+	if kind == HeldBack {
+		e.Err = s.x.m.elsewhere(s.x.r)
+	}
+	s.x.m.event(e)
 }
 
 func (s *Session) handle() string {

@@ -68,8 +68,8 @@ var asvs = []chapter{
 		{"3.3.5", 3, "name and value at most 4,096 bytes", "an error with both sizes, before anything is stored or sent", "keep less in cookies, or a session", "cookie/TestLargest cookie/TestLineRefuses e2e/TestSize"},
 	}},
 	{"V3.5 and V3.7 Origins and redirects", []requirement{
-		{"3.5.1", 1, "forged cross-origin requests are refused", "unsafe methods and websocket upgrades from another origin are refused, by Sec-Fetch-Site or Origin, login and logout included; SameSite=Strict beside it", "add origins to `Config.CrossOrigin` with care",
-			"attack/TestCSRF_CVE_2025_24358_CVE_2025_46721_Gokapi TestG6CrossOrigin e2e/TestCrossOrigin"},
+		{"3.5.1", 1, "forged cross-origin requests are refused", "unsafe methods and websocket upgrades from another origin are refused, by Sec-Fetch-Site, Origin or Referer, login and logout included; SameSite=Strict beside it", "add origins to `Config.CrossOrigin` with care",
+			"attack/TestCSRF_CVE_2025_24358_CVE_2025_46721_Gokapi TestG6CrossOrigin TestG7AnotherHost e2e/TestCrossOrigin"},
 		{"3.5.2", 1, "what relies on the preflight cannot be called without one", "the check does not rely on it: it is the same for every content type", "no `Access-Control-Allow-Origin` for everybody on routes with effects", "attack/TestCSRF_CVE_2025_24358_CVE_2025_46721_Gokapi e2e/TestPreflight"},
 		{"3.5.3", 1, "effects only by unsafe methods", "HEAD and prefetch never change a session", "no effects on GET, `Config.Landing` pages above all", "TestG14PrefetchAndHead e2e/TestLogoutLink"},
 		{"3.5.4", 2, "separate applications on separate hosts", "cookies are the host's alone by default; `Keys.Application` keeps applications with one secret apart", "the hosts; paths and ports separate nothing", "TestG6SetCookieLines attack/TestConfusion_CVE_2023_48309_CVE_2019_10911 e2e/TestTipPrefix"},
