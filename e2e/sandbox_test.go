@@ -41,7 +41,7 @@ func TestLandingFromSandbox(t *testing.T) {
 			b.open(s.page(s.evil, `<iframe width=500 height=300 sandbox="`+c.sandbox+`" srcdoc="`+html.EscapeString(frame)+`"></iframe>`))
 			arrived := b
 			press := func() { // again where the frame was not yet there to be clicked
-				for n := 0; n < 10 && len(s.seen("app.test", "/in/page")) == 0; n++ {
+				for all := time.Now().Add(patience); time.Now().Before(all) && len(s.seen("app.test", "/in/page")) == 0; {
 					b.press("iframe")
 					for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && len(s.seen("app.test", "/in/page")) == 0; {
 						time.Sleep(20 * time.Millisecond)

@@ -16,9 +16,14 @@ import (
 // key presses keys, as a keyboard does.
 func (p *playground) key(keys string) {
 	p.t.Helper()
+	p.does(chromedp.KeyEvent(keys))
+}
+
+func (p *playground) does(action chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.KeyEvent(keys)); err != nil {
+	if err := chromedp.Do(ctx, action); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -157,15 +162,9 @@ func TestPageWithoutScripts(t *testing.T) {
 	call(p.tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	p.open(p.url + "/")
 	for route, body := range map[string]string{"GET /set-cookie": "Cookie set", "POST /cart": `["tea"]`, "POST /login": "Logged in"} {
-		ctx, cancel := context.WithTimeout(p.ctx, patience)
-		if err := chromedp.Do(ctx, chromedp.Click(button(route))); err != nil {
-			t.Fatal(err)
-		}
+		p.does(chromedp.Click(button(route)))
 		p.until("document.body.textContent === " + quote(body))
-		if err := chromedp.Do(ctx, chromedp.NavigateBack()); err != nil {
-			t.Fatal(err)
-		}
-		cancel()
+		p.does(chromedp.NavigateBack())
 		p.until("document.querySelector('#jar')")
 		p.showsJar()
 	}
