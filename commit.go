@@ -94,7 +94,10 @@ func (s *Session) commit(phase uint32) {
 	now := time.Now()
 	c.now = micros(now)
 	c.ctx.parent, c.ctx.detached, c.ctx.at = s.x.Context, true, now.Add(commitTimeout)
-	defer c.ctx.end()
+	defer c.end()
+	if s.x.phase() != open { // a stream may have loaded its record long ago
+		s.doubt()
+	}
 	err := error(ErrLate)
 	if s.x.Context.Err() != context.DeadlineExceeded {
 		err = s.commitTo(c, phase)
@@ -106,7 +109,7 @@ func (s *Session) commit(phase uint32) {
 
 func (s *Session) commitTo(c *commitment, phase uint32) error {
 	if s.left {
-		if err := s.commitLogout(&c.ctx); err != nil {
+		if err := s.commitLogout(c); err != nil {
 			return err
 		}
 	}
@@ -118,7 +121,7 @@ func (s *Session) commitTo(c *commitment, phase uint32) error {
 
 // commitLogout ends the session that the browser brought, and the one that a
 // login meanwhile made of it.
-func (s *Session) commitLogout(ctx context.Context) error {
+func (s *Session) commitLogout(c *commitment) error {
 	m := s.x.m
 	if s.readOnly() && !(s.noCookie && s.leaving.IsZero()) {
 		return ErrReadOnly
@@ -126,9 +129,9 @@ func (s *Session) commitLogout(ctx context.Context) error {
 	s.x.out.sid, s.x.out.marker = "", ""
 	// The chain ends: each link was a login or renewal within the last minute.
 	for id := s.leaving; !id.IsZero(); {
-		next, err := m.endOne(ctx, id, LoggedOut, s.leaver)
+		next, err := m.endOne(c.calling(), id, LoggedOut, s.leaver)
 		if err != nil { // perhaps applied; a second time does no harm
-			if next, err = m.endOne(ctx, id, LoggedOut, s.leaver); err != nil {
+			if next, err = m.endOne(&c.ctx, id, LoggedOut, s.leaver); err != nil {
 				return err
 			}
 		}
@@ -160,47 +163,16 @@ func (s *Session) clearCookie() {
 }
 
 // commitLive updates the session or gives it a new token. Commits of one id in
-// this process take turns.
+// this process take turns. In a cookie no version is compared: only what the
+// browser brought may be the base there.
 func (s *Session) commitLive(c *commitment, phase uint32) error {
-	m, id := s.x.m, s.base.ID
-	turn, waited, err := m.commits.take(&c.ctx, id)
-	if err != nil {
-		return fmt.Errorf("coatcheck: commit session: %w", err)
+	var err error
+	if s.x.m.carrier.inCookie() {
+		err = s.tryLive(c, phase)
+	} else {
+		err = s.commitInTurn(c, phase)
 	}
-	if waited {
-		c.now = clock()
-	}
-	defer m.commits.give(id, turn)
-	if turn.last.Version != 0 && (waited || !turn.last.Seen.Before(s.base.Seen)) {
-		err = s.rebase(turn.last)
-	}
-	for try := 0; err == nil; try++ {
-		if over(&s.base, c.now) { // unless another request has moved the idle end
-			if err = s.reload(&c.ctx, 0); err == nil && over(&s.base, c.now) {
-				err = ErrNotFound
-			}
-			if err != nil {
-				break
-			}
-		}
-		if needed, err := s.prepare(c, phase); !needed || err != nil {
-			return err
-		}
-		err = s.put(c)
-		switch {
-		case err == nil:
-			if !c.fresh {
-				turn.last = c.rec
-			}
-			s.committed(c)
-			return nil
-		case errors.Is(err, ErrConflict):
-			m.event(Event{Kind: Conflict, Handle: id.Handle(), User: s.base.User})
-			err = s.reload(&c.ctx, try)
-			c.now = clock()
-		}
-	}
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrEnded) {
+	if !c.refused && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrEnded)) {
 		s.gone()
 		if s.identity != logIn {
 			return ErrEnded
@@ -211,11 +183,81 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 	return err
 }
 
+func (s *Session) commitInTurn(c *commitment, phase uint32) error {
+	m, id := s.x.m, s.base.ID
+	turn, waited, err := m.commits.take(&c.ctx, id)
+	if err != nil {
+		return fmt.Errorf("coatcheck: commit session: %w", err)
+	}
+	defer m.commits.give(id, turn)
+	if waited {
+		c.now = clock()
+	}
+	if turn.last.Version != 0 && (waited || !turn.last.Seen.Before(s.base.Seen)) {
+		if err := s.rebase(turn.last, false); err != nil {
+			return err
+		}
+	}
+	err = s.tryLive(c, phase)
+	if err == nil && c.rec.Version == s.base.Version && c.rec.ID == id {
+		turn.last = s.base
+	}
+	return err
+}
+
+// tryLive repeats until the store has not changed meanwhile.
+func (s *Session) tryLive(c *commitment, phase uint32) error {
+	for try := 0; ; {
+		if over(&s.base, c.now) { // unless another request has moved the idle end
+			if err := s.reload(&c.ctx, 0); err != nil {
+				return err
+			}
+			if over(&s.base, c.now) {
+				return ErrNotFound
+			}
+		}
+		needed, err := s.prepare(c, phase)
+		if !needed || err != nil {
+			if s.sure {
+				c.refused = err != nil
+				return s.nothing(err)
+			}
+			// G1: what was handed on is no ground for either.
+			if err := s.reload(&c.ctx, 0); err != nil {
+				return err
+			}
+			continue
+		}
+		err = s.put(c)
+		if err == nil {
+			s.committed(c)
+			return nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		s.x.m.event(Event{Kind: Conflict, Handle: s.handle(), User: s.base.User})
+		if err := s.reload(&c.ctx, try); err != nil {
+			return err
+		}
+		c.now = clock()
+		try++
+	}
+}
+
+// nothing ends a commit that stores nothing.
+func (s *Session) nothing(refused error) error {
+	if refused == nil {
+		s.clean()
+	}
+	return refused
+}
+
 // commitNew makes a session where there is none.
 func (s *Session) commitNew(c *commitment, phase uint32) error {
 	for {
 		if needed, err := s.prepare(c, phase); !needed || err != nil {
-			return err
+			return s.nothing(err)
 		}
 		err := s.put(c)
 		switch {
@@ -229,10 +271,12 @@ func (s *Session) commitNew(c *commitment, phase uint32) error {
 	}
 }
 
-// rebase takes what the store now has of the same session.
-func (s *Session) rebase(rec Record) error {
+// rebase takes what the store has of the same session: sure, if it has just said
+// so, else as far as this process knows.
+func (s *Session) rebase(rec Record, sure bool) error {
 	if rec.Version == s.base.Version { // perhaps seen since
-		s.base.Seen, s.base.Expires = rec.Seen, rec.Expires
+		s.base.Seen, s.base.Expires = latest(s.base.Seen, rec.Seen), latest(s.base.Expires, rec.Expires)
+		s.sure = s.sure || sure
 		return nil
 	}
 	h, err := openData(rec.Data)
@@ -240,8 +284,16 @@ func (s *Session) rebase(rec Record) error {
 		return ErrEnded
 	}
 	s.take(&rec, h)
+	s.sure = sure
 	s.view, s.applied = s.view[:0], 0
 	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // reload fetches the record that a commit conflicted with. From the second try
@@ -267,19 +319,41 @@ func (s *Session) reload(ctx context.Context, try int) error {
 		}
 		return err
 	}
-	return s.rebase(rec)
+	return s.rebase(rec, true)
 }
 
-// A commitment is a commit under way: its context, and what the present try
+// A commitment is a commit under way: its contexts, and what the present try
 // stores.
 type commitment struct {
-	ctx         deadline
+	ctx         deadline // of all of it
+	call        deadline // of a store call that a look may have to follow
 	now         time.Time
+	refused     bool // by this request's own rules, not by the store
 	rec         Record
 	fresh       bool // the record is new to the store
 	old         ID   // what it replaces, if anything
 	was         uint64
 	sid, marker string // the Set-Cookie lines, if the commit needs them
+}
+
+// calling is the context of a store call after which there must be time for a
+// look (G5): a second, or half of what is left.
+func (c *commitment) calling() *deadline {
+	at := c.ctx.at.Add(-min(lookTime, time.Until(c.ctx.at)/2))
+	call := &c.call
+	if call.parent != nil && !call.at.Equal(at) { // a store may still hold that
+		call = new(deadline)
+	}
+	call.parent, call.detached, call.at = c.ctx.parent, true, at
+	return call
+}
+
+// end releases the contexts.
+func (c *commitment) end() {
+	c.ctx.end()
+	if c.call.parent != nil {
+		c.call.end()
+	}
 }
 
 // errTooOld is the ErrEnded of a request whose Set-Cookie could come after the
@@ -298,7 +372,6 @@ func (s *Session) prepare(c *commitment, phase uint32) (needed bool, err error) 
 	}
 	changed := s.changed(now.UnixMilli())
 	if !s.live && s.identity != logIn && !changed || s.live && s.identity == keepToken && !changed {
-		s.clean()
 		return false, nil
 	}
 	c.rec, c.old, c.was, c.sid, c.marker = Record{}, ID{}, 0, "", ""

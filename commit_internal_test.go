@@ -13,7 +13,7 @@ func TestRebaseOnTheSameVersion(t *testing.T) {
 	}
 	s := &Session{}
 	s.take(&Record{Version: 7, Data: data}, h)
-	if err := s.rebase(Record{Version: 7, Data: []byte{1}}); err != nil {
+	if err := s.rebase(Record{Version: 7, Data: []byte{1}}, true); err != nil {
 		t.Fatal(err)
 	}
 	if got := findEntry(s.entries(), "a").raw; string(got) != "1" {

@@ -12,6 +12,7 @@ import (
 const (
 	loadTimeout   = 5 * time.Second
 	commitTimeout = 5 * time.Second
+	lookTime      = time.Second // of which this is kept for the look after a call whose answer did not come
 	tombstoneLife = 60 * time.Second
 	cookieWindow  = tombstoneLife - loadTimeout - commitTimeout
 )

@@ -91,8 +91,9 @@ func (k Key[T]) Delete(s *Session) {
 
 // Pop removes the value and returns it, and whether there was one. It commits
 // at once, with all that is pending: of any number of requests that pop a value
-// at the same time exactly one gets it. When it fails it returns zero and false,
-// and Err tells why.
+// at the same time exactly one gets it. That there is none it may say of the
+// session as this request loaded it; in streams and websockets it asks the store.
+// When it fails it returns zero and false, and Err tells why.
 func (k Key[T]) Pop(s *Session) (T, bool) {
 	err := k.err
 	if err == nil && s.x.m.carrier.inCookie() {
@@ -104,7 +105,7 @@ func (k Key[T]) Pop(s *Session) (T, bool) {
 func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 	var v T
 	var ok bool
-	done := s.commitNow(err, op{k.name, func(old entry) (e entry, err error) {
+	done := s.commitNow(err, false, op{k.name, func(old entry) (e entry, err error) {
 		var zero T
 		v, ok = zero, false
 		if old.raw == nil {
@@ -123,15 +124,17 @@ func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 }
 
 // Update replaces the value by what f makes of it (of the zero value, if there
-// is none) and returns it as it was stored. It commits at once, with all that
-// is pending, and loses no update however many requests there are. A lifetime
-// that SetFor gave stays. When it fails it returns zero, and Err tells why.
+// is none) and returns what was stored: what Get would find, without whatever
+// JSON leaves out. It commits at once, with all that is pending, and loses no
+// update however many requests there are. Where nothing changes it returns what
+// the store has now, of which it asks the store. A lifetime that SetFor gave
+// stays. When it fails it returns zero, and Err tells why.
 //
 // f must be a pure function: it may run several times, though never after
 // Update has returned, and must not use the session.
 func (k Key[T]) Update(s *Session, f func(T) T) T {
 	var v T
-	done := s.commitNow(k.err, op{k.name, func(old entry) (entry, error) {
+	done := s.commitNow(k.err, true, op{k.name, func(old entry) (entry, error) {
 		var err error
 		var zero T
 		v = zero
@@ -142,6 +145,9 @@ func (k Key[T]) Update(s *Session, f func(T) T) T {
 		}
 		v = f(v)
 		raw, err := encodeEntry(old.name, v)
+		if err == nil {
+			v, err = storedValue(old.name, v, raw)
+		}
 		return entry{raw: raw, expires: old.expires}, err
 	}})
 	if !done {
@@ -182,7 +188,8 @@ var flashes = Key[[]string]{name: flashName}
 func (s *Session) Flash(message string) { Append(s, flashes, message) }
 
 // Flashes removes and returns the messages, the oldest first. Like Pop it
-// commits at once: parallel requests neither lose nor double a message.
+// commits at once: parallel requests neither lose nor double a message. It calls
+// the store only where there are messages, or once the response has begun.
 func (s *Session) Flashes() []string {
 	messages, _ := pop(s, flashes, nil)
 	return messages
@@ -217,12 +224,17 @@ func (s *Session) change(err error, o op) {
 	s.applied = len(s.ops)
 }
 
-// commitNow commits an op with all that is pending, and reports success.
-func (s *Session) commitNow(err error, o op) bool {
+// commitNow commits an op with all that is pending, and reports success. Where
+// that changes nothing and the call is to confirm it, only what the store said
+// during the call will do.
+func (s *Session) commitNow(err error, confirm bool, o op) bool {
 	if !s.lock() {
 		return false
 	}
 	defer s.unlock()
+	if confirm && s.looked {
+		s.doubt()
+	}
 	if !s.usable() { // the commit refuses what needs more, but not to find nothing
 		return false
 	}
@@ -263,6 +275,23 @@ func encodeEntry[T any](name string, v T) ([]byte, error) {
 		return nil, fmt.Errorf("%w: key %q: %d bytes; want at most %d", ErrTooLarge, name, len(raw), maxValue)
 	}
 	return raw, nil
+}
+
+// storedValue returns what v is once it has been stored as raw.
+func storedValue[T any](name string, v T, raw []byte) (T, error) {
+	switch any(&v).(type) {
+	case *bool, *int, *int64, *int32, *uint64, *[]byte: // themselves
+		return v, nil
+	case *string:
+		if plainString(raw) {
+			return v, nil
+		}
+	}
+	stored, err := decodeValue[T](raw)
+	if err != nil {
+		return stored, fmt.Errorf("%w: key %q: what its type encodes to does not fit it", ErrValue, name)
+	}
+	return stored, nil
 }
 
 func decodeEntry[T any](s *Session, e entry) (T, error) {

@@ -11,7 +11,7 @@ import (
 // put makes the store call of a commitment. An error after which nobody knows
 // whether it was applied is followed by one look (G5).
 func (s *Session) put(c *commitment) error {
-	m, ctx := s.x.m, &c.ctx
+	m, ctx := s.x.m, c.calling()
 	if err := m.mayLogIn(ctx, s.identity, c); err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func (s *Session) put(c *commitment) error {
 			err = m.call(ctx, c)
 		}
 	}
-	if err == nil || m.told(err) || m.applied(ctx, c) {
+	if err == nil || m.told(err) || m.applied(&c.ctx, c) {
 		if m.told(err) {
 			return err
 		}

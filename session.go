@@ -38,6 +38,7 @@ type Session struct {
 	marked     bool   // but had its marker
 	held       bool   // and came from another site
 	live       bool
+	sure       bool // base was loaded or stored by this request, not only handed on in this process
 	ended      bool // by a tombstone or during this request: only a login goes on
 	quiet      bool // err is the client's absence: no event, no 503
 
@@ -93,9 +94,15 @@ func (s *Session) entries() []byte {
 
 // take makes a record the base. Its header is h.
 func (s *Session) take(rec *Record, h header) {
-	s.base, s.live = *rec, true
+	s.base, s.live, s.sure = *rec, true, true
 	s.remembered = uint32(h.remember / time.Second)
 	s.entriesAt = uint32(len(rec.Data) - len(h.entries))
+}
+
+// doubt takes note that base is no ground for having nothing to do: it was read
+// too long ago. In a cookie there is nobody to ask.
+func (s *Session) doubt() {
+	s.sure = s.x.m.carrier.inCookie()
 }
 
 // Format prints that this is a session and nothing of it, whatever the verb:

@@ -78,6 +78,11 @@ var mutants = []mutant{
 	// One or two for each promise.
 	{"G1 a conflict is not replayed", "TestG1ConflictReplays", ".", edit("commit.go", `s.view, s.applied = s.view[:0], 0`, ``)},
 	{"G1 commits do not ask for the version", "TestG1IncrementsCarryDifferentNumbers", ".", noVersions},
+	{"G1 what was handed on is the ground for nothing to do", "TestG1NothingToDo", ".", edit("commit.go", `if s.sure {`, `if true {`)},
+	{"G1 a session in its cookie gets what this process remembers", "TestG1InCookieKeepsWhatTheBrowserBrought", ".",
+		edit("commit.go", "if s.x.m.carrier.inCookie() {\n\t\terr = s.tryLive", "if false {\n\t\terr = s.tryLive")},
+	{"G1 an Update that changes nothing answers from memory", "TestG1NothingToDoLater", ".", edit("key.go", `if confirm && s.looked {`, `if false {`)},
+	{"Update returns what f made", "TestUpdateReturnsWhatWasStored", ".", edit("key.go", `v, err = storedValue(old.name, v, raw)`, ``)},
 	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", ".", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, ID{}\n")},
 	{"G2 old requests set cookies", "TestG2OldRequestsSetNoCookie", ".", []overlay.Edit{
 		{File: "commit.go", Old: `case now.Sub(s.x.began) > cookieWindow:`, New: `case false:`},
@@ -90,6 +95,7 @@ var mutants = []mutant{
 		edit("response.go", "func (w plainWriter) Write(b []byte) (int, error) {\n\tif !w.x.start(sent) {", "func (w plainWriter) Write(b []byte) (int, error) {\n\tif false {")},
 	{"G4 a change after the handler is silent", "TestG4AfterTheHandlerReturned", ".", edit("session.go", "if s.err == nil && s.x.tooLate() {", "if false {")},
 	{"G5 an outage looks like nobody", "TestG5LoadFails", ".", edit("load.go", `s.fail(fmt.Errorf("coatcheck: load session: %w", err))`, `_ = fmt.Errorf`)},
+	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", ".", edit("commit.go", `at := c.ctx.at.Add(-min(lookTime, time.Until(c.ctx.at)/2))`, `at := c.ctx.at`)},
 	{"G5 a failed commit keeps the answer", "TestG5CommitFails", ".", edit("response.go", "x.replace(err)\n\t\treturn false", "return true")},
 	{"G6 scripts can read the cookie", "TestG6SetCookieLines", ".", edit("cookie/policy.go", "if !p.AllowScripts {\n\t\ts += \"; HttpOnly\"\n\t}", "")},
 	{"G6 Expires does not go with Max-Age", "TestG6SetCookieLines", ".", edit("cookie/raw.go", `+ c.tail + expiresIs + string(end), nil`, `+ c.tail + string(end[:0]), nil`)},
