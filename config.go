@@ -82,9 +82,10 @@ type Config struct {
 
 	// Landing names the pages that a visitor from another site may enter as
 	// the logged-in user, although the browser withheld the Strict cookie: such
-	// a GET is first answered by a tiny page that reloads itself from our own
-	// origin. It gives up SameSite=Strict for these GETs, so they must have no
-	// effects. Nil means nowhere.
+	// a GET is first answered by a tiny page that leads on from our own origin,
+	// in two more requests: to the URL with coatcheck-landing in its query, which
+	// is answered by a redirect to the URL itself. It gives up SameSite=Strict
+	// for these GETs, so they must have no effects. Nil means nowhere.
 	Landing func(*http.Request) bool
 
 	// OnError answers in place of the handler when err ends a request: a
@@ -177,8 +178,9 @@ var (
 	// at, after the response had begun; or the handler had returned.
 	ErrLate = errors.New("coatcheck: too late in the response for the session")
 
-	// ErrHeldBack: the request came from another site without the Strict
-	// session cookie, so nothing may be written over the session it left.
+	// ErrHeldBack: the request came from another site, or with the marker from
+	// none, without the Strict session cookie, so nothing may be written over
+	// the session it left.
 	ErrHeldBack = errors.New("coatcheck: request from another site without the session cookie")
 
 	// ErrReadOnly: a HEAD request or a prefetch wanted to change the session.

@@ -35,8 +35,8 @@ func from(site string, kind []string, more ...string) []string {
 	return append(headers, more...)
 }
 
-// G7: *held back* = no session cookie and `Sec-Fetch-Site: cross-site`. On a
-// held-back request only `Login` may set a session cookie; any other first
+// G7: *held back* = no session cookie and `Sec-Fetch-Site: cross-site`; with the
+// marker `none` as well. On a held-back request only `Login` may set a session cookie; any other first
 // write, and `Logout` where the marker is there, is `ErrHeldBack`: nothing
 // stored, ended or cleared, 409; for a GET navigation the default answer is a
 // small page with a link to the same URL. A cross-site top-level GET without
@@ -73,9 +73,14 @@ func TestG7HeldBack(t *testing.T) {
 			{"POST", from("cross-site", navigation, "Origin", "https://partner.example")},
 			{"GET", from("cross-site", frame)},
 			{"GET", from("cross-site", image)},
+			{"GET", from("none", navigation)},
+			{"GET", from("none", fetching)},
 		} {
 			for marked, want := range map[bool]int{true: c.marked[min(i, 2)], false: c.first[min(i, 2)]} {
-				if i > 2 { // other GETs
+				switch {
+				case i > 4: // from no site: without the marker it is a first visit
+					want = map[bool]int{true: c.marked[i-5], false: pass}[marked]
+				case i > 2: // other GETs
 					want = map[bool]int{true: c.marked[1], false: c.first[1]}[marked]
 				}
 				var l listener
@@ -104,7 +109,7 @@ func TestG7HeldBack(t *testing.T) {
 					t.Errorf("%s, marker %t: %d calls of the store and the cookies %q, want none", name, marked, n, w.Header()["Set-Cookie"])
 				}
 				page := strings.Contains(w.Body.String(), `<a href="/page?a=b">`)
-				if page != (i == 0) || strings.Contains(w.Body.String(), "<script") {
+				if page != (i == 0 || i == 5) || strings.Contains(w.Body.String(), "<script") {
 					t.Errorf("%s, marker %t: got the body %q", name, marked, w.Body)
 				}
 				if w.Header().Get("Cache-Control") != "no-store" {
@@ -115,12 +120,12 @@ func TestG7HeldBack(t *testing.T) {
 	}
 }
 
-// G7: held back = no session cookie and cross-site. No Fetch Metadata = not
-// held back. Without SameSite=Strict nothing is held back.
+// G7: held back = no session cookie and cross-site, or none and the marker. No
+// Fetch Metadata = not held back. Without SameSite=Strict nothing is held back.
 func TestG7NotHeldBack(t *testing.T) {
 	t.Parallel()
 	set := func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) }
-	for _, site := range []string{"", "none", "same-origin", "same-site", "Cross-Site"} {
+	for _, site := range []string{"", "same-origin", "same-site", "Cross-Site", "None"} {
 		b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), set))
 		b.jar[markName] = "1"
 		if w := b.do("GET", "/", from(site, navigation)...); w.Code != 200 || b.cookies()[sidName] == "" {
@@ -138,7 +143,17 @@ func TestG7NotHeldBack(t *testing.T) {
 		t.Errorf("with a refused session cookie: got %d and %v, want a new session", w.Code, b.cookies())
 	}
 
+	first := newBrowser(only(m, set))
+	if w := first.do("GET", "/", from("none", navigation)...); w.Code != 200 || len(first.cookies()) != 2 {
+		t.Errorf("typed, without a marker: got %d and %v, want a new session", w.Code, first.cookies())
+	}
+
 	lax := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}}), set))
+	lax.jar[markName] = "1" // left from when it was Strict
+	if w := lax.do("GET", "/", from("none", navigation)...); w.Code != 200 {
+		t.Errorf("SameSite=Lax, typed: got %d, want a session", w.Code)
+	}
+	lax = newBrowser(lax.h)
 	if w := lax.do("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(lax.cookies()) != 1 {
 		t.Errorf("SameSite=Lax: got %d and %v, want a session without marker", w.Code, lax.cookies())
 	}
@@ -193,13 +208,15 @@ func TestG7RequireLogin(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	h := m.Handler(m.RequireLogin(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })))
 	for marked, want := range map[bool]int{true: 409, false: 401} {
-		b := newBrowser(h)
-		if marked {
-			b.jar[markName] = "1"
-		}
-		w := b.do("GET", "/page", from("cross-site", navigation)...)
-		if page := strings.Contains(w.Body.String(), `<a href="/page">`); w.Code != want || page != marked {
-			t.Errorf("marker %t: got %d %q, want %d", marked, w.Code, w.Body, want)
+		for _, site := range []string{"cross-site", "none"} {
+			b := newBrowser(h)
+			if marked {
+				b.jar[markName] = "1"
+			}
+			w := b.do("GET", "/page", from(site, navigation)...)
+			if page := strings.Contains(w.Body.String(), `<a href="/page">`); w.Code != want || page != marked {
+				t.Errorf("%s, marker %t: got %d %q, want %d", site, marked, w.Code, w.Body, want)
+			}
 		}
 	}
 }
@@ -219,7 +236,7 @@ func landing(t *testing.T, handled *int) (*browser, *trap) {
 }
 
 // G7: a held-back top-level GET navigation with the marker is answered, before
-// the handler, by a tiny page that reloads itself from our own origin.
+// the handler, by a tiny page that leads on from our own origin.
 func TestG7LandingPage(t *testing.T) {
 	t.Parallel()
 	handled := 0
@@ -240,8 +257,8 @@ func TestG7LandingPage(t *testing.T) {
 	}
 	body := w.Body.String()
 	script := regexp.MustCompile(`<script>(.*?)</script>`).FindStringSubmatch(body)
-	if script == nil || !strings.HasSuffix(script[1], "location.reload()") {
-		t.Fatalf("got %q, want a script that reloads", body)
+	if script == nil || !strings.Contains(script[1], `location.replace(`) {
+		t.Fatalf("got %q, want a script that leads on", body)
 	}
 	sum := sha256.Sum256([]byte(script[1]))
 	csp := w.Header().Get("Content-Security-Policy")
@@ -250,14 +267,14 @@ func TestG7LandingPage(t *testing.T) {
 			t.Errorf("Content-Security-Policy is %q, want %s", csp, want)
 		}
 	}
-	if !strings.Contains(body, `<noscript><meta http-equiv="refresh" content="0;url=/in?a=b&amp;c=%20d"></noscript>`) ||
+	if !strings.Contains(body, `<noscript><meta http-equiv="refresh" content="0;url=/in?a=b&amp;c=%20d&amp;coatcheck-landing"></noscript>`) ||
 		!strings.Contains(body, `<a href="/in?a=b&amp;c=%20d">`) {
 		t.Errorf("got %q, want a refresh without scripts and a visible link", body)
 	}
 }
 
 // G7: Landing nil = nowhere; only a held-back top-level GET navigation with the
-// marker; no loop: a request whose Referer is its own URL is never answered so.
+// marker.
 func TestG7LandingConditions(t *testing.T) {
 	t.Parallel()
 	const url = "https://app.example/in?a=b"
@@ -272,7 +289,7 @@ func TestG7LandingConditions(t *testing.T) {
 		{"HEAD", "HEAD", url, from("cross-site", navigation), nil},
 		{"same-site", "GET", url, from("same-site", navigation), nil},
 		{"same-origin", "GET", url, from("same-origin", navigation), nil},
-		{"typed", "GET", url, from("none", navigation), nil},
+		{"typed, without the marker", "GET", url, from("none", navigation), map[string]string{}},
 		{"no Fetch Metadata", "GET", url, nil, nil},
 		{"a frame", "GET", url, from("cross-site", frame), nil},
 		{"a fetch", "GET", url, from("cross-site", fetching), nil},
@@ -280,8 +297,6 @@ func TestG7LandingConditions(t *testing.T) {
 		{"prefetch", "GET", url, from("cross-site", navigation, "Sec-Purpose", "prefetch"), nil},
 		{"no marker", "GET", url, from("cross-site", navigation), map[string]string{}},
 		{"a session cookie", "GET", url, from("cross-site", navigation), map[string]string{markName: "1", sidName: "x"}},
-		{"its own Referer", "GET", url, from("cross-site", navigation, "Referer", url), nil},
-		{"its own Referer over HTTP", "GET", url, from("cross-site", navigation, "Referer", "http://app.example/in?a=b"), nil},
 	} {
 		handled := 0
 		b, _ := landing(t, &handled)
@@ -292,13 +307,17 @@ func TestG7LandingConditions(t *testing.T) {
 			t.Errorf("%s: the handler ran %d times, want once", c.name, handled)
 		}
 	}
-	for name, referer := range map[string]string{
-		"none": "", "origin": "https://app.example/", "without query": "https://app.example/in", "another host": "https://other.example/in?a=b",
+	for name, headers := range map[string][]string{
+		"typed":                   from("none", navigation),
+		"a Referer":               from("cross-site", navigation, "Referer", "https://other.example/in?a=b"),
+		"its own Referer":         from("cross-site", navigation, "Referer", url),
+		"two markers in the jar":  from("cross-site", navigation, "Cookie", markName+"=1; "+markName+"=2"),
+		"a rewritten Host's name": from("cross-site", navigation, "X-Forwarded-Host", "outer.example"),
 	} {
 		handled := 0
 		b, _ := landing(t, &handled)
-		if b.do("GET", url, from("cross-site", navigation, "Referer", referer)...); handled != 0 {
-			t.Errorf("Referer %s: the handler ran, want the page", name)
+		if b.do("GET", url, headers...); handled != 0 {
+			t.Errorf("%s: the handler ran, want the page", name)
 		}
 	}
 	b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), func(w http.ResponseWriter, _ *http.Request, _ *coatcheck.Session) {
@@ -307,6 +326,63 @@ func TestG7LandingConditions(t *testing.T) {
 	b.jar[markName] = "1"
 	if w := b.do("GET", url, from("cross-site", navigation)...); w.Code != http.StatusTeapot {
 		t.Errorf("without Landing: got %d, want the handler's answer", w.Code)
+	}
+}
+
+// G7: No loop under any combination: what the page leads to is either answered
+// by a redirect to the URL itself, or is held back again and then the handler's.
+// Neither Host nor Referer counts.
+func TestG7LandingLeadsOn(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ url, clean string }{
+		{"https://app.example/in?coatcheck-landing", "/in"},
+		{"https://app.example/in?a=b&coatcheck-landing", "/in?a=b"},
+		{"https://app.example/in?a=b&&coatcheck-landing", "/in?a=b&"},
+		{"https://app.example/in?coatcheck-landing&coatcheck-landing", "/in?coatcheck-landing"},
+		{"https://app.example//evil.example/in?coatcheck-landing", "/evil.example/in"},
+	} {
+		for _, site := range []string{"same-origin", "same-site", "none", "cross-site"} {
+			for _, jar := range []map[string]string{
+				{}, {markName: "1"}, {markName: "1", sidName: "x"}, {sidName: "x"},
+			} {
+				handled := 0
+				store := &trap{Store: memstore.New(memstore.Config{})}
+				m := manage(t, store, coatcheck.Config{Landing: func(r *http.Request) bool { return !strings.HasSuffix(r.URL.RawQuery, "b&coatcheck-landing") }})
+				b := newBrowser(only(m, func(http.ResponseWriter, *http.Request, *coatcheck.Session) { handled++ }))
+				b.jar = jar
+				r := b.request("GET", c.url, from(site, navigation, "Referer", "https://outer.example/in")...)
+				r.Host = "inner:8080"
+				w := b.send(r)
+				withheld := jar[sidName] == "" && jar[markName] != "" && (site == "none" || site == "cross-site")
+				if withheld {
+					if handled != 1 {
+						t.Errorf("%s, %s, %v: got %d %q, want the handler", c.url, site, jar, w.Code, w.Body)
+					}
+					continue
+				}
+				if handled != 0 || w.Code != http.StatusSeeOther || w.Header().Get("Location") != c.clean || w.Header().Get("Cache-Control") != "no-store" ||
+					len(w.Header()["Set-Cookie"]) > 0 || store.count("") != 0 {
+					t.Errorf("%s, %s, %v: got %d to %q, want 303 to %q", c.url, site, jar, w.Code, w.Header().Get("Location"), c.clean)
+				}
+			}
+		}
+	}
+	for name, r := range map[string]struct {
+		method, url string
+		headers     []string
+	}{
+		"POST":              {"POST", "/in?coatcheck-landing", from("same-origin", navigation)},
+		"HEAD":              {"HEAD", "/in?coatcheck-landing", from("same-origin", navigation)},
+		"a fetch":           {"GET", "/in?coatcheck-landing", from("same-origin", fetching)},
+		"a page without":    {"GET", "/out?coatcheck-landing", from("same-origin", navigation)},
+		"another parameter": {"GET", "/in?x=coatcheck-landing", from("same-origin", navigation)},
+		"not at the end":    {"GET", "/in?coatcheck-landing&a=b", from("same-origin", navigation)},
+	} {
+		handled := 0
+		b, _ := landing(t, &handled)
+		if b.do(r.method, r.url, r.headers...); handled != 1 {
+			t.Errorf("%s: the handler ran %d times, want once", name, handled)
+		}
 	}
 }
 
@@ -319,16 +395,20 @@ func TestG7LandingBehindStripPrefix(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 	}))))
 	b.jar[markName] = "1"
-	request := func(referer string) *http.Request {
-		r := b.request("GET", "https://app.example/app/in?a=b", from("cross-site", navigation, "Referer", referer)...)
-		r.RequestURI = "/app/in?a=b" // as a server gives it
+	request := func(site, uri string) *http.Request {
+		r := b.request("GET", "https://app.example"+uri, from(site, navigation)...)
+		r.RequestURI = uri // as a server gives it
 		return r
 	}
-	if w := b.send(request("")); !strings.Contains(w.Body.String(), `<a href="/app/in?a=b">`) {
+	if w := b.send(request("cross-site", "/app/in?a=b")); !strings.Contains(w.Body.String(), `<a href="/app/in?a=b">`) ||
+		!strings.Contains(w.Body.String(), `url=/app/in?a=b&amp;coatcheck-landing"`) {
 		t.Errorf("got %q, want a link to the URL that was asked for", w.Body)
 	}
-	if w := b.send(request("https://app.example/app/in?a=b")); w.Code != http.StatusTeapot {
-		t.Errorf("with its own Referer: got %d, want the handler's answer", w.Code)
+	if w := b.send(request("same-origin", "/app/in?a=b&coatcheck-landing")); w.Header().Get("Location") != "/app/in?a=b" {
+		t.Errorf("then: got %d to %q", w.Code, w.Header().Get("Location"))
+	}
+	if w := b.send(request("cross-site", "/app/in?a=b&coatcheck-landing")); w.Code != http.StatusTeapot {
+		t.Errorf("held back again: got %d, want the handler's answer", w.Code)
 	}
 }
 
@@ -388,6 +468,13 @@ func TestG7PageURLs(t *testing.T) {
 				continue
 			}
 			query, _ := url.PathUnescape(to.RawQuery)
+			if what == "refresh" {
+				ok := false
+				if query, ok = strings.CutSuffix(query, "coatcheck-landing"); !ok {
+					t.Errorf("%s: the refresh leads to query %q, which is not told apart", c.target, to.RawQuery)
+				}
+				query = strings.TrimSuffix(query, "&")
+			}
 			if to.Path != c.path || query != c.query {
 				t.Errorf("%s: the %s leads to path %q query %q, want %q and %q", c.target, what, to.Path, query, c.path, c.query)
 			}
@@ -405,7 +492,7 @@ func TestG7ServiceWorker(t *testing.T) {
 	b, _ := landing(t, &handled)
 	w := b.do("GET", "https://app.example/in?a=b", from("cross-site", worker)...)
 	if handled != 0 || !strings.Contains(w.Body.String(), "<script>") {
-		t.Errorf("landing: the handler ran %d times, answer %q; want the page that reloads", handled, w.Body)
+		t.Errorf("landing: the handler ran %d times, answer %q; want the page that leads on", handled, w.Body)
 	}
 	for _, marked := range []bool{true, false} {
 		b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}),

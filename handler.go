@@ -93,8 +93,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	case err != nil:
 		m.event(Event{Kind: Refused, Reason: "cross-origin request", Err: err})
 		x.session().refuse(ErrCrossOrigin)
-	case m.cfg.Landing != nil && m.lands(r):
-		servePage(w, r, http.StatusOK, landingPage)
+	case m.cfg.Landing != nil && m.lands(w, r):
 		return
 	default:
 		next.ServeHTTP(x.writer(), x.r)
@@ -115,9 +114,21 @@ func (x *exchange) leave(r *http.Request) {
 }
 
 // heldBack reports whether the browser withheld a Strict session cookie, as far
-// as a request without that cookie can tell. Without Fetch Metadata it did not.
-func (m *Manager) heldBack(r *http.Request) bool {
-	return m.marker != nil && r.Header.Get("Sec-Fetch-Site") == "cross-site"
+// as a request without that cookie can tell, and whether the marker came in its
+// place (G7). Firefox and WebKit withhold it also where no site caused the
+// request: an address typed, or opened from a mail that redirects here. There
+// only the marker tells. Without Fetch Metadata nothing was withheld.
+func (m *Manager) heldBack(r *http.Request) (held, marked bool) {
+	if m.marker == nil {
+		return false, false
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site != "cross-site" && site != "none" {
+		return false, false
+	}
+	_, err := m.marker.Read(r.Header)
+	marked = !isAbsent(err)
+	return marked || site == "cross-site", marked
 }
 
 // navigates reports whether the request loads a page into a window or tab. One
@@ -128,25 +139,37 @@ func navigates(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && (dest == "document" || dest == "empty")
 }
 
-// lands reports whether the request is answered by the landing page (G7).
-func (m *Manager) lands(r *http.Request) bool {
-	if r.Method != http.MethodGet || !m.heldBack(r) || !navigates(r) || prefetch(r) || !m.cfg.Landing(r) {
+// lands answers the two requests of a landing (G7) and reports whether it did:
+// a held-back navigation with a page that leads on from our own origin, to the
+// same URL with landed in its query; and that, which brings the session cookie,
+// with a redirect to the URL itself. One that is held back with landed in its
+// query has been here before and is the handler's, so that nothing goes round,
+// whatever proxies and browsers do to Host, Referer and the rest.
+func (m *Manager) lands(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet || !navigates(r) || prefetch(r) {
 		return false
 	}
-	if _, err := m.sid.Read(r.Header); !isAbsent(err) {
-		return false
+	_, withheld := m.heldBack(r)
+	if withheld {
+		_, err := m.sid.Read(r.Header)
+		withheld = isAbsent(err)
 	}
-	if _, err := m.marker.Read(r.Header); err != nil {
-		return false
+	asked := r
+	u := withoutLanded(r.URL)
+	again := u != r.URL
+	if again {
+		clean := *r
+		clean.URL, asked = u, &clean
 	}
-	// A page that reloaded itself and still has no cookie must not do it again.
-	return !refersToItself(r)
-}
-
-// refersToItself reports whether the Referer is the URL of the request.
-func refersToItself(r *http.Request) bool {
-	_, ref, ok := strings.Cut(r.Referer(), "://")
-	return ok && ref == r.Host+requested(r).RequestURI()
+	switch {
+	case again == withheld || !m.cfg.Landing(asked):
+		return false
+	case again:
+		redirectLanded(w, r)
+	default:
+		servePage(w, r, http.StatusOK, landingPage)
+	}
+	return true
 }
 
 func prefetch(r *http.Request) bool {

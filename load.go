@@ -37,9 +37,9 @@ func (s *Session) look() {
 	value, err := m.sid.Read(r.Header)
 	if isAbsent(err) {
 		s.noCookie = true
-		if s.held = m.heldBack(r) || m.contradicted(r); s.held {
+		if s.held, s.marked = m.heldBack(r); !s.held && m.contradicted(r) {
 			_, err := m.marker.Read(r.Header)
-			s.marked = !isAbsent(err)
+			s.held, s.marked = true, !isAbsent(err)
 		}
 		return
 	}

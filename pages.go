@@ -47,7 +47,7 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrEnded):
 		text = "Your session has ended. Nothing was changed."
 	case errors.Is(err, ErrHeldBack):
-		text = "This request came from another site. Nothing was changed."
+		text = "This request came from elsewhere, without the session cookie. Nothing was changed."
 	case errors.Is(err, ErrLoginRequired):
 		text = "Not logged in"
 	case errors.Is(err, ErrTooLarge):
@@ -65,28 +65,33 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// The two pages that answer a visitor who comes from another site (G7). An
-// empty answer with a Refresh header would stay blank for ever where the link
-// has a #fragment; location.reload keeps it. The noscript way loses it, the
+// The two pages that answer a visitor whose session cookie the browser withheld
+// (G7). An empty answer with a Refresh header would stay blank for ever where
+// the link has a #fragment; the script keeps it. The noscript way loses it, the
 // link is there for whoever has neither.
 //
-// It reloads once and no more, and not at all in a window that a sandboxed frame
+// Both ways ask for the URL with landed in its query, and are answered by a
+// redirect to the URL itself: with location.reload Firefox repeats the request as
+// the other site made it, and location.replace with the URL as it is asks for
+// nothing where that has a fragment. Not in a window that a sandboxed frame
 // opened: there our own pages too come from "another site", for ever.
-const reloadScript = `if(origin!="null"&&performance.getEntriesByType("navigation")[0].type!="reload")location.reload()`
+const landed = "coatcheck-landing"
+
+const landingScript = `if(origin!="null")location.replace(origin+location.pathname+(location.search?location.search+"&":"?")+"` + landed + `"+location.hash)`
 
 const pageHead = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
 	`<meta name="robots" content="noindex"><meta name="color-scheme" content="light dark"><title>One moment</title>`
 
 var (
 	landingPage = template.Must(template.New("landing").Parse(pageHead +
-		`<noscript><meta http-equiv="refresh" content="0;url={{.}}"></noscript>` +
-		// The link first: where the page is a download, the reload ends the parsing here.
-		`<p><a href="{{.}}">Continue</a></p><script>` + reloadScript + `</script></html>`))
+		`<noscript><meta http-equiv="refresh" content="0;url={{.Landed}}"></noscript>` +
+		// The link first: where the page is a download, the script ends the parsing here.
+		`<p><a href="{{.URL}}">Continue</a></p><script>` + landingScript + `</script></html>`))
 	heldBackPage = template.Must(template.New("held back").Parse(pageHead +
-		`<p>You came here from another site. Nothing was changed. <p><a href="{{.}}">Continue</a></html>`))
+		`<p>You came here from elsewhere, and your browser did not show who you are. Nothing was changed. <p><a href="{{.URL}}">Continue</a></html>`))
 
-	reloadHash = func() string {
-		sum := sha256.Sum256([]byte(reloadScript))
+	landingHash = func() string {
+		sum := sha256.Sum256([]byte(landingScript))
 		return base64.StdEncoding.EncodeToString(sum[:])
 	}()
 )
@@ -97,12 +102,43 @@ func servePage(w http.ResponseWriter, r *http.Request, status int, page *templat
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Cookie, Sec-Fetch-Site")
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'sha256-"+reloadHash+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'sha256-"+landingHash+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		page.Execute(w, localURL(r)) // an error is the client's absence
+		u := requested(r)
+		page.Execute(w, struct{ URL, Landed string }{localURL(withoutLanded(u)), localURL(withLanded(u))}) // an error is the client's absence
 	}
+}
+
+// redirectLanded ends a landing.
+func redirectLanded(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Location", localURL(withoutLanded(requested(r))))
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Cookie, Sec-Fetch-Site")
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// withLanded returns u with landed at the end of its query, once.
+func withLanded(u *url.URL) *url.URL {
+	v := *withoutLanded(u)
+	if v.RawQuery != "" {
+		v.RawQuery += "&"
+	}
+	v.RawQuery += landed
+	return &v
+}
+
+// withoutLanded returns u without landed at the end of its query, or u itself.
+func withoutLanded(u *url.URL) *url.URL {
+	rest, ok := strings.CutSuffix(u.RawQuery, landed)
+	if !ok || rest != "" && rest[len(rest)-1] != '&' {
+		return u
+	}
+	v := *u
+	v.RawQuery = strings.TrimSuffix(rest, "&")
+	return &v
 }
 
 // requested is the URL as the client sent it; http.StripPrefix changes r.URL.
@@ -113,10 +149,9 @@ func requested(r *http.Request) *url.URL {
 	return r.URL
 }
 
-// localURL is the request's path and query as a link that stays on this host:
+// localURL is u's path and query as a link that stays on this host:
 // "//evil.example" would not.
-func localURL(r *http.Request) string {
-	u := requested(r)
+func localURL(u *url.URL) string {
 	path := "/" + strings.TrimLeft(u.EscapedPath(), "/\\")
 	if u.RawQuery != "" {
 		path += "?" + u.RawQuery

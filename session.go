@@ -36,7 +36,7 @@ type Session struct {
 	looked     bool   // at the cookie; the others are not known before
 	noCookie   bool   // the request had no session cookie at all
 	marked     bool   // but had its marker
-	held       bool   // and came from another site
+	held       bool   // because the browser withheld it
 	live       bool
 	sure       bool // base was loaded or stored by this request, not only handed on in this process
 	ended      bool // by a tombstone or during this request: only a login goes on

@@ -58,7 +58,7 @@ func TestFormPostSignIn(t *testing.T) {
 		reloads int
 	}{
 		{"not trusted", false, "/in/page", "", 0},
-		{"trusted, with landing", true, "/in/page#part", "alice", 2},
+		{"trusted, with landing", true, "/in/page#part", "alice", 3},
 		{"trusted, without landing", true, "/look", "", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

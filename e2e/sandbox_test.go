@@ -55,8 +55,8 @@ func TestLandingFromSandbox(t *testing.T) {
 			}
 			if !c.opaque {
 				arrived.shows(url, "alice")
-				if visits := s.seen("app.test", "/in/page"); len(visits) != 2 {
-					t.Errorf("%d requests, want 2:\n%s", len(visits), s.dump())
+				if visits := s.seen("app.test", "/in/page"); len(visits) != 3 {
+					t.Errorf("%d requests, want 3:\n%s", len(visits), s.dump())
 				}
 				return
 			}

@@ -141,8 +141,8 @@ func TestServiceWorkerWays(t *testing.T) {
 			arrived.shows(end, "alice")
 			arrived.open(s.app + "/look")
 			s.worked("navigate", "/in/page")
-			if visits := s.seen("app.test", "/in/page"); len(visits) != 2 {
-				t.Errorf("%d requests, want 2:\n%s", len(visits), s.dump())
+			if visits := s.seen("app.test", "/in/page"); len(visits) != 3 {
+				t.Errorf("%d requests, want 3:\n%s", len(visits), s.dump())
 			}
 			same(t, before, b.cookies(s.app))
 		})
