@@ -137,6 +137,7 @@ func TestRedisCacheHangs(t *testing.T) {
 type proxy struct {
 	net.Listener
 	mu    sync.Mutex
+	to    string // where new connections lead
 	gates []chan struct{}
 }
 
@@ -146,7 +147,7 @@ func newProxy(t *testing.T, to string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{Listener: l}
+	p := &proxy{Listener: l, to: to}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	t.Cleanup(func() {
@@ -160,7 +161,7 @@ func newProxy(t *testing.T, to string) *proxy {
 			if err != nil {
 				return
 			}
-			server, err := net.Dial("tcp", to)
+			server, err := net.Dial("tcp", p.target())
 			if err != nil {
 				from.Close()
 				continue
@@ -197,6 +198,19 @@ func pass(ctx context.Context, gate chan struct{}, to, from net.Conn) {
 }
 
 func (p *proxy) Addr() string { return p.Listener.Addr().String() }
+
+func (p *proxy) target() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.to
+}
+
+// move leads new connections elsewhere; those of before stay.
+func (p *proxy) move(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+}
 
 // freeze silences the connections that there are.
 func (p *proxy) freeze() {

@@ -56,11 +56,13 @@ type Store struct {
 	records  string // prefixes of keys
 	indexes  string
 	channel  string
+	ping     string // a key that never is
 	cache    time.Duration
 	replicas int64
 	scripts  [scripts]program
 	written  recent // by this process a moment ago: not to be read from the cache
 	unsure   recent // written, but not confirmed by enough replicas
+	dialer   dialer
 }
 
 // New connects to the server that option names and gives it the scripts; it
@@ -75,7 +77,7 @@ func New(ctx context.Context, option rueidis.ClientOption, cfg Config) (*Store, 
 	}
 	prepareOption(&option, cfg)
 	s := &Store{
-		records: cfg.Prefix + "s", indexes: cfg.Prefix + "u{}", channel: cfg.Prefix + "ended",
+		records: cfg.Prefix + "s", indexes: cfg.Prefix + "u{}", channel: cfg.Prefix + "ended", ping: cfg.Prefix + "ping",
 		cache: cfg.ClientCache, replicas: int64(cfg.WaitReplicas),
 	}
 	// A cached value older than a write can only come from a connection that
@@ -83,6 +85,7 @@ func New(ctx context.Context, option rueidis.ClientOption, cfg Config) (*Store, 
 	// when the answer does not come.
 	s.written.life = 2*option.Dialer.KeepAlive + option.ConnWriteTimeout + time.Second
 	s.unsure.life = time.Minute
+	s.dialer.track(&option)
 	var err error
 	if s.scripts, err = readScripts(); err != nil {
 		return nil, fmt.Errorf("coatcheck: redisstore: %w", err)
@@ -158,9 +161,11 @@ func prepareOption(o *rueidis.ClientOption, cfg Config) {
 // Close frees the connections. Calls under way fail.
 func (s *Store) Close() { s.client.Close() }
 
-// Ping asks whether the server answers; in a Cluster, whether one of them does.
+// Ping asks whether the server takes changes, by removing a key that is not
+// there: a replica, or a server that is still loading, answers a PING as well.
+// In a Cluster it asks one of them.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.fault(ctx, "ping", s.client.Do(ctx, s.client.B().Ping().Build()).Error())
+	return s.fault(ctx, "ping", s.client.Do(ctx, s.client.B().Unlink().Key(s.ping).Build()).Error())
 }
 
 // Sweep does nothing: Redis drops by itself what is over, 60 seconds late

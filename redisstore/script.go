@@ -172,10 +172,14 @@ func (s *Store) fault(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
+	re, ok := rueidis.IsRedisErr(err)
+	switch {
+	case ok && wrongNode(re.Error()) && (!s.cluster || re.IsClusterDown()), errors.Is(err, rueidis.ErrNoSlot):
+		s.dialer.drop() // else the nodes of a Cluster the client tells apart by itself
+	}
 	if over := ctx.Err(); over != nil {
 		return over
 	}
-	re, ok := rueidis.IsRedisErr(err)
 	if !ok {
 		return fmt.Errorf("coatcheck: redisstore: %s: %w", what, err)
 	}

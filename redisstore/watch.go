@@ -3,11 +3,24 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/redis/rueidis"
 
 	"github.com/coatcheck/coatcheck"
 )
+
+// watchProbe is how often Watch looks whether the server still is the primary.
+// One that is not answers reads, from what it had, and passes on no news: who
+// only listens and reads would never notice.
+const watchProbe = 5 * time.Second
+
+// probe drops the connections of a server that takes no changes, Watch's too.
+func (s *Store) probe(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, watchProbe)
+	defer cancel()
+	_ = s.Ping(ctx) // a server that is away ends Watch by itself
+}
 
 // Watch calls ended for each session that is ended or replaced in whatever
 // process, from the moment it calls ready until ctx ends or the connection is
@@ -32,8 +45,12 @@ func (s *Store) Watch(ctx context.Context, ready func(), ended func(coatcheck.ID
 		return s.fault(ctx, "watch", err)
 	}
 	ready()
+	probe := time.NewTicker(watchProbe)
+	defer probe.Stop()
 	for {
 		select {
+		case <-probe.C:
+			s.probe(ctx)
 		case m := <-ids:
 			if len(m) == len(coatcheck.ID{}) {
 				id := coatcheck.ID([]byte(m))

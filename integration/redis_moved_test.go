@@ -1,0 +1,246 @@
+//go:build linux
+
+package integration_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/integration/internal/servers"
+	"github.com/coatcheck/coatcheck/redisstore"
+)
+
+// A fixed endpoint whose primary changes: connections stay with the old server,
+// which answers and refuses. The store says so, drops them, and goes on with
+// the new one without a restart of the program.
+func TestRedisPrimaryMoves(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		says   string
+		demote func(t *testing.T, old, next *servers.Redis)
+	}{
+		{"READONLY", func(t *testing.T, old, next *servers.Redis) {
+			old.Must(t, "REPLICAOF", "127.0.0.1", portOf(next))
+		}},
+		{"MASTERDOWN", func(t *testing.T, old, _ *servers.Redis) {
+			old.Must(t, "CONFIG", "SET", "replica-read-only", "no") // or it says READONLY first
+			old.Must(t, "CONFIG", "SET", "replica-serve-stale-data", "no")
+			old.Must(t, "REPLICAOF", "127.0.0.1", "1")
+		}},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			t.Parallel()
+			old := servers.NewRedis(t)
+			next := servers.NewRedis(t)
+			endpoint := newProxy(t, old.Addr())
+			store := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
+			rec := redisRecord("u", nil)
+			if err := errors.Join(store.Create(t.Context(), rec), store.Ping(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			replicate(t, next, old)
+			next.Must(t, "REPLICAOF", "NO", "ONE")
+			c.demote(t, old, next)
+			// The endpoint has not moved yet: Ping says that nothing can be changed.
+			if err := store.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("Ping: got %v, want %s", err, c.says)
+			}
+			endpoint.move(next.Addr())
+			goesOn(t, store, rec)
+		})
+	}
+}
+
+// replicate waits until the replica has all that the primary has.
+func replicate(t *testing.T, replica, primary *servers.Redis) {
+	t.Helper()
+	replica.Must(t, "REPLICAOF", "127.0.0.1", portOf(primary))
+	if err := servers.Until(func() error {
+		if replica.Info("master_link_status") != "up" || replica.Info("slave_repl_offset") != primary.Info("master_repl_offset") {
+			return errors.New("the replica is behind")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// goesOn fails the test if the store does not come to take changes again.
+func goesOn(t *testing.T, store *redisstore.Store, rec coatcheck.Record) {
+	t.Helper()
+	next := rec
+	next.Version = redisVersion()
+	if err := servers.Until(func() error {
+		err := store.Update(t.Context(), next, rec.Version)
+		if errors.Is(err, coatcheck.ErrConflict) { // an earlier try whose answer was lost
+			err = nil
+		}
+		return err
+	}); err != nil {
+		t.Errorf("Update long after the move: %v", err)
+	}
+	if err := servers.Until(func() error { return store.Ping(t.Context()) }); err != nil {
+		t.Errorf("Ping long after the move: %v", err)
+	}
+	if got, err := store.Load(t.Context(), rec.ID); err != nil || got.Version != next.Version {
+		t.Errorf("Load: got version %d, %v; want that of the update", got.Version, err)
+	}
+}
+
+// Who only listens and reads is not left behind either: what ends on the new
+// primary is told.
+func TestRedisWatchMoves(t *testing.T) {
+	t.Parallel()
+	old, next := servers.NewRedis(t), servers.NewRedis(t)
+	endpoint := newProxy(t, old.Addr())
+	store := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
+	rec := redisRecord("u", nil)
+	if err := store.Create(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	told, ready := make(chan coatcheck.ID, 16), make(chan struct{}, 16)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for ctx.Err() == nil { // as Manager.Watch does
+			_ = store.Watch(ctx, func() { ready <- struct{}{} }, func(id coatcheck.ID) { told <- id })
+		}
+	}()
+	defer func() { cancel(); <-watched }()
+	<-ready
+	replicate(t, next, old)
+	next.Must(t, "REPLICAOF", "NO", "ONE")
+	old.Must(t, "REPLICAOF", "127.0.0.1", portOf(next))
+	endpoint.move(next.Addr())
+	select {
+	case <-ready: // on the new one
+	case <-time.After(time.Minute):
+		t.Fatal("Watch stays with the old primary")
+	}
+	elsewhere := openRedis(t, at(next.Addr()), redisstore.Config{Prefix: "m:"})
+	if _, err := elsewhere.End(t.Context(), rec.ID, time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case id := <-told:
+		if id != rec.ID {
+			t.Errorf("Watch told of another session")
+		}
+	case <-time.After(time.Minute):
+		t.Error("Watch does not tell of an end on the new primary")
+	}
+	if _, err := store.Load(t.Context(), rec.ID); !errors.Is(err, coatcheck.ErrEnded) { // G2
+		t.Errorf("Load: got %v, want %v", err, coatcheck.ErrEnded)
+	}
+}
+
+// A server that is still loading its data says LOADING: so does Ping, and the
+// store goes on when it has loaded.
+func TestRedisLoading(t *testing.T) {
+	t.Parallel()
+	server := servers.NewRedis(t, "loading-process-events-interval-bytes 1024",
+		"key-load-delay 100000") // a tenth of a second each
+	store := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "m:"})
+	rec := redisRecord("u", nil)
+	if err := store.Create(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		if err := store.Create(t.Context(), redisRecord("", make([]byte, 1000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Must(t, "SAVE")
+	server.Kill()
+	started := make(chan error, 1)
+	go func() { started <- server.Start() }()
+	if err := servers.Until(func() error {
+		if err := store.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "LOADING") {
+			return errors.New("Ping: " + strconv.Quote(errString(err)) + "; want LOADING")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if _, err := redisstore.New(t.Context(), rueidis.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true}, redisstore.Config{}); err == nil || !strings.Contains(err.Error(), "LOADING") {
+		t.Errorf("New while the server loads: got %v, want LOADING", err)
+	}
+	if err := servers.Until(func() error { _, err := server.Do("CONFIG", "SET", "key-load-delay", "0"); return err }); err != nil {
+		t.Error(err)
+	}
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	goesOn(t, store, rec)
+}
+
+func errString(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// The same in a Cluster behind addresses that stay, such as those of a service
+// for each node: one that has lost its slots says CLUSTERDOWN for ever.
+func TestRedisClusterMoves(t *testing.T) {
+	t.Parallel()
+	endpoint := newProxy(t, "")
+	_, port, err := net.SplitHostPort(endpoint.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := func() *servers.Redis {
+		s := servers.NewRedis(t, "cluster-enabled yes", "cluster-port "+freePort(t), "cluster-announce-ip 127.0.0.1", "cluster-announce-port "+port)
+		s.Must(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+		if err := servers.Until(func() error {
+			if state := s.Must(t, "CLUSTER", "INFO"); !strings.Contains(state, "cluster_state:ok") {
+				return errors.New(state)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	old, next := node(), node()
+	endpoint.move(old.Addr())
+	store := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
+	if err := errors.Join(store.Create(t.Context(), redisRecord("u", nil)), store.Ping(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	old.Must(t, "CLUSTER", "DELSLOTSRANGE", "0", "16383")
+	if err := servers.Until(func() error {
+		if err := store.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "CLUSTERDOWN") {
+			return errors.New("Ping: " + strconv.Quote(errString(err)) + "; want CLUSTERDOWN")
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	endpoint.move(next.Addr())
+	if err := servers.Until(func() error { return store.Create(t.Context(), redisRecord("u", nil)) }); err != nil {
+		t.Errorf("Create long after the move: %v", err)
+	}
+}
+
+// freePort is a port that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
