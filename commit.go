@@ -27,7 +27,7 @@ func (s *Session) settle(next uint32) error {
 	s.putHeaders()
 	// With the latch held: a goroutine of the handler that commits now must
 	// find that its cookie comes too late.
-	s.x.out.state.Store(next)
+	s.x.enter(next)
 	return nil
 }
 
@@ -44,35 +44,55 @@ func (s *Session) dropLateCookie() {
 	}
 }
 
-// settleLate commits what changed after the first byte. It needs no cookie, or
-// it would have been refused. No handler can see an error any more.
-func (s *Session) settleLate() {
+// close commits what changed after the first byte and ends the request's use of
+// the session: in one hold of the latch, or a goroutine of the handler could
+// change it in between, without an error and without effect (G4).
+func (s *Session) close() {
 	if !s.lock() {
+		// A call did not end. What it has changed nobody can tell.
+		s.x.enter(closed)
+		s.x.m.event(Event{Kind: Late, Reason: "in use when the response ended"})
 		return
 	}
 	defer s.unlock()
-	if s.err != nil {
-		return
-	}
-	s.commit(s.x.phase())
-	if s.err != nil && !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) {
-		s.x.m.event(Event{Kind: Late, Handle: s.handle(), Reason: "not saved after the response"})
+	s.closeLocked(s.x.phase())
+}
+
+// closeFrom is close for a session that the exchange did not have yet when it
+// was closed: phase is that of before.
+func (s *Session) closeFrom(phase uint32) {
+	if s.lock() {
+		defer s.unlock()
+		s.closeLocked(phase)
 	}
 }
 
-// close ends the request's use of the session; phase is that of the response
-// before. After a panic it also leaves our headers to whoever answers.
-func (s *Session) close(phase uint32) {
-	if !s.lock() {
-		return
+func (s *Session) closeLocked(phase uint32) {
+	waits := s.pending()
+	if waits && s.x.out.returned && phase != replaced {
+		// It needs no cookie, or it would have been refused.
+		s.commit(phase)
 	}
-	defer s.unlock()
-	if phase == open {
+	s.x.enter(closed)
+	if waits && phase != replaced && s.lost() {
+		s.x.m.event(Event{Kind: Late, Handle: s.handle(), Reason: "not saved after the response"})
+	}
+	if phase == open { // a panic: our headers are for whoever answers
+		s.dropLateCookie()
 		s.putHeaders()
 	}
 	if s.stream != nil && phase != hijacked {
 		s.x.m.streams.remove(s.stream)
 	}
+}
+
+// lost reports whether changes will never be stored and no event tells: no
+// handler can see an error any more.
+func (s *Session) lost() bool {
+	if s.err == nil {
+		return s.pending()
+	}
+	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack)
 }
 
 func (s *Session) pending() bool {

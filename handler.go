@@ -101,15 +101,20 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	x.finish()
 }
 
-// leave closes the session, also when the handler panicked: then nothing more
-// is committed, but an outer handler that answers still sends our cookies.
+// leave commits what changed after the first byte and closes the session, also
+// when the handler panicked: then nothing more is committed, but an outer
+// handler that answers still sends our cookies.
 func (x *exchange) leave(r *http.Request) {
 	// The server removes uploaded files by the request it made, and others look
 	// there for the pattern: the copy that the handler had must not hide them.
 	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm
-	before := x.out.state.Swap(closed)
 	if s := x.used.Load(); s != nil {
-		s.close(before)
+		s.close()
+		return
+	}
+	before := x.out.state.Swap(closed)
+	if s := x.used.Load(); s != nil { // just made by a goroutine of the handler
+		s.closeFrom(before)
 	}
 }
 

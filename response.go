@@ -25,6 +25,7 @@ const (
 type response struct {
 	state    atomic.Uint32
 	replaced bool // what the handler still writes is refused
+	returned bool // the handler, and not by a panic
 	forget   bool // the browser is to clear what pages kept
 
 	// The Set-Cookie lines of the session and its marker; empty = none.
@@ -36,6 +37,17 @@ type response struct {
 }
 
 func (x *exchange) phase() uint32 { return x.out.state.Load() }
+
+// enter moves to another phase, but never out of closed: a goroutine that writes
+// after the handler returned must not let changes in again.
+func (x *exchange) enter(next uint32) {
+	for {
+		now := x.out.state.Load()
+		if now == closed || x.out.state.CompareAndSwap(now, next) {
+			return
+		}
+	}
+}
 
 // tooLate reports whether nobody answers for the handler any more: it has
 // returned, or http.TimeoutHandler has answered because the deadline passed.
@@ -51,7 +63,7 @@ func (x *exchange) start(next uint32) bool {
 	}
 	s := x.used.Load()
 	if s == nil {
-		x.out.state.Store(next)
+		x.enter(next)
 		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
 			s.headers()
 		}
@@ -67,7 +79,7 @@ func (x *exchange) start(next uint32) bool {
 // replace drops what the handler has answered and lets OnError answer (G5).
 func (x *exchange) replace(err error) {
 	x.out.replaced = true
-	x.out.state.Store(replaced)
+	x.enter(replaced)
 	h := x.w.Header()
 	clear(h)
 	for name, values := range x.before {
@@ -111,14 +123,10 @@ func (w *errorWriter) Write(b []byte) (int, error) {
 
 // finish ends the response of a handler that returned.
 func (x *exchange) finish() {
-	switch x.phase() {
-	case open:
+	if x.phase() == open {
 		x.start(sent)
-	case sent, hijacked:
-		if s := x.used.Load(); s != nil {
-			s.settleLate()
-		}
 	}
+	x.out.returned = true
 }
 
 // final reports whether a status ends the headers; 1xx but 101 do not.
@@ -232,7 +240,7 @@ func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err == nil {
 		before = hijacked
 	}
-	w.x.out.state.Store(before)
+	w.x.enter(before)
 	return conn, rw, err
 }
 

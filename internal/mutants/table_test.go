@@ -94,6 +94,7 @@ var mutants = []mutant{
 	{"G4 bytes leave before the commit", "TestG4CommitsBeforeTheFirstByte", ".",
 		edit("response.go", "func (w plainWriter) Write(b []byte) (int, error) {\n\tif !w.x.start(sent) {", "func (w plainWriter) Write(b []byte) (int, error) {\n\tif false {")},
 	{"G4 a change after the handler is silent", "TestG4AfterTheHandlerReturned", ".", edit("session.go", "if s.err == nil && s.x.tooLate() {", "if false {")},
+	{"G4 what changes at the return is lost", "TestG4ChangeAtTheReturn", ".", edit("commit.go", `if waits && s.x.out.returned && phase != replaced {`, `if false {`)},
 	{"G5 an outage looks like nobody", "TestG5LoadFails", ".", edit("load.go", `s.fail(fmt.Errorf("coatcheck: load session: %w", err))`, `_ = fmt.Errorf`)},
 	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", ".", edit("commit.go", `at := c.ctx.at.Add(-min(lookTime, time.Until(c.ctx.at)/2))`, `at := c.ctx.at`)},
 	{"G5 a failed commit keeps the answer", "TestG5CommitFails", ".", edit("response.go", "x.replace(err)\n\t\treturn false", "return true")},
