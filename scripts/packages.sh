@@ -18,6 +18,25 @@ haproxy:haproxy
 apache2:apache2
 caddy:caddy
 varnishd:varnish
+javac:default-jdk-headless
+php:php-cli
+perl:perl
+ruby:ruby
+wget:wget
+node:nodejs
+npm:npm
+'
+
+# Each is package:command, for a library of a language. The command succeeds where
+# the library is. Those of Python are for Debian's own python3.
+libraries='
+php-curl:php -r "curl_version();"
+libwww-perl:perl -MLWP::UserAgent -e 1
+liblwp-protocol-https-perl:perl -MLWP::Protocol::https -e 1
+ruby-http-cookie:ruby -rhttp/cookie -e 1
+python3-requests:/usr/bin/python3 -c "import requests"
+python3-httpx:/usr/bin/python3 -c "import httpx"
+python3-aiohttp:/usr/bin/python3 -c "import aiohttp"
 '
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -26,6 +45,9 @@ for dir in /usr/lib/postgresql/*/bin; do PATH=$PATH:$dir; done
 missing() {
 	for entry in $programs; do
 		command -v "${entry%%:*}" >/dev/null || printf '%s ' "${entry##*:}"
+	done
+	printf '%s' "$libraries" | while IFS=: read -r package probe; do
+		sh -c "$probe" </dev/null >/dev/null 2>&1 || printf '%s ' "$package"
 	done
 }
 

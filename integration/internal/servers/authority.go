@@ -19,7 +19,7 @@ import (
 )
 
 // An Authority is a certificate authority that one test trusts, and the
-// certificate that it gave to the servers on 127.0.0.1. Servers and the program
+// certificate that it gave to the servers on localhost. Servers and the program
 // may read the files.
 type Authority struct {
 	CA, Certificate, Key string // PEM files
@@ -53,7 +53,7 @@ func (a *Authority) make() error {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "127.0.0.1"},
 		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -53,6 +53,19 @@ func Program(t testing.TB, name, debianPackage string) string {
 	return path
 }
 
+// Library skips or fails the test, as Program does, unless the command says by its
+// exit status that the library of a language is there.
+func Library(t testing.TB, debianPackage string, command ...string) {
+	t.Helper()
+	Program(t, command[0], debianPackage)
+	if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+		if os.Getenv("COATCHECK_REQUIRE_ALL") != "" {
+			t.Fatalf("the Debian package %s is not installed: %v\n%s", debianPackage, err, out)
+		}
+		t.Skipf("the Debian package %s is not installed: %v", debianPackage, err)
+	}
+}
+
 // look also searches where Debian puts what is not for everybody's PATH.
 func look(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
