@@ -1,6 +1,9 @@
 package coatcheck
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // What a Store may offer beside the contract. As finds it, also behind wrappers
 // that have a method Unwrap() Store, as http.ResponseController does. A wrapper
@@ -31,6 +34,17 @@ type Stats struct {
 // A Counter is a Store that knows its Stats.
 type Counter interface {
 	Stats(ctx context.Context) (Stats, error)
+}
+
+// A Lister is a Store that can go through everybody's sessions.
+type Lister interface {
+	// All yields every live record, in no particular order. It fetches them in
+	// batches as they are asked for, keeps no lock while one is looked at, and
+	// so costs as much as all sessions together, spread over the walk. A record
+	// that is live from the first to the last step comes at least once, on some
+	// stores twice; one that begins, ends or is replaced meanwhile may be
+	// missing. An error is yielded once and ends the walk.
+	All(ctx context.Context) iter.Seq2[Record, error]
 }
 
 // As returns the store, or the first one that it wraps, that is a T.

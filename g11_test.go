@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -395,4 +397,102 @@ func TestG11RefuseParallelLogins(t *testing.T) {
 		t.Errorf("status codes %v, want 200 and 409, the first at least once", codes)
 	}
 	wants(t, newBrowser(app).do("POST", "/login?user=ann"), 409, "")
+}
+
+// walked is a store whose walks miss a user whose token is renewed meanwhile.
+type walked struct {
+	*memstore.Store
+	walks  int
+	during func(walk int) (missed string)
+}
+
+func (w *walked) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
+	return func(yield func(coatcheck.Record, error) bool) {
+		w.walks++
+		missed := w.during(w.walks)
+		for rec := range w.Store.All(ctx) {
+			if rec.User != missed && !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+func TestG11All(t *testing.T) {
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+	app := g11App(m)
+	want := map[string]int{"": 2, "alice": 2, "bob": 1}
+	for user, n := range want {
+		for range n {
+			b := newBrowser(app)
+			if user == "" {
+				b.do("GET", "/count")
+			} else {
+				b.do("GET", "/login?user="+user)
+			}
+		}
+	}
+	got := make(map[string]int)
+	for info, err := range m.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Handle == "" || info.Created.IsZero() || info.Current {
+			t.Errorf("got %+v", info)
+		}
+		got[info.User]++
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("G11: All yields sessions of %v, want %v", got, want)
+	}
+}
+
+// G2, G11: a session that was missed at first ends too; a login that came after
+// the call does not, and neither does one after it.
+func TestG11RevokeEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &walked{Store: memstore.New(memstore.Config{})}
+		m := manage(t, store, coatcheck.Config{})
+		app := g11App(m)
+		anonymous, alice, bob, late := newBrowser(app), newBrowser(app), newBrowser(app), newBrowser(app)
+		anonymous.do("GET", "/count")
+		alice.do("GET", "/login?user=alice")
+		bob.do("GET", "/login?user=bob")
+		store.during = func(walk int) string {
+			if walk > 1 {
+				return "nobody"
+			}
+			time.Sleep(time.Millisecond)
+			wants(t, late.do("GET", "/login?user=carol"), 200, "")
+			wants(t, alice.do("GET", "/renew"), 200, "")
+			return "alice"
+		}
+		time.Sleep(time.Millisecond)
+		if n, err := m.RevokeEverybody(t.Context()); n != 3 || err != nil {
+			t.Errorf("RevokeEverybody: got %d, %v, want 3", n, err)
+		}
+		for _, b := range []*browser{alice, bob} {
+			wants(t, b.do("GET", "/user"), 200, "user ")
+		}
+		wants(t, anonymous.do("GET", "/count"), 409, "")
+		wants(t, late.do("GET", "/user"), 200, "user carol")
+		time.Sleep(time.Millisecond)
+		wants(t, bob.do("GET", "/login?user=bob"), 200, "")
+		wants(t, bob.do("GET", "/user"), 200, "user bob")
+	})
+}
+
+func TestG11EverybodyUnsupported(t *testing.T) {
+	m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := m.RevokeEverybody(t.Context()); n != 0 || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("RevokeEverybody: got %d, %v, want errors.ErrUnsupported", n, err)
+	}
+	for _, err := range m.All(t.Context()) {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("All: got %v, want errors.ErrUnsupported", err)
+		}
+	}
 }

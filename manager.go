@@ -138,6 +138,8 @@ type Info struct {
 	LastSeen time.Time `json:"last_seen"` // UTC, coarse: moved once per tenth of the idle time
 	Device   string    `json:"device"`    // browser and system at login, as the User-Agent claimed
 	Address  string    `json:"address"`   // the client's IP address at login, see Config.ProxyHops
+
+	User string `json:"user,omitempty"` // whose session it is, from All; empty = anonymous
 }
 
 // Sessions lists the live sessions of a user, the newest first. With a
@@ -153,13 +155,17 @@ func (m *Manager) Sessions(ctx context.Context, user string) ([]Info, error) {
 	}
 	list := make([]Info, len(records))
 	for i, rec := range records {
-		h, _ := openData(rec.Data) // a damaged record is listed without its device
-		list[i] = Info{
-			Handle: rec.ID.Handle(), Current: rec.ID == current,
-			Created: rec.Created, LastSeen: rec.Seen, Device: string(h.device), Address: string(h.address),
-		}
+		list[i] = infoOf(&rec, current)
 	}
 	return list, nil
+}
+
+func infoOf(rec *Record, current ID) Info {
+	h, _ := openData(rec.Data) // a damaged record is listed without its device
+	return Info{
+		Handle: rec.ID.Handle(), Current: rec.ID == current,
+		Created: rec.Created, LastSeen: rec.Seen, Device: string(h.device), Address: string(h.address),
+	}
 }
 
 // live returns the user's records that have not expired, the newest first.
@@ -276,10 +282,22 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 		}
 	}
 	at := clock()
-	ended, err := m.carrier.EndUser(ctx, user, at, at.Add(tombstoneLife), kept...)
+	ended, err := m.endUserAt(ctx, user, at, kept...)
+	if err != nil {
+		return 0, err
+	}
+	if s != nil {
+		s.revoked(user, at, ended)
+	}
+	return len(ended), nil
+}
+
+// endUserAt ends what the user has and refuses logins that began by at.
+func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept ...ID) ([]ID, error) {
+	ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)
 	if err != nil {
 		m.storeError(ID{}, "end user", err)
-		return 0, fmt.Errorf("coatcheck: end sessions of user: %w", err)
+		return nil, fmt.Errorf("coatcheck: end sessions of user: %w", err)
 	}
 	for _, id := range ended {
 		if m.cfg.Events != nil {
@@ -287,10 +305,7 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 		}
 		m.streams.end(id)
 	}
-	if s != nil {
-		s.revoked(user, at, ended)
-	}
-	return len(ended), nil
+	return ended, nil
 }
 
 // sweepBatch bounds one call of the store's Sweep.

@@ -48,8 +48,8 @@ type Config struct {
 	MaxBytes int64
 }
 
-// A Store is a coatcheck.Store in memory, and a coatcheck.Counter. It is safe
-// for concurrent use and starts no goroutine.
+// A Store is a coatcheck.Store in memory, a coatcheck.Counter and a
+// coatcheck.Lister. It is safe for concurrent use and starts no goroutine.
 //
 // Which ids exist, and in what state, changes under mu, then the id's shard's
 // lock: so who holds either may read it. What a live record holds changes

@@ -48,7 +48,7 @@ const DefaultPrefix = "coatcheck:"
 const maxPrefix = 64
 
 // A Store keeps sessions in Redis or Valkey. It is a coatcheck.Store,
-// coatcheck.Pinger, coatcheck.Watcher and coatcheck.Counter, safe for concurrent
+// coatcheck.Pinger, coatcheck.Watcher, coatcheck.Counter and coatcheck.Lister, safe for concurrent
 // use.
 type Store struct {
 	client   rueidis.Client

@@ -27,25 +27,19 @@ const (
 // that the masters take, for everything that they hold.
 func (s *Store) Stats(ctx context.Context) (coatcheck.Stats, error) {
 	var st coatcheck.Stats
-	var masters []rueidis.Client
+	masters, err := s.masters(ctx)
+	if err != nil {
+		return coatcheck.Stats{}, err
+	}
 	keys := int64(0)
-	for _, node := range s.client.Nodes() {
-		text, err := node.Do(ctx, node.B().Info().Build()).ToString()
-		if err != nil {
-			return coatcheck.Stats{}, s.fault(ctx, "stats", err)
-		}
-		info := parseInfo(text)
-		if info["role"] != "master" {
-			continue
-		}
-		bytes, _ := strconv.ParseInt(info["used_memory"], 10, 64)
+	for _, node := range masters {
+		bytes, _ := strconv.ParseInt(node.info["used_memory"], 10, 64)
 		n, err := node.Do(ctx, node.B().Dbsize().Build()).AsInt64()
 		if err != nil {
 			return coatcheck.Stats{}, s.fault(ctx, "stats", err)
 		}
 		st.Bytes += bytes
 		keys += n
-		masters = append(masters, node)
 	}
 	if keys > maxCount {
 		st.Sessions, st.Tombstones, st.Users = -1, -1, -1
@@ -54,33 +48,68 @@ func (s *Store) Stats(ctx context.Context) (coatcheck.Stats, error) {
 	users := make(map[string]bool)
 	for _, node := range masters {
 		if err := s.countNode(ctx, node, &st, users); err != nil {
-			return coatcheck.Stats{}, s.fault(ctx, "stats", err)
+			return coatcheck.Stats{}, err
 		}
 	}
 	st.Users = int64(len(users))
 	return st, nil
 }
 
-// countNode adds the sessions of one server. A key that is seen twice, which a
-// scan allows while keys are added, is counted twice.
-func (s *Store) countNode(ctx context.Context, node rueidis.Client, st *coatcheck.Stats, users map[string]bool) error {
+// A master is a server that holds sessions, and what it tells of itself.
+type master struct {
+	rueidis.Client
+	info map[string]string
+}
+
+func (s *Store) masters(ctx context.Context) ([]master, error) {
+	var list []master
+	for _, node := range s.client.Nodes() {
+		text, err := node.Do(ctx, node.B().Info().Build()).ToString()
+		if err != nil {
+			return nil, s.fault(ctx, "info", err)
+		}
+		if info := parseInfo(text); info["role"] == "master" {
+			list = append(list, master{node, info})
+		}
+	}
+	return list, nil
+}
+
+// scan passes on the ids of a server's sessions and tombstones, as many as one
+// step of the server finds. While keys are added it may find one twice.
+func (s *Store) scan(ctx context.Context, node rueidis.Client, found func([]coatcheck.ID) error) error {
 	pattern := escapeGlob.Replace(s.records) + "*"
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
 		page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(pattern).Count(scanned).Build()).AsScanEntry()
 		if err != nil {
-			return err
+			return s.fault(ctx, "scan", err)
 		}
 		cursor = page.Cursor
-		var heads rueidis.Commands
+		var ids []coatcheck.ID
 		for _, key := range page.Elements {
 			if len(key) == len(s.records)+len(coatcheck.ID{}) {
-				heads = append(heads, node.B().Getrange().Key(key).Start(0).End(headEnd).Build())
+				ids = append(ids, coatcheck.ID([]byte(key[len(s.records):])))
 			}
+		}
+		if err := found(ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countNode adds the sessions of one server. A key that is seen twice is counted
+// twice.
+func (s *Store) countNode(ctx context.Context, node rueidis.Client, st *coatcheck.Stats, users map[string]bool) error {
+	return s.scan(ctx, node, func(ids []coatcheck.ID) error {
+		heads := make(rueidis.Commands, len(ids))
+		for i, id := range ids {
+			heads[i] = node.B().Getrange().Key(s.recordKey(id)).Start(0).End(headEnd).Build()
 		}
 		for _, reply := range node.DoMulti(ctx, heads...) {
 			head, err := reply.AsBytes()
 			if err != nil {
-				return err
+				return s.fault(ctx, "stats", err)
 			}
 			// What has expired meanwhile is empty. Half of a Replace is not live.
 			switch v, err := decode(coatcheck.ID{}, head); {
@@ -94,8 +123,8 @@ func (s *Store) countNode(ctx context.Context, node rueidis.Client, st *coatchec
 				}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // escapeGlob keeps a prefix from being a pattern.

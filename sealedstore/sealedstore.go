@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
@@ -122,6 +123,28 @@ func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, erro
 		}
 	}
 	return records, nil
+}
+
+// All yields the records of the wrapped store, opened as by User, and
+// errors.ErrUnsupported where that is no coatcheck.Lister.
+func (s *Store) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
+	return func(yield func(coatcheck.Record, error) bool) {
+		lister, ok := coatcheck.As[coatcheck.Lister](s.Store)
+		if !ok {
+			yield(coatcheck.Record{}, fmt.Errorf("sealedstore: go through sessions: %w", errors.ErrUnsupported))
+			return
+		}
+		for rec, err := range lister.All(ctx) {
+			if err == nil {
+				if rec, err = s.open(rec); errors.Is(err, ErrKey) {
+					err = nil
+				}
+			}
+			if !yield(rec, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (s *Store) seal(rec coatcheck.Record) (coatcheck.Record, error) {

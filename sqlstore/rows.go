@@ -107,7 +107,12 @@ func (s *Store) look(ctx context.Context, q querier, id coatcheck.ID) (coatcheck
 
 // list returns the records of a user.
 func (s *Store) list(ctx context.Context, q querier, user []byte) ([]coatcheck.Record, error) {
-	rows, err := q.QueryContext(ctx, s.text.user, user)
+	return s.records(ctx, q, s.text.user, user)
+}
+
+// records returns the records of a query of looks and an id.
+func (s *Store) records(ctx context.Context, q querier, query string, args ...any) ([]coatcheck.Record, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

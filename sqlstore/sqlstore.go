@@ -45,7 +45,7 @@ type Config struct {
 }
 
 // A Store keeps sessions in a SQL database. It is a coatcheck.Store,
-// coatcheck.Pinger and coatcheck.Counter, safe for concurrent use. It starts no
+// coatcheck.Pinger, coatcheck.Counter and coatcheck.Lister, safe for concurrent use. It starts no
 // goroutine and closes nothing: the *sql.DB stays the caller's.
 type Store struct {
 	db      *sql.DB

@@ -13,6 +13,7 @@ var (
 	_ coatcheck.Store   = (*sqlstore.Store)(nil)
 	_ coatcheck.Pinger  = (*sqlstore.Store)(nil)
 	_ coatcheck.Counter = (*sqlstore.Store)(nil)
+	_ coatcheck.Lister  = (*sqlstore.Store)(nil)
 )
 
 func TestNewChecksItsArguments(t *testing.T) {

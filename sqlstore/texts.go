@@ -8,6 +8,7 @@ import (
 // texts are the statements that all dialects share, but for spelling.
 type texts struct {
 	load, user    string
+	page          string // of a walk through all
 	update, touch string
 	insert        string // a record
 	bury          string // makes the row of a replaced session its tombstone
@@ -36,6 +37,7 @@ func newTexts(d Dialect, prefix string) texts {
 	return texts{
 		load: spell("SELECT " + looks + " FROM {sessions} WHERE id = ?"),
 		user: spell("SELECT " + looks + ", id FROM {sessions} WHERE usr = ?"),
+		page: spell("SELECT " + looks + ", id FROM {sessions} WHERE id > ? AND version <> 0 ORDER BY id LIMIT ?"),
 		// S3: a touch that came meanwhile is never undone.
 		update: spell("UPDATE {sessions} SET version = ?, began = ?, created = ?," +
 			" seen = {max}(seen, ?), expires = {max}(expires, ?), deadline = ?, data = ?" +

@@ -14,6 +14,7 @@ var userRules = []rule{
 	{"S9", "EndUser ends the sessions of exactly that user", tryEndSimilarUsers},
 	{"S9", "an anonymous session is in no index", tryAnonymous},
 	{"S10", "no live record with a User is missing from User, whatever came before", tryListed},
+	{"S16", "All, where there is one, yields each live record and nothing else", tryAll},
 }
 
 // similarUsers returns users that an engine could take for one another, or for
@@ -124,4 +125,55 @@ func tryListed(ctx context.Context, e *env) error {
 		e.lists(ctx, user, d),
 		e.live(ctx, d),
 	)
+}
+
+// allSessions is more than a store fetches at once.
+const allSessions = 450
+
+// tryAll looks at a store of its own only: everybody's sessions may be many.
+func tryAll(ctx context.Context, e *env) error {
+	lister, ok := coatcheck.As[coatcheck.Lister](e.Store)
+	if !ok || !e.alone {
+		return nil
+	}
+	user := newUser()
+	want, seen := make(map[coatcheck.ID]coatcheck.Record), make(map[coatcheck.ID]bool)
+	var errs []error
+	for i := range allSessions {
+		rec := e.record([]string{"", user, newUser()}[i%3])
+		errs = append(errs, e.create(ctx, rec))
+		switch {
+		case i%10 == 9:
+			errs = append(errs, e.end(ctx, rec.ID, coatcheck.ID{}, soon()))
+			continue
+		case i%10 == 8:
+			old := rec
+			rec = e.renewed(old, old.User)
+			errs = append(errs, got("Replace", e.Replace(ctx, old.ID, old.Version, rec), nil))
+		}
+		want[rec.ID] = rec
+	}
+	for rec, err := range lister.All(ctx) {
+		if err != nil {
+			return errors.Join(append(errs, got("All", err, nil))...)
+		}
+		if w, ok := want[rec.ID]; ok {
+			errs = append(errs, same("All", rec, w))
+		} else {
+			errs = append(errs, wrong("All", "yields %s, which is not live", rec.ID))
+		}
+		seen[rec.ID] = true
+	}
+	if len(seen) != len(want) {
+		errs = append(errs, wrong("All", "yields %d sessions, want %d", len(seen), len(want)))
+	}
+	for range lister.All(ctx) {
+		break // whoever has seen enough may stop
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	for _, err := range lister.All(ctx) {
+		errs = append(errs, got("All", err, context.Canceled))
+	}
+	return errors.Join(errs...)
 }

@@ -48,7 +48,7 @@ var asvs = []chapter{
 		{"7.4.3", 2, "offer to end the other sessions after a change of a factor", "`RevokeOthers`", "offer it, or do it", "TestG11RevokeOthers TestG11RevokeOthersAndRequestsInFlight attack/TestPasswordChange_Vikunja_listmonk"},
 		{"7.4.4", 2, "logout is easy to reach", "", "a link or button on every page; the handler is one call of `Logout`", ""},
 		{"7.4.5", 2, "administrators can end the sessions of one user or of all",
-			"`RevokeAll`, `coatcheck sessions revoke`; of everybody by a new `SECRET_KEY` without fallbacks", "the page, and who may use it", "TestG11RevokeWithoutARequest TestG8Rotation cmd/coatcheck/TestScripts"},
+			"`RevokeAll`, `coatcheck sessions revoke`; of everybody `RevokeEverybody`, or a new `SECRET_KEY` without fallbacks", "the page, and who may use it", "TestG11RevokeWithoutARequest TestG11RevokeEverybody TestG8Rotation cmd/coatcheck/TestScripts"},
 		{"7.5.1", 2, "full re-authentication before changes of what authentication rests on", "`RequireFresh` and `AuthTime`; `Renew` does not count", "put it on those routes; check the factors, then `Reauthenticate`",
 			"TestG5Require TestG3AuthTime ExampleManager_RequireFresh"},
 		{"7.5.2", 2, "users see their sessions and, authenticated again, end any of them",
