@@ -94,6 +94,11 @@ func (c Cookie[T]) Get(r *http.Request) (T, error) {
 // Call it before the first byte of the body: net/http sends no header after
 // that. It is an error if the cookie would be more than 4096 bytes with its
 // name, or if the value has no exact form in it; then nothing is set.
+//
+// Where the response may be kept by caches, such as with max-age, they would
+// hand the cookie to the next visitor. So Set adds no-cache="Set-Cookie" to
+// Cache-Control, unless Policy.AllowCaching says otherwise; give the response
+// its own Cache-Control before.
 func (c Cookie[T]) Set(w http.ResponseWriter, v T) error {
 	if err := c.Err(); err != nil {
 		return err
@@ -107,7 +112,7 @@ func (c Cookie[T]) Clear(w http.ResponseWriter) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
-	Put(w.Header(), c.d.raw.Expired())
+	c.d.raw.put(w.Header(), c.d.raw.Expired())
 	return nil
 }
 
@@ -188,7 +193,7 @@ func (d *declaration[T]) write(h http.Header, v T, now time.Time, ttl int64) err
 		return err
 	}
 	s.text = d.raw.appendTail(s.text, age)
-	Put(h, string(s.text))
+	d.raw.put(h, string(s.text))
 	return nil
 }
 

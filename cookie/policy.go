@@ -48,6 +48,10 @@ type Policy struct {
 	// cookie.
 	AllowScripts bool
 
+	// AllowCaching leaves Cache-Control alone: caches between here and the
+	// browser may then hand the cookie to other visitors.
+	AllowCaching bool
+
 	// Partitioned keeps one cookie for each site that embeds this one.
 	Partitioned bool
 }

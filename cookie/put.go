@@ -36,6 +36,40 @@ func Put(h http.Header, line string) {
 	h["Set-Cookie"] = lines
 }
 
+// keepOut keeps the Set-Cookie lines of a response out of caches between here
+// and the browser (RFC 9111 §5.2.2.4).
+const keepOut = `no-cache="Set-Cookie"`
+
+// put is Put, and tells caches not to hand the cookie to others. It stands
+// last: HAProxy forgets it where "public" comes behind (C19).
+func (c *Raw) put(h http.Header, line string) {
+	if c.caching {
+		Put(h, line)
+		return
+	}
+	control := h["Cache-Control"]
+	if len(control) == 0 && len(h["Set-Cookie"]) == 0 {
+		both := [...]string{line, keepOut}
+		h["Set-Cookie"], h["Cache-Control"] = both[:1:1], both[1:]
+		return
+	}
+	Put(h, line)
+	if len(control) == 0 {
+		h["Cache-Control"] = []string{keepOut}
+		return
+	}
+	last := control[len(control)-1]
+	if strings.EqualFold(last, "no-store") || strings.HasSuffix(last, keepOut) {
+		return
+	}
+	lines := append(make([]string, 0, len(control)), control...)
+	if last != "" {
+		last += ", "
+	}
+	lines[len(lines)-1] = last + keepOut
+	h["Cache-Control"] = lines
+}
+
 // lineName returns the name that a browser sees in a Set-Cookie line.
 func lineName(line string) string {
 	pair, _, _ := strings.Cut(line, ";")

@@ -17,6 +17,7 @@ type Raw struct {
 	start   string // name=
 	tail    string // what stands between Max-Age and Expires
 	expired string
+	caching bool // Policy.AllowCaching
 }
 
 // NewRaw declares a cookie. Policy.MaxAge must be zero: the lifetime is given
@@ -32,7 +33,7 @@ func newRaw(name string, p Policy) (*Raw, error) {
 	if err := p.check(name); err != nil {
 		return nil, err
 	}
-	c := &Raw{name: name, start: name + "=", tail: p.attributes()}
+	c := &Raw{name: name, start: name + "=", tail: p.attributes(), caching: p.AllowCaching}
 	// Every other attribute as in the cookie itself, or it would not be the same
 	// cookie.
 	c.expired = c.start + maxAgeIs + "0" + c.tail + expiresIs + longAgo
@@ -89,12 +90,13 @@ func (c *Raw) tooLong(n int) error {
 // attributes, Max-Age=0 and Expires in the past (C17).
 func (c *Raw) Expired() string { return c.expired }
 
-// Write puts the Set-Cookie line for value into h; see Line and Put.
+// Write puts the Set-Cookie line for value into h; see Line and Put. Caches
+// learn that they must not keep it, unless the policy has AllowCaching.
 func (c *Raw) Write(h http.Header, value string, maxAge time.Duration) error {
 	line, err := c.Line(value, maxAge)
 	if err != nil {
 		return err
 	}
-	Put(h, line)
+	c.put(h, line)
 	return nil
 }
