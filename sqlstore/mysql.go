@@ -38,7 +38,7 @@ const (
 	mysqlForLock = " FOR UPDATE"
 )
 
-func (e *mysql) spell(query string) string { return spelled(MySQL, e.s.prefix, query) }
+func (e *mysql) spell(query string) string { return spelled(MySQL, e.s.names, query) }
 
 func (e *mysql) serial(q querier) serial {
 	return serial{s: e.s, q: q, hold: e.spell(mysqlHold), lock: mysqlForLock, inserts: func(r sql.Result, err error) (bool, error) {

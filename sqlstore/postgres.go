@@ -68,8 +68,8 @@ SELECT COALESCE(u.revoked >= $4::bigint, FALSE), EXISTS (SELECT 1 FROM i) FROM u
 SELECT EXISTS (SELECT 1 FROM o), EXISTS (SELECT 1 FROM o WHERE kept IS NULL AND refused), EXISTS (SELECT 1 FROM t)`
 )
 
-func newPostgresTexts(prefix string) postgresTexts {
-	spell := func(query string) string { return spelled(PostgreSQL, prefix, query) }
+func newPostgresTexts(n names) postgresTexts {
+	spell := func(query string) string { return spelled(PostgreSQL, n, query) }
 	replace := func(user, from, kept, refused string) string {
 		return spell(strings.NewReplacer("{user}", user, "{from}", from, "{kept}", kept, "{refused}", refused).Replace(pgReplace))
 	}

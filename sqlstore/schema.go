@@ -98,7 +98,7 @@ var mysqlSchema = []migration{{
 
 // migrations returns the statements of every version, the first at index 0,
 // each ended by the note that it has been reached.
-func migrations(d Dialect, prefix string) []migration {
+func migrations(d Dialect, n names) []migration {
 	schema := map[Dialect][]migration{SQLite: sqliteSchema, PostgreSQL: postgresSchema, MySQL: mysqlSchema}[d]
 	note := "INSERT INTO {schema} (version) VALUES (%d) ON CONFLICT (version) DO NOTHING"
 	if d == MySQL {
@@ -107,16 +107,16 @@ func migrations(d Dialect, prefix string) []migration {
 	list := make([]migration, len(schema))
 	for i, m := range schema {
 		for _, stmt := range m {
-			list[i] = append(list[i], spelled(d, prefix, stmt))
+			list[i] = append(list[i], spelled(d, n, stmt))
 		}
-		list[i] = append(list[i], spelled(d, prefix, fmt.Sprintf(note, i+1)))
+		list[i] = append(list[i], spelled(d, n, fmt.Sprintf(note, i+1)))
 	}
 	return list
 }
 
 // versions is the table that says how far a database has come.
-func versions(d Dialect, prefix string) string {
-	return spelled(d, prefix, "CREATE TABLE IF NOT EXISTS {schema} (version INTEGER PRIMARY KEY NOT NULL)")
+func versions(d Dialect, n names) string {
+	return spelled(d, n, "CREATE TABLE IF NOT EXISTS {schema} (version INTEGER PRIMARY KEY NOT NULL)")
 }
 
 // walMode is kept in the database file: set once, it is right for every program
@@ -126,7 +126,7 @@ const walMode = "PRAGMA journal_mode = WAL"
 // Schema returns the SQL that Migrate runs on an empty database, for those who
 // change schemas by other means. To run it again does no harm.
 func Schema(dialect Dialect, cfg Config) (string, error) {
-	prefix, err := cfg.prefix(dialect)
+	n, err := cfg.names(dialect)
 	if err != nil {
 		return "", err
 	}
@@ -134,8 +134,11 @@ func Schema(dialect Dialect, cfg Config) (string, error) {
 	if dialect == SQLite {
 		out.WriteString(walMode + ";\n")
 	}
-	out.WriteString(versions(dialect, prefix) + ";\n")
-	for _, m := range migrations(dialect, prefix) {
+	if n.schema != "" {
+		out.WriteString(createSchema(n) + ";\n")
+	}
+	out.WriteString(versions(dialect, n) + ";\n")
+	for _, m := range migrations(dialect, n) {
 		for _, stmt := range m {
 			out.WriteString(stmt + ";\n")
 		}
@@ -149,7 +152,7 @@ func Schema(dialect Dialect, cfg Config) (string, error) {
 // schema may call it as well. A newer schema is left as it is. On SQLite it
 // also turns the write-ahead log on.
 func (s *Store) Migrate(ctx context.Context) error {
-	if n, err := s.reached(ctx, s.db); err == nil && n >= len(migrations(s.dialect, s.prefix)) {
+	if n, err := s.reached(ctx, s.db); err == nil && n >= len(migrations(s.dialect, s.names)) {
 		return nil
 	}
 	return s.failed(ctx, "migrate", s.engine.migrate(ctx))
@@ -157,20 +160,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // reached returns the version of the schema. Without tables that is an error.
 func (s *Store) reached(ctx context.Context, q querier) (version int, err error) {
-	err = q.QueryRowContext(ctx, spelled(s.dialect, s.prefix, "SELECT COALESCE(MAX(version), 0) FROM {schema}")).Scan(&version)
+	err = q.QueryRowContext(ctx, spelled(s.dialect, s.names, "SELECT COALESCE(MAX(version), 0) FROM {schema}")).Scan(&version)
 	return version, err
 }
 
 // advance runs what is missing. The caller sees to it that nobody else does.
 func (s *Store) advance(ctx context.Context, q querier) error {
-	if _, err := q.ExecContext(ctx, versions(s.dialect, s.prefix)); err != nil {
+	if _, err := q.ExecContext(ctx, versions(s.dialect, s.names)); err != nil {
 		return err
 	}
 	n, err := s.reached(ctx, q)
 	if err != nil {
 		return err
 	}
-	all := migrations(s.dialect, s.prefix)
+	all := migrations(s.dialect, s.names)
 	for _, m := range all[min(n, len(all)):] {
 		for _, stmt := range m {
 			if _, err := q.ExecContext(ctx, stmt); err != nil {
@@ -200,9 +203,31 @@ func (e *postgres) migrate(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7165069121025631587)"); err != nil {
 			return err
 		}
+		if err := e.makeSchema(ctx, tx); err != nil {
+			return err
+		}
 		return e.s.advance(ctx, tx)
 	})
 }
+
+// makeSchema makes Config.Schema where it is missing. Looking first lets a
+// program without the right to make one use what is there.
+func (e *postgres) makeSchema(ctx context.Context, q querier) error {
+	there := e.s.names.schema == ""
+	if !there {
+		err := q.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1::text)", e.s.names.schema).Scan(&there)
+		if err != nil {
+			return err
+		}
+	}
+	if there {
+		return nil
+	}
+	_, err := q.ExecContext(ctx, createSchema(e.s.names))
+	return err
+}
+
+func createSchema(n names) string { return "CREATE SCHEMA IF NOT EXISTS " + n.quoted() }
 
 // migrate holds a lock of the server by name: MySQL commits every statement that
 // changes a schema.

@@ -42,6 +42,14 @@ type Config struct {
 	// "coatcheck_". Stores with different prefixes share a database and know
 	// nothing of each other.
 	Prefix string
+
+	// Schema is the schema of PostgreSQL that the tables are in: at most 63
+	// bytes of letters, digits, _ and -, as it is written, capitals included.
+	// Every statement names it, so it works through a pooler that gives each
+	// transaction another connection, where search_path does not. Migrate makes
+	// one that is missing. Empty means the first of search_path. The other
+	// databases have no schemas of this kind: New refuses it there.
+	Schema string
 }
 
 // A Store keeps sessions in a SQL database. It is a coatcheck.Store,
@@ -50,7 +58,7 @@ type Config struct {
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
-	prefix  string
+	names   names
 	text    texts
 	engine  engine
 	idle    atomic.Int64 // how far this process's idle pass has come: a deadline
@@ -77,40 +85,20 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	if db == nil {
 		return nil, errors.New("sqlstore: New: db is nil")
 	}
-	prefix, err := cfg.prefix(dialect)
+	n, err := cfg.names(dialect)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, dialect: dialect, prefix: prefix, text: newTexts(dialect, prefix)}
+	s := &Store{db: db, dialect: dialect, names: n, text: newTexts(dialect, n)}
 	switch dialect {
 	case SQLite:
 		s.engine = &sqlite{s: s, queue: queue{db: db}, reads: prepared{querier: db, compile: db.PrepareContext}}
 	case PostgreSQL:
-		s.engine = &postgres{s: s, text: newPostgresTexts(prefix)}
+		s.engine = &postgres{s: s, text: newPostgresTexts(n)}
 	case MySQL:
 		s.engine = &mysql{s: s}
 	}
 	return s, nil
-}
-
-// maxPrefix leaves room for the names of tables and indexes, of which
-// PostgreSQL keeps 63 bytes.
-const maxPrefix = 30
-
-// prefix checks dialect and prefix. The latter becomes part of statements.
-func (c Config) prefix(dialect Dialect) (string, error) {
-	if dialect < SQLite || dialect > MySQL {
-		return "", fmt.Errorf("sqlstore: dialect is %v; want SQLite, PostgreSQL or MySQL", dialect)
-	}
-	if c.Prefix == "" {
-		return "coatcheck_", nil
-	}
-	for i, r := range c.Prefix {
-		if !(r >= 'a' && r <= 'z' || r == '_' || r >= '0' && r <= '9' && i > 0) || i >= maxPrefix {
-			return "", fmt.Errorf("sqlstore: Config.Prefix is %q; want at most %d of a-z, 0-9 and _, not a digit first", c.Prefix, maxPrefix)
-		}
-	}
-	return c.Prefix, nil
 }
 
 // Ping reports whether the database answers.

@@ -45,6 +45,42 @@ func TestNewChecksItsArguments(t *testing.T) {
 	}
 }
 
+// A schema is part of every statement, and so is checked; the error names the
+// field.
+func TestSchemaChecked(t *testing.T) {
+	t.Parallel()
+	db := sql.OpenDB(&fake{})
+	defer db.Close()
+	for _, c := range []struct {
+		dialect sqlstore.Dialect
+		schema  string
+		want    string // in the error; empty: none
+	}{
+		{sqlstore.PostgreSQL, "app", ""},
+		{sqlstore.PostgreSQL, "Tenant-1", ""},
+		{sqlstore.PostgreSQL, "mandant_ä", ""},
+		{sqlstore.PostgreSQL, strings.Repeat("a", 63), ""},
+		{sqlstore.PostgreSQL, strings.Repeat("a", 64), "Config.Schema"},
+		{sqlstore.PostgreSQL, strings.Repeat("a", 62) + "ä", "Config.Schema"},
+		{sqlstore.PostgreSQL, `a"; DROP TABLE x; --`, "Config.Schema"},
+		{sqlstore.PostgreSQL, "a.b", "Config.Schema"},
+		{sqlstore.PostgreSQL, "a?", "Config.Schema"},
+		{sqlstore.PostgreSQL, "{users}", "Config.Schema"},
+		{sqlstore.PostgreSQL, "a\xff", "Config.Schema"},
+		{sqlstore.PostgreSQL, "a\x00", "Config.Schema"},
+		{sqlstore.SQLite, "app", "SQLite has no schemas"},
+		{sqlstore.MySQL, "app", "in MySQL a schema is a database"},
+	} {
+		_, err := sqlstore.New(db, c.dialect, sqlstore.Config{Schema: c.schema})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%v, schema %q: got error %v, want one with %q", c.dialect, c.schema, err, c.want)
+		}
+		if _, err := sqlstore.Schema(c.dialect, sqlstore.Config{Schema: c.schema}); (err == nil) != (c.want == "") {
+			t.Errorf("Schema of %v, schema %q: got error %v, want one: %t", c.dialect, c.schema, err, c.want != "")
+		}
+	}
+}
+
 // Only User and Deadline are indexed: a touch changes no index.
 func TestSchemaIndexes(t *testing.T) {
 	t.Parallel()

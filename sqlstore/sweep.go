@@ -153,13 +153,13 @@ func (s *Store) remove(ctx context.Context, b broom, keys [][]byte, args ...any)
 
 // newBroom makes the statements for the rows of a table where over holds. It may
 // not use the index in remove: rows are locked by key only, in one order.
-func newBroom(d Dialect, prefix, table, key, find, over string) broom {
-	return broom{find: spelled(d, prefix, find), remove: func(n int) string {
+func newBroom(d Dialect, of names, table, key, find, over string) broom {
+	return broom{find: spelled(d, of, find), remove: func(n int) string {
 		chosen := key + " IN (" + marks(n) + ") AND " + over
 		if d == PostgreSQL { // whoever else sweeps, or uses a row, is not waited for
 			chosen = key + " = ANY (ARRAY (SELECT " + key + " FROM " + table + " WHERE " + chosen + " FOR UPDATE SKIP LOCKED))"
 		}
-		return spelled(d, prefix, "DELETE FROM "+table+" WHERE "+chosen)
+		return spelled(d, of, "DELETE FROM "+table+" WHERE "+chosen)
 	}}
 }
 

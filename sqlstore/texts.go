@@ -32,8 +32,8 @@ const (
 // stays, and next_id.
 const tombstone = "version = 0, usr = NULL, began = 0, created = 0, seen = 0, expires = 0, kept = NULL, data = {empty}"
 
-func newTexts(d Dialect, prefix string) texts {
-	spell := func(query string) string { return spelled(d, prefix, query) }
+func newTexts(d Dialect, n names) texts {
+	spell := func(query string) string { return spelled(d, n, query) }
 	return texts{
 		load: spell("SELECT " + looks + " FROM {sessions} WHERE id = ?"),
 		user: spell("SELECT " + looks + ", id FROM {sessions} WHERE usr = ?"),
@@ -65,13 +65,13 @@ func newTexts(d Dialect, prefix string) texts {
 			" FROM (SELECT version, usr FROM {sessions} LIMIT ?) AS rows_of_table"),
 		size: spell(size(d)),
 
-		over: newBroom(d, prefix, "{sessions}", "id",
+		over: newBroom(d, n, "{sessions}", "id",
 			"SELECT id FROM {sessions} WHERE deadline < ? ORDER BY deadline LIMIT ?", "deadline + 0 < ?"),
-		revocations: newBroom(d, prefix, "{users}", "usr",
+		revocations: newBroom(d, n, "{users}", "usr",
 			"SELECT usr FROM {users} WHERE deadline < ? ORDER BY deadline LIMIT ?", "deadline + 0 < ?"),
-		holds: newBroom(d, prefix, "{users}", "usr",
+		holds: newBroom(d, n, "{users}", "usr",
 			"SELECT usr FROM {users} WHERE deadline IS NULL LIMIT ?", "deadline IS NULL"),
-		idle: newBroom(d, prefix, "{sessions}", "id",
+		idle: newBroom(d, n, "{sessions}", "id",
 			"SELECT id, deadline, version <> 0 AND expires < ? FROM {sessions} WHERE deadline > ? ORDER BY deadline LIMIT ?",
 			"version <> 0 AND expires < ?"),
 	}
@@ -79,14 +79,14 @@ func newTexts(d Dialect, prefix string) texts {
 
 // spelled puts the names of the tables into a statement, and what the dialects
 // call differently.
-func spelled(d Dialect, prefix, query string) string {
+func spelled(d Dialect, n names, query string) string {
 	most, empty := "GREATEST", "''"
 	if d == SQLite {
 		most, empty = "max", "x''" // '' would be a text, and not equal to a blob
 	}
 	query = strings.ReplaceAll(query, "{tombstone}", tombstone)
-	query = strings.NewReplacer("{sessions}", prefix+"sessions", "{users}", prefix+"users", "{schema}", prefix+"schema",
-		"{prefix}", prefix, "{max}", most, "{empty}", empty).Replace(query)
+	query = strings.NewReplacer("{sessions}", n.table("sessions"), "{users}", n.table("users"), "{schema}", n.table("schema"),
+		"{prefix}", n.prefix, "{max}", most, "{empty}", empty).Replace(query)
 	if d != PostgreSQL {
 		return query
 	}
