@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +22,8 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []*write
-	led     bool // somebody leads, or has been told to
+	led     bool  // somebody leads, or has been told to
+	blocked error // what the one who leads was told, while another connection has the database
 }
 
 // A write is one caller's part of a transaction. Its error is one of the
@@ -52,7 +54,7 @@ func (w *queue) do(ctx context.Context, run func(ctx context.Context, q querier)
 		case lead = <-me.wake:
 		case <-ctx.Done():
 			if w.leave(me) {
-				return ctx.Err()
+				return w.because(ctx.Err())
 			}
 			lead = <-me.wake // it is in a transaction: that ends soon (S13)
 		}
@@ -61,6 +63,16 @@ func (w *queue) do(ctx context.Context, run func(ctx context.Context, q querier)
 		w.lead(ctx, me)
 	}
 	return me.err
+}
+
+// because adds to the end of a wait what it was for.
+func (w *queue) because(err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.blocked != nil {
+		err = fmt.Errorf("%w: %w", err, w.blocked)
+	}
+	return err
 }
 
 // leave takes a write out of the queue, unless somebody has taken it already.
@@ -165,7 +177,13 @@ func (w *queue) begin(ctx context.Context) (conn *sql.Conn, err error) {
 		if conn, err = w.db.Conn(ctx); err != nil {
 			return err
 		}
-		if _, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err == nil {
+		_, err = conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+		if err == nil || busy(err) {
+			w.mu.Lock()
+			w.blocked = err
+			w.mu.Unlock()
+		}
+		if err == nil {
 			return nil
 		}
 		if !busy(err) { // perhaps ctx ended just when it had begun
@@ -205,17 +223,22 @@ func rollback(ctx context.Context, conn *sql.Conn) error {
 // unbusy repeats what found the database busy, until ctx is over. Such a call
 // has done nothing, so this is waiting, and no retry in the sense of S14.
 func unbusy(ctx context.Context, call func() error) error {
+	var before error
 	for wait := time.Millisecond; ; wait = min(2*wait, 20*time.Millisecond) {
 		err := call()
+		if err != nil && before != nil && ctx.Err() != nil && !busy(err) { // interrupted in its wait
+			return fmt.Errorf("%w: %w", err, before)
+		}
 		if err == nil || !busy(err) {
 			return err
 		}
+		before = err
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return errors.Join(ctx.Err(), err)
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -171,4 +172,32 @@ func TestFailedCommitFailsAll(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A write that waits in vain says what for, also when it waits behind another
+// one of its process: the likely reason is the caller's own transaction.
+func TestWaitingInVainSaysWhy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: func(_ context.Context, query string, _ []driver.NamedValue) error {
+			if query == "BEGIN IMMEDIATE" {
+				return errLocked
+			}
+			return nil
+		}}
+		store, db := newStore(t, f, sqlstore.SQLite)
+		defer db.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		for i := range 3 {
+			wg.Go(func() {
+				err := store.Create(ctx, record(byte(i)))
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another connection is writing") {
+					t.Errorf("got %v, want the end of the wait and its reason", err)
+				}
+			})
+		}
+		wg.Wait()
+	})
 }

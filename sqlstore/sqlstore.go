@@ -113,10 +113,27 @@ func (s *Store) failed(ctx context.Context, doing string, err error) error {
 	if err == nil || refusal(err) {
 		return err
 	}
-	if over := ctx.Err(); over != nil && !errors.Is(err, over) {
-		return fmt.Errorf("sqlstore: %s: %w: %w", doing, over, err)
+	over := ctx.Err()
+	if over != nil && !errors.Is(err, over) {
+		err = fmt.Errorf("%w: %w", over, err)
+	}
+	if why := s.stuck(err); why != "" && errors.Is(over, context.DeadlineExceeded) {
+		return fmt.Errorf("sqlstore: %s: %w: %s", doing, err, why)
 	}
 	return fmt.Errorf("sqlstore: %s: %w", doing, err)
+}
+
+// stuck says what a call has waited for in vain that its own caller may hold: a
+// handler with an open transaction waits for its session, and the session for
+// the handler.
+func (s *Store) stuck(err error) string {
+	if pool := s.db.Stats(); pool.MaxOpenConnections > 0 && pool.InUse >= pool.MaxOpenConnections {
+		return fmt.Sprintf("all connections of the pool are in use (MaxOpenConns is %d): a handler that holds one must commit its session first", pool.MaxOpenConnections)
+	}
+	if s.dialect == SQLite && busy(err) {
+		return "another connection is writing: a handler with a transaction of its own must commit its session first"
+	}
+	return ""
 }
 
 // refusal reports whether err is one that the contract names, so that nothing
