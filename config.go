@@ -164,6 +164,9 @@ func cookieName(p cookie.Policy) string {
 	}
 }
 
+// markerSuffix makes the marker's name of the session cookie's.
+const markerSuffix = "-lax"
+
 // markerPolicy is that of the marker beside a Strict session cookie: the same
 // but Lax, so that a link from another site brings the marker alone (G7).
 func markerPolicy(p cookie.Policy) cookie.Policy {

@@ -60,7 +60,7 @@ func newManager(c carrier, cfg Config) (*Manager, error) {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)
 	}
 	if strict := cfg.Cookie.SameSite; strict == 0 || strict == http.SameSiteStrictMode {
-		if m.marker, err = cookie.NewRaw(cfg.Name+"-lax", markerPolicy(cfg.Cookie)); err != nil {
+		if m.marker, err = cookie.NewRaw(cfg.Name+markerSuffix, markerPolicy(cfg.Cookie)); err != nil {
 			return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: marker: %w", err)
 		}
 	}

@@ -110,6 +110,7 @@ var mutants = []mutant{
 	{"G6 an origin of ours is trusted from other sites", "TestG6OriginsBehindAProxy", ".", edit("origin.go", `r.Header.Get("Sec-Fetch-Site") != "" || !m.origins`, `!m.origins`)},
 	{"G7 an address that was typed overwrites", "TestG7HeldBack", ".", edit("handler.go", `if site != "cross-site" && site != "none" {`, `if site != "cross-site" {`)},
 	{"G7 the landing page leads on for ever", "TestG7LandingLeadsOn", ".", edit("handler.go", `case again == withheld || !m.cfg.Landing(asked):`, `case !again && !withheld || !m.cfg.Landing(asked):`)},
+	{"G7 a session behind a comma is overwritten", "TestG7JoinedCookies", ".", edit("load.go", `err != nil && joined(r.Header["Cookie"], m.cfg.Name)`, `false`)},
 	{"G12 caches keep what cookie.Set sets", "TestCaches", "cookie", edit("cookie/put.go", `if c.caching {`, `if true {`)},
 	{"G12 public stands behind no-cache, and HAProxy forgets it", "TestCaches", "cookie", edit("cookie/put.go", `strings.HasSuffix(last, keepOut)`, `strings.Contains(last, keepOut)`)},
 	{"G8 the token's MAC is not checked", "TestG8EveryBit", ".", macUnchecked},

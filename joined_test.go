@@ -1,0 +1,67 @@
+package coatcheck_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/memstore"
+)
+
+// G7: a request on which the cookie may hide behind a comma never overwrites
+// the session it left. G8: what hides there is not believed: a sibling host can
+// set it.
+func TestG7JoinedCookies(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []cookie.Policy{{}, {SameSite: http.SameSiteLaxMode}} {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		var l listener
+		m := manage(t, store, coatcheck.Config{Events: l.hear, Cookie: policy})
+		good := begin(t, m, life(m)).cookies()[sidName]
+		ours := sidName + "=" + good
+		for header, hides := range map[string]bool{
+			"theme=dark, " + ours:                            true,
+			"theme=dark," + ours:                             true,
+			"theme=dark ,\t" + ours + "; a=b":                true,
+			"a=b; theme=dark, c=d, " + ours:                  true,
+			ours + ", theme=dark":                            true,
+			markName + "=1; " + ours + ", theme=dark; a=b":   true,
+			"a=b, " + markName + "=1; c=d, " + ours:          true,
+			"a=b, " + markName + "=1":                        true,
+			"theme=dark":                                     false,
+			"theme=a, b=c, d":                                false,
+			"theme=dark, x" + ours:                           false,
+			"theme=dark, " + strings.ToLower(sidName) + "=x": false,
+			sidName + "=x,y":                                 false,
+			"a=" + sidName + "=x, b=c":                       false,
+		} {
+			for path, status := range map[string]int{"/look": 200, "/set": 409, "/count": 409, "/logout": 409, "/login": 200} {
+				l.forget()
+				r := httptest.NewRequest("POST", path, nil)
+				r.Header.Set("Cookie", header)
+				before := store.count("")
+				w := httptest.NewRecorder()
+				life(m).ServeHTTP(w, r)
+				if !hides {
+					if w.Code != 200 {
+						t.Errorf("%s with %q: got %d, want 200", path, header, w.Code)
+					}
+					continue
+				}
+				if w.Code != status || path != "/login" && strings.Contains(w.Body.String(), "alice") {
+					t.Errorf("%s with %q: got %d %q, want %d and nobody", path, header, w.Code, w.Body, status)
+				}
+				if set := w.Header()["Set-Cookie"]; path != "/login" && (len(set) > 0 || store.count("") != before) {
+					t.Errorf("%s with %q sets %q, with %d calls of the store", path, header, set, store.count("")-before)
+				}
+				e := l.heard()
+				if len(e) == 0 || e[0].Kind != coatcheck.Refused || !strings.Contains(e[0].Reason, "comma") {
+					t.Errorf("%s with %q: got the events %+v, want one that names the comma", path, header, e)
+				}
+			}
+		}
+	}
+}
