@@ -14,6 +14,7 @@ func (s *Session) headers() {
 		return
 	}
 	defer s.unlock()
+	s.dropLateCookie()
 	s.putHeaders()
 }
 

@@ -31,18 +31,27 @@ func (s *Session) settle(next uint32) error {
 	return nil
 }
 
-// dropLateCookie keeps the cookie of a session that an early commit made from
+// dropLateCookie keeps the cookie that an early commit set or cleared from
 // leaving so late that it could replace a newer one (G2).
 func (s *Session) dropLateCookie() {
-	if s.live && s.x.out.sid != "" && clock().Sub(s.x.began) > cookieWindow {
-		id := s.base.ID
-		s.gone()
-		s.fail(errTooOld)
-		ctx := &deadline{parent: s.x.Context, detached: true, at: time.Now().Add(commitTimeout)}
-		defer ctx.end()
-		s.x.m.endOne(ctx, id, LoggedOut, "") // nobody will ever hold its token
+	if s.x.out.sid == "" || !s.x.tooOld(clock()) {
+		return
 	}
+	if !s.live { // the logout is done; only the browser keeps what opens nothing
+		s.x.out.sid, s.x.out.marker = "", ""
+		return
+	}
+	id := s.base.ID
+	s.gone()
+	s.fail(errTooOld)
+	ctx := &deadline{parent: s.x.Context, detached: true, at: time.Now().Add(commitTimeout)}
+	defer ctx.end()
+	s.x.m.endOne(ctx, id, LoggedOut, "") // nobody will ever hold its token
 }
+
+// tooOld reports whether a Set-Cookie of this request could come after the end
+// of a session was forgotten, and replace or clear the cookie of a newer one.
+func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began) > cookieWindow }
 
 // close commits what changed after the first byte and ends the request's use of
 // the session: in one hold of the latch, or a goroutine of the handler could
@@ -142,38 +151,75 @@ func (s *Session) commitTo(c *commitment, phase uint32) error {
 // commitLogout ends the session that the browser brought, and the one that a
 // login meanwhile made of it.
 func (s *Session) commitLogout(c *commitment) error {
-	m := s.x.m
 	if s.readOnly() && !(s.noCookie && s.leaving.IsZero()) {
 		return ErrReadOnly
 	}
 	s.x.out.sid, s.x.out.marker = "", ""
+	late := s.x.tooOld(c.now)
+	if late && s.leaving.IsZero() && !s.wasLeft && s.hasCookie() {
+		return errForgotten // the browser may have a session by now, which this would not end
+	}
 	// The chain ends: each link was a login or renewal within the last minute.
 	for id := s.leaving; !id.IsZero(); {
-		next, err := m.endOne(c.calling(), id, LoggedOut, s.leaver)
-		if err != nil { // perhaps applied; a second time does no harm
-			if next, err = m.endOne(&c.ctx, id, LoggedOut, s.leaver); err != nil {
-				return err
-			}
+		next, err := s.endLink(c, id, late)
+		if err != nil {
+			return err
 		}
 		id = next
 	}
 	if s.x.phase() == open {
 		s.clearCookie()
 	}
-	s.leaving, s.leaver, s.left = ID{}, "", false
+	s.leaving, s.leaver, s.left, s.wasLeft = ID{}, "", false, true
 	return nil
 }
 
-// clearCookie removes session cookie and marker from a browser that has them.
+// endLink ends one id of the chain and returns the one that had replaced it. A
+// late request first asks what became of the id: where the tombstone, and with it
+// the successor, may be forgotten, nobody can tell whether the end is one (G2).
+func (s *Session) endLink(c *commitment, id ID, late bool) (next ID, err error) {
+	m := s.x.m
+	var ended EndedError
+	if late {
+		switch _, err := m.carrier.Load(c.calling(), id); {
+		case errors.Is(err, ErrEnded):
+			if e := (*EndedError)(nil); errors.As(err, &e) {
+				ended = *e
+			}
+		case errors.Is(err, ErrNotFound), errors.Is(err, errors.ErrUnsupported):
+			return ID{}, errForgotten
+		case err != nil:
+			m.storeError(id, "load", err)
+			return ID{}, fmt.Errorf("coatcheck: end session: %w", err)
+		}
+	}
+	if next, err = m.endOne(c.calling(), id, LoggedOut, s.leaver); err != nil { // perhaps applied; a second time does no harm
+		next, err = m.endOne(&c.ctx, id, LoggedOut, s.leaver)
+	}
+	if next.IsZero() { // perhaps swept since
+		next = ended.Next
+	}
+	return next, err
+}
+
+// hasCookie reports whether the browser brought the session's cookie or marker.
+func (s *Session) hasCookie() bool {
+	if !s.noCookie {
+		return true
+	}
+	if s.x.m.marker == nil {
+		return false
+	}
+	_, err := s.x.m.marker.Read(s.x.r.Header)
+	return !isAbsent(err)
+}
+
+// clearCookie removes session cookie and marker from a browser that has them, if
+// the answer does not leave too late for that (see dropLateCookie).
 func (s *Session) clearCookie() {
 	m := s.x.m
-	if s.noCookie {
-		if m.marker == nil {
-			return
-		}
-		if _, err := m.marker.Read(s.x.r.Header); isAbsent(err) {
-			return
-		}
+	if !s.hasCookie() {
+		return
 	}
 	s.x.out.forget = !m.cfg.KeepSiteData
 	s.x.out.sid = m.sid.Expired()
@@ -380,6 +426,10 @@ func (c *commitment) end() {
 // end of a session was forgotten. It says nothing about the session.
 var errTooOld = fmt.Errorf("%w: the request is too old to set a cookie", ErrEnded)
 
+// errForgotten is the ErrEnded of a logout that comes so late that nobody knows
+// any more what a login meanwhile made of the session.
+var errForgotten = fmt.Errorf("%w: the request is too old to know what became of it", ErrEnded)
+
 // prepare replays the ops on the base and makes the record to be stored, if
 // there is anything to store.
 func (s *Session) prepare(c *commitment, phase uint32) (needed bool, err error) {
@@ -459,7 +509,7 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 		return ErrHeldBack
 	case phase == hijacked || s.x.phase() != open:
 		return ErrLate
-	case now.Sub(s.x.began) > cookieWindow:
+	case s.x.tooOld(now):
 		return errTooOld
 	}
 	return nil

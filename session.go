@@ -54,6 +54,7 @@ type Session struct {
 type changes struct {
 	leaving  ID // by Logout
 	leaver   string
+	wasLeft  bool          // a Logout of this request is done
 	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
 	remember time.Duration // of Remember
@@ -442,7 +443,9 @@ func (s *Session) Remember(d time.Duration) {
 // Logout ends the session, for good: no request in flight can bring it back.
 // Values and user are gone from the store and the cookie is cleared. The
 // session is then empty and new; a value or flash kept now starts an anonymous
-// one in the same response. ASVS 7.4.1
+// one in the same response. In a request older than 50 seconds it clears no
+// cookie, which may be a newer one, and is ErrEnded where nobody knows any more
+// what a login meanwhile made of the session. ASVS 7.4.1
 func (s *Session) Logout() {
 	if !s.lock() {
 		return

@@ -85,9 +85,10 @@ var mutants = []mutant{
 	{"Update returns what f made", "TestUpdateReturnsWhatWasStored", ".", edit("key.go", `v, err = storedValue(old.name, v, raw)`, ``)},
 	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", ".", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, ID{}\n")},
 	{"G2 old requests set cookies", "TestG2OldRequestsSetNoCookie", ".", []overlay.Edit{
-		{File: "commit.go", Old: `case now.Sub(s.x.began) > cookieWindow:`, New: `case false:`},
-		{File: "commit.go", Old: `clock().Sub(s.x.began) > cookieWindow {`, New: `false {`},
+		{File: "commit.go", Old: `return now.Sub(x.began) > cookieWindow }`, New: `return false }`},
 	}},
+	{"G2 old logouts clear what is newer", "TestG2LateLogout", ".", edit("commit.go", "	if !s.live { // the logout is done", "	if !s.live { return // the logout is done")},
+	{"G2 a logout that ended nothing is done", "TestG2LateLogout", ".", edit("commit.go", `return ID{}, errForgotten`, `return ID{}, nil`)},
 	{"G2 tombstones are forgotten", "TestG2Tombstone", ".", edit("memstore/entry.go", `return 0, nil, &coatcheck.EndedError{Next: sh.arena.successor(e), Until: micro(e.deadline)}`, `return 0, nil, coatcheck.ErrNotFound`)},
 	{"G3 a login keeps the token", "TestG3TokenChanges", ".", tokensThatStay},
 	{"G3 a login as another user keeps the values", "TestG3WhatALoginKeeps", ".", edit("session.go", `if now := s.currentUser(); now != "" && now != user {`, `if false {`)},
