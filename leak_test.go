@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path"
 	"reflect"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
@@ -157,6 +159,9 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 	}
 	ended := &coatcheck.EndedError{Next: rec.ID, Until: time.Now()}
 
+	visitor := coatchecktest.NewHandlerBrowser(http.NotFoundHandler())
+	visitor.Jar.SetCookies(&url.URL{Scheme: "https", Host: "example.com"}, []*http.Cookie{{Name: sidName, Value: token}})
+
 	values := map[string][]any{
 		"coatcheck.Config":              {coatcheck.Config{Events: func(coatcheck.Event) {}}},
 		"coatcheck.EndedError":          {ended, *ended},
@@ -171,6 +176,7 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		"coatcheck.Record":              {rec, &rec, seen.records},
 		"coatcheck.Session":             {}, // printed above, inside its request
 		"coatcheck.Stats":               {coatcheck.Stats{Sessions: 1}},
+		"coatchecktest.Browser":         {visitor, &visitor.Client, visitor.Jar},
 		"cookie.Cookie":                 {cookie.New[string]("c", cookie.Policy{}), cookie.NewSigned[string]("c", keyring, cookie.Policy{}), cookie.NewSealed[string]("c", keyring, cookie.Policy{})},
 		"cookie.ForgedError":            {forged},
 		"cookie.Keys":                   {keyring, *keyring},

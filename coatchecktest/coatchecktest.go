@@ -1,5 +1,14 @@
-// Package coatchecktest helps applications to test handlers that use sessions:
-// it makes requests that are already logged in.
+// Package coatchecktest helps applications to test handlers that use sessions.
+// Against a live server, or a handler alone, a Browser keeps cookies and may be
+// logged in already:
+//
+//	server := httptest.NewServer(app)
+//	defer server.Close()
+//	alice := coatchecktest.NewBrowser(server)
+//	alice.Session(t, sessions, func(s *coatcheck.Session) { s.Login("alice") })
+//	res, err := alice.Get("/profile")
+//
+// Request makes a single request that is already logged in:
 //
 //	r := httptest.NewRequest("GET", "/profile", nil)
 //	r = coatchecktest.Request(t, sessions, r, func(s *coatcheck.Session) { s.Login("alice") })
@@ -33,6 +42,17 @@ func Request(t testing.TB, sessions *coatcheck.Manager, r *http.Request, f func(
 	for _, name := range []string{"Cookie", "User-Agent"} {
 		visit.Header[name] = r.Header[name]
 	}
+	set := run(t, sessions, visit, f)
+	r = r.Clone(r.Context())
+	for _, c := range set {
+		setCookie(r, c)
+	}
+	return r
+}
+
+// run serves a visit on which f runs, and returns the cookies of its answer.
+func run(t testing.TB, sessions *coatcheck.Manager, visit *http.Request, f func(*coatcheck.Session)) []*http.Cookie {
+	t.Helper()
 	var err error
 	w := httptest.NewRecorder()
 	sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -43,11 +63,7 @@ func Request(t testing.TB, sessions *coatcheck.Manager, r *http.Request, f func(
 	if err != nil {
 		t.Fatalf("coatchecktest: %v", err)
 	}
-	r = r.Clone(r.Context())
-	for _, c := range w.Result().Cookies() {
-		setCookie(r, c)
-	}
-	return r
+	return w.Result().Cookies()
 }
 
 // setCookie does to the cookies of r what a browser does with a Set-Cookie.

@@ -2,6 +2,7 @@ package coatchecktest_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -99,7 +100,7 @@ func TestRequestFails(t *testing.T) {
 			defer func() { recover() }()
 			coatchecktest.Request(fake, newSessions(t, memstore.New(memstore.Config{})), httptest.NewRequest("GET", "/", nil), f)
 		}()
-		if fake.format == "" {
+		if fake.message == "" {
 			t.Errorf("%s: the test goes on", name)
 		}
 	}
@@ -108,12 +109,12 @@ func TestRequestFails(t *testing.T) {
 // A fatal is a test that notes how it ended.
 type fatal struct {
 	testing.TB
-	format string
+	message string
 }
 
 func (f *fatal) Helper() {}
 
-func (f *fatal) Fatalf(format string, _ ...any) {
-	f.format = format
+func (f *fatal) Fatalf(format string, args ...any) {
+	f.message = fmt.Sprintf(format, args...)
 	panic(errors.New("the test ended"))
 }
