@@ -39,6 +39,9 @@ func (s *Session) putHeaders() {
 		cookie.Put(h, out.marker)
 		cookie.Put(h, out.sid)
 	}
+	if set && s.namesakes {
+		s.x.m.putScopes(h)
+	}
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}

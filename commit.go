@@ -167,6 +167,11 @@ func (s *Session) commitLogout(c *commitment) error {
 		}
 		id = next
 	}
+	for _, id := range s.rivals() {
+		if _, err := m.endOne(c.calling(), id, LoggedOut, ""); err != nil {
+			return err
+		}
+	}
 	if s.x.phase() == open {
 		s.clearCookie()
 	}

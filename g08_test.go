@@ -14,8 +14,8 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
-// G8: what we did not issue is refused without a store call; malformed,
-// duplicate, quoted and oversized cookies too. T1: Anything else is malformed,
+// G8: what we did not issue is refused without a store call; malformed, quoted
+// and oversized cookies too, alone and of several. T1: Anything else is malformed,
 // and so is another version. T2: A token that no configured secret verifies is
 // forged. Both are refused without a call to the store.
 func TestG8RefusedWithoutAStoreCall(t *testing.T) {
@@ -69,9 +69,10 @@ func TestG8RefusedWithoutAStoreCall(t *testing.T) {
 		{"a space in it", sidName + `=` + token[:26] + " " + token[27:], cookie.ReasonBytes},
 		{"a line break in it", sidName + `=` + token[:26] + "\n" + token[27:], cookie.ReasonBytes},
 		{"a NUL in it", sidName + `=` + token[:26] + "\x00" + token[27:], cookie.ReasonBytes},
-		{"the same twice", sidName + "=" + token + "; " + sidName + "=" + token, cookie.ReasonDuplicate},
-		{"another before it", sidName + "=x; " + sidName + "=" + token, cookie.ReasonDuplicate},
-		{"another behind it", sidName + "=" + token + "; " + sidName + "=", cookie.ReasonDuplicate},
+		{"two of another", sidName + "=x; " + sidName + "=y", "several of the name, none genuine"},
+		{"two, forged and quoted", sidName + "=AQ" + strings.Repeat("x", 50) + "; " + sidName + `="` + token + `"`, "several of the name, none genuine"},
+		{"five, one genuine", sidName + "=" + token + strings.Repeat("; "+sidName+"=x", 4), "more of the name than are looked at"},
+		{"5,000, one genuine", strings.Repeat(sidName+"=x; ", 4999) + sidName + "=" + token, "more of the name than are looked at"},
 		{"4 KiB", sidName + "=" + strings.Repeat("A", 4096), cookie.ReasonTooLong},
 		{"1 MB", sidName + "=" + strings.Repeat("A", 1<<20), cookie.ReasonTooLong},
 	} {

@@ -48,6 +48,10 @@ func (s *Session) look() {
 		}
 		return
 	}
+	if isNamesakes(err) {
+		s.lookAtNamesakes()
+		return
+	}
 	var t ticket
 	if err == nil {
 		t, err = m.carrier.open(value)
@@ -61,27 +65,32 @@ func (s *Session) look() {
 
 // loadTicket asks the carrier for the record of a genuine cookie.
 func (s *Session) loadTicket(t ticket) {
-	m := s.x.m
 	now := time.Now()
 	s.loading.parent, s.loading.at = s.x.Context, now.Add(loadTimeout)
 	defer s.loading.end()
-	rec, err := m.carrier.load(&s.loading, t)
+	rec, err := s.x.m.carrier.load(&s.loading, t)
+	s.took(t.id, &rec, err, now)
+}
+
+// took is what follows the carrier's answer.
+func (s *Session) took(id ID, rec *Record, err error, now time.Time) {
+	m := s.x.m
 	switch {
 	case err == nil:
-		s.loaded(t.id, &rec, clock())
+		s.loaded(id, rec, clock())
 	case errors.Is(err, ErrNotFound):
-		m.event(Event{Kind: Expired, Handle: t.id.Handle(), Reason: "unknown session"}) // forgotten since
+		m.event(Event{Kind: Expired, Handle: id.Handle(), Reason: "unknown session"}) // forgotten since
 	case errors.Is(err, ErrEnded):
-		s.base.ID = t.id
+		s.base.ID = id
 		if standing(err, now) {
 			s.ended = true
 		} else {
-			m.event(Event{Kind: Expired, Handle: t.id.Handle()})
+			m.event(Event{Kind: Expired, Handle: id.Handle()})
 		}
 	case errors.Is(s.x.Context.Err(), context.Canceled):
 		s.err, s.quiet = err, true
 	default:
-		m.storeError(t.id, "load", err)
+		m.storeError(id, "load", err)
 		s.fail(fmt.Errorf("coatcheck: load session: %w", err))
 	}
 }

@@ -22,6 +22,7 @@ type Manager struct {
 	carrier carrier
 	sid     *cookie.Raw
 	marker  *cookie.Raw // nil unless SameSite is Strict
+	scopes  []string    // see putScopes
 	origins origins
 	commits queue
 	swept   atomic.Int64 // Unix microseconds of the last sweep
@@ -64,6 +65,7 @@ func newManager(c carrier, cfg Config) (*Manager, error) {
 			return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: marker: %w", err)
 		}
 	}
+	m.scopes = scopes(cfg.Cookie, m.sid, m.marker)
 	if cfg.Cookie.AllowInsecureHTTP {
 		m.event(Event{Kind: Insecure, Reason: "session cookies travel over plain HTTP"})
 	}

@@ -46,7 +46,9 @@ type Session struct {
 	left     bool // the cookie is to be cleared
 	drop     bool // the values of base do not count
 	identity identity
-	*changes // nil until there is one
+
+	namesakes bool // the request had several cookies of our name
+	*changes       // nil until there is one
 }
 
 // The changes of a session that wait for the commit, and its room to work in.

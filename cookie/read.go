@@ -51,6 +51,39 @@ func (c *Raw) find(h http.Header) (string, error) {
 	return value, nil
 }
 
+// ReadAll returns the values of all cookies of exactly this name, in the order in
+// which they came, for a caller that can tell which is its own; most programs
+// need only Read. What Read would refuse by itself is left out, since nobody who
+// declared the cookie has set it. The error is ErrAbsent if there is none of the
+// name, and a *ForgedError if there are more than most.
+func (c *Raw) ReadAll(h http.Header, most int) ([]string, error) {
+	if c == nil || c.name == "" {
+		return nil, errUndeclared
+	}
+	count := 0
+	values := make([]string, 0, most)
+	for _, line := range h["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			value, ok := strings.CutPrefix(trimSpace(pair), c.start)
+			if !ok {
+				continue
+			}
+			if count++; count > most {
+				return nil, &ForgedError{c.name, ReasonDuplicate}
+			}
+			if len(c.name)+len(value) <= maxSize && badOctet(value) < 0 { // a quote is a bad octet
+				values = append(values, value)
+			}
+		}
+	}
+	if count == 0 {
+		return nil, ErrAbsent
+	}
+	return values, nil
+}
+
 // trimSpace cuts what RFC 9110 calls optional white space, and nothing else.
 func trimSpace(s string) string {
 	for s != "" && (s[0] == ' ' || s[0] == '\t') {
