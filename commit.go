@@ -168,7 +168,7 @@ func (s *Session) commitLogout(c *commitment) error {
 		id = next
 	}
 	for _, id := range s.rivals() {
-		if _, err := m.endOne(c.calling(), id, LoggedOut, ""); err != nil {
+		if _, err := s.x.m.endOne(c.calling(), id, LoggedOut, ""); err != nil {
 			return err
 		}
 	}
