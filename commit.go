@@ -77,7 +77,7 @@ func (s *Session) closeFrom(phase uint32) {
 }
 
 func (s *Session) closeLocked(phase uint32) {
-	waits := s.pending()
+	waits := s.pending() && !s.rehearses()
 	if waits && s.x.out.returned && phase != replaced {
 		// It needs no cookie, or it would have been refused.
 		s.commit(phase)
@@ -137,6 +137,9 @@ func (s *Session) commit(phase uint32) {
 }
 
 func (s *Session) commitTo(c *commitment, phase uint32) error {
+	if s.rehearses() {
+		return s.rehearse(c, phase)
+	}
 	if s.left {
 		if err := s.commitLogout(c); err != nil {
 			return err
@@ -148,10 +151,28 @@ func (s *Session) commitTo(c *commitment, phase uint32) error {
 	return s.commitNew(c, phase)
 }
 
+// rehearse does all of a commit but the storing, for HEAD: it is answered as GET
+// would be, and keeps nothing (G4). What is pending stays so, for the handler to
+// find what it has changed.
+func (s *Session) rehearse(c *commitment, phase uint32) error {
+	if s.live && over(&s.base, c.now) {
+		if s.gone(); s.identity != logIn {
+			return ErrEnded
+		}
+	}
+	_, err := s.prepare(c, phase)
+	return err
+}
+
+// rehearses reports whether nothing that the request changes is kept.
+func (s *Session) rehearses() bool {
+	return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)
+}
+
 // commitLogout ends the session that the browser brought, and the one that a
 // login meanwhile made of it.
 func (s *Session) commitLogout(c *commitment) error {
-	if s.readOnly() && !(s.noCookie && s.leaving.IsZero()) {
+	if prefetch(s.x.r) && !(s.noCookie && s.leaving.IsZero()) {
 		return ErrReadOnly
 	}
 	s.x.out.sid, s.x.out.marker = "", ""
@@ -495,8 +516,8 @@ func (s *Session) changed(now int64) bool {
 	return false
 }
 
-// readOnly reports whether the request must not change anything: nobody may
-// have asked for it.
+// readOnly reports whether the request leaves nothing behind: nobody may have
+// asked for it.
 func (s *Session) readOnly() bool {
 	return s.x.r.Method == http.MethodHead || prefetch(s.x.r)
 }
@@ -504,7 +525,7 @@ func (s *Session) readOnly() bool {
 // mayCommit checks what the request allows. A fresh record needs a Set-Cookie.
 func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 	switch {
-	case s.readOnly():
+	case prefetch(s.x.r):
 		return ErrReadOnly
 	case !fresh && !s.x.m.carrier.inCookie():
 		return nil

@@ -186,8 +186,8 @@ var (
 	// the session it left.
 	ErrHeldBack = errors.New("coatcheck: request from another site without the session cookie")
 
-	// ErrReadOnly: a HEAD request or a prefetch wanted to change the session.
-	ErrReadOnly = errors.New("coatcheck: HEAD and prefetch must not change the session")
+	// ErrReadOnly: a prefetch wanted to change the session.
+	ErrReadOnly = errors.New("coatcheck: a prefetch must not change the session")
 
 	// ErrCrossOrigin: Config.CrossOrigin refused the request, or its Origin or
 	// Referer is of another host.

@@ -531,6 +531,80 @@ func twoServers(t *testing.T, h http.Handler) (with, bare *httptest.Server, m *c
 	return with, bare, m
 }
 
+// headPages change the session in every way; told is what a handler has seen.
+func headPages(told *string) *http.ServeMux {
+	page := func(w http.ResponseWriter, r *http.Request) {
+		s := coatcheck.From(r.Context())
+		n := hits.Update(s, increase)
+		n += hits.Update(s, increase)
+		messages := s.Flashes()
+		note.Set(s, "seen")
+		text, _ := note.Pop(s)
+		*told = fmt.Sprint(n, messages, s.Flashes(), text, s.User(), s.Err())
+		w.Header().Set("Content-Length", fmt.Sprint(len(*told)))
+		w.Write([]byte(*told))
+	}
+	with := func(act func(*coatcheck.Session)) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			act(coatcheck.From(r.Context()))
+			page(w, r)
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /", page)
+	mux.HandleFunc("GET /login", with(func(s *coatcheck.Session) { s.Login("alice") }))
+	mux.HandleFunc("GET /remember", with(func(s *coatcheck.Session) { s.Remember(time.Hour) }))
+	mux.HandleFunc("GET /logout", with((*coatcheck.Session).Logout))
+	mux.HandleFunc("GET /clear", with((*coatcheck.Session).Clear))
+	mux.HandleFunc("GET /flash", with(func(s *coatcheck.Session) { s.Flash("hello") }))
+	mux.HandleFunc("GET /keep", func(_ http.ResponseWriter, r *http.Request) { coatcheck.From(r.Context()).Flash("hello") })
+	mux.HandleFunc("GET /large", with(func(s *coatcheck.Session) { note.Set(s, strings.Repeat("x", 40<<10)) }))
+	mux.HandleFunc("GET /again", with((*coatcheck.Session).Reauthenticate))
+	return mux
+}
+
+// G4: HEAD answers as GET would and keeps nothing.
+func TestG4Head(t *testing.T) {
+	t.Parallel()
+	for _, before := range []string{"", "/keep", "/login"} { // without a session, then with one
+		for _, path := range []string{"/", "/login", "/remember", "/logout", "/clear", "/flash", "/large", "/again"} {
+			t.Run(path+" after "+before, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var told string
+					store := &trap{Store: memstore.New(memstore.Config{})}
+					m := manage(t, store, coatcheck.Config{Events: func(e coatcheck.Event) {
+						if e.Kind == coatcheck.Late || e.Kind == coatcheck.WriteEnded {
+							t.Errorf("event %+v", e)
+						}
+					}})
+					b := newBrowser(m.Handler(headPages(&told)))
+					if before != "" {
+						wants(t, b.do("GET", before), 200, "")
+					}
+					time.Sleep(20 * time.Minute) // a touch would be due
+					stored := store.stores()
+					visit := func(method string) string {
+						told = ""
+						w := b.do(method, path)
+						n, cookies := store.stores()-stored, w.Header()["Set-Cookie"]
+						if method == "HEAD" && (n != 0 || len(cookies) > 0) {
+							t.Errorf("HEAD: %d stored, sets %q; want neither", n, cookies)
+						}
+						w.Header().Del("Set-Cookie")
+						w.Header().Del("Clear-Site-Data")
+						return fmt.Sprint(w.Code, w.Header(), told)
+					}
+					first, second, get := visit("HEAD"), visit("HEAD"), visit("GET")
+					if first != get || second != get {
+						t.Errorf("got\n%s\n%s\nfor HEAD, and for GET\n%s", first, second, get)
+					}
+				})
+			})
+		}
+	}
+}
+
 // G4: `http.ServeContent`, 304, HEAD ... work as without us.
 func TestG4ServeContent(t *testing.T) {
 	t.Parallel()

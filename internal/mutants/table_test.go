@@ -133,7 +133,9 @@ var mutants = []mutant{
 	{"G12 answers do not vary", "TestG12Headers", ".", edit("cache.go", "if s.looked {\n\t\tif vary", "if set := out.sid != \"\"; set {\n\t\tif vary")},
 	{"G13 an id prints itself", "TestG13NoSecretInSight", ".", edit("store.go", `fmt.Fprint(f, id.Handle())`, `fmt.Fprintf(f, "%x", id[:])`)},
 	{"G13 a store prints what it holds", "TestG13EveryTypePrintsNoSecret", ".", edit("memstore/memstore.go", `func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, "{memstore}") }`, `var _ = io.EOF`)},
-	{"G14 a prefetch changes the session", "TestG14PrefetchAndHead", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead || prefetch(s.x.r)`, `return false`)},
+	{"G14 a prefetch changes the session", "TestG14PrefetchAndHead", ".", edit("commit.go", "case prefetch(s.x.r):\n\t\treturn ErrReadOnly", "case false:\n\t\treturn ErrReadOnly")},
+	{"G14 a prefetch counts as activity", "TestG14PrefetchAndHead", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead || prefetch(s.x.r)`, `return false`)},
+	{"G4 a HEAD is kept", "TestG4Head", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)`, `return false`)},
 	{"G14 requests are kept for ever", "TestG14HalfAnHour", ".", []overlay.Edit{
 		{File: "handler.go", Old: "	defer x.leave(r)\n", New: "	defer x.leave(r)\n	kept = append(kept, x)\n"},
 		{File: "handler.go", Old: "func (x *exchange) session() *Session {", New: "var kept []*exchange\n\nfunc (x *exchange) session() *Session {"},
