@@ -2,6 +2,7 @@ package cookie
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,7 @@ func Put(h http.Header, line string) {
 	if line == "" {
 		return
 	}
+	gather(h, "Set-Cookie")
 	old := h["Set-Cookie"]
 	if len(old) == 0 {
 		h["Set-Cookie"] = []string{line}
@@ -47,6 +49,7 @@ func (c *Raw) put(h http.Header, line string) {
 		Put(h, line)
 		return
 	}
+	gather(h, "Cache-Control")
 	control := h["Cache-Control"]
 	if len(control) == 0 && len(h["Set-Cookie"]) == 0 {
 		both := [...]string{line, keepOut}
@@ -78,4 +81,15 @@ func lineName(line string) string {
 		return "" // a nameless cookie
 	}
 	return trimSpace(name)
+}
+
+// gather moves what stands in h under another spelling of name to the usual one:
+// names match in any case, and the server sends those of the map as they are.
+func gather(h http.Header, name string) {
+	for other, lines := range h {
+		if len(other) == len(name) && other != name && strings.EqualFold(other, name) {
+			delete(h, other)
+			h[name] = append(slices.Clip(h[name]), lines...)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package cookie_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"testing"
 
@@ -38,5 +39,25 @@ func TestPut(t *testing.T) {
 	cookie.Put(h, "")
 	if len(h) != 0 {
 		t.Errorf("an empty line: got %v", h)
+	}
+}
+
+// C17, C19: names match in any case, and the server sends those of the map as
+// they are: what stands there under another spelling is not left beside ours.
+func TestPutInAnyCase(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"set-cookie": {"a=1", "b=2"}, "SET-COOKIE": {"a=3"}}
+	cookie.Put(h, "a=new; Path=/")
+	got := h["Set-Cookie"]
+	if slices.Sort(got); len(h) != 1 || !slices.Equal(got, []string{"a=new; Path=/", "b=2"}) {
+		t.Errorf("got %v, want one line for a", h)
+	}
+	w := httptest.NewRecorder()
+	w.Header()["cache-control"] = []string{"public"}
+	if err := cookie.New[string]("a", cookie.Policy{}).Set(w, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Header(); len(got) != 2 || len(got["Cache-Control"]) != 1 {
+		t.Errorf("got %v, want one Cache-Control that keeps the cookie out of caches", got)
 	}
 }
