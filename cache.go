@@ -2,6 +2,7 @@ package coatcheck
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -18,8 +19,38 @@ func (s *Session) headers() {
 	s.putHeaders()
 }
 
+// headersInto is headers for a header that an outer exchange has emptied.
+func (s *Session) headersInto(h http.Header) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.dropLateCookie()
+	s.putInto(h)
+}
+
+// setIn reports whether the session's cookie stands in h.
+func (s *Session) setIn(h http.Header) bool {
+	if !s.lock() {
+		return false
+	}
+	defer s.unlock()
+	return s.x.out.sid != "" && slices.Contains(h["Set-Cookie"], s.x.out.sid)
+}
+
 func (s *Session) putHeaders() {
-	out, h := &s.x.out, s.x.w.Header()
+	s.putInto(s.x.w.Header())
+	if s.x.out.sid != "" {
+		s.x.tellOuter()
+	}
+}
+
+func (s *Session) putInto(h http.Header) {
+	out, set := &s.x.out, s.x.out.sid != ""
+	if !set && !s.looked {
+		return
+	}
+	tidy(h)
 	if s.looked {
 		if vary := h["Vary"]; len(vary) == 0 {
 			out.vary[0] = "Cookie"
@@ -28,7 +59,6 @@ func (s *Session) putHeaders() {
 			h["Vary"] = []string{strings.Join(vary, ", ") + ", Cookie"}
 		}
 	}
-	set := out.sid != ""
 	switch {
 	case !set:
 	case out.marker != "" && len(h["Set-Cookie"]) == 0:
@@ -45,16 +75,11 @@ func (s *Session) putHeaders() {
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
-	if set || s.looked && !private(h["Cache-Control"]) {
+	if set || !private(h["Cache-Control"]) {
 		out.cacheControl[0] = "no-store"
 		h["Cache-Control"] = out.cacheControl[:]
 		remove(h, "Expires")
 		remove(h, "Pragma")
-	}
-	if set || s.looked {
-		for _, name := range sharedCacheHeaders {
-			remove(h, name)
-		}
 	}
 }
 
@@ -65,10 +90,59 @@ func remove(h http.Header, name string) {
 	}
 }
 
-// sharedCacheHeaders speak to caches between us and the browser, which heed
-// them in place of Cache-Control, whatever that says (RFC 9213 §2.2).
-var sharedCacheHeaders = [...]string{
-	"Cdn-Cache-Control", "Cloudflare-Cdn-Cache-Control", "Surrogate-Control", "Edge-Control", "X-Accel-Expires",
+// tidy removes what speaks to shared caches, and moves what stands under another
+// spelling of a name that we look at to the usual one: names match in any case
+// (RFC 9110 §5.1), and the server sends those of the map as they are (G12).
+func tidy(h http.Header) {
+	for name, lines := range h {
+		switch usual := usualName(name); {
+		case toSharedCaches(name):
+			delete(h, name)
+		case usual != name:
+			delete(h, name)
+			h[usual] = append(slices.Clip(h[usual]), lines...)
+		}
+	}
+}
+
+// usualName returns the usual spelling of a name that we look at, and other names
+// as they are.
+func usualName(name string) string {
+	usual := ""
+	switch len(name) {
+	case len("Vary"):
+		usual = "Vary"
+	case len("Pragma"):
+		usual = "Pragma"
+	case len("Expires"):
+		usual = "Expires"
+	case len("Set-Cookie"):
+		usual = "Set-Cookie"
+	case len("Cache-Control"):
+		usual = "Cache-Control"
+	case len("Clear-Site-Data"):
+		usual = "Clear-Site-Data"
+	}
+	if usual != "" && name != usual && strings.EqualFold(name, usual) {
+		return usual
+	}
+	return name
+}
+
+// toSharedCaches reports whether a header speaks to caches between us and the
+// browser, which heed it in place of Cache-Control, whatever that says: the
+// fields of RFC 9213, whose names end alike for every vendor, and older ones.
+func toSharedCaches(name string) bool {
+	const targeted = "-Cache-Control"
+	if n := len(name) - len(targeted); n > 0 && strings.EqualFold(name[n:], targeted) {
+		return true
+	}
+	for _, other := range [...]string{"Surrogate-Control", "Edge-Control", "X-Accel-Expires"} {
+		if len(name) == len(other) && strings.EqualFold(name, other) {
+			return true
+		}
+	}
+	return false
 }
 
 // private reports whether the handler itself keeps the answer out of shared

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,39 @@ type exchange struct {
 	began  time.Time
 	before http.Header // the response's header at entry, nil if it was empty
 	used   atomic.Pointer[Session]
+	outer  *exchange              // of another manager around this one, if any
+	inner  atomic.Pointer[within] // of other managers inside, that set a cookie
 	out    response
+}
+
+// A within is one exchange inside of another, in a list.
+type within struct {
+	x    *exchange
+	next *within
+}
+
+// tellOuter lets the exchanges around this one know that a cookie of this stands
+// in the header, to which a commit that succeeded has put it: their failure is no
+// reason to lose it (G5).
+func (x *exchange) tellOuter() {
+	for o := x.outer; o != nil; o = o.outer {
+		for o.phase() == open {
+			list := o.inner.Load()
+			if o.inner.CompareAndSwap(list, &within{x, list}) {
+				break
+			}
+		}
+	}
+}
+
+// setInside returns the sessions of exchanges inside whose cookies stand in h.
+func (x *exchange) setInside(h http.Header) (list []*Session) {
+	for in := x.inner.Load(); in != nil; in = in.next {
+		if s := in.x.used.Load(); s != nil && !slices.Contains(list, s) && s.setIn(h) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // session returns the request's session and makes it if need be.
@@ -73,16 +106,20 @@ func (x *exchange) Value(key any) any {
 // nothing.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if x, _ := r.Context().Value(m).(*exchange); x != nil && x.phase() != closed {
-			next.ServeHTTP(w, r)
-			return
+		outer, _ := r.Context().Value(exchangeKey{}).(*exchange)
+		if outer != nil {
+			if x, _ := r.Context().Value(m).(*exchange); x != nil && x.phase() != closed {
+				next.ServeHTTP(w, r)
+				return
+			}
 		}
-		m.serve(w, r, next)
+		m.serve(w, r, next, outer)
 	})
 }
 
-func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
+func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler, outer *exchange) {
 	x := m.newExchange(w, r)
+	x.outer = outer
 	if h := w.Header(); len(h) > 0 {
 		x.before = h.Clone()
 	}

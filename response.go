@@ -67,12 +67,14 @@ func (x *exchange) start(next uint32) bool {
 		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
 			s.headers()
 		}
+		x.inner.Store(nil)
 		return true
 	}
 	if err := s.settle(next); err != nil {
 		x.replace(err)
 		return false
 	}
+	x.inner.Store(nil)
 	return true
 }
 
@@ -81,11 +83,11 @@ func (x *exchange) replace(err error) {
 	x.out.replaced = true
 	x.enter(replaced)
 	h := x.w.Header()
+	w := &errorWriter{ResponseWriter: x.w, x: x, inner: x.setInside(h)}
 	clear(h)
 	for name, values := range x.before {
 		h[name] = values
 	}
-	w := &errorWriter{ResponseWriter: x.w, x: x}
 	if x.session().quiet {
 		// The client left, or the server is being shut down. Whoever still
 		// listens must not take what the handler made of it for an answer.
@@ -103,6 +105,7 @@ func (x *exchange) replace(err error) {
 type errorWriter struct {
 	http.ResponseWriter
 	x     *exchange
+	inner []*Session // of other managers, whose cookies stay
 	wrote bool
 }
 
@@ -110,6 +113,9 @@ func (w *errorWriter) WriteHeader(status int) {
 	if final(status) && !w.wrote {
 		w.wrote = true
 		w.x.session().headers()
+		for _, s := range w.inner {
+			s.headersInto(w.ResponseWriter.Header())
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
