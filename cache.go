@@ -46,6 +46,7 @@ func (s *Session) putHeaders() {
 }
 
 func (s *Session) putInto(h http.Header) {
+	s.x.dropForeign(h)
 	out, set := &s.x.out, s.x.out.sid != ""
 	if !set && !s.looked {
 		return

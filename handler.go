@@ -150,6 +150,9 @@ func (x *exchange) leave(r *http.Request) {
 		return
 	}
 	before := x.out.state.Swap(closed)
+	if before == open { // a panic
+		x.dropForeign(x.w.Header())
+	}
 	if s := x.used.Load(); s != nil { // just made by a goroutine of the handler
 		s.closeFrom(before)
 	}

@@ -63,6 +63,7 @@ func (x *exchange) start(next uint32) bool {
 	}
 	s := x.used.Load()
 	if s == nil {
+		x.dropForeign(x.w.Header())
 		x.enter(next)
 		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
 			s.headers()
@@ -116,6 +117,8 @@ func (w *errorWriter) WriteHeader(status int) {
 		for _, s := range w.inner {
 			s.headersInto(w.ResponseWriter.Header())
 		}
+	} else if !w.wrote {
+		w.x.dropForeign(w.ResponseWriter.Header())
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -190,9 +193,12 @@ func (w plainWriter) Header() http.Header { return w.x.w.Header() }
 func (w plainWriter) Unwrap() http.ResponseWriter { return w.x.w }
 
 func (w plainWriter) WriteHeader(status int) {
-	if !final(status) || w.x.start(sent) {
-		w.x.w.WriteHeader(status)
+	if !final(status) {
+		w.x.dropForeign(w.x.w.Header()) // 103 carries headers too
+	} else if !w.x.start(sent) {
+		return
 	}
+	w.x.w.WriteHeader(status)
 }
 
 func (w plainWriter) Write(b []byte) (int, error) {
@@ -245,6 +251,9 @@ func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.x.w).Hijack()
 	if err == nil {
 		before = hijacked
+		if rw != nil && rw.Writer.Buffered() == 0 {
+			rw.Writer.Reset(&upgradeWriter{x: w.x, w: conn})
+		}
 	}
 	w.x.enter(before)
 	return conn, rw, err
