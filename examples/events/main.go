@@ -44,6 +44,7 @@ func events(w http.ResponseWriter, r *http.Request) {
 	s := coatcheck.From(r.Context())
 	ended := s.Ended() // before the first byte: it looks at the session
 	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would pass the stream on when it ends
 	send := func(event, data string) {
 		fmt.Fprintf(w, "event: %s\ndata: %s\n\n", event, data)
 		http.NewResponseController(w).Flush()

@@ -25,6 +25,9 @@ func TestEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stream.Body.Close()
+	if got := stream.Header.Get("X-Accel-Buffering"); got != "no" {
+		t.Errorf("X-Accel-Buffering is %q, want no: nginx would pass the stream on when it ends", got)
+	}
 	hello := make([]byte, len("event: hello\ndata: 123\n\n"))
 	if _, err := io.ReadFull(stream.Body, hello); err != nil || string(hello) != "event: hello\ndata: 123\n\n" {
 		t.Fatalf("got %q, %v", hello, err)

@@ -144,6 +144,7 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would pass it on when it ends
 	st := &stream{w: w, c: http.NewResponseController(w)}
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
