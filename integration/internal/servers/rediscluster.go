@@ -4,6 +4,7 @@ package servers
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -124,4 +125,41 @@ func (c *RedisCluster) remove() (err error) {
 		err = errors.Join(err, node.remove())
 	}
 	return err
+}
+
+// MasterOf is the node that serves the slots which Nodes[n] had first.
+func (c *RedisCluster) MasterOf(n int) (*Redis, error) {
+	for _, node := range []*Redis{c.Nodes[n], c.Nodes[n+3]} {
+		if node.Info("role") == "master" {
+			return node, nil
+		}
+	}
+	return nil, errors.New("neither is a master")
+}
+
+// AwaitOther waits until the other node serves in a master's place.
+func (c *RedisCluster) AwaitOther(than *Redis) error {
+	n := slices.Index(c.Nodes, than)
+	return Until(func() error {
+		if role := c.Nodes[(n+3)%6].Info("role"); role != "master" {
+			return errors.New("the replica is " + role)
+		}
+		return nil
+	})
+}
+
+// AwaitWhole waits until every master has a replica with its data.
+func (c *RedisCluster) AwaitWhole() error {
+	return Until(func() error {
+		for n := range 3 {
+			master, err := c.MasterOf(n)
+			if err == nil && !strings.Contains(master.Info("slave0"), "state=online") {
+				err = errors.New("a master has no replica")
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

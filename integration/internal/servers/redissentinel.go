@@ -107,3 +107,45 @@ func (s *RedisSentinel) remove() (err error) {
 	}
 	return err
 }
+
+// Master is the node that the sentinels name.
+func (s *RedisSentinel) Master() (*Redis, error) {
+	text, err := s.Sentinels[0].Do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", RedisMasterSet)
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range s.Nodes {
+		if strings.HasSuffix(text, "\n"+strconv.Itoa(node.Port)) {
+			return node, nil
+		}
+	}
+	return nil, errors.New("master is " + text)
+}
+
+// AwaitMaster waits until the sentinels name another master than that one, and
+// it serves.
+func (s *RedisSentinel) AwaitMaster(than *Redis) error {
+	return Until(func() error {
+		master, err := s.Master()
+		if err == nil && (master == than || master.Info("role") != "master") {
+			err = errors.New("there is no other master yet")
+		}
+		return err
+	})
+}
+
+// AwaitWhole waits until the master has two replicas that have its data, and all
+// sentinels agree.
+func (s *RedisSentinel) AwaitWhole() error {
+	return Until(func() error {
+		master, err := s.Master()
+		if err == nil && (master.Info("connected_slaves") != "2" || !strings.Contains(master.Info("slave0"), "state=online") ||
+			!strings.Contains(master.Info("slave1"), "state=online")) {
+			err = errors.New("a replica has no link to its master")
+		}
+		if err != nil {
+			return err
+		}
+		return s.whole()
+	})
+}
