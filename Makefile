@@ -1,12 +1,13 @@
 # "work" names every package of every module in go.work.
 FUZZTIME ?= 10s
 TIMEOUT  ?= 45m
+TORTURE  ?= 1h
 
 # The race detector needs cgo and a C compiler; building runtime/cgo tells.
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages check lint fips fuzz mutants e2e pictures bench bench-all bench-check api asvs vuln
+.PHONY: help test packages torture check lint fips fuzz mutants e2e pictures bench bench-all bench-check api asvs vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +39,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 
 mutants: ## the library without each defence in turn: its test must fail; minutes
 	go test ./internal/mutants -run '^TestMutants' -kill -timeout 30m
+
+torture: packages ## processes, servers, networks and clocks fail for TORTURE (1h), all that clients see is checked; SEED=n again
+	TORTURE=$(TORTURE) go test ./integration/histories -run '^TestTorture$$' -v -count=1 -timeout 0
 
 e2e: packages ## the library in a real Chromium; pictures of its page go to e2e/screenshots
 	go test $(RACE) -timeout $(TIMEOUT) ./e2e/...

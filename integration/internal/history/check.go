@@ -88,7 +88,7 @@ func line(begin, end time.Duration, what string) string {
 // most so long per key.
 func CheckSession(calls []Call, keys []string, timeout time.Duration) (verdicts []Verdict) {
 	for _, key := range keys {
-		part := OfKey(calls, key)
+		part := withoutUnseen(OfKey(calls, key))
 		v := Verdict{Part: "key " + strconv.Quote(key), model: sessionModel, lines: describe(part)}
 		if v.Why = exact(part, key); v.Why != "" {
 			v.Result = porcupine.Illegal
@@ -99,6 +99,28 @@ func CheckSession(calls []Call, keys []string, timeout time.Duration) (verdicts 
 		verdicts = append(verdicts, v)
 	}
 	return verdicts
+}
+
+// withoutUnseen takes out writes of which nobody knows whether they were applied,
+// and whose value nobody saw: if there is an order with one, there is one without.
+// It leaves out values that were written twice.
+func withoutUnseen(calls []Call) []Call {
+	written, seen := make(map[string]int), make(map[string]bool)
+	for _, c := range calls {
+		if writes(&c) {
+			written[c.Arg]++
+		}
+		for v := range strings.SplitSeq(c.Val, ",") {
+			seen[v] = true
+		}
+	}
+	return slices.DeleteFunc(calls, func(c Call) bool {
+		return writes(&c) && c.Outcome == Unknown && written[c.Arg] == 1 && !seen[c.Arg]
+	})
+}
+
+func writes(c *Call) bool {
+	return c.Op == "set" || c.Op == "setfor" || c.Op == "append" || c.Op == "flash"
 }
 
 const noOrder = "no order of these calls explains their answers"
@@ -187,6 +209,42 @@ func inOrder(calls []Call, key string) string {
 		}
 	}
 	return ""
+}
+
+// Confirmed returns what a history is to be held to where a failover may lose what
+// was not confirmed, and somebody may have seen: that what ended is over, after
+// the first call of which nobody knows, is then only asked of confirmed ends.
+func Confirmed(calls []Call) []Call {
+	first := time.Duration(math.MaxInt64)
+	for _, c := range calls {
+		if c.Outcome == Unknown && slices.Contains(lifecycle, c.Op) {
+			first = min(first, c.Begin)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(calls), func(c Call) bool {
+		return c.End > first && (c.Outcome == Ended || c.Op == "none" || c.Op == "listed" && !c.OK)
+	})
+}
+
+// ConfirmedStore is the same for a store. Of the ids that it returns, which may
+// have been made, nothing is asked.
+func ConfirmedStore(calls []StoreCall) (kept []StoreCall, perhaps []int) {
+	first := time.Duration(math.MaxInt64)
+	for _, c := range calls {
+		if c.Unknown {
+			first = min(first, c.Begin)
+			if c.Op == "Create" || c.Op == "Replace" {
+				perhaps = append(perhaps, c.ID)
+			}
+		}
+	}
+	for _, c := range calls {
+		c.Free = c.End > first
+		if !c.Free || c.Err == "" {
+			kept = append(kept, c)
+		}
+	}
+	return kept, perhaps
 }
 
 // CheckRevocations looks for a session that outlived a RevokeAll although the
