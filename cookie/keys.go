@@ -13,8 +13,9 @@ import (
 const label = "coatcheck/v1"
 
 // Keys is the keyring: one or more secrets, of which the first signs and seals
-// and all verify and open. Rotating a secret means putting the new one first
-// and keeping the old one behind it for as long as the longest lifetime in use.
+// and all verify and open. Rotating a secret takes three steps where several
+// instances run, each everywhere before the next: the new one goes behind the old
+// one, then first, and when the longest lifetime in use is over the old one goes.
 //
 // Keys never changes after it was made, is safe for concurrent use, and prints
 // as [redacted] in every form. The zero value and nil hold no secret; whatever

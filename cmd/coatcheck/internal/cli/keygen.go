@@ -20,8 +20,13 @@ out of the source code and out of version control.`,
   coatcheck keygen > secret && SECRET_KEY_FILE=secret coatcheck serve
   coatcheck keygen --env >> .env
 
-To replace a secret put the new one into SECRET_KEY and the old one into
-SECRET_KEY_FALLBACKS, for as long as the longest cookie or session in use lasts.
+To replace a secret without logging anybody out, take three steps, each on all
+instances before the next:
+  1. SECRET_KEY=old  SECRET_KEY_FALLBACKS=new   all can verify what comes
+  2. SECRET_KEY=new  SECRET_KEY_FALLBACKS=old   the new one signs
+  3. SECRET_KEY=new                             when the longest lifetime of a
+                                                cookie or session is over
+In SECRET_KEY_FILE the first line signs: old, new; then new, old; then new.
 
 Exit status: 0; 1 if it could not be written; 2 for a wrong command line.
 `,
