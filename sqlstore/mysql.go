@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"time"
 
@@ -58,8 +59,8 @@ func (e *mysql) read(_ context.Context, query func(q querier) error) error { ret
 // the gap that it leaves, and then each other.
 func (e *mysql) write(ctx context.Context, f func(ctx context.Context, q querier) error) error {
 	var refused error
-	err := transact(ctx, e.s.db, func(tx *sql.Tx) error {
-		err := f(ctx, tx)
+	err := e.transact(ctx, func(q querier) error {
+		err := f(ctx, q)
 		if refusal(err) {
 			refused, err = err, nil
 		}
@@ -69,6 +70,57 @@ func (e *mysql) write(ctx context.Context, f func(ctx context.Context, q querier
 		err = refused
 	}
 	return err
+}
+
+// transact runs f in a transaction at READ COMMITTED. What begins and ends it is
+// sent like any other statement: the driver's own Commit waits for its answer
+// whatever the context says, and so for ever if none comes (S13, G5).
+func (e *mysql) transact(ctx context.Context, f func(q querier) error) error {
+	conn, err := e.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err = f(conn); err == nil {
+		_, err = conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		if _, failed := conn.ExecContext(ctx, "ROLLBACK"); failed != nil {
+			discard(conn) // and with it its transaction
+		}
+	}
+	return err
+}
+
+// mostStale bounds how many connections that are gone begin takes from the pool.
+const mostStale = 1000
+
+// begin takes a connection and begins a transaction. One that was closed while
+// nobody used it tells so at the first statement and is replaced, as database/sql
+// does for a Begin of its own.
+func (e *mysql) begin(ctx context.Context) (*sql.Conn, error) {
+	for try := 1; ; try++ {
+		conn, err := e.s.db.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if _, err = conn.ExecContext(ctx, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"); err == nil {
+			_, err = conn.ExecContext(ctx, "START TRANSACTION")
+		}
+		if err == nil {
+			return conn, nil
+		}
+		discard(conn)
+		if err != driver.ErrBadConn || try == mostStale || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+// discard keeps a connection from being used again.
+func discard(conn *sql.Conn) {
+	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = conn.Close() // says that it is closed
 }
 
 func (e *mysql) create(ctx context.Context, rec coatcheck.Record) error {
@@ -105,7 +157,7 @@ func (e *mysql) end(ctx context.Context, id coatcheck.ID, until time.Time) (coat
 }
 
 func (e *mysql) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []coatcheck.ID, err error) {
-	err = transact(ctx, e.s.db, func(tx *sql.Tx) error {
+	err = e.transact(ctx, func(tx querier) error {
 		from, to := micro(at), micro(until)
 		if _, err := tx.ExecContext(ctx, e.spell(mysqlRevoke), user, from, to, keep, keep, from, from, to, to); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,5 +120,55 @@ func TestCancelledWriteIsWaitedFor(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// S13: a COMMIT whose answer does not come ends with the context of the call.
+func TestCommitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{rows: func(string) [][]driver.Value { return nil }, answer: func(ctx context.Context, query string, _ []driver.NamedValue) error {
+			if query != "COMMIT" {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Hour):
+				return errors.New("gone")
+			}
+		}}
+		store, db := newStore(t, f, sqlstore.MySQL)
+		defer db.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := store.EndUser(ctx, "u", time.Now(), time.Now())
+		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+			t.Errorf("got %v after %v, want %v after a second", err, took, context.DeadlineExceeded)
+		}
+		if f.closed == 0 && f.said("ROLLBACK") == 0 {
+			t.Error("the connection goes back into the pool with its transaction")
+		}
+	})
+}
+
+// S5: a record that is made between the statement of a Touch and its look is
+// touched all the same.
+func TestTouchOfARecordJustMade(t *testing.T) {
+	t.Parallel()
+	f := &fake{rows: func(string) [][]driver.Value { return live(7) }}
+	store, db := newStore(t, f, sqlstore.PostgreSQL)
+	defer db.Close()
+	f.count = 0
+	f.answer = func(_ context.Context, query string, _ []driver.NamedValue) error {
+		if strings.HasPrefix(query, "SELECT") {
+			f.count = 1 // from now on it is there
+		}
+		return nil
+	}
+	later := time.Now().Add(time.Hour)
+	if err := store.Touch(t.Context(), record(1).ID, later, later); err != nil || f.said("UPDATE") != 2 {
+		t.Errorf("got %v after %d statements, want none after the second", err, f.said("UPDATE"))
 	}
 }

@@ -31,14 +31,18 @@ func (s *Store) update(ctx context.Context, q querier, rec coatcheck.Record, was
 
 // touch moves the times of a live record forward.
 func (s *Store) touch(ctx context.Context, q querier, id coatcheck.ID, seen, expires time.Time) error {
-	n, err := affected(q.ExecContext(ctx, s.text.touch, micro(seen), micro(expires), id[:]))
-	if err != nil || n > 0 {
-		return err
+	for {
+		n, err := affected(q.ExecContext(ctx, s.text.touch, micro(seen), micro(expires), id[:]))
+		if err != nil || n > 0 {
+			return err
+		}
+		// MySQL counts no row either where nothing moved: then the look finds
+		// that. A record that was made between the two is not touched yet (S5).
+		now, err := s.look(ctx, q, id)
+		if err != nil || !now.Seen.Before(seen) && !now.Expires.Before(expires) {
+			return err
+		}
 	}
-	// Also when MySQL counts no row because nothing moved: then the look finds
-	// the record.
-	_, err = s.look(ctx, q, id)
-	return err
 }
 
 // taken says why a new id could not be used. That the row is gone by the time

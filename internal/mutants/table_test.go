@@ -147,6 +147,10 @@ var mutants = []mutant{
 		{File: "handler.go", Old: "	defer x.leave(r)\n", New: "	defer x.leave(r)\n	kept = append(kept, x)\n"},
 		{File: "handler.go", Old: "func (x *exchange) session() *Session {", New: "var kept []*exchange\n\nfunc (x *exchange) session() *Session {"},
 	}},
+	{"S13 a COMMIT waits whatever the context says", "TestCommitEndsWithItsContext", "sqlstore",
+		edit("sqlstore/mysql.go", `_, err = conn.ExecContext(ctx, "COMMIT")`, `_, err = conn.ExecContext(context.Background(), "COMMIT")`)},
+	{"S5 a touch misses what was just made", "TestTouchOfARecordJustMade", "sqlstore",
+		edit("sqlstore/single.go", `!now.Seen.Before(seen) && !now.Expires.Before(expires)`, `true`)},
 	{"G14 a sweep stops early", "TestG14HalfAnHour", ".", edit("manager.go", "		total += n\n", "		total += n\n		return total, nil\n")},
 	{"G14 records grow without end", "TestG14Limits", ".", edit("commit.go", `if len(c.rec.Data) > maxRecord {`, `if false {`)},
 }
