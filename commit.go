@@ -569,7 +569,7 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.loginTime(), now
 		h.remember = 0
 		h.device = appendDevice(device[:0], s.x.r.UserAgent())
-		h.address = appendAddress(address[:0], s.x.r, cfg.ProxyHops)
+		h.address = appendAddress(address[:0], s.x.r, cfg)
 	case authenticateAgain:
 		c.rec.Began = s.loginTime()
 	}

@@ -1,9 +1,12 @@
 package coatcheck
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -55,11 +58,19 @@ type Config struct {
 	MaxPerUser int
 	AtLimit    Limit
 
-	// ProxyHops is the number of proxies of your own before this server, each
-	// of which adds the address that it sees to X-Forwarded-For. The client's
-	// address in lists of devices is the one that the outermost of them saw.
-	// Zero means none: the header is anybody's word and ignored. (ASVS 4.1.3)
-	ProxyHops int
+	// Proxies are the addresses of your own proxies before this server. Where a
+	// request comes from one of them, the client's address in lists of devices is
+	// the last in ProxyHeader that is not one of them; the header of anybody else
+	// is ignored. A connection without an IP address, over a Unix socket, counts as
+	// a proxy's. Nil means that there is none. The proxies must write the header:
+	// nginx and HAProxy, unless told to, pass on what the client wrote. With the
+	// PROXY protocol leave it nil: the listener then knows the client.
+	// (ASVS 4.1.3)
+	Proxies []netip.Prefix
+
+	// ProxyHeader is the header that Proxies write: "X-Forwarded-For", which is
+	// the default, or "Forwarded" (RFC 7239). The other one is ignored.
+	ProxyHeader string
 
 	// KeepSiteData stops Logout from asking the browser to clear what pages
 	// kept of this site: its caches and script storage, by Clear-Site-Data.
@@ -123,20 +134,17 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxPerUser < 0 {
 		return c, fmt.Errorf("coatcheck: Config.MaxPerUser is %d; want >= 0", c.MaxPerUser)
 	}
-	if c.ProxyHops < 0 {
-		return c, fmt.Errorf("coatcheck: Config.ProxyHops is %d; want >= 0", c.ProxyHops)
-	}
 	if c.AtLimit != EndOldest && c.AtLimit != Refuse {
 		return c, fmt.Errorf("coatcheck: Config.AtLimit is %d; want EndOldest or Refuse", c.AtLimit)
 	}
 	if c.Cookie.MaxAge != 0 {
 		return c, fmt.Errorf("coatcheck: Config.Cookie.MaxAge is %v; want 0: Lifetime decides", c.Cookie.MaxAge)
 	}
-	for _, origin := range c.Origins {
-		if err := checkOrigin(origin); err != nil {
-			return c, fmt.Errorf("coatcheck: Config.Origins has %q; %w", origin, err)
-		}
+	if err := c.checkSurroundings(); err != nil {
+		return c, err
 	}
+	c.Origins, c.Proxies = slices.Clone(c.Origins), slices.Clone(c.Proxies)
+	c.ProxyHeader = cmp.Or(c.ProxyHeader, forwardedFor)
 	if c.CrossOrigin == nil {
 		c.CrossOrigin = http.NewCrossOriginProtection()
 	}
@@ -147,6 +155,27 @@ func (c Config) withDefaults() (Config, error) {
 		c.Name = cookieName(c.Cookie)
 	}
 	return c, nil
+}
+
+// checkSurroundings checks what is said about who is before this server.
+func (c *Config) checkSurroundings() error {
+	for _, origin := range c.Origins {
+		if err := checkOrigin(origin); err != nil {
+			return fmt.Errorf("coatcheck: Config.Origins has %q; %w", origin, err)
+		}
+	}
+	for _, proxy := range c.Proxies {
+		if err := checkProxy(proxy); err != nil {
+			return fmt.Errorf("coatcheck: Config.Proxies has %v; %w", proxy, err)
+		}
+	}
+	switch {
+	case c.ProxyHeader != "" && c.ProxyHeader != forwardedFor && c.ProxyHeader != forwarded:
+		return fmt.Errorf("coatcheck: Config.ProxyHeader is %q; want %q or %q", c.ProxyHeader, forwardedFor, forwarded)
+	case c.ProxyHeader != "" && len(c.Proxies) == 0:
+		return fmt.Errorf("coatcheck: Config.ProxyHeader is %q without Config.Proxies; want the addresses of those who write it", c.ProxyHeader)
+	}
+	return nil
 }
 
 // cookieName is the strictest name whose prefix the policy allows.

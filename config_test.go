@@ -2,6 +2,7 @@ package coatcheck_test
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,13 @@ func TestConfigErrors(t *testing.T) {
 		{"Config.MaxPerUser is -1", coatcheck.Config{MaxPerUser: -1}},
 		{"Config.AtLimit is 2", coatcheck.Config{AtLimit: 2}},
 		{"Config.AtLimit is -1", coatcheck.Config{AtLimit: -1}},
-		{"Config.ProxyHops is -1", coatcheck.Config{ProxyHops: -1}},
+		{"Config.Proxies has invalid Prefix", coatcheck.Config{Proxies: make([]netip.Prefix, 1)}},
+		{"Config.Proxies has 10.1.2.3/8; want 10.0.0.0/8", coatcheck.Config{Proxies: prefixes("10.1.2.3/8")}},
+		{"Config.Proxies has ::ffff:10.0.0.0/104", coatcheck.Config{Proxies: prefixes("::ffff:10.0.0.0/104")}},
+		{"Config.Proxies has 0.0.0.0/0", coatcheck.Config{Proxies: prefixes("127.0.0.1/32", "0.0.0.0/0")}},
+		{"Config.Proxies has ::/0", coatcheck.Config{Proxies: prefixes("::/0")}},
+		{"Config.ProxyHeader is \"X-Real-IP\"", coatcheck.Config{ProxyHeader: "X-Real-IP", Proxies: prefixes("127.0.0.1/32")}},
+		{"Config.ProxyHeader is \"Forwarded\" without Config.Proxies", coatcheck.Config{ProxyHeader: "Forwarded"}},
 		{"Config.Cookie.MaxAge is 1h0m0s", coatcheck.Config{Cookie: cookie.Policy{MaxAge: time.Hour}}},
 
 		{"Config.Name", coatcheck.Config{Name: "two words"}},
@@ -61,6 +68,15 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("got %q, want one prefix and %q", err, c.field)
 		}
 	}
+}
+
+// prefixes are those of Config.Proxies.
+func prefixes(list ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, p := range list {
+		all = append(all, netip.MustParsePrefix(p))
+	}
+	return all
 }
 
 // What New requires are its arguments; it says which is missing.

@@ -30,8 +30,16 @@ func (m *Manager) Describe() string {
 	line("after logout", "%s", map[bool]string{false: "the browser clears caches and storage of the site", true: "the browser keeps caches and storage of the site"}[c.KeepSiteData])
 	line("from other sites", "%s", fromOtherSites(c))
 	line("known as", "%s", map[bool]string{false: "what Host says", true: "what Host says, and " + strings.Join(c.Origins, ", ")}[len(c.Origins) > 0])
-	line("client address", "%s", map[bool]string{false: "of the connection", true: fmt.Sprintf("of %d proxy hops", c.ProxyHops)}[c.ProxyHops > 0])
+	line("client address", "%s", clientAddress(c))
 	return b.String()
+}
+
+// clientAddress says which address stands in lists of devices.
+func clientAddress(c *Config) string {
+	if len(c.Proxies) == 0 {
+		return "of the connection"
+	}
+	return fmt.Sprintf("by %s, of proxies at %s", c.ProxyHeader, strings.Trim(fmt.Sprint(c.Proxies), "[]"))
 }
 
 // fromOtherSites is what a request is that another site caused (G7).

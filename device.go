@@ -1,10 +1,6 @@
 package coatcheck
 
-import (
-	"net/http"
-	"net/netip"
-	"strings"
-)
+import "strings"
 
 // A User-Agent names many browsers it is not; the first of these that it
 // contains is the one it is.
@@ -43,26 +39,6 @@ func appendDevice(b []byte, userAgent string) []byte {
 			b = append(append(b, " on "...), system.name...)
 			break
 		}
-	}
-	return b
-}
-
-// appendAddress adds the client's IP address, as the connection has it or as
-// the outermost of our own proxies saw it. It adds nothing where that is no
-// address: whoever is not one of our proxies writes what they like.
-func appendAddress(b []byte, r *http.Request, hops int) []byte {
-	if hops == 0 {
-		if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			b = at.Addr().Unmap().WithZone("").AppendTo(b)
-		}
-		return b
-	}
-	seen := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	if len(seen) < hops {
-		return b
-	}
-	if at, err := netip.ParseAddr(strings.TrimSpace(seen[len(seen)-hops])); err == nil {
-		b = at.Unmap().WithZone("").AppendTo(b)
 	}
 	return b
 }

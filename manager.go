@@ -55,7 +55,7 @@ func errNoSecret(what string) error {
 }
 
 func newManager(c carrier, cfg Config) (*Manager, error) {
-	m := &Manager{cfg: cfg, carrier: c, origins: slices.Clone(cfg.Origins)}
+	m := &Manager{cfg: cfg, carrier: c, origins: cfg.Origins}
 	var err error
 	if m.sid, err = cookie.NewRaw(cfg.Name, cfg.Cookie); err != nil {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)
@@ -139,7 +139,7 @@ type Info struct {
 	Created  time.Time `json:"created"`   // UTC
 	LastSeen time.Time `json:"last_seen"` // UTC, coarse: moved once per tenth of the idle time
 	Device   string    `json:"device"`    // browser and system at login, as the User-Agent claimed
-	Address  string    `json:"address"`   // the client's IP address at login, see Config.ProxyHops
+	Address  string    `json:"address"`   // the client's IP address at login, see Config.Proxies
 
 	User string `json:"user,omitempty"` // whose session it is, from All; empty = anonymous
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -51,7 +52,7 @@ func newApp(t testing.TB) *app {
 	t.Helper()
 	a := &app{t: t, store: memstore.New(memstore.Config{}), block: map[string]chan struct{}{}, inside: make(chan string, 8)}
 	var err error
-	a.sessions, err = coatcheck.New(a.store, newKeys(t, secret), coatcheck.Config{ProxyHops: 1, Events: func(e coatcheck.Event) {
+	a.sessions, err = coatcheck.New(a.store, newKeys(t, secret), coatcheck.Config{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Events: func(e coatcheck.Event) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.events = append(a.events, e)
