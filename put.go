@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -72,11 +73,15 @@ func (s *Session) committed(c *commitment) {
 	if !c.old.IsZero() {
 		m.streams.end(c.old)
 	}
+	var oldest []Record
+	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
+		oldest = s.place(c)
+	}
 	if c.fresh && m.cfg.Events != nil {
 		m.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
 	}
-	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
-		m.endOldest(ctx, c.rec.User)
+	for _, rec := range oldest {
+		m.endOne(ctx, rec.ID, Revoked, rec.User)
 	}
 	m.sweepSome(ctx, c.rec.Seen)
 }
@@ -119,19 +124,42 @@ func (m *Manager) mayLogIn(ctx context.Context, identity identity, c *commitment
 	return nil
 }
 
-// endOldest ends what a login has made too many of. Each login does so after
-// its own record is there, so the last of many at once sees all; and all keep
-// the same ones, or two at once would end each other.
-func (m *Manager) endOldest(ctx context.Context, user string) {
-	records, err := m.live(ctx, user)
-	if err != nil {
-		return // told; the next login tries again
-	}
-	for i, rec := range records { // the newest first
-		if i >= m.cfg.MaxPerUser {
-			m.endOne(ctx, rec.ID, Revoked, user)
+// place lists what a login has made too many of, the session of the login never
+// among them. Each login lists after its own record is there, so the last of many
+// at once sees all; and all see the same order, or two at once would end each
+// other. Where the clocks of servers are apart the login may look older than
+// what it came after. Then it takes another token, dated after the newest: an id
+// never changes its date, so the order of two ids is the same for all.
+func (s *Session) place(c *commitment) []Record {
+	m := s.x.m
+	for {
+		records, err := m.live(&c.ctx, c.rec.User)
+		if err != nil || len(records) <= m.cfg.MaxPerUser {
+			return nil // told; the next login tries again
+		}
+		own := slices.IndexFunc(records, func(r Record) bool { return r.ID == c.rec.ID })
+		if own < m.cfg.MaxPerUser { // also where another login has just ended it
+			return records[m.cfg.MaxPerUser:]
+		}
+		if !s.redate(c, records[0].Created.Add(time.Microsecond)) {
+			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:]
 		}
 	}
+}
+
+// redate gives the session that a login has just made another token, which the
+// browser does not have yet, and another date.
+func (s *Session) redate(c *commitment, created time.Time) bool {
+	next := &commitment{ctx: deadline{parent: c.ctx.parent, detached: true, at: c.ctx.at}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, was: c.rec.Version}
+	defer next.end()
+	next.rec.Version, next.rec.Created = newVersion(), created
+	if s.seal(next, c.now) != nil || s.put(next) != nil {
+		return false
+	}
+	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
+	s.base = c.rec
+	s.x.out.sid, s.x.out.marker = c.sid, c.marker
+	return true
 }
 
 // idle is the idle time of the session as it stands.

@@ -1,0 +1,156 @@
+package coatcheck_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/memstore"
+)
+
+// An apart store is the store as a server sees it whose clock is off by so
+// much.
+type apart struct {
+	coatcheck.Store
+	off time.Duration
+}
+
+func (s apart) moved(rec coatcheck.Record, by time.Duration) coatcheck.Record {
+	for _, t := range []*time.Time{&rec.Began, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline} {
+		*t = t.Add(by)
+	}
+	return rec
+}
+
+func (s apart) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+	rec, err := s.Store.Load(ctx, id)
+	return s.moved(rec, -s.off), err
+}
+
+func (s apart) Create(ctx context.Context, rec coatcheck.Record) error {
+	return s.Store.Create(ctx, s.moved(rec, s.off))
+}
+
+func (s apart) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+	return s.Store.Update(ctx, s.moved(rec, s.off), was)
+}
+
+func (s apart) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+	return s.Store.Replace(ctx, old, was, s.moved(rec, s.off))
+}
+
+func (s apart) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+	return s.Store.Touch(ctx, id, seen.Add(s.off), expires.Add(s.off))
+}
+
+func (s apart) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+	return s.Store.End(ctx, id, until.Add(s.off))
+}
+
+func (s apart) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+	records, err := s.Store.User(ctx, user)
+	records = slices.Clone(records)
+	for i := range records {
+		records[i] = s.moved(records[i], -s.off)
+	}
+	return records, err
+}
+
+// G11: "MaxPerUser with EndOldest": the login that a commit has just made is never
+// what it ends, however far the clocks of servers are apart.
+func TestG11EndOldestWithClocksApart(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-90 * time.Second, -2 * time.Second, -time.Microsecond, 0, 2 * time.Second, 90 * time.Second} {
+		for _, most := range []int{1, 3} {
+			t.Run(fmt.Sprint(off, "/", most), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { loginsInTurn(t, off, most) })
+			})
+		}
+	}
+}
+
+func loginsInTurn(t *testing.T, off time.Duration, most int) {
+	store := memstore.New(memstore.Config{})
+	var log diary
+	here := manage(t, store, coatcheck.Config{MaxPerUser: most, Events: log.write})
+	there := manage(t, apart{store, off}, coatcheck.Config{MaxPerUser: most, Events: log.write})
+	var in []*browser
+	for n := range 12 {
+		m := here
+		if n%3 > 0 {
+			m = there
+		}
+		b := newBrowser(g11App(m))
+		wants(t, b.do("POST", "/login?user=ann"), 200, "")
+		in = append(in, b)
+		// Which of the others is the oldest, the clocks say.
+		left := slices.DeleteFunc(slices.Clone(in), func(b *browser) bool { return b.do("GET", "/user").Body.String() != "user ann" })
+		if len(left) != min(n+1, most) || left[len(left)-1] != b || off == 0 && left[0] != in[max(0, n+1-most)] {
+			t.Fatalf("after login %d: %d browsers are logged in; want %d, this one among them", n+1, len(left), min(n+1, most))
+		}
+		time.Sleep(time.Duration(n+1) * 100 * time.Millisecond)
+	}
+	if logins, ends := log.count(coatcheck.LoggedIn), log.count(coatcheck.Revoked); logins != 12 || ends != 12-most {
+		t.Errorf("%d logins and %d revocations heard of, want 12 and %d", logins, ends, 12-most)
+	}
+	// To log in again in a browser that has a session makes no more of them.
+	last := in[len(in)-1]
+	wants(t, last.do("POST", "/login?user=ann"), 200, "")
+	wants(t, last.do("GET", "/user"), 200, "user ann")
+	if n := log.count(coatcheck.Revoked); n != 12-most {
+		t.Errorf("%d revocations heard of, want %d as before", n, 12-most)
+	}
+}
+
+// G11: of many logins at once, on servers whose clocks are apart, as many stay as
+// may.
+func TestG11EndOldestOfParallelLoginsWithClocksApart(t *testing.T) {
+	t.Parallel()
+	for _, together := range []bool{true, false} {
+		for _, most := range []int{1, 3} {
+			t.Run(fmt.Sprint(together, "/", most), func(t *testing.T) {
+				t.Parallel()
+				for range 20 {
+					loginsAtOnce(t, together, most)
+				}
+			})
+		}
+	}
+}
+
+func loginsAtOnce(t *testing.T, together bool, most int) {
+	const logins = 12
+	store := &trap{Store: memstore.New(memstore.Config{})}
+	var created atomic.Int32
+	all := make(chan struct{})
+	if together { // nobody lists before every record is there
+		store.set(nil, func(_ context.Context, method string) error {
+			if method == "Create" {
+				if created.Add(1) == logins {
+					close(all)
+				}
+				<-all
+			}
+			return nil
+		})
+	}
+	browsers := make([]*browser, logins)
+	for i := range browsers {
+		browsers[i] = newBrowser(g11App(manage(t, apart{store, time.Duration(i%3-1) * 2 * time.Second}, coatcheck.Config{MaxPerUser: most})))
+	}
+	parallel(logins, func(i int) {
+		if w := browsers[i].do("POST", "/login?user=ann"); w.Code != 200 {
+			t.Errorf("answer %d %q", w.Code, w.Body)
+		}
+	})
+	left := slices.DeleteFunc(browsers, func(b *browser) bool { return b.do("GET", "/user").Body.String() != "user ann" })
+	if records, err := store.User(t.Context(), "ann"); len(left) != most || len(records) != most || err != nil {
+		t.Errorf("%d browsers are logged in and %d sessions left (%v), want %d", len(left), len(records), err, most)
+	}
+}
