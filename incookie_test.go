@@ -200,3 +200,23 @@ func TestInCookieTouch(t *testing.T) {
 		}
 	})
 }
+
+// G14: "everything that is stored has a limit": no request sweeps the store of a
+// revoker, so its revocations do.
+func TestG14RevokerSweeps(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New(memstore.Config{})
+		revoker := coatcheck.StoreRevoker(store)
+		for n := range 3 * 401 { // each stays for 400 days
+			if err := revoker.Revoke(t.Context(), fmt.Sprint("user", n), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(24 * time.Hour)
+		}
+		counter, _ := coatcheck.As[coatcheck.Counter](store)
+		if stats, err := counter.Stats(t.Context()); err != nil || stats.Sessions > 402 {
+			t.Errorf("%d revocations are stored (%v), want those of 400 days", stats.Sessions, err)
+		}
+	})
+}

@@ -332,13 +332,19 @@ func (m *Manager) Sweep(ctx context.Context) (int, error) {
 	}
 }
 
-// sweepSome is the share of the requests: at most once a second.
+// sweepSome is the share of the requests: at most once a second, unless the last
+// one found as much as it may remove. Then the next request goes on, so that the
+// store is bounded however many sessions come and go (G14).
 func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
 	last, at := m.swept.Load(), now.UnixMicro()
 	if at-last < time.Second.Microseconds() || !m.swept.CompareAndSwap(last, at) {
 		return
 	}
-	if _, err := m.carrier.Sweep(ctx, now, sweepBatch); err != nil {
+	n, err := m.carrier.Sweep(ctx, now, sweepBatch)
+	if err != nil {
 		m.storeError(ID{}, "sweep", err)
+	}
+	if n >= sweepBatch {
+		m.swept.CompareAndSwap(at, last)
 	}
 }

@@ -31,6 +31,7 @@ func (s *Store) User(ctx context.Context, user string) (recs []coatcheck.Record,
 // Create stores a new record: one statement, on MySQL with a user a
 // transaction of four.
 func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
+	s.noteLogin(rec.User)
 	return s.call(ctx, "create session", func(ctx context.Context) error { return s.engine.create(ctx, rec) })
 }
 
@@ -43,6 +44,7 @@ func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) er
 // Replace gives a session another id: on PostgreSQL one statement, elsewhere a
 // transaction.
 func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+	s.noteLogin(rec.User)
 	return s.call(ctx, "replace session", func(ctx context.Context) error { return s.engine.replace(ctx, old, was, rec) })
 }
 

@@ -62,6 +62,7 @@ type Store struct {
 	text    texts
 	engine  engine
 	idle    atomic.Int64 // how far this process's idle pass has come: a deadline
+	logins  atomic.Int64 // of this process, whose users' rows it is yet to sweep
 }
 
 // An engine is what the databases do differently. A method returns an error of

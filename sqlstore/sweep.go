@@ -11,6 +11,9 @@ const (
 	// waits long for it.
 	maxBatch = 500
 
+	// holdBatches bounds the statements of a sweep for users' rows.
+	holdBatches = 4
+
 	// idleStretch is how many sessions the idle pass looks at for each one that
 	// it may remove.
 	idleStretch = 4
@@ -48,19 +51,41 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, max int) (removed int,
 		removed += n
 	}
 	if removed < max && err == nil && s.dialect != SQLite {
-		err = s.sweepHolds(ctx, min(max, maxBatch))
+		err = s.sweepHolds(ctx)
 	}
 	return removed, s.failed(ctx, "sweep", err)
 }
 
-// sweepHolds removes the rows of users who logged in and have no revocation.
-// They were only there to be locked, so they do not count.
-func (s *Store) sweepHolds(ctx context.Context, limit int) error {
-	keys, err := s.keys(ctx, s.text.holds.find, limit)
-	if err == nil {
-		_, err = s.remove(ctx, s.text.holds, keys)
+// noteLogin counts what may make the row of a user.
+func (s *Store) noteLogin(user string) {
+	if user != "" && s.dialect != SQLite {
+		s.logins.Add(1)
 	}
-	return err
+}
+
+// sweepHolds removes the rows of users who logged in and have no revocation.
+// They were only there to be locked, so they do not count. Each call removes as
+// many as this process's logins have made, or there would be more and more.
+func (s *Store) sweepHolds(ctx context.Context) error {
+	due := s.logins.Swap(0)
+	for range holdBatches {
+		keys, err := s.keys(ctx, s.text.holds.find, maxBatch)
+		if err == nil {
+			_, err = s.remove(ctx, s.text.holds, keys)
+		}
+		if err != nil {
+			s.logins.Add(due)
+			return err
+		}
+		if len(keys) < maxBatch {
+			return nil
+		}
+		if due -= maxBatch; due <= 0 {
+			return nil
+		}
+	}
+	s.logins.Add(due)
+	return nil
 }
 
 // sweepIdle looks at the next stretch of the sessions that are not over. Calls

@@ -135,7 +135,8 @@ var mutants = []mutant{
 	{"G9 a sealed row is not bound to its fields", "TestG9SealedAndBound", "sealedstore", edit("sealedstore/sealedstore.go", `return append(b, rec.User...)`, `return head`)},
 	{"G10 signed and sealed are not told apart", "TestConfusion", "cookie", edit("cookie/frame.go", `[]string{label, kind, purpose, app, name}`, `[]string{label, app, name}`)},
 	{"G10 cookies do not expire", "TestLifetime", "cookie", edit("cookie/frame.go", `case t >= issued+ttl:`, `case false:`)},
-	{"G11 one session too many", "TestG11EndOldest", ".", edit("put.go", `if i >= m.cfg.MaxPerUser {`, `if i > m.cfg.MaxPerUser {`)},
+	{"G11 one session too many", "TestG11EndOldest", ".", edit("put.go", `return records[m.cfg.MaxPerUser:]`, `return records[min(m.cfg.MaxPerUser+1, len(records)):]`)},
+	{"G11 a login ends itself", "TestG11EndOldestWithClocksApart", ".", edit("put.go", `if own < m.cfg.MaxPerUser {`, `if true {`)},
 	{"G11 a handle of anybody ends", "TestG11Revoke", ".", edit("manager.go", `return r.ID.Handle() == handle })`, `return true })`)},
 	{"G11 a session that was missed lives on", "TestG11RevokeEverybody", ".", edit("everybody.go", `n == 0 && walk > 1`, `true`)},
 	{"G12 answers do not vary", "TestG12Headers", ".", edit("cache.go", "if s.looked {\n\t\tif vary", "if set := out.sid != \"\"; set {\n\t\tif vary")},
@@ -155,5 +156,6 @@ var mutants = []mutant{
 	{"S5 a touch misses what was just made", "TestTouchOfARecordJustMade", "sqlstore",
 		edit("sqlstore/single.go", `!now.Seen.Before(seen) && !now.Expires.Before(expires)`, `true`)},
 	{"G14 a sweep stops early", "TestG14HalfAnHour", ".", edit("manager.go", "		total += n\n", "		total += n\n		return total, nil\n")},
+	{"G14 requests sweep less than they make", "TestG14SweepsKeepUp", ".", edit("manager.go", `if n >= sweepBatch {`, `if false {`)},
 	{"G14 records grow without end", "TestG14Limits", ".", edit("commit.go", `if len(c.rec.Data) > maxRecord {`, `if false {`)},
 }
