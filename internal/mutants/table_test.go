@@ -156,6 +156,6 @@ var mutants = []mutant{
 	{"S5 a touch misses what was just made", "TestTouchOfARecordJustMade", "sqlstore",
 		edit("sqlstore/single.go", `!now.Seen.Before(seen) && !now.Expires.Before(expires)`, `true`)},
 	{"G14 a sweep stops early", "TestG14HalfAnHour", ".", edit("manager.go", "		total += n\n", "		total += n\n		return total, nil\n")},
-	{"G14 requests sweep less than they make", "TestG14SweepsKeepUp", ".", edit("manager.go", `if n >= sweepBatch {`, `if false {`)},
+	{"G14 requests sweep less than they make", "TestG14SweepsKeepUp", ".", edit("manager.go", `if n >= sweepBatch {`, `if n > sweepBatch {`)},
 	{"G14 records grow without end", "TestG14Limits", ".", edit("commit.go", `if len(c.rec.Data) > maxRecord {`, `if false {`)},
 }
