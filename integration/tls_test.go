@@ -105,18 +105,18 @@ func TestTLS(t *testing.T) {
 
 			program := newProgram(t)
 			program.Env = append(program.Env, "SSL_CERT_FILE="+authority.CA)
-			run(t, program, 0, "The store keeps every rule.\n", "store", "check", place.url)
+			run(t, program, 0, "The store keeps every rule.\n", "store", "check", "--store", place.url)
 			v := newVisitor(newClient(t, 1))
 			v.must(t, program.Serve(t, "--store", place.url), "POST", "/login", http.StatusOK, "Logged in")
 			run(t, program, 0, `{"revoked":1}`, "sessions", "revoke", "--store", place.url, "--user", "123", "--all", "--json")
 			if place.name == "PostgreSQL" { // whose URL can name the file
 				program.Env = nil
-				run(t, program, 0, "The store keeps every rule.\n", "store", "check", place.url+"&sslrootcert="+authority.CA)
-				run(t, program, 1, refusal, "store", "check", place.url+"&sslrootcert="+stranger.CA)
+				run(t, program, 0, "The store keeps every rule.\n", "store", "check", "--store", place.url+"&sslrootcert="+authority.CA)
+				run(t, program, 1, refusal, "store", "check", "--store", place.url+"&sslrootcert="+stranger.CA)
 			}
 			for _, trusted := range []string{stranger.CA, ""} { // "": what the system trusts
 				program.Env = []string{"SSL_CERT_FILE=" + trusted}
-				run(t, program, 1, refusal, "store", "check", place.url)
+				run(t, program, 1, refusal, "store", "check", "--store", place.url)
 				run(t, program, 1, refusal, "serve", "--addr", "127.0.0.1:0", "--store", place.url)
 			}
 		})

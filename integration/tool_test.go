@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 )
@@ -36,7 +37,7 @@ var toolPlaces = []struct {
 }{
 	{"SQLite", func(t *testing.T, program *servers.Coatcheck) toolPlace {
 		url := sqliteURL(t, program)
-		if _, errs, status := program.Run(t, "store", "migrate", url, "--prefix", "app_"); status != 0 { // the file
+		if _, errs, status := program.Run(t, "store", "migrate", "--store", url, "--prefix", "app_"); status != 0 { // the file
 			t.Fatal(errs)
 		}
 		db := openSQLite(t, strings.TrimPrefix(url, "sqlite:"))
@@ -136,6 +137,8 @@ func TestTool(t *testing.T) {
 			program := newProgram(t)
 			place := p.open(t, program)
 			toolCheck(t, program, place)
+			toolKilled(t, program, place)
+			toolSchema(t, program, place)
 			toolMigrate(t, program, place)
 			toolSessions(t, program, place)
 			toolStats(t, program, place)
@@ -148,12 +151,12 @@ func TestTool(t *testing.T) {
 // an interrupt in the middle.
 func toolCheck(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	before := place.holds(t)
-	run(t, program, 0, "The store keeps every rule.\n", "store", "check", place.url)
+	run(t, program, 0, "The store keeps every rule.\n", "store", "check", "--store", place.url)
 	if after := place.holds(t); !slices.Equal(before, after) {
 		t.Errorf("store check left behind: had %q, has %q", before, after)
 	}
-	_, errs, status := program.Interrupt(t, func() bool { return !slices.Equal(before, place.holds(t)) }, "store", "check", place.url)
-	if finished := status == 0; !finished && (status != 1 || !strings.Contains(errs, "context canceled")) {
+	_, errs, status := program.Interrupt(t, func() bool { return !slices.Equal(before, place.holds(t)) }, "store", "check", "--store", place.url)
+	if finished := status == 0; !finished && (status != 1 || errs != "coatcheck store check: interrupted\n") {
 		t.Errorf("store check, interrupted: got status %d, %s; want 1, or 0 if it was done", status, errs)
 	}
 	if after := place.holds(t); !slices.Equal(before, after) {
@@ -161,15 +164,59 @@ func toolCheck(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	}
 }
 
+// toolKilled: what a check left behind that was killed hours ago, the next one
+// removes.
+func toolKilled(t *testing.T, program *servers.Coatcheck, place toolPlace) {
+	before := place.holds(t)
+	made := fmt.Sprintf("%07sabcde", strconv.FormatInt(time.Now().Add(-7*time.Hour).Unix(), 36))
+	if place.nodes == nil {
+		run(t, program, 0, "up to date", "store", "migrate", "--store", place.url, "--prefix", "coatcheck_check_"+made+"_")
+	}
+	for _, node := range place.nodes { // in a Cluster one of them takes it
+		_, _ = node.Do("SET", "coatcheck-check-"+made+":x", "left")
+	}
+	if slices.Equal(before, place.holds(t)) {
+		t.Error("nothing was left that could be removed")
+	}
+	run(t, program, 0, "The store keeps every rule.\n", "store", "check", "--store", place.url)
+	if after := place.holds(t); !slices.Equal(before, after) {
+		t.Errorf("store check after one that was killed: had %q, has %q", before, after)
+	}
+}
+
+// toolSchema: a schema of PostgreSQL of its own, for all commands.
+func toolSchema(t *testing.T, program *servers.Coatcheck, place toolPlace) {
+	if place.schema != "postgres" {
+		return
+	}
+	before := place.holds(t) // of the schema public
+	in := []string{"--store", place.url, "--schema", "Tenant-1"}
+	run(t, program, 1, `the database has no schema "Tenant-1"; coatcheck store migrate makes one`, append([]string{"store", "check"}, in...)...)
+	run(t, program, 0, "up to date", append([]string{"store", "migrate"}, in...)...)
+	run(t, program, 0, "The store keeps every rule.\n", append([]string{"store", "check"}, in...)...)
+	run(t, program, 0, "sessions    0\n", append([]string{"store", "stats"}, in...)...)
+	run(t, program, 0, "Removed 0.\n", append([]string{"store", "sweep"}, in...)...)
+	run(t, program, 0, "HANDLE", append([]string{"sessions", "list", "--user", "nobody"}, in...)...)
+	run(t, program, 0, "Revoked 0.\n", append([]string{"sessions", "revoke", "--all", "--user", "nobody"}, in...)...)
+	var tables int
+	err := place.db.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'Tenant-1'").Scan(&tables)
+	if err != nil || tables != 3 {
+		t.Errorf("the schema has %d tables, %v; want the three of store migrate", tables, err)
+	}
+	if after := place.holds(t); !slices.Equal(before, after) {
+		t.Errorf("the schema public had %q, has %q", before, after)
+	}
+}
+
 // toolMigrate: twice, and by hand under another prefix, which makes the same.
 func toolMigrate(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	if place.db == nil {
-		run(t, program, 0, "no tables", "store", "migrate", place.url)
+		run(t, program, 0, "no tables", "store", "migrate", "--store", place.url)
 		return
 	}
-	run(t, program, 0, "up to date", "store", "migrate", place.url)
+	run(t, program, 0, "up to date", "store", "migrate", "--store", place.url)
 	before := place.holds(t)
-	run(t, program, 0, "up to date", "store", "migrate", place.url)
+	run(t, program, 0, "up to date", "store", "migrate", "--store", place.url)
 	if after := place.holds(t); !slices.Contains(before, "coatcheck_sessions") || !slices.Equal(before, after) {
 		t.Errorf("store migrate: had %q, has %q after a second time", before, after)
 	}
@@ -177,11 +224,11 @@ func toolMigrate(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	place.apply(t, schema)
 	place.apply(t, schema)
 	byHand := place.holds(t)
-	run(t, program, 0, "up to date", "store", "migrate", place.url, "--prefix", "byhand_")
+	run(t, program, 0, "up to date", "store", "migrate", "--store", place.url, "--prefix", "byhand_")
 	if after := place.holds(t); !slices.Contains(byHand, "byhand_sessions") || !slices.Equal(byHand, after) {
 		t.Errorf("store migrate after store schema: had %q, has %q", byHand, after)
 	}
-	run(t, program, 0, "sessions    0\n", "store", "stats", place.url, "--prefix", "byhand_")
+	run(t, program, 0, "sessions    0\n", "store", "stats", "--store", place.url, "--prefix", "byhand_")
 }
 
 // toolSessions lists, shows and ends sessions of people who are logged in at a
@@ -257,17 +304,17 @@ func refused(t *testing.T, v *visitor, site *servers.Serve) {
 // toolStats: one session lives and three were ended.
 func toolStats(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	var stats struct{ Sessions, Users, Tombstones, Bytes int }
-	text := run(t, program, 0, "{", "store", "stats", place.url, "--json")
+	text := run(t, program, 0, "{", "store", "stats", "--store", place.url, "--json")
 	if err := json.Unmarshal([]byte(text), &stats); err != nil || stats.Sessions != 1 || stats.Users != 1 || stats.Tombstones != 3 || stats.Bytes == 0 {
 		t.Errorf("store stats: got %s, %v; want 1 session, 1 user, 3 tombstones", text, err)
 	}
-	run(t, program, 0, "sessions    1\nusers       1\ntombstones  3\n", "store", "stats", place.url)
+	run(t, program, 0, "sessions    1\nusers       1\ntombstones  3\n", "store", "stats", "--store", place.url)
 }
 
 // toolSweep: what is over goes. Redis does that by itself.
 func toolSweep(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	if place.db == nil {
-		run(t, program, 0, "Removed 0.\n", "store", "sweep", place.url)
+		run(t, program, 0, "Removed 0.\n", "store", "sweep", "--store", place.url)
 		return
 	}
 	over := 0
@@ -277,7 +324,7 @@ func toolSweep(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 			t.Fatal(err)
 		}
 	}
-	run(t, program, 0, fmt.Sprintf("Removed %d.\n", over), "store", "sweep", place.url)
+	run(t, program, 0, fmt.Sprintf("Removed %d.\n", over), "store", "sweep", "--store", place.url)
 	if left := place.rows(t, "coatcheck_sessions") + place.rows(t, "coatcheck_users"); over < 5 || left != 0 {
 		t.Errorf("after store sweep: %d of %d rows are left", left, over)
 	}
@@ -297,7 +344,7 @@ func TestToolWarnsOfEviction(t *testing.T) {
 	const warning = "maxmemory-policy is allkeys-lru; want noeviction"
 	program := newProgram(t)
 	url := "redis://" + servers.NewRedis(t, "maxmemory-policy allkeys-lru").Addr()
-	_, errs, status := program.Run(t, "store", "check", url)
+	_, errs, status := program.Run(t, "store", "check", "--store", url)
 	if status != 0 || strings.Count(errs, "WARNING: ") != 1 || !strings.Contains(errs, warning) {
 		t.Errorf("store check: got status %d, %q; want a warning: %s", status, errs, warning)
 	}

@@ -32,9 +32,25 @@ func (usageError) Is(target error) bool { return target == errUsage }
 
 // stdio is what a command may use of its process.
 type stdio struct {
-	in       io.Reader
-	out, err io.Writer
-	getenv   func(string) string
+	in     io.Reader
+	out    *output
+	err    io.Writer
+	getenv func(string) string
+}
+
+// An output remembers that it could not be written: no command has done its work
+// whose answer nobody got.
+type output struct {
+	io.Writer
+	failed error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.failed == nil {
+		o.failed = err
+	}
+	return n, err
 }
 
 // An action runs a command whose flags are parsed.
@@ -90,13 +106,28 @@ func shown(arg string) string {
 	return strconv.Quote(arg)
 }
 
+var errInterrupted = errors.New("interrupted")
+
+// stopped is err, or errInterrupted where the command was told to stop: what was
+// cut off says nothing of the store.
+func stopped(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
+
 // Run runs the program until it is done or ctx ends, and returns its exit
 // status. args are those behind the program's name. The secret itself is read
 // from the process's environment, by cookie.KeysFromEnv.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	name, err := run(ctx, args, stdio{stdin, stdout, stderr, getenv})
-	if err == nil {
+	out := &output{Writer: stdout}
+	name, err := run(ctx, args, stdio{stdin, out, stderr, getenv})
+	switch {
+	case err == nil && out.failed == nil:
 		return 0
+	case out.failed != nil:
+		err = out.failed
 	}
 	help := ""
 	if errors.Is(err, errUsage) {
@@ -129,6 +160,9 @@ func run(ctx context.Context, args []string, io stdio) (string, error) {
 		return c.name, printHelp(io.out, c)
 	case err != nil:
 		return c.name, usagef("%w", err)
+	case n > c.maxArgs && flags.Lookup("store") != nil:
+		// Not shown: it may be a URL with a password.
+		return c.name, usagef("a store is given as --store URL or in COATCHECK_STORE, not as an argument, as in: coatcheck %s %s", c.name, c.usage)
 	case n > c.maxArgs:
 		// Not shown: it may be a URL with a password.
 		return c.name, usagef("%d arguments beside the flags; want at most %d, as in: coatcheck %s %s", n, c.maxArgs, c.name, c.usage)

@@ -20,7 +20,7 @@ var inspectCommand = command{
 Says what a cookie is: the token of a session, signed, sealed, plain, or the
 marker beside a session cookie. Takes a value, name=value, or a whole Cookie or
 Set-Cookie header, whose attributes it explains; of a whole response it takes
-the Set-Cookie lines. Without an argument, or with -, it reads standard input,
+the Set-Cookie lines, and of a jar of curl all cookies. Without an argument, or with -, it reads standard input,
 which is the better way: other users of a machine can see the arguments.
 
 With SECRET_KEY it also checks what is signed or sealed, and shows its value.
@@ -41,7 +41,7 @@ wrong command line.
 		var o inspectOptions
 		flags.StringVar(&o.name, "name", "", "the `NAME` of a cookie that is given without it")
 		flags.StringVar(&o.application, "application", "", "the `NAME` given to Keys.Application, if the program does")
-		return func(_ context.Context, io stdio, args []string) error { return inspect(io, o, args) }
+		return func(ctx context.Context, io stdio, args []string) error { return inspect(ctx, io, o, args) }
 	},
 }
 
@@ -50,19 +50,10 @@ type inspectOptions struct{ name, application string }
 // maxInput bounds what is read; net/http reads headers up to 1 MiB.
 const maxInput = 1 << 20
 
-func inspect(std stdio, o inspectOptions, args []string) error {
-	var text string
-	if len(args) == 1 && args[0] != "-" {
-		text = args[0]
-	} else {
-		b, err := io.ReadAll(io.LimitReader(std.in, maxInput+1))
-		if err != nil {
-			return err
-		}
-		if len(b) > maxInput {
-			return fmt.Errorf("more than %d bytes", maxInput)
-		}
-		text = string(b)
+func inspect(ctx context.Context, std stdio, o inspectOptions, args []string) error {
+	text, err := inspected(ctx, std.in, args)
+	if err != nil {
+		return err
 	}
 	i := inspector{now: time.Now().UTC(), application: o.application}
 	if keysSet(std.getenv) {
@@ -77,11 +68,12 @@ func inspect(std stdio, o inspectOptions, args []string) error {
 		return errors.New("no cookie in it; want a value, name=value, or a Cookie or Set-Cookie header")
 	}
 	refused := 0
+	out := tokenHider{std.out}
 	for n, c := range found {
 		if n > 0 {
-			fmt.Fprintln(std.out)
+			fmt.Fprintln(out)
 		}
-		if !i.report(std.out, c) {
+		if !i.report(out, c) {
 			refused++
 		}
 	}
@@ -89,6 +81,29 @@ func inspect(std stdio, o inspectOptions, args []string) error {
 		return fmt.Errorf("%d of %d refused", refused, len(found))
 	}
 	return nil
+}
+
+// inspected is what is to be inspected: the argument, or what in has.
+func inspected(ctx context.Context, in io.Reader, args []string) (string, error) {
+	if len(args) == 1 && args[0] != "-" {
+		return args[0], nil
+	}
+	var b []byte
+	var err error
+	done := make(chan struct{})
+	go func() { // a terminal where nobody types ends with the program
+		b, err = io.ReadAll(io.LimitReader(in, maxInput+1))
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return "", errInterrupted
+	}
+	if len(b) > maxInput {
+		return "", fmt.Errorf("more than %d bytes", maxInput)
+	}
+	return string(b), err
 }
 
 // A given is one cookie as it was given.
@@ -104,17 +119,21 @@ type given struct {
 func cookiesIn(text, name string) []given {
 	var headers, others []given
 	for line := range strings.Lines(text) {
+		if c, ok := jarLine(line); ok {
+			headers = append(headers, c)
+			continue
+		}
 		line = strings.TrimSpace(line)
 		field, rest, _ := strings.Cut(line, ":")
 		switch {
-		case line == "":
+		case line == "" || strings.HasPrefix(line, "# "): // such as that of a jar
 		case strings.EqualFold(field, "Cookie"):
 			headers = append(headers, pairs(rest)...)
 		case strings.EqualFold(field, "Set-Cookie"):
 			headers = append(headers, setCookie(rest))
 		case looksSet(line):
 			others = append(others, setCookie(line))
-		case strings.Contains(strings.TrimRight(line, "="), "="):
+		case strings.Contains(strings.TrimRight(line, "="), "="), name == "" && strings.Contains(line, "="):
 			others = append(others, pairs(line)...)
 		default:
 			others = append(others, given{name: name, value: line})
@@ -124,6 +143,16 @@ func cookiesIn(text, name string) []given {
 		return headers
 	}
 	return others
+}
+
+// jarLine reads a line of the file in which curl, wget and others keep cookies:
+// domain, subdomains, path, secure, expires, name, value.
+func jarLine(line string) (given, bool) {
+	fields := strings.Split(strings.TrimRight(line, "\r\n"), "\t")
+	if len(fields) != 7 {
+		return given{}, false
+	}
+	return given{name: fields[5], value: fields[6]}, true
 }
 
 // pairs reads the value of a Cookie header (C15).

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,4 +37,17 @@ func inspect(t *testing.T, text string) (int, string) {
 	var out bytes.Buffer
 	status := cli.Run(t.Context(), []string{"inspect"}, strings.NewReader(text), &out, &out, os.Getenv)
 	return status, out.String()
+}
+
+// Control-C ends the wait for what nobody types.
+func TestInspectIsInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	in, typing := io.Pipe()
+	defer typing.Close()
+	var out bytes.Buffer
+	if status := cli.Run(ctx, []string{"inspect"}, in, &out, &out, nothing); status != 1 || out.String() != "coatcheck inspect: interrupted\n" {
+		t.Errorf("got status %d, %q", status, out.String())
+	}
 }

@@ -39,6 +39,11 @@ const (
 	// A cookie's longest life, and so the longest that a frame is valid.
 	maxAge = 400 * 24 * time.Hour
 
+	// tokenText is how many characters a token has in a cookie, and minPart how
+	// many are surely some of it.
+	tokenText = 52
+	minPart   = 16
+
 	// sessionName is what the session cookie is called by default.
 	sessionName = "__Host-Http-sid"
 )
@@ -63,6 +68,9 @@ func (i inspector) report(w io.Writer, c given) bool {
 		i.frame(p, c, b, "signed: readable by anybody, made only with the secret", "cookie-sign")
 	case frame && len(b) >= sealedSize && b[0] == versionSealed:
 		i.frame(p, c, b, "sealed: readable and made only with the secret", "cookie-encrypt")
+	case shortened(c):
+		p.line("kind", "what is left of a cookie that was shortened, as logs and pages show it")
+		p.refused("every server refuses it: it is not whole")
 	default:
 		p.line("kind", "plain: readable and changeable by anybody, or of another program")
 		p.line("value", "%s", strconv.Quote(c.value))
@@ -70,9 +78,25 @@ func (i inspector) report(w io.Writer, c given) bool {
 	if c.set && c.name == "" {
 		p.refused("it has no name, and what it is sent back as can be taken for another cookie (RFC 6265bis §4.1.1)")
 	}
-	i.received(p, c)
+	if !shortened(c) {
+		i.received(p, c)
+	}
 	explain(p, c, i.now)
 	return p.accepted
+}
+
+// shortened reports whether the value is a part of one: it begins as a
+// token does and is too short for one, where the name is that of a session or
+// there is none, or ends with dots.
+func shortened(c given) bool {
+	if strings.HasSuffix(c.value, "…") {
+		return true // no cookie of anybody's ends so
+	}
+	if part, dots := strings.CutSuffix(c.value, "..."); dots {
+		return framePart.MatchString(part)
+	}
+	ofSession := c.name == "" && len(c.value) >= minPart || c.name == sessionName || c.name == "sid"
+	return ofSession && len(c.value) < tokenText && tokenPart.MatchString(c.value)
 }
 
 // received applies what is refused whatever the cookie is (C15), and must not be

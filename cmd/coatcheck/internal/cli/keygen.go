@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"flag"
 	"fmt"
+	"os"
+	"runtime"
 )
 
 var keygenCommand = command{
@@ -17,8 +19,8 @@ Prints a new secret of 256 random bits, as 43 characters of base64url. Keep it
 out of the source code and out of version control.`,
 	notes: `Examples:
   export SECRET_KEY=$(coatcheck keygen)
-  coatcheck keygen > secret && SECRET_KEY_FILE=secret coatcheck serve
-  coatcheck keygen --env >> .env
+  (umask 077; coatcheck keygen > secret) && SECRET_KEY_FILE=secret coatcheck serve
+  (umask 077; coatcheck keygen --env >> .env)
 
 To replace a secret without logging anybody out, take three steps, each on all
 instances before the next:
@@ -38,9 +40,21 @@ Exit status: 0; 1 if it could not be written; 2 for a wrong command line.
 				prefix = "SECRET_KEY="
 			}
 			_, err := fmt.Fprintf(io.out, "%s%s\n", prefix, newSecret())
+			warnReadable(io)
 			return err
 		}
 	},
+}
+
+// warnReadable tells where the secret went into a file that others may read.
+func warnReadable(io stdio) {
+	f, ok := io.out.Writer.(*os.File)
+	if !ok || runtime.GOOS == "windows" { // where the mode says nothing
+		return
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+		fmt.Fprintf(io.err, "WARNING: others can read the file that the secret went into (mode %v): chmod 600 it, or begin with umask 077\n", info.Mode().Perm())
+	}
 }
 
 // newSecret returns 256 random bits as text. crypto/rand does not fail.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -58,11 +59,17 @@ command line.
 	prepare: func(flags *flag.FlagSet) action {
 		var o serveOptions
 		flags.StringVar(&o.addr, "addr", "localhost:8080", "listen on `HOST:PORT`; port 0 picks a free one")
-		flags.StringVar(&o.store, "store", "sqlite:coatcheck.db", "keep the sessions in the store behind `URL`; see below")
+		flags.StringVar(&o.store, "store", "", "keep the sessions in the store behind `URL`, see below;\nempty: "+storeEnv+", and without it "+defaultStore)
 		flags.BoolVar(&o.tls, "tls", false, "serve HTTPS with a throw-away certificate for localhost, 127.0.0.1 and ::1")
-		return func(ctx context.Context, io stdio, _ []string) error { return serve(ctx, io, o) }
+		return func(ctx context.Context, io stdio, _ []string) error {
+			o.store = cmp.Or(o.store, io.getenv(storeEnv), defaultStore)
+			return serve(ctx, io, o)
+		}
 	},
 }
+
+// defaultStore is where serve keeps sessions if nobody says.
+const defaultStore = "sqlite:coatcheck.db"
 
 type serveOptions struct {
 	addr, store string
@@ -81,10 +88,10 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if _, err := store.Migrate(ctx); err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	if err := warn(ctx, io, store); err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	keys, err := keysFor(io.getenv, log)
 	if err != nil {
@@ -111,7 +118,9 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "coatcheck serves on %s\n", urlOf(listener.Addr(), host, o.tls))
+	if _, err := fmt.Fprintf(io.out, "coatcheck serves on %s\n", urlOf(listener.Addr(), host, o.tls)); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	log.Info("serving", "addr", listener.Addr().String(), "store", stores.Scheme(o.store), "tls", o.tls)
 	if store.Shared {
 		defer watch(ctx, site)()

@@ -19,15 +19,15 @@ nothing that is shown opens a session.`,
 
 // sessionsOptions are the flags of the group.
 type sessionsOptions struct {
-	store, prefix, user, handle string
-	all, json                   bool
+	storeFlags
+	user, handle string
+	all, json    bool
 }
 
 // sessionsFlags declares the flags that all of the group have, and json where
 // there is something to print.
 func sessionsFlags(flags *flag.FlagSet, o *sessionsOptions) {
-	flags.StringVar(&o.store, "store", "", "the `URL` of the store; required, see below")
-	flags.StringVar(&o.prefix, "prefix", "", "what begins the names of tables or keys, where the application sets Config.`PREFIX`")
+	o.declare(flags)
 	flags.StringVar(&o.user, "user", "", "the `USER` as the application logs them in, byte for byte; required")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
 }
@@ -37,14 +37,11 @@ func handleFlag(flags *flag.FlagSet, o *sessionsOptions) {
 }
 
 // withSessions checks what all of the group need, and opens the store.
-func withSessions(ctx context.Context, o sessionsOptions, do func(*stores.Opened, *coatcheck.Manager) error) error {
-	switch {
-	case o.store == "":
-		return usagef("--store is missing; want %s", wantStore)
-	case o.user == "":
+func withSessions(ctx context.Context, io stdio, o sessionsOptions, do func(*stores.Opened, *coatcheck.Manager) error) error {
+	if o.user == "" {
 		return usagef("--user is missing; anonymous sessions are in no list")
 	}
-	return withStore(ctx, o.store, stores.Options{Prefix: o.prefix}, func(store *stores.Opened) error {
+	return o.with(ctx, io, false, func(store *stores.Opened) error {
 		// Nothing here is signed or checked.
 		keys, err := cookie.NewKeys(newSecret())
 		if err != nil {

@@ -29,7 +29,7 @@ var sessionsListCommand = command{
 		var o sessionsOptions
 		sessionsFlags(flags, &o)
 		return func(ctx context.Context, io stdio, _ []string) error {
-			return withSessions(ctx, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
+			return withSessions(ctx, io, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
 				return sessionsList(ctx, io, sessions, o)
 			})
 		}
@@ -102,7 +102,7 @@ var sessionsShowCommand = command{
 			if o.handle == "" {
 				return usagef("--handle is missing")
 			}
-			return withSessions(ctx, o, func(store *stores.Opened, sessions *coatcheck.Manager) error {
+			return withSessions(ctx, io, o, func(store *stores.Opened, sessions *coatcheck.Manager) error {
 				return sessionsShow(ctx, io, store.Store, sessions, o)
 			})
 		}

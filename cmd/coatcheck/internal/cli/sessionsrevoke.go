@@ -39,7 +39,7 @@ the old one among SECRET_KEY_FALLBACKS: no store can end all of them at once.
 			if o.all == (o.handle != "") {
 				return usagef("want either --handle or --all")
 			}
-			return withSessions(ctx, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
+			return withSessions(ctx, io, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
 				return sessionsRevoke(ctx, io, sessions, o)
 			})
 		}

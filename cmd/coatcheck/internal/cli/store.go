@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 )
@@ -18,8 +20,9 @@ const storeURLs = `Store URLs:
   redis://user:password@host/0              Valkey as well; rediss: with TLS
   redis+sentinel://host,host/master-set/0
   redis+cluster://host,host
-Other users of a machine can see the command lines of its programs. Where that
-matters leave a password for PostgreSQL to PGPASSFILE.
+COATCHECK_STORE in the environment stands for --store, which goes first. Other
+users of a machine can see the command lines of its programs, but not their
+environment.
 `
 
 // storeStatus is the part of the help on the exit status.
@@ -34,8 +37,42 @@ var storeCommand = command{
 	group:   []command{storeCheckCommand, storeMigrateCommand, storeSchemaCommand, storeStatsCommand, storeSweepCommand},
 }
 
-// wantStore is what a command with one argument asks for.
-const wantStore = "the URL of a store, such as sqlite:FILE"
+// storeEnv names the store where --store does not.
+const storeEnv = "COATCHECK_STORE"
+
+// wantStore is how a store is named.
+const wantStore = "--store URL, such as --store sqlite:FILE, or " + storeEnv
+
+// A storeFlags is how a command line names a store.
+type storeFlags struct{ store, prefix, schema string }
+
+// storeFlags declares the flags of all commands that use a store.
+func (o *storeFlags) declare(flags *flag.FlagSet) {
+	flags.StringVar(&o.store, "store", "", "the `URL` of the store, see below; empty: "+storeEnv)
+	o.declareNames(flags)
+}
+
+// declareNames declares how things are called in the store.
+func (o *storeFlags) declareNames(flags *flag.FlagSet) {
+	flags.StringVar(&o.prefix, "prefix", "", "`PREFIX` begins the names of tables or keys, where the application sets Config.Prefix;\nempty: what the stores take by themselves")
+	o.declareSchema(flags)
+}
+
+func (o *storeFlags) declareSchema(flags *flag.FlagSet) {
+	flags.StringVar(&o.schema, "schema", "", "the `SCHEMA` of PostgreSQL that the tables are in, where the application sets Config.Schema")
+}
+
+// url is that of the store of an application.
+func (o *storeFlags) url(io stdio) (string, error) {
+	url := cmp.Or(o.store, io.getenv(storeEnv))
+	switch {
+	case url == "":
+		return "", usagef("no store is given; want %s", wantStore)
+	case stores.Scheme(url) == "memory":
+		return "", usagef("memory: is a store of one process alone, and here an empty one; want that of an application")
+	}
+	return url, nil
+}
 
 // openStore is stores.Open with the errors of a command line.
 func openStore(ctx context.Context, url string, o stores.Options) (*stores.Opened, error) {
@@ -43,21 +80,34 @@ func openStore(ctx context.Context, url string, o stores.Options) (*stores.Opene
 	if errors.Is(err, stores.ErrURL) {
 		return nil, usagef("%w", err)
 	}
-	return store, err
+	return store, stopped(ctx, err)
 }
 
-// withStore opens the store, does something with it, and closes it.
-func withStore(ctx context.Context, url string, o stores.Options, do func(*stores.Opened) error) error {
-	store, err := openStore(ctx, url, o)
+// with opens the store that an application uses, does something with it, and
+// closes it. create makes a file or a schema that is missing.
+func (o *storeFlags) with(ctx context.Context, io stdio, create bool, do func(*stores.Opened) error) error {
+	url, err := o.url(io)
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(store), store.Close())
+	store, err := openStore(ctx, url, stores.Options{Prefix: o.prefix, Schema: o.schema, Create: create})
+	if err != nil {
+		return err
+	}
+	return errors.Join(stopped(ctx, hinted(do(store))), store.Close())
 }
 
-// prefixFlag declares --prefix.
-func prefixFlag(flags *flag.FlagSet) *string {
-	return flags.String("prefix", "", "what begins the names of tables or keys, where the application sets Config.`PREFIX`;\nempty: what the stores take by themselves")
+// hinted adds to the error of a database without our tables what to do about it.
+func hinted(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, says := range []string{"no such table", "SQLSTATE 42P01", "Error 1146 "} { // SQLite, PostgreSQL, MySQL
+		if strings.Contains(err.Error(), says) {
+			return fmt.Errorf("%w; coatcheck store migrate makes the tables, and where the application has them under other names these are --prefix and --schema", err)
+		}
+	}
+	return err
 }
 
 // warn prints what about the server's settings breaks a promise of the store.

@@ -15,7 +15,7 @@ import (
 var storeStatsCommand = command{
 	name:    "store stats",
 	summary: "count sessions, users, tombstones and bytes",
-	usage:   "URL [--json] [--prefix PREFIX]",
+	usage:   "--store URL [--json] [--prefix PREFIX] [--schema SCHEMA]",
 	about: `
 Counts what the store holds: live sessions, with expired ones that were not yet
 swept; users who have one; tombstones, which keep ended sessions ended; and the
@@ -23,16 +23,16 @@ bytes that the engine takes, on Redis for all that the servers hold. What it
 cannot tell without reading too much, all but the bytes from 100,000 rows on (of
 Redis, from 100,000 keys on), is "unknown", in JSON null.`,
 	notes: `Examples:
-  coatcheck store stats sqlite:coatcheck.db
-  coatcheck store stats postgres://app@localhost/app --json
+  coatcheck store stats --store sqlite:coatcheck.db
+  coatcheck store stats --store postgres://app@localhost/app --json
 
 ` + storeURLs + "\n" + storeStatus,
-	minArgs: 1, maxArgs: 1, want: wantStore,
 	prepare: func(flags *flag.FlagSet) action {
 		asJSON := flags.Bool("json", false, "print one JSON object")
-		prefix := prefixFlag(flags)
-		return func(ctx context.Context, io stdio, args []string) error {
-			return withStore(ctx, args[0], stores.Options{Prefix: *prefix}, func(store *stores.Opened) error {
+		var o storeFlags
+		o.declare(flags)
+		return func(ctx context.Context, io stdio, _ []string) error {
+			return o.with(ctx, io, false, func(store *stores.Opened) error {
 				return storeStats(ctx, io, store.Store, *asJSON)
 			})
 		}

@@ -15,21 +15,21 @@ import (
 var storeSweepCommand = command{
 	name:    "store sweep",
 	summary: "remove what has expired",
-	usage:   "URL [--prefix PREFIX]",
+	usage:   "--store URL [--prefix PREFIX] [--schema SCHEMA]",
 	about: `
 Removes expired sessions, and tombstones and revocations that are no longer
 needed, in batches that lock nobody out, until there are none. It may be
 interrupted. Requests sweep a little by themselves: call it from a cron job
 where there are few. Redis sweeps by itself.`,
 	notes: `Examples:
-  coatcheck store sweep sqlite:coatcheck.db
+  coatcheck store sweep --store sqlite:coatcheck.db
 
 ` + storeURLs + "\n" + storeStatus,
-	minArgs: 1, maxArgs: 1, want: wantStore,
 	prepare: func(flags *flag.FlagSet) action {
-		prefix := prefixFlag(flags)
-		return func(ctx context.Context, io stdio, args []string) error {
-			return withStore(ctx, args[0], stores.Options{Prefix: *prefix}, func(store *stores.Opened) error {
+		var o storeFlags
+		o.declare(flags)
+		return func(ctx context.Context, io stdio, _ []string) error {
+			return o.with(ctx, io, false, func(store *stores.Opened) error {
 				removed, err := sweep(ctx, store.Store, &progress{w: io.err, terminal: isTerminal(io.err)})
 				if _, printed := fmt.Fprintf(io.out, "Removed %d.\n", removed); err == nil {
 					err = printed

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -21,8 +24,10 @@ func openRedis(ctx context.Context, url string, o Options) (*Opened, error) {
 	}
 	return &Opened{
 		Store: store, Shared: true, warnings: store.Warnings,
-		close:  func() error { store.Close(); return nil },
-		remove: func(ctx context.Context) error { return removeKeys(ctx, option, o.Prefix) },
+		close:       func() error { store.Close(); return nil },
+		remove:      func(ctx context.Context) error { return removeKeys(ctx, option, o.Prefix) },
+		scratches:   func(ctx context.Context) ([]string, error) { return scratchKeys(ctx, option) },
+		removeOther: func(ctx context.Context, prefix string) error { return removeKeys(ctx, option, prefix) },
 	}, nil
 }
 
@@ -35,6 +40,29 @@ func removeKeys(ctx context.Context, option rueidis.ClientOption, prefix string)
 	if prefix == "" {
 		return errors.New("redis: no prefix, so the keys of other programs would be removed")
 	}
+	return eachKey(ctx, option, prefix, func(client rueidis.Client, key string) error {
+		// By the client: a replica's keys are removed at its master.
+		if err := client.Do(ctx, client.B().Unlink().Key(key).Build()).Error(); err != nil {
+			return fmt.Errorf("redis: unlink: %w", err)
+		}
+		return nil
+	})
+}
+
+// scratchKeys lists the prefixes of the keys of all scratches.
+func scratchKeys(ctx context.Context, option rueidis.ClientOption) ([]string, error) {
+	found := make(map[string]bool)
+	err := eachKey(ctx, option, redisScratch, func(_ rueidis.Client, key string) error {
+		if prefix, _, ok := strings.Cut(key, ":"); ok {
+			found[prefix+":"] = true
+		}
+		return nil
+	})
+	return slices.Collect(maps.Keys(found)), err
+}
+
+// eachKey calls do for each key that begins with prefix.
+func eachKey(ctx context.Context, option rueidis.ClientOption, prefix string, do func(client rueidis.Client, key string) error) error {
 	option.DisableCache = true
 	client, err := rueidis.NewClient(option)
 	if err != nil {
@@ -48,9 +76,9 @@ func removeKeys(ctx context.Context, option rueidis.ClientOption, prefix string)
 				return fmt.Errorf("redis: scan: %w", err)
 			}
 			cursor = page.Cursor
-			for _, key := range page.Elements { // by the client: a replica's keys are removed at its master
-				if err := client.Do(ctx, client.B().Unlink().Key(key).Build()).Error(); err != nil {
-					return fmt.Errorf("redis: unlink: %w", err)
+			for _, key := range page.Elements {
+				if err := do(client, key); err != nil {
+					return err
 				}
 			}
 		}

@@ -3,12 +3,15 @@ package stores_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
@@ -57,7 +60,7 @@ func TestScratchLeavesNothing(t *testing.T) {
 	if _, err := app.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	scratch, err := stores.OpenScratch(t.Context(), url)
+	scratch, err := stores.OpenScratch(t.Context(), url, stores.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +82,43 @@ func TestScratchLeavesNothing(t *testing.T) {
 	}
 	if tables := tablesOf(t, url); len(tables) != 3 {
 		t.Errorf("got the tables %q, want those of the application", tables)
+	}
+}
+
+// What a check left that was killed goes with the next one, hours later; one that
+// may be under way is left alone.
+func TestScratchRemovesOldOnes(t *testing.T) {
+	t.Parallel()
+	url := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+	old := "coatcheck_check_" + fmt.Sprintf("%07s", strconv.FormatInt(time.Now().Add(-7*time.Hour).Unix(), 36)) + "abcde_"
+	young := "coatcheck_check_" + fmt.Sprintf("%07s", strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 36)) + "abcde_"
+	for _, prefix := range []string{old, young, "coatcheck_check_mine_"} {
+		left, err := stores.Open(t.Context(), url, stores.Options{Create: true, Prefix: prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := left.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := left.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scratch, err := stores.OpenScratch(t.Context(), url, stores.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := scratch.Close(); err != nil {
+		t.Error(err)
+	}
+	tables := tablesOf(t, url)
+	for _, name := range tables {
+		if strings.HasPrefix(name, old) {
+			t.Errorf("%s is left of a check that was killed", name)
+		}
+	}
+	if len(tables) != 6 {
+		t.Errorf("got the tables %q; want the three of the check of an hour ago, and three of somebody else", tables)
 	}
 }
 

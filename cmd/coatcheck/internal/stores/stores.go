@@ -23,7 +23,8 @@ const openTimeout = 10 * time.Second
 // the names that the stores have by default.
 type Options struct {
 	Prefix string // begins the names of tables and indexes, or of keys; empty = the store's own
-	Create bool   // make a file that is missing
+	Schema string // of PostgreSQL, that the tables are in; empty = the first of search_path
+	Create bool   // make a file, or a schema, that is missing
 }
 
 // An Opened is a store that was opened, and what else its engine can do.
@@ -35,6 +36,11 @@ type Opened struct {
 	migrate  func(context.Context) error             // nil: there is no schema
 	warnings func(context.Context) ([]string, error) // nil: there are none
 	remove   func(context.Context) error             // nil: nothing is left when it is closed
+
+	// scratches lists the prefixes of other scratches, and removeOther removes
+	// what is under one; nil where remove is.
+	scratches   func(context.Context) ([]string, error)
+	removeOther func(ctx context.Context, prefix string) error
 }
 
 // Close frees what the store holds.
@@ -81,16 +87,37 @@ var openers = map[string]opener{
 	"rediss+cluster":  openRedis,
 }
 
-// Open opens the store behind url. A server must answer within ten seconds.
+// Open opens the store behind url. A server must answer within ten seconds; the
+// end of ctx is heeded at once, also by drivers that do not.
 func Open(ctx context.Context, url string, o Options) (*Opened, error) {
 	open, ok := openers[Scheme(url)]
 	if !ok {
 		// The whole URL is not shown: what lacks a scheme may be a password.
 		return nil, fmt.Errorf("%w: unknown scheme %q; want one of %s", ErrURL, Scheme(url), strings.Join(Schemes(), ", "))
 	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	return open(ctx, url, o)
+	if o.Schema != "" && !strings.HasPrefix(Scheme(url), "postgres") {
+		return nil, fmt.Errorf("%w: a schema is PostgreSQL's; want a postgres: URL with it", ErrURL)
+	}
+	limited, cancel := context.WithTimeout(ctx, openTimeout)
+	var opened *Opened
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer cancel()
+		opened, err = open(limited, url, o)
+	}()
+	select {
+	case <-done:
+		return opened, err
+	case <-ctx.Done():
+		go func() { // the program is about to end
+			if <-done; err == nil {
+				_ = opened.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
 }
 
 // Scheme returns what stands before the colon, or "" where that is no scheme.
