@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
@@ -32,6 +33,7 @@ type run struct {
 	mu       sync.Mutex
 	calls    int
 	verdicts map[porcupine.CheckResult]int
+	log      []string // faults and when they were
 	found    []string // what was wrong, and where it was kept
 	byFault  map[string]int
 }
@@ -127,6 +129,7 @@ func (r *run) check(b *browser) {
 	if !r.site.durable { // a failover may lose changes of values (redisstore.Config.WaitReplicas)
 		calls, keys = history.Confirmed(calls), keys[:1]
 	}
+	r.logged("user " + b.user + " began at " + b.start.Format("15:04:05.000000"))
 	verdicts := history.CheckSession(calls, keys, checkTimeout)
 	if !r.site.apart {
 		verdicts = append(verdicts, history.CheckRevocations(b.calls))
@@ -152,9 +155,31 @@ func (r *run) judge(verdicts []history.Verdict, calls int) {
 		if v.Illegal() {
 			dir := filepath.Join(cmp.Or(r.dir, foundDir), time.Now().UTC().Format("20060102T150405.000000"))
 			files, err := v.Keep(dir, strings.Map(fileName, v.Part))
+			err = errors.Join(err, r.keepLogs(dir))
 			r.find(fmt.Sprintf("%s: %s\nkept in %s %v", v.Part, v.Why, strings.Join(files, " "), errorText(err)))
 		}
 	}
+}
+
+// keepLogs writes the ends of what the processes logged, and when which fault was.
+func (r *run) keepLogs(dir string) (err error) {
+	if r.site == nil {
+		return nil
+	}
+	for i, w := range r.site.workers {
+		log := w.Log()
+		err = errors.Join(err, os.WriteFile(filepath.Join(dir, fmt.Sprintf("process%d.log", i)), []byte(log[max(0, len(log)-1<<20):]), 0o666))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Join(err, os.WriteFile(filepath.Join(dir, "faults.log"), []byte(strings.Join(r.log, "\n")+"\n"), 0o666))
+}
+
+// logged notes what happens when, as the processes do.
+func (r *run) logged(what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.log = append(r.log, time.Now().Format("15:04:05.000000 ")+what)
 }
 
 func errorText(err error) string {
@@ -192,9 +217,11 @@ func (r *run) harm(ctx context.Context, rng *mathrand.Rand) {
 		r.mu.Lock()
 		r.byFault[h.name]++
 		r.mu.Unlock()
+		r.logged(h.name)
 		if err := h.do(time.Duration(100+rng.IntN(2400))*time.Millisecond, rng); err != nil {
 			r.find(fmt.Sprintf("after the fault %q the store did not come back: %v", h.name, err))
 		}
+		r.logged(h.name + ": over")
 	}
 }
 

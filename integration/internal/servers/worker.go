@@ -204,3 +204,9 @@ func (p *Process) LimitFiles(full bool) error {
 	}
 	return err
 }
+
+// Log returns what the worker has written so far.
+func (w *Worker) Log() string {
+	log, _ := os.ReadFile(w.logFile())
+	return string(log)
+}

@@ -3,7 +3,7 @@
 // Command worker serves sessions over one store, for the histories: each request
 // brings the steps that its handler takes, or one call of the store.
 //
-// It prints nothing, and does what anybody asks who reaches its port.
+// It logs failures, and does what anybody asks who reaches its port.
 package main
 
 import (
@@ -28,6 +28,7 @@ func main() {
 	broken := flag.String("break", "", "how the store breaks its contract")
 	clock := flag.String("clock", "0", "seconds that the wall clock is ahead, by commas")
 	flag.Parse()
+	log.SetFlags(log.Ltime | log.Lmicroseconds)
 	signal.Ignore(syscall.SIGXFSZ) // a full disk is an error of the write
 	if err := serve(*url, strings.Split(*addrs, ","), *wait, *broken, *clock); err != nil {
 		log.Fatal(err)

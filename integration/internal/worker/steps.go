@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"log"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -24,7 +25,12 @@ type worker struct {
 	told         map[string]int // handle → events of a change that was not saved
 }
 
+// event keeps what a test asks for, and logs what helps to understand a finding.
 func (w *worker) event(e coatcheck.Event) {
+	switch e.Kind {
+	case coatcheck.WriteEnded, coatcheck.StoreError, coatcheck.Damaged, coatcheck.Expired:
+		log.Print(e.Kind, " ", e.Handle, " ", e.Reason, " ", e.Err)
+	}
 	if e.Kind != coatcheck.Late || e.Reason == "" { // a change was refused, of which Err tells
 		return
 	}
