@@ -111,10 +111,10 @@ func leakRun(t *testing.T, edits []overlay.Edit, args ...string) (said []byte, i
 	if len(args) > 0 {
 		packages = packages[:1]
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	// What the watching costs is no finding.
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"test", "-vet=off", "-v", "-count=1", "-timeout", "4m", "-skip", "Alloc", "-overlay", list}, args...), packages...)...)
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"test", "-vet=off", "-v", "-count=1", "-timeout", "19m", "-skip", "Alloc", "-overlay", list}, args...), packages...)...)
 	cmd.Dir = ".."
 	issued = filepath.Join(dir, "issued")
 	cmd.Env = append(os.Environ(), "COATCHECK_ISSUED="+issued, "COATCHECK_SAID="+filepath.Join(dir, "said"))

@@ -258,7 +258,7 @@ func TestRedisWatch(t *testing.T) {
 						t.Errorf("told of a session that had not ended, or twice: %v", id)
 					}
 					delete(want, id)
-				case <-time.After(30 * time.Second):
+				case <-time.After(patience):
 					t.Fatalf("not told of %d sessions that ended", len(want))
 				}
 			}

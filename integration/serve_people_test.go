@@ -93,7 +93,7 @@ func (p *person) step() {
 // ask sends a request. Whoever is logged in gets 200; while the store is away
 // 503, and while the server is away nothing. Above all never 401.
 func (p *person) ask(method, path string, form ...string) (status int, body string) {
-	status, body = p.v.send(p.site, method, path, form...)
+	status, body, _ = p.v.sendOnce(p.site, method, path, form...)
 	p.away = status == http.StatusServiceUnavailable || status == 0
 	switch status {
 	case http.StatusOK:
@@ -180,7 +180,7 @@ func (p *people) await(t *testing.T, more int64) {
 	from := p.answered.Load()
 	if err := servers.Until(func() error {
 		if n := p.answered.Load() - from; n < more {
-			return fmt.Errorf("%d answers in 30 s; want %d", n, more)
+			return fmt.Errorf("%d answers in %v; want %d", n, patience, more)
 		}
 		return nil
 	}); err != nil {
@@ -205,7 +205,7 @@ func (p *people) finish(t *testing.T) {
 			one.count()
 		}
 		for _, cookies := range one.ended {
-			old := &visitor{one.v.client, cookies}
+			old := &visitor{client: one.v.client, cookies: cookies}
 			if status, _ := old.send(p.site, "GET", "/profile"); status != http.StatusUnauthorized {
 				alive++
 			}

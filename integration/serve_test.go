@@ -55,7 +55,7 @@ func TestServeTwoCount(t *testing.T) {
 		v := newVisitor(newClient(t, crowd))
 		v.must(t, a, "POST", "/login", http.StatusOK, "Logged in", "user", rand.Text())
 		var mu sync.Mutex
-		seen := make(map[string]int)
+		seen, again := make(map[string]int), 0
 		together(a, b, v, func(_ int, site *servers.Serve, v *visitor) {
 			for range each {
 				status, body := v.send(site, "POST", "/visits")
@@ -66,12 +66,11 @@ func TestServeTwoCount(t *testing.T) {
 				seen[body]++
 				mu.Unlock()
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			again += v.again
 		})
-		for n := range crowd * each {
-			if text := fmt.Sprintf("Visit %d", n+1); seen[text] != 1 {
-				t.Errorf("%q was answered %d times", text, seen[text])
-			}
-		}
+		exactly(t, seen, crowd*each, again, "Visit %d")
 		t.Logf("%d increments through two processes carry %d different numbers", crowd*each, len(seen))
 	})
 }
@@ -83,7 +82,9 @@ func TestServeTwoCart(t *testing.T) {
 		item := func(client, n int) string { return fmt.Sprintf("c%02d-%02d", client, n) }
 		v := newVisitor(newClient(t, crowd))
 		v.must(t, a, "POST", "/login", http.StatusOK, "Logged in", "user", rand.Text())
+		var again atomic.Int64 // where nobody can tell whether the item is in: it may be twice
 		together(a, b, v, func(client int, site *servers.Serve, v *visitor) {
+			defer func() { again.Add(int64(v.again)) }()
 			for n := range each {
 				status, body := v.send(site, "POST", "/cart", "item", item(client, n))
 				if status != http.StatusOK || !strings.Contains(body, item(client, n)) {
@@ -100,7 +101,7 @@ func TestServeTwoCart(t *testing.T) {
 		for i, item := range cart {
 			places[item] = i
 		}
-		if len(cart) != crowd*each || len(places) != crowd*each {
+		if len(cart) < crowd*each || len(cart) > crowd*each+int(again.Load()) || len(places) != crowd*each {
 			t.Errorf("the cart has %d items, %d of them different; want %d", len(cart), len(places), crowd*each)
 		}
 		for client := range crowd {

@@ -169,7 +169,7 @@ func survive(t *testing.T, store coatcheck.Store, fault func() error) {
 	}
 	await := func(more int64) {
 		// A witness that finds a loss ends; the test has a time limit of its own.
-		for want, end := count.Load()+more, time.Now().Add(time.Minute); count.Load() < want && time.Now().Before(end); {
+		for want, end := count.Load()+more, time.Now().Add(patience); count.Load() < want && time.Now().Before(end); {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
@@ -155,7 +154,7 @@ func TestMigrateWithoutDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := store.Migrate(ctx); err == nil || !strings.Contains(err.Error(), "No database selected") {
 		t.Errorf("Migrate: got error %v, want the server's: No database selected", err)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,13 +25,31 @@ import (
 type visitor struct {
 	client  *http.Client
 	cookies map[string]string
+	again   int // how often it was told to try again
 }
 
 // newClient is an HTTP client whose connections end with the test.
 func newClient(t testing.TB, connections int) *http.Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: connections}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: time.Minute}
+	return &http.Client{Transport: transport, Timeout: patience}
+}
+
+// patience bounds the wait for what must come. It is long because a busy machine
+// is no failure: only what never comes is one.
+const patience = 5 * time.Minute
+
+// patiently asks again while the answer is 503 with Retry-After, as people do,
+// and returns how often it had to.
+func patiently(ask func() (status int, header http.Header)) (again int) {
+	for end := time.Now().Add(patience); ; again++ {
+		status, header := ask()
+		wait, err := strconv.Atoi(header.Get("Retry-After"))
+		if status != http.StatusServiceUnavailable || err != nil || time.Now().After(end) {
+			return again
+		}
+		time.Sleep(time.Duration(wait) * time.Second)
+	}
 }
 
 func newVisitor(client *http.Client) *visitor {
@@ -38,17 +57,28 @@ func newVisitor(client *http.Client) *visitor {
 }
 
 // copy has the same cookies from now on.
-func (v *visitor) copy() *visitor { return &visitor{v.client, maps.Clone(v.cookies)} }
+func (v *visitor) copy() *visitor { return &visitor{client: v.client, cookies: maps.Clone(v.cookies)} }
 
-// send makes a request. What could not be sent, or was not answered, is status 0.
+// send makes a request, again where it is told to. What could not be sent, or was
+// not answered, is status 0.
 func (v *visitor) send(site *servers.Serve, method, path string, form ...string) (status int, body string) {
+	v.again += patiently(func() (int, http.Header) {
+		var header http.Header
+		status, body, header = v.sendOnce(site, method, path, form...)
+		return status, header
+	})
+	return status, body
+}
+
+// sendOnce makes a request once, whatever the answer.
+func (v *visitor) sendOnce(site *servers.Serve, method, path string, form ...string) (status int, body string, header http.Header) {
 	values := make(url.Values)
 	for i := 0; i+1 < len(form); i += 2 {
 		values.Set(form[i], form[i+1])
 	}
 	r, err := http.NewRequest(method, site.URL()+path, strings.NewReader(values.Encode()))
 	if err != nil {
-		return 0, err.Error()
+		return 0, err.Error(), nil
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for name, value := range v.cookies {
@@ -56,11 +86,11 @@ func (v *visitor) send(site *servers.Serve, method, path string, form ...string)
 	}
 	res, err := v.client.Do(r)
 	if err != nil {
-		return 0, err.Error()
+		return 0, err.Error(), nil
 	}
 	text, err := io.ReadAll(res.Body)
 	if err := errors.Join(err, res.Body.Close()); err != nil {
-		return 0, err.Error()
+		return 0, err.Error(), nil
 	}
 	for _, c := range res.Cookies() {
 		if c.MaxAge < 0 {
@@ -69,7 +99,7 @@ func (v *visitor) send(site *servers.Serve, method, path string, form ...string)
 			v.cookies[c.Name] = c.Value
 		}
 	}
-	return res.StatusCode, string(text)
+	return res.StatusCode, string(text), res.Header
 }
 
 // must is send where the answer is known.

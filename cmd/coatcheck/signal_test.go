@@ -91,7 +91,7 @@ func begin(t *testing.T, addr string) (net.Conn, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(time.Minute)) // a hang is a failure
+	conn.SetDeadline(time.Now().Add(5 * time.Minute)) // a hang is a failure
 	fmt.Fprintf(conn, "POST /login HTTP/1.1\r\nHost: %s\r\nExpect: 100-continue\r\n"+
 		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 8\r\n\r\n", addr)
 	answer := bufio.NewReader(conn)

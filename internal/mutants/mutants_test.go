@@ -106,9 +106,9 @@ func failed(out, test string) bool {
 }
 
 func run(t *testing.T, m mutant, list string) string {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	args := []string{"test", "-vet=off", "-timeout", "60s", "-run", "^" + m.test + "$"}
+	args := []string{"test", "-vet=off", "-timeout", "10m", "-run", "^" + m.test + "$"}
 	if list != "" {
 		args = append(args, "-overlay", list)
 	}

@@ -50,8 +50,9 @@ type folder struct{ dir string }
 
 func (f *folder) remove() error { return os.RemoveAll(f.dir) }
 
-// runTimeout is how long a command may take that should end by itself.
-const runTimeout = time.Minute
+// runTimeout is how long a command may take that should end by itself: only one
+// that hangs takes longer, also on a busy machine.
+const runTimeout = 10 * time.Minute
 
 // Run runs one command to its end, and returns what it printed and its exit
 // status, which is -1 if it had to be killed.

@@ -116,12 +116,12 @@ func (s *Redis) Must(t testing.TB, args ...string) string {
 // Do sends one command over a connection of its own and returns the reply;
 // the elements of an array one to a line.
 func (s *Redis) Do(args ...string) (string, error) {
-	conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
+	conn, err := net.DialTimeout("tcp", s.Addr(), 10*time.Second)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return "", err
 	}
 	var b strings.Builder
@@ -181,9 +181,10 @@ func (s *Redis) Info(field string) string {
 	return ""
 }
 
-// Until repeats try until it gives nil, or its last error after 30 seconds.
+// Until repeats try until it gives nil, or its last error after five minutes:
+// what it waits for comes, if it comes at all, long before, but not by the clock.
 func Until(try func() error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for {
 		err := try()

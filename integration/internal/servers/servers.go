@@ -36,8 +36,9 @@ type Process struct {
 	done  chan struct{} // closed when cmd has ended
 }
 
-// startTimeout is how long a server may take until it serves, or to end.
-const startTimeout = 60 * time.Second
+// startTimeout is how long a server may take until it serves, or to end. A busy
+// machine is no failure.
+const startTimeout = 5 * time.Minute
 
 // Program returns the path of a program. Where it is not installed it skips the
 // test, or fails it if COATCHECK_REQUIRE_ALL is set.

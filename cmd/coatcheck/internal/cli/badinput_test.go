@@ -235,7 +235,7 @@ func holdOn(t *testing.T, l line) func() {
 	}
 	return func() {
 		for _, conn := range conns {
-			conn.SetDeadline(time.Now().Add(time.Minute))
+			conn.SetDeadline(time.Now().Add(patience))
 			conn.Write(whole[len(whole)-4:])
 			reply, _ := io.ReadAll(conn)
 			if bytes.HasPrefix(reply, []byte("HTTP/1.1 5")) || bytes.Contains(reply, []byte("victim")) {

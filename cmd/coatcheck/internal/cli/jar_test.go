@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A goBrowser is net/http with its cookie jar.
@@ -30,7 +29,7 @@ func newGoBrowser(t *testing.T, address string) browser {
 	}
 	transport := &http.Transport{} // no proxy
 	t.Cleanup(transport.CloseIdleConnections)
-	return &goBrowser{u, &http.Client{Transport: transport, Jar: jar, Timeout: time.Minute}}
+	return &goBrowser{u, &http.Client{Transport: transport, Jar: jar, Timeout: patience}}
 }
 
 // newTrustingGoBrowser trusts the certificate that the server shows first, and

@@ -31,11 +31,26 @@ func gather(t *testing.T) *crowd {
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &crowd{s, sid + "=" + first.cookies(t)[sid], &http.Client{Transport: transport, Timeout: time.Minute}}
+	return &crowd{s, sid + "=" + first.cookies(t)[sid], &http.Client{Transport: transport, Timeout: patience}}
 }
 
-// send is for any goroutine: what cannot be sent is status 0.
-func (c *crowd) send(method, path, form string) answer {
+// patience bounds the wait for what must come. It is long because a busy machine
+// is no failure: only what never comes is one.
+const patience = 5 * time.Minute
+
+// send is for any goroutine: what cannot be sent is status 0. It asks again while
+// the answer is 503 with Retry-After, as people do: then nothing was stored.
+func (c *crowd) send(method, path, form string) (a answer) {
+	for end := time.Now().Add(patience); ; {
+		a = c.sendOnce(method, path, form)
+		if a.Status != http.StatusServiceUnavailable || time.Now().After(end) {
+			return a
+		}
+		time.Sleep(time.Second) // as Retry-After says
+	}
+}
+
+func (c *crowd) sendOnce(method, path, form string) answer {
 	r, err := http.NewRequest(method, c.server.url+path, strings.NewReader(form))
 	if err != nil {
 		return answer{Body: err.Error()}

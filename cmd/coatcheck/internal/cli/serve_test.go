@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/cli"
 )
@@ -105,7 +104,7 @@ func listen(t *testing.T, s *server) *bufio.Reader {
 		t.Fatal(err)
 	}
 	login.Body.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a hang is a failure
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // a hang is a failure
 	t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/events", nil)
 	if err != nil {

@@ -20,13 +20,13 @@ type line struct {
 // sends writes a request as it stands, in pieces of size bytes, and reads the
 // answer; nil is a connection that the server closed without one.
 func (l line) sends(request string, size int) *answer {
-	conn, err := net.DialTimeout("tcp", l.addr, time.Minute)
+	conn, err := net.DialTimeout("tcp", l.addr, patience)
 	if err != nil {
 		l.t.Error(err)
 		return nil
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(time.Minute))
+	conn.SetDeadline(time.Now().Add(patience))
 	for rest := request; len(rest) > 0; {
 		n := min(size, len(rest))
 		if _, err := io.WriteString(conn, rest[:n]); err != nil {
