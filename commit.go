@@ -148,7 +148,7 @@ func (s *Session) commitTo(c *commitment, phase uint32) error {
 	if s.live {
 		return s.commitLive(c, phase)
 	}
-	return s.commitNew(c, phase)
+	return s.commitAlone(c, phase)
 }
 
 // rehearse does all of a commit but the storing, for HEAD: it is answered as GET
@@ -189,7 +189,7 @@ func (s *Session) commitLogout(c *commitment) error {
 		id = next
 	}
 	for _, id := range s.rivals() {
-		if _, err := s.x.m.endOne(c.calling(), id, LoggedOut, ""); err != nil {
+		if _, err := s.x.m.endOne(c.calling(c.ctx.at), id, LoggedOut, ""); err != nil {
 			return err
 		}
 	}
@@ -204,10 +204,11 @@ func (s *Session) commitLogout(c *commitment) error {
 // late request first asks what became of the id: where the tombstone, and with it
 // the successor, may be forgotten, nobody can tell whether the end is one (G2).
 func (s *Session) endLink(c *commitment, id ID, late bool) (next ID, err error) {
-	m := s.x.m
+	m, ctx := s.x.m, c.calling(c.ctx.at)
+	defer c.release(ctx)
 	var ended EndedError
 	if late {
-		switch _, err := m.carrier.Load(c.calling(), id); {
+		switch _, err := m.carrier.Load(ctx, id); {
 		case errors.Is(err, ErrEnded):
 			if e := (*EndedError)(nil); errors.As(err, &e) {
 				ended = *e
@@ -219,7 +220,7 @@ func (s *Session) endLink(c *commitment, id ID, late bool) (next ID, err error) 
 			return ID{}, fmt.Errorf("coatcheck: end session: %w", err)
 		}
 	}
-	if next, err = m.endOne(c.calling(), id, LoggedOut, s.leaver); err != nil { // perhaps applied; a second time does no harm
+	if next, err = m.endOne(ctx, id, LoggedOut, s.leaver); err != nil { // perhaps applied; a second time does no harm
 		next, err = m.endOne(&c.ctx, id, LoggedOut, s.leaver)
 	}
 	if next.IsZero() { // perhaps swept since
@@ -254,15 +255,16 @@ func (s *Session) clearCookie() {
 	}
 }
 
-// commitLive updates the session or gives it a new token. Commits of one id in
-// this process take turns. In a cookie no version is compared: only what the
-// browser brought may be the base there.
+// commitLive updates the session or gives it a new token.
 func (s *Session) commitLive(c *commitment, phase uint32) error {
 	var err error
-	if s.x.m.carrier.inCookie() {
-		err = s.tryLive(c, phase)
-	} else {
+	switch {
+	case !s.x.m.carrier.inCookie():
 		err = s.commitInTurn(c, phase)
+	case over(&s.base, c.now):
+		err = ErrNotFound
+	default: // no version is compared there: only what the browser brought may be the base
+		err = s.commitAlone(c, phase)
 	}
 	if !c.refused && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrEnded)) {
 		s.gone()
@@ -270,70 +272,163 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 			return ErrEnded
 		}
 		// Whoever has just proven who they are gets a new, empty session.
-		return s.commitNew(c, phase)
+		return s.commitAlone(c, phase)
 	}
 	return err
 }
 
+// commitInTurn commits when all that came before have, or together with them:
+// whoever holds the turn replays its changes on what the one before it made and
+// hands that on, and the last stores it for all.
 func (s *Session) commitInTurn(c *commitment, phase uint32) error {
-	m, id := s.x.m, s.base.ID
-	turn, waited, err := m.commits.take(&c.ctx, id)
+	q, id := &s.x.m.commits, s.base.ID
+	c.plain = s.identity == keepToken && s.remember == 0
+	t, err := q.take(&id, c)
 	if err != nil {
 		return fmt.Errorf("coatcheck: commit session: %w", err)
 	}
-	defer m.commits.give(id, turn)
-	if waited {
-		c.now = clock()
-	}
-	if turn.last.Version != 0 && (waited || !turn.last.Seen.Before(s.base.Seen)) {
-		if err := s.rebase(turn.last, false); err != nil {
-			return err
+	defer func() {
+		if !c.done {
+			q.desert(&id, t, c)
+			s.restore(c)
 		}
-	}
-	err = s.tryLive(c, phase)
-	if err == nil && c.rec.Version == s.base.Version && c.rec.ID == id {
-		turn.last = s.base
-	}
-	return err
-}
-
-// tryLive repeats until the store has not changed meanwhile.
-func (s *Session) tryLive(c *commitment, phase uint32) error {
-	for try := 0; ; {
-		if over(&s.base, c.now) { // unless another request has moved the idle end
-			if err := s.reload(&c.ctx, 0); err != nil {
-				return err
-			}
-			if over(&s.base, c.now) {
-				return ErrNotFound
-			}
+	}()
+	for !c.done {
+		if t.next < len(t.chain) {
+			s.step(t, c, phase)
+		} else {
+			s.store(&id, t, c)
 		}
-		needed, err := s.prepare(c, phase)
-		if !needed || err != nil {
-			if s.sure {
-				c.refused = err != nil
-				return s.nothing(err)
-			}
-			// G1: what was handed on is no ground for either.
-			if err := s.reload(&c.ctx, 0); err != nil {
-				return err
-			}
+		done := c.done // while this has the turn nobody else says so
+		if q.pass(&id, t, c) || done {
 			continue
 		}
-		err = s.put(c)
-		if err == nil {
-			s.committed(c)
-			return nil
+		if err := q.wait(&id, t, c); err != nil {
+			c.done, c.err = true, fmt.Errorf("coatcheck: commit session: %w", err)
 		}
-		if !errors.Is(err, ErrConflict) {
-			return err
-		}
-		s.x.m.event(Event{Kind: Conflict, Handle: s.handle(), User: s.base.User})
-		if err := s.reload(&c.ctx, try); err != nil {
-			return err
-		}
+	}
+	return s.outcome(c)
+}
+
+// outcome is what the store's word on the chain says of this commit.
+func (s *Session) outcome(c *commitment) error {
+	switch {
+	case c.maker && c.err == nil:
+		s.committed(c)
+	case c.stored:
+		s.rebase(c.rec, true)
+	default:
+		s.restore(c)
+	}
+	if c.err == nil {
+		c.refused = c.refusal != nil
+		return s.nothing(c.refusal)
+	}
+	return c.err
+}
+
+// restore takes back as base what this request had before it went on from what
+// others had not stored yet.
+func (s *Session) restore(c *commitment) {
+	if c.home != nil {
+		s.rebase(*c.home, false)
+		c.home = nil
+	}
+}
+
+// step replays this commit's changes on what the chain has come to, unless there
+// it has nothing to do or is refused. Then that is settled only if the store
+// itself has said what it was decided on, else when it says so of the chain (G1).
+func (s *Session) step(t *turn, c *commitment, phase uint32) {
+	if c.waited || t.tries > 0 {
 		c.now = clock()
-		try++
+	}
+	if err := s.onTo(t, c); err != nil {
+		c.settle(err)
+		return
+	}
+	if over(&s.base, c.now) { // unless another request has moved the idle end
+		if c.sure {
+			c.settle(ErrNotFound)
+		} else {
+			s.reload(t, c, nil)
+		}
+		return
+	}
+	needed, err := s.prepare(c, phase)
+	c.idle, c.refusal = !needed || err != nil, err
+	switch {
+	case !c.idle:
+		t.tip, t.moved = c.rec, true
+	case s.sure && !t.moved:
+		c.settle(nil)
+		return
+	}
+	t.next++
+}
+
+// onTo makes what the chain has come to this session's base. The first of a
+// chain begins with what it loaded, or with what this process stored last.
+func (s *Session) onTo(t *turn, c *commitment) error {
+	switch last := &t.last; {
+	case t.base.Version != 0:
+		if t.moved && c.home == nil {
+			home := s.base
+			c.home = &home
+		}
+		return s.rebase(t.tip, c.sure && !t.moved)
+	case last.Version != 0 && (c.waited || !last.Seen.Before(s.base.Seen)):
+		if err := s.rebase(*last, false); err != nil {
+			return err
+		}
+	}
+	t.base, t.tip = s.base, s.base
+	return nil
+}
+
+// store makes the one store call of a chain.
+func (s *Session) store(id *ID, t *turn, c *commitment) {
+	q, m := &s.x.m.commits, s.x.m
+	if !t.moved { // nothing was compared: G1 wants the store's word
+		s.reload(t, c, nil)
+		return
+	}
+	end, ok := q.closes(id, t, c)
+	if !ok { // somebody has left: those who stay replay without
+		return
+	}
+	c.rec, c.was = t.tip, t.base.Version
+	err := s.put(c, end)
+	switch {
+	case err == nil:
+		if c.maker = true; !c.fresh {
+			t.last = t.tip
+		}
+		q.ends(id, t, c, nil)
+	case errors.Is(err, ErrConflict):
+		q.opens(id, t)
+		m.event(Event{Kind: Conflict, Handle: id.Handle(), User: t.base.User})
+		s.reload(t, c, err)
+		t.tries++
+	case errors.Is(err, ErrFull) && len(t.chain) > 1:
+		q.splits(id, t)
+	default:
+		q.ends(id, t, c, err)
+	}
+}
+
+// reload lets the chain replay on what the store has now, as the conflict tells
+// or a load.
+func (s *Session) reload(t *turn, c *commitment, conflict error) {
+	rec, err := s.current(c, conflict, t.tries)
+	q, id := &s.x.m.commits, &s.base.ID
+	switch {
+	case err == nil:
+		q.restarts(id, t, rec)
+	case c.ctx.Err() != nil && len(t.chain) > 1: // the others may have more time
+		c.settle(err)
+	default:
+		q.ends(id, t, c, err)
 	}
 }
 
@@ -345,13 +440,14 @@ func (s *Session) nothing(refused error) error {
 	return refused
 }
 
-// commitNew makes a session where there is none.
-func (s *Session) commitNew(c *commitment, phase uint32) error {
+// commitAlone makes a session where there is none, or writes one into its cookie.
+func (s *Session) commitAlone(c *commitment, phase uint32) error {
 	for {
 		if needed, err := s.prepare(c, phase); !needed || err != nil {
+			c.refused = err != nil
 			return s.nothing(err)
 		}
-		err := s.put(c)
+		err := s.put(c, c.ctx.at)
 		switch {
 		case err == nil:
 			s.committed(c)
@@ -388,30 +484,24 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// reload fetches the record that a commit conflicted with. From the second try
-// on it first pauses a little, so that many processes do not keep in step.
-func (s *Session) reload(ctx context.Context, try int) error {
-	if try > 0 {
+// current returns what the store has now. From the second conflict on it first
+// pauses a little, so that many processes do not keep in step.
+func (s *Session) current(c *commitment, conflict error, try int) (Record, error) {
+	if conflict != nil && try > 0 {
 		pause := time.NewTimer(time.Duration(1+rand.IntN(min(try, 10)*4)) * time.Millisecond)
 		defer pause.Stop()
 		select {
 		case <-pause.C:
-		case <-ctx.Done():
-			return fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
+		case <-c.ctx.Done():
+			return Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
 		}
 	}
-	rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
-	if errors.Is(err, errors.ErrUnsupported) { // all there is of it is in the cookie
-		return ErrNotFound
+	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
+	if err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
+		s.x.m.storeError(s.base.ID, "load", err)
+		err = fmt.Errorf("coatcheck: commit session: %w", err)
 	}
-	if err != nil {
-		if !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
-			s.x.m.storeError(s.base.ID, "load", err)
-			err = fmt.Errorf("coatcheck: commit session: %w", err)
-		}
-		return err
-	}
-	return s.rebase(rec, true)
+	return rec, err
 }
 
 // A commitment is a commit under way: its contexts, and what the present try
@@ -426,18 +516,55 @@ type commitment struct {
 	old         ID   // what it replaces, if anything
 	was         uint64
 	sid, marker string // the Set-Cookie lines, if the commit needs them
+
+	// In the queue.
+	plain   bool          // keeps its token: may share a store call
+	waited  bool          // for others, at least once
+	wake    chan struct{} // by the holder of the turn
+	left    bool          // has left the line; guarded by the shard
+	sure    bool          // the store was asked while this waited, and base is its answer
+	idle    bool          // changes nothing, or is refused, where it has replayed
+	refusal error
+	home    *Record // what was base before a replay on what others had not stored
+	done    bool    // there is an outcome
+	stored  bool    // rec is in the store, with the changes of the whole chain
+	maker   bool    // this made the store call
+	err     error   // of the store, or for want of time
 }
 
-// calling is the context of a store call after which there must be time for a
-// look (G5): a second, or half of what is left.
-func (c *commitment) calling() *deadline {
-	at := c.ctx.at.Add(-min(lookTime, time.Until(c.ctx.at)/2))
+// settle ends this commit by itself; whoever is next goes on without it.
+func (c *commitment) settle(err error) {
+	c.done, c.left = true, true
+	if err != nil {
+		c.err = err
+	}
+}
+
+// calling is the context of a store call of a commit that ends then: after it
+// there must be time for a look (G5): a second, or half of what is left.
+func (c *commitment) calling(end time.Time) *deadline {
+	at := end.Add(-min(lookTime, time.Until(end)/2))
 	call := &c.call
 	if call.parent != nil && !call.at.Equal(at) { // a store may still hold that
 		call = new(deadline)
 	}
 	call.parent, call.detached, call.at = c.ctx.parent, true, at
 	return call
+}
+
+// looking is the context of that look.
+func (c *commitment) looking(end time.Time) *deadline {
+	if end.Equal(c.ctx.at) {
+		return &c.ctx
+	}
+	return &deadline{parent: c.ctx.parent, detached: true, at: end}
+}
+
+// release ends a context that is not the commitment's own.
+func (c *commitment) release(d *deadline) {
+	if d != &c.call && d != &c.ctx {
+		d.end()
+	}
 }
 
 // end releases the contexts.

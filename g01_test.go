@@ -282,8 +282,8 @@ func TestG1NoConflictsWithinOneProcess(t *testing.T) {
 	if n := p.log.count(coatcheck.Conflict); n != 0 {
 		t.Errorf("%d conflicts, want none", n)
 	}
-	if n := p.store.count("Update"); n != 65 {
-		t.Errorf("%d updates, want one per request", n)
+	if n := p.store.count("Update"); n > 65 {
+		t.Errorf("%d updates, want at most one per request", n)
 	}
 	if n := p.store.count("Load") - loads; n != 65 {
 		t.Errorf("%d loads, want one per request", n)

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// put makes the store call of a commitment. An error after which nobody knows
+// put makes the store call of a commitment that must be over by end. An error after which nobody knows
 // whether it was applied is followed by one look (G5).
-func (s *Session) put(c *commitment) error {
-	m, ctx := s.x.m, c.calling()
+func (s *Session) put(c *commitment, end time.Time) error {
+	m, ctx := s.x.m, c.calling(end)
+	defer c.release(ctx)
 	if err := m.mayLogIn(ctx, s.identity, c); err != nil {
 		return err
 	}
@@ -22,10 +23,12 @@ func (s *Session) put(c *commitment) error {
 			err = m.call(ctx, c)
 		}
 	}
-	if err == nil || m.told(err) || m.applied(&c.ctx, c) {
-		if m.told(err) {
-			return err
-		}
+	if err == nil || m.told(err) {
+		return err
+	}
+	look := c.looking(end)
+	defer c.release(look)
+	if m.applied(look, c) {
 		return nil
 	}
 	m.storeError(c.rec.ID, "commit", err)

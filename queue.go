@@ -2,12 +2,16 @@ package coatcheck
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
+	"time"
 )
 
-// A queue lets the commits of one session in this process run one after
-// another, and hands each the record that the one before it stored: so only
-// another process can make a commit conflict (G1).
+// A queue lets the commits of one session in this process go one after another,
+// and those that wait in line share a store call: so only another process can
+// make a commit conflict, and a busy session is not bound by its store's distance
+// (G1).
 type queue struct {
 	shards [16]queueShard
 }
@@ -15,89 +19,299 @@ type queue struct {
 type queueShard struct {
 	mu    sync.Mutex
 	turns map[ID]*turn
-	// What was stored last, for requests that had loaded before and come when
-	// nobody is in the queue any more.
-	recent [8]Record
+	// What is known of sessions that nobody commits at the moment.
+	recent [8]recollection
 	oldest int
 }
 
-// last returns where the record of that id is kept, or nil.
-func (s *queueShard) last(id *ID) *Record {
+// A recollection is what a process remembers of a session. It is a hint.
+type recollection struct {
+	last Record // what it stored last
+	heat heat
+}
+
+// recall returns where the recollection of that id is kept, or nil.
+func (s *queueShard) recall(id *ID) *recollection {
 	for i := range s.recent {
-		if s.recent[i].ID == *id {
+		if s.recent[i].last.ID == *id {
 			return &s.recent[i]
 		}
 	}
 	return nil
 }
 
-// A turn is the queue of one id. It exists while somebody holds or awaits it.
-type turn struct {
-	refs int           // holder and waiters; guarded by the shard
-	next chan struct{} // wakes one waiter
-	last Record        // what the latest holder stored; guarded by holding the turn
+// remember keeps a recollection in the place of the oldest that is not of a busy
+// session.
+func (s *queueShard) remember(r *recollection) {
+	place := s.recall(&r.last.ID)
+	for tries := 0; place == nil; tries++ {
+		if old := &s.recent[s.oldest]; tries == len(s.recent) || !old.heat.busy(r.last.Seen) {
+			place = old
+		}
+		s.oldest = (s.oldest + 1) % len(s.recent)
+	}
+	*place = *r
 }
+
+// A turn is the line of commits of one id. It exists while somebody holds or
+// awaits it. One goroutine at a time holds it and has it to itself, but for what
+// the shard guards: those who wait may leave.
+type turn struct {
+	recollection
+
+	// The chain: those whose changes the next store call takes along.
+	chain []*commitment // changed by the holder, with the shard's lock
+	next  int           // chain[next:] have still to replay
+	base  Record        // what the store has, if Version is not 0
+	tip   Record        // the same with the changes of chain[:next]
+	moved bool          // they change something
+	tries int           // conflicts of this chain
+
+	// Guarded by the shard.
+	waiting []*commitment // in line, the first first
+	storing bool          // the chain is with the store: nobody leaves it
+}
+
+// errDeserted is what those find whose store call panicked.
+var errDeserted = errors.New("coatcheck: commit session: the store panicked")
+
+// maxChain bounds how many commits share a store call.
+const maxChain = 64
 
 // turns are reused: nearly every commit makes one for itself alone.
 var turns = sync.Pool{New: func() any { return new(turn) }}
 
-// take gets the id's turn, for which it waits until ctx ends.
-func (q *queue) take(ctx context.Context, id ID) (t *turn, waited bool, err error) {
-	shard := &q.shards[id[0]%byte(len(q.shards))]
+func (q *queue) shard(id *ID) *queueShard { return &q.shards[id[0]%byte(len(q.shards))] }
+
+// take gets the id's turn, for which it waits until the commitment's time is over.
+func (q *queue) take(id *ID, c *commitment) (*turn, error) {
+	shard := q.shard(id)
 	shard.mu.Lock()
-	t = shard.turns[id]
+	t := shard.turns[*id]
 	if t == nil {
 		if shard.turns == nil {
 			shard.turns = make(map[ID]*turn)
 		}
 		t = turns.Get().(*turn)
-		t.refs = 1
-		if last := shard.last(&id); last != nil {
-			t.last = *last
+		t.chain = append(t.chain, c)
+		if known := shard.recall(id); known != nil {
+			t.recollection = *known
 		}
-		shard.turns[id] = t
+		shard.turns[*id] = t
 		shard.mu.Unlock()
-		return t, false, nil
+		return t, nil
 	}
-	t.refs++
-	if t.next == nil {
-		t.next = make(chan struct{}, 1)
-	}
+	c.waits()
+	t.waiting = append(t.waiting, c)
 	shard.mu.Unlock()
-	select {
-	case <-t.next:
-		return t, true, nil
-	case <-ctx.Done():
-		q.leave(id, t, false)
-		return nil, true, ctx.Err()
+	return t, q.wait(id, t, c)
+}
+
+// waits makes what wakes the commitment. The shard is locked.
+func (c *commitment) waits() {
+	if c.waited = true; c.wake == nil {
+		c.wake = make(chan struct{}, 1)
 	}
 }
 
-// give ends the holder's turn.
-func (q *queue) give(id ID, t *turn) { q.leave(id, t, true) }
+// wait returns when somebody hands on the turn, or tells the outcome. When the
+// commitment's time is over it leaves the line, or the chain unless that is with
+// the store, which ends in time.
+func (q *queue) wait(id *ID, t *turn, c *commitment) error {
+	select {
+	case <-c.wake:
+		return nil
+	case <-c.ctx.Done():
+	}
+	if q.leave(id, t, c) {
+		return c.ctx.Err()
+	}
+	<-c.wake
+	return nil
+}
 
-func (q *queue) leave(id ID, t *turn, holder bool) {
-	shard := &q.shards[id[0]%byte(len(q.shards))]
+func (q *queue) leave(id *ID, t *turn, c *commitment) bool {
+	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	t.refs--
-	if t.refs == 0 {
-		delete(shard.turns, id)
+	if len(c.wake) > 0 { // at the last moment
+		return false
+	}
+	if i := slices.Index(t.waiting, c); i >= 0 {
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+	} else if t.storing {
+		return false
+	}
+	c.left = true
+	return true
+}
+
+// pass hands the turn on to whoever is next, and reports whether that is c
+// itself. Where nobody is the turn ends.
+func (q *queue) pass(id *ID, t *turn, c *commitment) bool {
+	shard := q.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	t.purge()
+	switch next := t.successor(); next {
+	case c:
+		return true
+	case nil:
+		delete(shard.turns, *id)
 		if t.last.Version != 0 {
-			last := shard.last(&id)
-			if last == nil {
-				last = &shard.recent[shard.oldest]
-				shard.oldest = (shard.oldest + 1) % len(shard.recent)
-			}
-			*last = t.last
+			shard.remember(&t.recollection)
 		}
-		// Not the channel: it may hold what was meant for a waiter that had just
-		// given up, and cannot be used outside a synctest bubble that made it.
-		*t = turn{}
+		*t = turn{chain: t.chain[:0], waiting: t.waiting[:0]}
 		turns.Put(t)
-		return
+	default:
+		if !c.done {
+			c.waits()
+		}
+		next.wake <- struct{}{} // has room: whoever is woken takes it before the next
 	}
-	if holder {
-		t.next <- struct{}{}
+	return false
+}
+
+// purge drops those who have left the chain. Where that changes what the others
+// replayed on they start anew.
+func (t *turn) purge() {
+	kept, done, again := 0, t.next, false
+	for i, m := range t.chain {
+		switch {
+		case !m.left:
+			t.chain[kept] = m
+			kept++
+		case i < done:
+			again = again || !m.idle
+			t.next--
+		}
 	}
+	clear(t.chain[kept:])
+	if t.chain = t.chain[:kept]; again {
+		t.restart(t.base)
+	}
+}
+
+// restart lets the whole chain replay on a record.
+func (t *turn) restart(base Record) {
+	t.base, t.tip, t.moved, t.next = base, base, false, 0
+}
+
+// successor returns who goes on: who has still to replay, else one more of those
+// who wait, else the last of the chain, who stores.
+func (t *turn) successor() *commitment {
+	if t.next == len(t.chain) && len(t.waiting) > 0 && t.joins(t.waiting[0]) {
+		if len(t.chain) == 0 {
+			t.restart(Record{})
+			t.tries = 0
+		}
+		t.chain = append(t.chain, t.waiting[0])
+		t.waiting = slices.Delete(t.waiting, 0, 1)
+	}
+	switch {
+	case len(t.chain) == 0:
+		return nil
+	case t.next < len(t.chain):
+		return t.chain[t.next]
+	}
+	return t.chain[len(t.chain)-1]
+}
+
+// joins reports whether a commitment may come along with the chain: one that
+// changes the token goes alone, and so does one whose time would cut short that
+// of the others.
+func (t *turn) joins(c *commitment) bool {
+	return len(t.chain) == 0 ||
+		len(t.chain) < maxChain && t.chain[0].plain && c.plain && time.Until(c.ctx.at) >= 2*lookTime
+}
+
+// closes takes the chain to the store: from here on nobody leaves it. It reports
+// until when all of them have time, and that nobody has to replay again.
+func (q *queue) closes(id *ID, t *turn, holder *commitment) (end time.Time, ok bool) {
+	shard := q.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	for _, m := range t.chain {
+		switch {
+		case m.left:
+		case len(t.chain) > 1 && time.Until(m.ctx.at) < lookTime: // after many conflicts
+			m.left = true
+			m.tell(context.DeadlineExceeded, holder)
+		case end.IsZero() || m.ctx.at.Before(end):
+			end = m.ctx.at
+		}
+	}
+	t.purge()
+	t.storing = t.moved && t.next == len(t.chain)
+	return end, t.storing
+}
+
+// ends ends the chain: err is the store's word on all of it.
+func (q *queue) ends(id *ID, t *turn, holder *commitment, err error) {
+	shard := q.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	t.storing = false
+	for _, m := range t.chain {
+		if !m.left {
+			m.rec, m.stored = t.tip, err == nil
+			m.tell(err, holder)
+		}
+	}
+	clear(t.chain)
+	t.chain, t.next = t.chain[:0], 0
+}
+
+// splits ends a chain of which nobody knows whose changes were too many: each
+// tries alone.
+func (q *queue) splits(id *ID, t *turn) {
+	shard := q.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	t.storing = false
+	t.purge()
+	for _, m := range t.chain {
+		m.plain = false
+	}
+	t.waiting = append(t.chain, t.waiting...)
+	t.chain, t.next = nil, 0
+}
+
+// tell ends the commitment with the store's word, and its wait unless it is the
+// holder. The shard is locked.
+func (c *commitment) tell(err error, holder *commitment) {
+	c.done, c.err = true, err
+	if c != holder {
+		c.wake <- struct{}{}
+	}
+}
+
+// opens takes the chain back from the store, which has not taken it.
+func (q *queue) opens(id *ID, t *turn) {
+	shard := q.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	t.storing = false
+}
+
+// restarts lets the chain replay on what the store has just said.
+func (q *queue) restarts(id *ID, t *turn, rec Record) {
+	shard := q.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	t.restart(rec)
+	t.last = rec
+	for _, m := range t.chain {
+		m.sure = true
+	}
+}
+
+// desert is for a function of the application that panicked in the middle, or
+// for a store: nobody knows what became of that call.
+func (q *queue) desert(id *ID, t *turn, c *commitment) {
+	c.settle(errDeserted)
+	if t.storing {
+		q.ends(id, t, c, errDeserted)
+	}
+	q.pass(id, t, c)
 }

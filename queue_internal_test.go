@@ -2,6 +2,7 @@ package coatcheck
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -9,13 +10,21 @@ import (
 	"time"
 )
 
-// G1: "Commits of one session within one process queue up": one at a time, in
-// the order in which they came, and nothing is left behind.
+// comes is a commitment that waits for so long.
+func comes(plain bool, wait time.Duration) *commitment {
+	c := &commitment{plain: plain}
+	c.ctx.parent, c.ctx.detached, c.ctx.at = context.Background(), true, time.Now().Add(wait)
+	return c
+}
+
+// Those who cannot share a store call go one at a time, in the order in which
+// they came, and nothing is left behind.
 func TestQueueOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q queue
 		id := ID{1}
-		first, _, err := q.take(t.Context(), id)
+		first := comes(false, commitTimeout)
+		turn, err := q.take(&id, first)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,7 +32,8 @@ func TestQueueOrder(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {
-				turn, _, err := q.take(t.Context(), id)
+				c := comes(false, commitTimeout)
+				turn, err := q.take(&id, c)
 				if err != nil {
 					t.Error(err)
 					return
@@ -33,16 +43,16 @@ func TestQueueOrder(t *testing.T) {
 					t.Errorf("waiter %d was handed version %d", i, turn.last.Version)
 				}
 				turn.last.Version++
-				q.give(id, turn)
+				c.settle(nil)
+				q.pass(&id, turn, c)
 			})
 			synctest.Wait()
 		}
-		q.give(id, first)
+		first.settle(nil)
+		q.pass(&id, turn, first)
 		wg.Wait()
-		for i, n := range order {
-			if n != i {
-				t.Fatalf("the order is %v", order)
-			}
+		if !slices.IsSorted(order) || len(order) != 10 {
+			t.Errorf("the order is %v", order)
 		}
 		empty(t, &q)
 	})
@@ -60,7 +70,8 @@ func TestQueueGivingUp(t *testing.T) {
 			}
 		}
 		for round := range 200 {
-			turn, _, err := q.take(t.Context(), id)
+			first := comes(round%2 == 0, commitTimeout)
+			turn, err := q.take(&id, first)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,20 +79,22 @@ func TestQueueGivingUp(t *testing.T) {
 			var wg sync.WaitGroup
 			for i := range 6 {
 				wg.Go(func() {
-					// Before the turn is given, at that very moment, or later.
-					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%3+round%2)*time.Second)
-					defer cancel()
-					if turn, _, err := q.take(ctx, id); err == nil {
+					// Before the turn is passed on, at that very moment, or later.
+					c := comes(round%2 == 0, time.Duration(i%3+round%2)*time.Second)
+					defer c.end()
+					if turn, err := q.take(&id, c); err == nil {
 						hold()
 						time.Sleep(time.Millisecond)
 						holders.Add(-1)
-						q.give(id, turn)
+						c.settle(nil)
+						q.pass(&id, turn, c)
 					}
 				})
 			}
 			time.Sleep(time.Second)
 			holders.Add(-1)
-			q.give(id, turn)
+			first.settle(nil)
+			q.pass(&id, turn, first)
 			wg.Wait()
 			empty(t, &q)
 		}
@@ -92,26 +105,39 @@ func TestQueueGivingUp(t *testing.T) {
 func TestQueueOfManySessions(t *testing.T) {
 	t.Parallel()
 	var q queue
-	held := make(map[ID]*turn)
-	for i := range 64 {
-		id := ID{byte(i)}
-		turn, _, err := q.take(t.Context(), id)
+	type held struct {
+		turn *turn
+		c    *commitment
+	}
+	all := make(map[ID]held)
+	take := func(id ID) held {
+		c := comes(true, commitTimeout)
+		turn, err := q.take(&id, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if turn.last.Version != 0 {
+		return held{turn, c}
+	}
+	give := func(id ID, h held) {
+		h.c.settle(nil)
+		q.pass(&id, h.turn, h.c)
+	}
+	for i := range 64 {
+		id := ID{byte(i)}
+		h := take(id)
+		if h.turn.last.Version != 0 {
 			t.Error("a new turn remembers an old one's record")
 		}
-		turn.last = Record{ID: id, Version: 1}
-		held[id] = turn
+		h.turn.last = Record{ID: id, Version: 1}
+		all[id] = h
 	}
-	for id, turn := range held {
-		q.give(id, turn)
-		again, _, err := q.take(t.Context(), id)
-		if err != nil || again.last.ID != id || again.last.Version != 1 {
+	for id, h := range all {
+		give(id, h)
+		again := take(id)
+		if last := again.turn.last; last.ID != id || last.Version != 1 {
 			t.Error("a new turn does not know what was stored a moment ago")
 		}
-		q.give(id, again)
+		give(id, again)
 	}
 	empty(t, &q)
 }
