@@ -393,6 +393,11 @@ func (s *Session) store(id *ID, t *turn, c *commitment) {
 		s.reload(t, c, nil)
 		return
 	}
+	if wait := t.heat.rest(len(t.chain), t.rested); wait > 0 {
+		t.rested = true
+		c.rest(wait) // who comes meanwhile comes along
+		return
+	}
 	end, ok := q.closes(id, t, c)
 	if !ok { // somebody has left: those who stay replay without
 		return
@@ -404,9 +409,13 @@ func (s *Session) store(id *ID, t *turn, c *commitment) {
 		if c.maker = true; !c.fresh {
 			t.last = t.tip
 		}
+		if c.waited {
+			t.heat.won(time.Now(), c.was, c.rec.Version, len(t.chain))
+		}
 		q.ends(id, t, c, nil)
 	case errors.Is(err, ErrConflict):
 		q.opens(id, t)
+		t.heat.lost(time.Now())
 		m.event(Event{Kind: Conflict, Handle: id.Handle(), User: t.base.User})
 		s.reload(t, c, err)
 		t.tries++
@@ -488,13 +497,12 @@ func latest(a, b time.Time) time.Time {
 // pauses a little, so that many processes do not keep in step.
 func (s *Session) current(c *commitment, conflict error, try int) (Record, error) {
 	if conflict != nil && try > 0 {
-		pause := time.NewTimer(time.Duration(1+rand.IntN(min(try, 10)*4)) * time.Millisecond)
-		defer pause.Stop()
-		select {
-		case <-pause.C:
-		case <-c.ctx.Done():
+		if c.rest(time.Millisecond + rand.N(time.Millisecond+c.took/4)); c.ctx.Err() != nil {
 			return Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
 		}
+	}
+	if now, ok := found(conflict, s.base.ID); ok {
+		return now, nil
 	}
 	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
 	if err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
@@ -502,6 +510,20 @@ func (s *Session) current(c *commitment, conflict error, try int) (Record, error
 		err = fmt.Errorf("coatcheck: commit session: %w", err)
 	}
 	return rec, err
+}
+
+// found returns the record of that id that a conflict tells of, if it can be
+// read.
+func found(err error, id ID) (Record, bool) {
+	if err == nil {
+		return Record{}, false
+	}
+	conflict, ok := errors.AsType[*ConflictError](err)
+	if !ok || conflict.Now.ID != id || conflict.Now.Version == 0 {
+		return Record{}, false
+	}
+	_, damaged := openData(conflict.Now.Data)
+	return conflict.Now, damaged == nil
 }
 
 // A commitment is a commit under way: its contexts, and what the present try
@@ -525,11 +547,12 @@ type commitment struct {
 	sure    bool          // the store was asked while this waited, and base is its answer
 	idle    bool          // changes nothing, or is refused, where it has replayed
 	refusal error
-	home    *Record // what was base before a replay on what others had not stored
-	done    bool    // there is an outcome
-	stored  bool    // rec is in the store, with the changes of the whole chain
-	maker   bool    // this made the store call
-	err     error   // of the store, or for want of time
+	home    *Record       // what was base before a replay on what others had not stored
+	took    time.Duration // by the last store call
+	done    bool          // there is an outcome
+	stored  bool          // rec is in the store, with the changes of the whole chain
+	maker   bool          // this made the store call
+	err     error         // of the store, or for want of time
 }
 
 // settle ends this commit by itself; whoever is next goes on without it.
@@ -550,6 +573,16 @@ func (c *commitment) calling(end time.Time) *deadline {
 	}
 	call.parent, call.detached, call.at = c.ctx.parent, true, at
 	return call
+}
+
+// rest waits a little, but not beyond the commitment's time.
+func (c *commitment) rest(d time.Duration) {
+	pause := time.NewTimer(d)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-c.ctx.Done():
+	}
 }
 
 // looking is the context of that look.

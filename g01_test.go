@@ -241,10 +241,20 @@ func TestG1DifferentKeysMerge(t *testing.T) {
 }
 
 // G1: "A commit names the version it read; on conflict it reloads, replays,
-// commits again".
+// commits again", and needs no load where the conflict tells what is there.
 func TestG1ConflictReplays(t *testing.T) {
 	t.Parallel()
+	for _, tells := range []bool{true, false} {
+		t.Run(fmt.Sprint(tells), func(t *testing.T) { conflictReplays(t, tells) })
+	}
+}
+
+func conflictReplays(t *testing.T, tells bool) {
 	p := newPair(t)
+	again := 0
+	if !tells {
+		p.store.Store, again = onlyConflict{p.store.Store}, 1
+	}
 	p.store.set(holding(nil).before, nil)
 	for i, url := range []string{"/count", "/cart?item=b", "/flash?text=b"} {
 		first := depart(t, p.b[0], "Update", "POST", url)
@@ -256,8 +266,8 @@ func TestG1ConflictReplays(t *testing.T) {
 			wants(t, w, 200, "2")
 		}
 		wants(t, w, 200, "")
-		if l, u := p.store.count("Load")-loads, p.store.count("Update")-updates; l != 1 || u != 1 {
-			t.Errorf("%s: %d loads and %d updates after the conflict, want 1 and 1", url, l, u)
+		if l, u := p.store.count("Load")-loads, p.store.count("Update")-updates; l != again || u != 1 {
+			t.Errorf("%s: %d loads and %d updates after the conflict, want %d and 1", url, l, u, again)
 		}
 		if n := p.log.count(coatcheck.Conflict); n != i+1 {
 			t.Errorf("%s: %d conflicts heard of, want %d", url, n, i+1)

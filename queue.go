@@ -67,6 +67,8 @@ type turn struct {
 	moved bool          // they change something
 	tries int           // conflicts of this chain
 
+	rested bool // it has waited for more to come along
+
 	// Guarded by the shard.
 	waiting []*commitment // in line, the first first
 	storing bool          // the chain is with the store: nobody leaves it
@@ -203,7 +205,7 @@ func (t *turn) successor() *commitment {
 	if t.next == len(t.chain) && len(t.waiting) > 0 && t.joins(t.waiting[0]) {
 		if len(t.chain) == 0 {
 			t.restart(Record{})
-			t.tries = 0
+			t.tries, t.rested = 0, false
 		}
 		t.chain = append(t.chain, t.waiting[0])
 		t.waiting = slices.Delete(t.waiting, 0, 1)

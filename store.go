@@ -93,6 +93,23 @@ func (e *EndedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) 
 // Is makes errors.Is(err, ErrEnded) true.
 func (e *EndedError) Is(target error) bool { return target == ErrEnded }
 
+// A ConflictError is the ErrConflict of a store that knows, without asking
+// again, what it found instead of the version that was to be there. It spares
+// whoever tries again the way to the store. A wrapper that changes records on
+// their way changes this one too.
+type ConflictError struct {
+	Now Record // as Load would have returned it at that moment
+}
+
+// Error says that the session changed meanwhile.
+func (e *ConflictError) Error() string { return ErrConflict.Error() }
+
+// Format prints the same, whatever the verb: the record is nobody's business.
+func (e *ConflictError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
+
+// Is makes errors.Is(err, ErrConflict) true.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
 // A Store keeps records. Applications choose one and hand it to New; only
 // authors of stores call or implement its methods. The package storetest
 // checks a store against the rules below; docs/spec/store.md has their reasons.
@@ -106,7 +123,8 @@ func (e *EndedError) Is(target error) bool { return target == ErrEnded }
 //   - S2: Create never replaces a record (ErrExists) nor a tombstone (ErrEnded).
 //   - S3: Update writes only where the stored Version is was (else ErrConflict),
 //     never creates (ErrNotFound), and never moves Seen or Expires back behind
-//     a Touch. It does not change the User.
+//     a Touch. It does not change the User. The conflict may be told as a
+//     *ConflictError; its record is then what Update found.
 //   - S4: After Replace rec is live and old is a tombstone naming rec.ID, with
 //     data and user index moved: all or nothing to every observer that knows
 //     only old. Its tombstone stands for 60 seconds from rec.Seen, or longer.

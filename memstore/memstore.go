@@ -184,7 +184,7 @@ func (s *Store) update(rec coatcheck.Record, was uint64, room int64, alone bool)
 		return 0, 0, err
 	}
 	if e.version != was {
-		return 0, 0, coatcheck.ErrConflict
+		return 0, 0, &coatcheck.ConflictError{Now: sh.arena.record(e)}
 	}
 	user, data := sh.arena.item(e)
 	grown := int64(len(rec.Data) - len(data))

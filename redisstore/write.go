@@ -103,7 +103,7 @@ func (s *Store) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.T
 }
 
 // onLive runs a script that returns a number, or the value where the id is not
-// live: then the error says what it is. A pending record, which only a Cluster
+// live or has another version: then the error says what it is. A pending record, which only a Cluster
 // has, is first made what its Replace decided.
 func (s *Store) onLive(ctx context.Context, id coatcheck.ID, c call) (rueidis.RedisMessage, error) {
 	for {
@@ -111,12 +111,15 @@ func (s *Store) onLive(ctx context.Context, id coatcheck.ID, c call) (rueidis.Re
 		if err != nil || !m.IsString() {
 			return m, err
 		}
-		v, err := other(id, m)
+		v, err := found(id, m)
 		if err != nil {
 			return m, err
 		}
-		if v.kind == kindTombstone {
+		switch v.kind {
+		case kindTombstone:
 			return m, v.end
+		case kindRecord:
+			return m, s.conflict(v.rec)
 		}
 		done, err := s.decided(ctx, id, v.old)
 		if err != nil {
@@ -128,13 +131,27 @@ func (s *Store) onLive(ctx context.Context, id coatcheck.ID, c call) (rueidis.Re
 	}
 }
 
-// other decodes what a script returned of a value that is no record.
-func other(id coatcheck.ID, m rueidis.RedisMessage) (value, error) {
+// conflict tells what an Update found, unless that is not yet on enough replicas:
+// then a Load makes sure.
+func (s *Store) conflict(now coatcheck.Record) error {
+	if s.replicas > 0 && s.unsure.has(now.ID) {
+		return coatcheck.ErrConflict
+	}
+	return &coatcheck.ConflictError{Now: now}
+}
+
+// found decodes what a script returned of a value.
+func found(id coatcheck.ID, m rueidis.RedisMessage) (value, error) {
 	b, err := m.AsBytes()
 	if err != nil {
 		return value{}, errFormat
 	}
-	v, err := decode(id, b)
+	return decode(id, b)
+}
+
+// other is found for a value that is no record.
+func other(id coatcheck.ID, m rueidis.RedisMessage) (value, error) {
+	v, err := found(id, m)
 	if err == nil && v.kind == kindRecord {
 		err = errFormat
 	}

@@ -97,7 +97,21 @@ func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) er
 	if err != nil {
 		return err
 	}
-	return s.Store.Update(ctx, sealed, was)
+	return s.conflict(s.Store.Update(ctx, sealed, was))
+}
+
+// conflict opens the record that a conflict tells of. One that cannot be opened
+// is not told: Load says why.
+func (s *Store) conflict(err error) error {
+	var found *coatcheck.ConflictError
+	if !errors.As(err, &found) {
+		return err
+	}
+	now, err := s.open(found.Now)
+	if err != nil || now.Data == nil {
+		return coatcheck.ErrConflict
+	}
+	return &coatcheck.ConflictError{Now: now}
 }
 
 // Replace stores the record, sealed, in place of old.
@@ -106,7 +120,7 @@ func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 	if err != nil {
 		return err
 	}
-	return s.Store.Replace(ctx, old, was, sealed)
+	return s.conflict(s.Store.Replace(ctx, old, was, sealed))
 }
 
 // User returns the live records of the user, opened. One that is sealed under an

@@ -26,7 +26,7 @@ func (s *Store) update(ctx context.Context, q querier, rec coatcheck.Record, was
 	if now.Version == was && was == rec.Version {
 		return nil
 	}
-	return coatcheck.ErrConflict
+	return &coatcheck.ConflictError{Now: now}
 }
 
 // touch moves the times of a live record forward.

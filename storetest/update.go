@@ -11,6 +11,7 @@ import (
 var updateRules = []rule{
 	{"S3", "Update writes where the stored Version is was", tryUpdate},
 	{"S3", "Update writes nothing where it is another", tryUpdateConflict},
+	{"S3", "a conflict that tells what it found tells what Load returns", tryUpdateFound},
 	{"S3", "Update never creates", tryUpdateUnknown},
 	{"S3", "Update never brings back an ended session", tryUpdateEnded},
 	{"S3", "Update never moves Seen or Expires back behind a Touch", tryUpdateTouched},
@@ -52,6 +53,37 @@ func tryUpdateConflict(ctx context.Context, e *env) error {
 		e.live(ctx, two),
 		e.lists(ctx, user, two),
 	)
+}
+
+func tryUpdateFound(ctx context.Context, e *env) error {
+	var errs []error
+	for _, user := range []string{"", newUser()} {
+		rec := e.record(user)
+		two := next(rec)
+		touched := two
+		touched.Seen, touched.Expires = two.Seen.Add(time.Minute), two.Expires.Add(time.Minute)
+		errs = append(errs,
+			e.create(ctx, rec),
+			e.found(ctx, next(rec), 0, rec),
+			got("Update", e.Update(ctx, two, rec.Version), nil),
+			e.found(ctx, next(rec), rec.Version, two),
+			got("Touch", e.Touch(ctx, rec.ID, touched.Seen, touched.Expires), nil),
+			e.found(ctx, next(rec), rec.Version, touched),
+			e.live(ctx, touched),
+		)
+	}
+	return errors.Join(errs...)
+}
+
+// found returns an error unless an Update from that version is a conflict, which
+// tells of now if it tells anything.
+func (e *env) found(ctx context.Context, rec coatcheck.Record, was uint64, now coatcheck.Record) error {
+	err := e.Update(ctx, rec, was)
+	var conflict *coatcheck.ConflictError
+	if errors.As(err, &conflict) {
+		return same("ConflictError of Update", conflict.Now, now)
+	}
+	return got("Update from a version that is gone", err, coatcheck.ErrConflict)
 }
 
 func tryUpdateUnknown(ctx context.Context, e *env) error {

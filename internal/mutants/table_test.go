@@ -17,7 +17,7 @@ var (
 	tokenAsID      = edit("token.go", `return sha256.Sum256(b[:])`, `return ID(append(random[:18:18], b[:14]...))`)
 	noVersions     = []overlay.Edit{
 		{File: "memstore/memstore.go", Old: `if e.version != was {`, New: `if false {`},
-		{File: "commit.go", Old: `if turn.last.Version != 0 && (waited`, New: `if false && (waited`},
+		{File: "commit.go", Old: `case last.Version != 0 && (c.waited`, New: `case false && (c.waited`},
 	}
 )
 
@@ -48,7 +48,7 @@ var mutants = []mutant{
 	}},
 	{"commits do not ask for the version", "TestLostUpdate_dbsc_php", "attack", noVersions},
 	{"a commit gets whoever's record was stored last", "TestStateBleeding_CVE_2026_24894", "attack",
-		edit("queue.go", `if s.recent[i].ID == *id {`, `if s.recent[i].Version != 0 {`)},
+		edit("queue.go", `if s.recent[i].last.ID == *id {`, `if s.recent[i].last.Version != 0 {`)},
 	{"the id is the token itself", "TestTimingOnLookup_CVE_2019_16782", "attack", tokenAsID},
 	{"the token's MAC is not checked", "TestGuessing_CVE_2024_52801_CVE_2025_66630", "attack", macUnchecked},
 	{"a logout without a session makes one", "TestSessionCreationDoS_CVE_2015_5143_CVE_2015_5963", "attack",
@@ -80,9 +80,9 @@ var mutants = []mutant{
 	// One or two for each promise.
 	{"G1 a conflict is not replayed", "TestG1ConflictReplays", ".", edit("commit.go", `s.view, s.applied = s.view[:0], 0`, ``)},
 	{"G1 commits do not ask for the version", "TestG1IncrementsCarryDifferentNumbers", ".", noVersions},
-	{"G1 what was handed on is the ground for nothing to do", "TestG1NothingToDo", ".", edit("commit.go", `if s.sure {`, `if true {`)},
+	{"G1 what was handed on is the ground for nothing to do", "TestG1NothingToDo", ".", edit("commit.go", `case s.sure && !t.moved:`, `case !t.moved:`)},
 	{"G1 a session in its cookie gets what this process remembers", "TestG1InCookieKeepsWhatTheBrowserBrought", ".",
-		edit("commit.go", "if s.x.m.carrier.inCookie() {\n\t\terr = s.tryLive", "if false {\n\t\terr = s.tryLive")},
+		edit("commit.go", `case !s.x.m.carrier.inCookie():`, `case true:`)},
 	{"G1 an Update that changes nothing answers from memory", "TestG1NothingToDoLater", ".", edit("key.go", `if confirm && s.looked {`, `if false {`)},
 	{"Update returns what f made", "TestUpdateReturnsWhatWasStored", ".", edit("key.go", `v, err = storedValue(old.name, v, raw)`, ``)},
 	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", ".", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, ID{}\n")},
@@ -99,7 +99,7 @@ var mutants = []mutant{
 	{"G4 a change after the handler is silent", "TestG4AfterTheHandlerReturned", ".", edit("session.go", "if s.err == nil && s.x.tooLate() {", "if false {")},
 	{"G4 what changes at the return is lost", "TestG4ChangeAtTheReturn", ".", edit("commit.go", `if waits && s.x.out.returned && phase != replaced {`, `if false {`)},
 	{"G5 an outage looks like nobody", "TestG5LoadFails", ".", edit("load.go", `s.fail(fmt.Errorf("coatcheck: load session: %w", err))`, `_ = fmt.Errorf`)},
-	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", ".", edit("commit.go", `at := c.ctx.at.Add(-min(lookTime, time.Until(c.ctx.at)/2))`, `at := c.ctx.at`)},
+	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", ".", edit("commit.go", `at := end.Add(-min(lookTime, time.Until(end)/2))`, `at := end`)},
 	{"G5 a failed commit keeps the answer", "TestG5CommitFails", ".", edit("response.go", "x.replace(err)\n\t\treturn false", "return true")},
 	{"G5 what an inner manager has committed is dropped", "TestG5CommitsOfOtherManagersSurvive", ".", edit("response.go", `inner: x.setInside(h)}`, `}`)},
 	{"G6 scripts can read the cookie", "TestG6SetCookieLines", ".", edit("cookie/policy.go", "if !p.AllowScripts {\n\t\ts += \"; HttpOnly\"\n\t}", "")},

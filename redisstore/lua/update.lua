@@ -20,7 +20,7 @@ end
 --prelude
 if old == '' then return NOTFOUND end
 if byte(old, 1) ~= LIVE then return sub(old, 1, 41) end
-if version(old) ~= ARGV[2] then return CONFLICT end
+if version(old) ~= ARGV[2] then return call('GET', KEYS[1]) end
 if byte(old, 50) > 0 and ARGV[4] == '' and later(deadline(new), deadline(old)) then return EXTEND end
 if user(old) ~= user(new) then -- S3: Update does not change it
   new = sub(new, 1, 49) .. string.char(#user(old)) .. user(old) .. sub(new, data + 1)
