@@ -164,6 +164,7 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 
 	values := map[string][]any{
 		"coatcheck.Config":              {coatcheck.Config{Events: func(coatcheck.Event) {}}},
+		"coatcheck.ConflictError":       {&coatcheck.ConflictError{Now: rec}, coatcheck.ConflictError{Now: rec}},
 		"coatcheck.EndedError":          {ended, *ended},
 		"coatcheck.Event":               {coatcheck.Event{Kind: coatcheck.StoreError, Handle: rec.ID.Handle(), Err: ended}},
 		"coatcheck.ID":                  {rec.ID, &rec.ID, []coatcheck.ID{rec.ID}, map[coatcheck.ID]int{rec.ID: 1}, struct{ I coatcheck.ID }{rec.ID}},
