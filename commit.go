@@ -342,6 +342,10 @@ func (s *Session) restore(c *commitment) {
 func (s *Session) step(t *turn, c *commitment, phase uint32) {
 	if c.waited || t.tries > 0 {
 		c.now = clock()
+		if err := c.ctx.Err(); err != nil {
+			c.settle(fmt.Errorf("coatcheck: commit session: %w", err))
+			return
+		}
 	}
 	if err := s.onTo(t, c); err != nil {
 		c.settle(err)

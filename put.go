@@ -162,7 +162,7 @@ func (s *Session) redate(c *commitment, created time.Time) bool {
 	next := &commitment{ctx: deadline{parent: c.ctx.parent, detached: true, at: c.ctx.at}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, was: c.rec.Version}
 	defer next.end()
 	next.rec.Version, next.rec.Created = newVersion(), created
-	if s.seal(next, c.now) != nil || s.put(next) != nil {
+	if s.seal(next, c.now) != nil || s.put(next, c.ctx.at) != nil {
 		return false
 	}
 	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
