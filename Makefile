@@ -7,7 +7,7 @@ TORTURE  ?= 1h
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages torture check lint fips fuzz mutants e2e pictures bench bench-all bench-check api asvs vuln
+.PHONY: help test packages torture check lint fips variants fuzz mutants e2e pictures bench bench-all bench-check api asvs vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -15,7 +15,7 @@ help: ## this list
 test: packages check ## install what the tests need, then everything of check
 
 check: FUZZTIME = 20000x
-check: lint fips fuzz ## gofmt, vet, staticcheck, FIPS mode, a little fuzzing, then all tests with -race
+check: lint fips variants fuzz ## gofmt, vet, staticcheck, FIPS mode, other JSON, 32 bits, a little fuzzing, then all tests with -race
 	@[ -n "$(RACE)" ] || { echo "check: no C compiler: running WITHOUT the race detector" >&2; [ -z "$$COATCHECK_REQUIRE_ALL" ]; }
 	@go test $(RACE) -timeout $(TIMEOUT) work
 
@@ -31,6 +31,12 @@ lint: ## gofmt, vet and staticcheck
 fips: ## the packages with cryptography, every other algorithm switched off
 	go test -exec 'env GODEBUG=fips140=only' ./cookie ./sealedstore
 	go test -exec 'env GODEBUG=fips140=only' -parallel 1 -run 'Token|Record|G8|G9|InCookie' .
+
+CORE = . ./cookie ./internal/exact ./coatchecktest ./memstore ./sealedstore
+
+variants: ## the core with the JSON encoder to come, and on 32 bits
+	GOEXPERIMENT=jsonv2 go test $(CORE)
+	@[ "$$(go env GOHOSTOS GOHOSTARCH | paste -sd/ -)" != linux/amd64 ] || { echo GOARCH=386 go test $(CORE); GOARCH=386 go test $(CORE); }
 
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

@@ -233,7 +233,8 @@ type stamped struct {
 // tenths of a number lose the rest of it.
 type tenths float64
 
-func (f tenths) MarshalJSON() ([]byte, error) { return fmt.Appendf(nil, "%.1f", float64(f)), nil }
+func (f tenths) MarshalJSON() ([]byte, error)  { return fmt.Appendf(nil, "%.1f", float64(f)), nil }
+func (f *tenths) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, (*float64)(f)) }
 
 // A onesided value can be written and not read.
 type onesided struct{}
@@ -259,11 +260,11 @@ func TestUpdateReturnsWhatWasStored(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	})
-	same(t, try, "no UTF-8 \xff", "plain", "\"<quoted>\"")
+	same(t, try, "é", "plain", "\"<quoted>\"")
 	same(t, try, []byte(nil), []byte{}, []byte("bytes"))
 	same(t, try, map[string]int(nil), map[string]int{"a": 1})
 	same(t, try, 1.0/3)
-	same(t, try, 1<<62)
+	same(t, try, int64(1<<62))
 	same(t, try, any(1))
 	try(func(s *coatcheck.Session) {
 		got := coatcheck.NewKey[onesided]("onesided").Update(s, func(v onesided) onesided { return v })

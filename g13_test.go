@@ -114,6 +114,8 @@ func TestG13Events(t *testing.T) {
 				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "hits"}}},
 			{"mistyped update", as(func(s *coatcheck.Session) { mistyped.Update(s, strings.ToUpper) }),
 				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "hits"}}},
+			{"mistyped once more", do("/count"),
+				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "hits"}}},
 			{"conflict", func() {
 				store.set(once("Update", coatcheck.ErrConflict), nil)
 				b.do("POST", "/count")

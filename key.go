@@ -14,18 +14,30 @@ import (
 // concurrent use. Values are stored as JSON; string, bool, int, int32, int64,
 // uint64 and []byte take a short way.
 //
-// A stored value that does not fit T is absent to Get, makes Update, Append and
-// Pop fail with ErrValue, and is left alone; Set and Delete replace it.
+// What JSON would alter or leave out of a value is refused with ErrValue, and the
+// error names it: text that is not UTF-8, a field that is not exported and not
+// zero, NaN, in an interface what comes back as something else. Left out is what
+// json:"-" and omitempty say. Types with methods for JSON or text, to write and to
+// read, decide for themselves.
+//
+// A stored value that does not fit T, of an earlier release, counts as absent, and
+// is an event; it stays until a change replaces it. See Formerly.
 type Key[T any] struct {
 	name string
 	err  error
+	form *form[T] // nil: as encoding/json has it, unchecked
 }
 
 // NewKey returns the key of that name: 1 to 128 bytes of UTF-8 without control
 // characters. With another name every change through the key fails with
-// ErrValue, and Get finds nothing.
+// ErrValue, and Get finds nothing. So it is where JSON brings no value of T back:
+// a chan, a func, an interface with methods, a struct without an exported field.
 func NewKey[T any](name string) Key[T] {
 	k := Key[T]{name: name}
+	k.form, k.err = formOf[T]()
+	if k.err != nil {
+		k.err = fmt.Errorf("%w: key %q: %w", ErrValue, name, k.err)
+	}
 	switch {
 	case name == "" || len(name) > maxName:
 		k.err = fmt.Errorf("%w: key name of %d bytes; want 1 to %d", ErrValue, len(name), maxName)
@@ -55,12 +67,7 @@ func (k Key[T]) Get(s *Session) (T, bool) {
 	if e.raw == nil || k.err != nil || e.expires != 0 && e.expires <= time.Now().UnixMilli() {
 		return zero, false
 	}
-	v, err := decodeValue[T](e.raw)
-	if err != nil {
-		s.x.m.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: k.name})
-		return zero, false
-	}
-	return v, true
+	return decodeEntry(s, k.form, e)
 }
 
 // Set stores v, for as long as the session lasts. It waits for the first byte
@@ -78,7 +85,7 @@ func (k Key[T]) SetFor(s *Session, v T, ttl time.Duration) {
 }
 
 func (k Key[T]) set(s *Session, v T, expires int64) {
-	raw, err := encodeEntry(k.name, v)
+	raw, err := encodeEntry(k.name, k.form, v)
 	s.change(k.err, op{k.name, func(entry) (entry, error) {
 		return entry{raw: raw, expires: expires}, err
 	}})
@@ -105,16 +112,16 @@ func (k Key[T]) Pop(s *Session) (T, bool) {
 func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 	var v T
 	var ok bool
-	done := s.commitNow(err, false, op{k.name, func(old entry) (e entry, err error) {
+	done := s.commitNow(err, false, op{k.name, func(old entry) (e entry, _ error) {
 		var zero T
 		v, ok = zero, false
 		if old.raw == nil {
 			return e, nil
 		}
-		if v, err = decodeEntry[T](s, old); err == nil {
-			ok = true
+		if v, ok = decodeEntry(s, k.form, old); !ok {
+			return old, nil // left alone
 		}
-		return e, err
+		return e, nil
 	}})
 	if !done {
 		var zero T
@@ -135,18 +142,11 @@ func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 func (k Key[T]) Update(s *Session, f func(T) T) T {
 	var v T
 	done := s.commitNow(k.err, true, op{k.name, func(old entry) (entry, error) {
-		var err error
-		var zero T
-		v = zero
-		if old.raw != nil {
-			if v, err = decodeEntry[T](s, old); err != nil {
-				return entry{}, err
-			}
-		}
+		old, v = replacing(s, k.form, old)
 		v = f(v)
-		raw, err := encodeEntry(old.name, v)
+		raw, err := encodeEntry(k.name, k.form, v)
 		if err == nil {
-			v, err = storedValue(old.name, v, raw)
+			v, err = storedValue(k.name, v, raw)
 		}
 		return entry{raw: raw, expires: old.expires}, err
 	}})
@@ -166,14 +166,8 @@ func Append[E any](s *Session, k Key[[]E], elems ...E) {
 	}
 	elems = slices.Clone(elems) // the caller's slice may change before the commit
 	s.change(k.err, op{k.name, func(old entry) (entry, error) {
-		var list []E
-		var err error
-		if old.raw != nil {
-			if list, err = decodeEntry[[]E](s, old); err != nil {
-				return entry{}, err
-			}
-		}
-		raw, err := encodeEntry(k.name, append(list, elems...))
+		old, list := replacing(s, k.form, old)
+		raw, err := encodeEntry(k.name, k.form, append(list, elems...))
 		return entry{raw: raw, expires: old.expires}, err
 	}})
 }
@@ -181,7 +175,11 @@ func Append[E any](s *Session, k Key[[]E], elems ...E) {
 // flashName is that of the entry that holds the flashes; no Key can have it.
 const flashName = "\x00flash"
 
-var flashes = Key[[]string]{name: flashName}
+var flashes = func() Key[[]string] {
+	k := NewKey[[]string]("flash")
+	k.name = flashName
+	return k
+}()
 
 // Flash keeps a message until Flashes fetches it, in this request or a later
 // one. It waits as Set does.
@@ -266,8 +264,8 @@ func (s *Session) record(o op) {
 	c.ops = append(c.ops, o)
 }
 
-func encodeEntry[T any](name string, v T) ([]byte, error) {
-	raw, err := encodeValue(v)
+func encodeEntry[T any](name string, x *form[T], v T) ([]byte, error) {
+	raw, err := encodeValue(x, v)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: key %q: %v", ErrValue, name, err)
@@ -294,11 +292,24 @@ func storedValue[T any](name string, v T, raw []byte) (T, error) {
 	return stored, nil
 }
 
-func decodeEntry[T any](s *Session, e entry) (T, error) {
-	v, err := decodeValue[T](e.raw)
+// decodeEntry returns the value of an entry, and whether it fits.
+func decodeEntry[T any](s *Session, x *form[T], e entry) (T, bool) {
+	v, err := x.decode(e.raw)
 	if err != nil {
 		s.x.m.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: e.name})
-		return v, fmt.Errorf("%w: key %q: the stored value does not fit its type", ErrValue, e.name)
+		return v, false
 	}
-	return v, nil
+	return v, true
+}
+
+// replacing returns an entry that is about to be replaced, and its value. What
+// does not fit counts as absent (G5).
+func replacing[T any](s *Session, x *form[T], old entry) (entry, T) {
+	if old.raw != nil {
+		if v, ok := decodeEntry(s, x, old); ok {
+			return old, v
+		}
+	}
+	var zero T
+	return entry{name: old.name}, zero
 }

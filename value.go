@@ -67,8 +67,8 @@ func decodeJSON[T any](raw []byte) (T, error) {
 	return v, nil
 }
 
-// encodeValue returns v as JSON.
-func encodeValue[T any](v T) ([]byte, error) {
+// encodeValue returns v as JSON, or an error if it would not come back equal.
+func encodeValue[T any](x *form[T], v T) ([]byte, error) {
 	switch p := any(&v).(type) {
 	case *string:
 		if plainText(*p) {
@@ -95,10 +95,19 @@ func encodeValue[T any](v T) ([]byte, error) {
 			return append(b, '"'), nil
 		}
 	}
-	return encodeJSON(v)
+	return encodeJSON(x, v)
 }
 
-func encodeJSON(v any) ([]byte, error) { return json.Marshal(v) }
+// encodeJSON has a variable of its own, as decodeJSON does. Its address lets
+// encoding/json call the methods of *T, which decoding calls.
+func encodeJSON[T any](x *form[T], v T) ([]byte, error) {
+	if x != nil {
+		if err := x.exact.Check(&v); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(&v)
+}
 
 // plainByte reports whether encoding/json writes the byte as it is, HTML
 // escaping included.

@@ -71,7 +71,11 @@ func noKeys(name string) error {
 
 func declare[T any](name string, p Policy, f *framer) Cookie[T] {
 	raw, err := newRaw(name, p)
-	return Cookie[T]{&declaration[T]{err: err, raw: raw, maxAge: p.MaxAge, text: textOf[T](), frame: f}}
+	text, unfit := textOf[T]()
+	if unfit != nil && err == nil {
+		err = fmt.Errorf("cookie: the type of %q: %w", name, unfit)
+	}
+	return Cookie[T]{&declaration[T]{err: err, raw: raw, maxAge: p.MaxAge, text: text, frame: f}}
 }
 
 // Err returns what is wrong with the declaration, or nil.
@@ -179,7 +183,7 @@ func (d *declaration[T]) write(h http.Header, v T, now time.Time, ttl int64) err
 	s := newScratch()
 	defer s.release()
 	var err error
-	if s.payload, err = appendJSON(s.payload[:0], v); err != nil {
+	if s.payload, err = appendJSON(s.payload[:0], d.text.exact, v); err != nil {
 		return d.unfit(err)
 	}
 	if n := d.frame.size(len(s.payload)); n > maxSize {

@@ -1,28 +1,32 @@
 package cookie
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"strings"
+
+	"github.com/coatcheck/coatcheck/internal/exact"
 )
 
-// errUTF8 is for text that encoding/json would change without saying so.
-var errUTF8 = errors.New("it has text that is not UTF-8, which JSON cannot carry; want a []byte")
-
-// appendJSON appends v as encoding/json writes it (C11).
-func appendJSON[T any](b []byte, v T) ([]byte, error) {
+// appendJSON appends v as encoding/json writes it (C11), or refuses what would not
+// come back equal.
+func appendJSON[T any](b []byte, x *exact.Type, v T) ([]byte, error) {
 	if s, ok := any(v).(string); ok && simple(s) {
 		b = append(b, '"')
 		b = append(b, s...)
 		return append(b, '"'), nil
 	}
-	j, err := json.Marshal(v)
-	if err != nil {
+	return marshal(b, x, v)
+}
+
+// marshal has a variable of its own: handing out its address moves it to the heap,
+// which plain text must not pay for.
+func marshal[T any](b []byte, x *exact.Type, v T) ([]byte, error) {
+	if err := x.Check(&v); err != nil {
 		return b, err
 	}
-	if coerced(j) {
-		return b, errUTF8
+	j, err := json.Marshal(&v) // decoding calls the methods of *T, so this does, too
+	if err != nil {
+		return b, err
 	}
 	return append(b, j...), nil
 }
@@ -55,22 +59,3 @@ var unescaped = func() (t [256]bool) {
 	}
 	return t
 }()
-
-// coerced reports whether encoding/json replaced bytes that are not UTF-8. It
-// writes a \ufffd for each, while it writes the character itself as UTF-8.
-func coerced(j []byte) bool {
-	for {
-		i := bytes.Index(j, []byte(`\ufffd`))
-		if i < 0 {
-			return false
-		}
-		slashes := 0
-		for slashes < i && j[i-1-slashes] == '\\' {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			return true
-		}
-		j = j[i+1:] // an escaped backslash before the letters ufffd
-	}
-}

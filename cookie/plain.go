@@ -5,25 +5,30 @@ import (
 	"encoding/json"
 	"reflect"
 	"strconv"
+
+	"github.com/coatcheck/coatcheck/internal/exact"
 )
 
 // A text is how a plain cookie of type T is written (C12).
 type text[T any] struct {
-	kind reflect.Kind // Invalid: JSON
+	kind  reflect.Kind // Invalid: JSON
+	exact *exact.Type  // what JSON does not carry of it
 }
 
-// textOf decides by T alone, so that a declaration always writes one form.
-func textOf[T any]() text[T] {
+// textOf decides by T alone, so that a declaration always writes one form. It is an
+// error if JSON brings no T back.
+func textOf[T any]() (text[T], error) {
 	t := reflect.TypeFor[T]()
+	x, err := exact.Of[T]()
 	for _, own := range []reflect.Type{
 		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
 		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
 	} {
 		if t.Implements(own) || reflect.PointerTo(t).Implements(own) {
-			return text[T]{reflect.Invalid} // it has a form of its own, which JSON honours
+			return text[T]{reflect.Invalid, x}, err // it has a form of its own, which JSON honours
 		}
 	}
-	return text[T]{t.Kind()}
+	return text[T]{t.Kind(), x}, err
 }
 
 func (x text[T]) encode(v T) (string, error) {
@@ -38,7 +43,7 @@ func (x text[T]) encode(v T) (string, error) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		return strconv.FormatUint(rv.Uint(), 10), nil
 	}
-	j, err := appendJSON(nil, v)
+	j, err := appendJSON(nil, x.exact, v)
 	if err != nil {
 		return "", err
 	}

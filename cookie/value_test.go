@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"sync"
@@ -102,6 +103,13 @@ func TestStringIsJSON(t *testing.T) {
 type unfit struct{ err error }
 
 func (u unfit) MarshalJSON() ([]byte, error) { return nil, u.err }
+func (*unfit) UnmarshalJSON([]byte) error    { return nil }
+
+// granted is made like an oauth2.Token, whose extra fields are in raw.
+type granted struct {
+	AccessToken string
+	raw         any
+}
 
 func refusesToSet[T any](t *testing.T, kind string, v T, want string) {
 	t.Helper()
@@ -139,6 +147,11 @@ func TestSetRefuses(t *testing.T) {
 		refusesToSet(t, kind, make(chan int), "chan int")
 		refusesToSet(t, kind, unfit{errors.New("not today")}, "not today")
 		refusesToSet(t, kind, json.RawMessage("{"), "JSON")
+		refusesToSet(t, kind, json.RawMessage("\"\xff\""), "not UTF-8")
+		refusesToSet(t, kind, granted{raw: "id_token"}, "raw: not exported")
+		refusesToSet(t, kind, url.URL{User: url.UserPassword("ann", "x")}, "User: a url.Userinfo")
+		refusesToSet(t, kind, map[string]any{"n": int64(1<<53 + 1)}, "beyond 2^53")
+		refusesToSet(t, kind, struct{ Err error }{errors.New("x")}, "Err: an error")
 	}
 }
 
