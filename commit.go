@@ -796,6 +796,11 @@ func (s *Session) seal(c *commitment, now time.Time) error {
 	if err != nil || value == "" {
 		return err
 	}
+	if m.carrier.inCookie() {
+		if err := m.fits(len(m.cfg.Name)+len(value), &c.rec); err != nil {
+			return err
+		}
+	}
 	age := c.rec.Deadline.Sub(now)
 	if c.sid, err = m.sid.Line(value, age); err == nil && m.marker != nil {
 		c.marker, err = m.marker.Line("1", age)

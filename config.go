@@ -77,6 +77,12 @@ type Config struct {
 	// Other cookies stay in any case. (ASVS 14.3.1)
 	KeepSiteData bool
 
+	// MaxCookie bounds the cookie of NewInCookie, name and value, in bytes: a
+	// change that would make it larger is ErrTooLarge. Zero is 4,096, the most
+	// that browsers keep; 3,500 gets through every proxy as it comes. New refuses
+	// it: its cookies are small.
+	MaxCookie int
+
 	// CrossOrigin refuses requests with unsafe methods, and websocket
 	// upgrades, that come from another origin. Nil means the defaults of
 	// http.CrossOriginProtection. Its deny handler is not used; OnError is. An

@@ -35,6 +35,7 @@ func TestConfigErrors(t *testing.T) {
 		{"Config.MaxPerUser is -1", coatcheck.Config{MaxPerUser: -1}},
 		{"Config.AtLimit is 2", coatcheck.Config{AtLimit: 2}},
 		{"Config.AtLimit is -1", coatcheck.Config{AtLimit: -1}},
+		{"Config.MaxCookie is 3500; want 0", coatcheck.Config{MaxCookie: 3500}},
 		{"Config.Proxies has invalid Prefix", coatcheck.Config{Proxies: make([]netip.Prefix, 1)}},
 		{"Config.Proxies has 10.1.2.3/8; want 10.0.0.0/8", coatcheck.Config{Proxies: prefixes("10.1.2.3/8")}},
 		{"Config.Proxies has ::ffff:10.0.0.0/104", coatcheck.Config{Proxies: prefixes("::ffff:10.0.0.0/104")}},

@@ -27,6 +27,7 @@ const (
 	Late       Kind = "late"           // the session was used too late in the response
 	StoreError Kind = "store error"    // the store failed
 	Insecure   Kind = "insecure"       // New was told to allow plain HTTP
+	Large      Kind = "large cookie"   // a session in its cookie is so large that proxies may refuse the answer
 )
 
 // An Event tells what happened to one session. It never holds a token, an id,
@@ -48,7 +49,7 @@ func LogEvents(log *slog.Logger) func(Event) {
 		switch e.Kind {
 		case StoreError:
 			level = slog.LevelError
-		case Refused, Mismatch, Damaged, WriteEnded, Late, Insecure:
+		case Refused, Mismatch, Damaged, WriteEnded, Late, Insecure, Large:
 			level = slog.LevelWarn
 		}
 		ctx := context.Background()

@@ -248,7 +248,7 @@ func TestG13LogEvents(t *testing.T) {
 		coatcheck.LoggedOut: slog.LevelInfo, coatcheck.Revoked: slog.LevelInfo, coatcheck.Expired: slog.LevelInfo,
 		coatcheck.HeldBack: slog.LevelInfo, coatcheck.Conflict: slog.LevelInfo,
 		coatcheck.Refused: slog.LevelWarn, coatcheck.Mismatch: slog.LevelWarn, coatcheck.Damaged: slog.LevelWarn,
-		coatcheck.WriteEnded: slog.LevelWarn, coatcheck.Late: slog.LevelWarn, coatcheck.Insecure: slog.LevelWarn,
+		coatcheck.WriteEnded: slog.LevelWarn, coatcheck.Late: slog.LevelWarn, coatcheck.Insecure: slog.LevelWarn, coatcheck.Large: slog.LevelWarn,
 		coatcheck.StoreError: slog.LevelError,
 	} {
 		var out bytes.Buffer

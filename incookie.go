@@ -40,8 +40,8 @@ func (IrrevocableSessions) Revoke(context.Context, string, time.Time) error {
 }
 
 // NewInCookie returns a manager whose sessions live in their cookies, encrypted
-// and signed under keys, and not on the server. They hold at most about 3,000
-// bytes, and what a server would have to know cannot be promised:
+// and signed under keys, and not on the server. They hold at most about 2,900
+// bytes (Config.MaxCookie), and what a server would have to know cannot be promised:
 //
 //   - Of two requests at once the later answer wins, also for Update and Append.
 //   - Logout clears the cookie, but a copy of it lives until its deadline or
@@ -68,6 +68,9 @@ func NewInCookie(keys *cookie.Keys, revoker Revoker, cfg Config) (*Manager, erro
 	if cfg.MaxPerUser != 0 {
 		return nil, fmt.Errorf("coatcheck: Config.MaxPerUser is %d; want 0: nobody counts sessions in cookies", cfg.MaxPerUser)
 	}
+	if cfg.MaxCookie, err = cookieBound(cfg.MaxCookie); err != nil {
+		return nil, err
+	}
 	sealer, err := cookie.NewSealer(cfg.Name, keys, maxCookieAge)
 	if err != nil {
 		return nil, fmt.Errorf("coatcheck: session cookie: %w", err)
@@ -79,6 +82,36 @@ func NewInCookie(keys *cookie.Keys, revoker Revoker, cfg Config) (*Manager, erro
 type sealedCookies struct {
 	sealer  *cookie.Sealer
 	revoker Revoker
+}
+
+// Sizes of a session cookie, name and value. From large on proxies may refuse the
+// answer: nginx has 4 KiB for all of its headers.
+const (
+	minCookie   = 512
+	largeCookie = 3500
+	maxCookie   = 4096
+)
+
+// cookieBound is Config.MaxCookie, zero being what browsers keep.
+func cookieBound(max int) (int, error) {
+	if max == 0 {
+		return maxCookie, nil
+	}
+	if max < minCookie || max > maxCookie {
+		return 0, fmt.Errorf("coatcheck: Config.MaxCookie is %d; want 0 (%d) or %d to %[2]d", max, maxCookie, minCookie)
+	}
+	return max, nil
+}
+
+// fits checks the size of a session cookie.
+func (m *Manager) fits(size int, rec *Record) error {
+	if size > m.cfg.MaxCookie {
+		return fmt.Errorf("%w: a session cookie of %d bytes; Config.MaxCookie is %d", ErrTooLarge, size, m.cfg.MaxCookie)
+	}
+	if size >= largeCookie {
+		m.event(Event{Kind: Large, Handle: rec.ID.Handle(), User: rec.User, Reason: "a session cookie that proxies may refuse"})
+	}
+	return nil
 }
 
 // cookieRecordVersion is the first byte of what is sealed; docs/spec/record.md.

@@ -42,6 +42,9 @@ func New(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.MaxCookie != 0 {
+		return nil, fmt.Errorf("coatcheck: Config.MaxCookie is %d; want 0: only NewInCookie has large cookies", cfg.MaxCookie)
+	}
 	tokens := newTokens(store, keys, cfg.Name)
 	if len(tokens.keys) == 0 {
 		return nil, errNoSecret("New")

@@ -125,6 +125,7 @@ var mutants = []mutant{
 	{"proxy headers are believed from everybody", "TestProxies", ".", edit("proxy.go", `(!at.IsValid() || c.ours(at))`, `true`)},
 	{"proxy headers are read from the left", "TestProxies", ".", edit("proxy.go", `range slices.Backward(elements)`, `range slices.All(elements)`)},
 	{"a quote of the client swallows what the proxy adds", "TestProxies", ".", edit("proxy.go", `return append(parts, "")`, `return append(parts, s[start:])`)},
+	{"G14 a session cookie has no bound of its own", "TestInCookieSizes", ".", edit("incookie.go", `if size > m.cfg.MaxCookie {`, `if false {`)},
 	{"G7 a session behind a comma is overwritten", "TestG7JoinedCookies", ".", edit("load.go", `err != nil && joined(r.Header["Cookie"], m.cfg.Name)`, `false`)},
 	{"G12 caches keep what cookie.Set sets", "TestCaches", "cookie", edit("cookie/put.go", `if c.caching {`, `if true {`)},
 	{"G12 public stands behind no-cache, and HAProxy forgets it", "TestCaches", "cookie", edit("cookie/put.go", `strings.HasSuffix(last, keepOut)`, `strings.Contains(last, keepOut)`)},
