@@ -121,7 +121,7 @@ var asvs = []chapter{
 	}},
 	{"Of other chapters", []requirement{
 		{"1.5.2", 2, "safe deserialization", "JSON into the key's own type, from authenticated bytes; what does not fit is absent", "", "TestG5ValueThatDoesNotFit FuzzDecodeValue FuzzRecord"},
-		{"4.1.3", 2, "headers of proxies cannot be forged", "X-Forwarded-For, or Forwarded, counts only from the addresses in `Config.Proxies`, none by default, and up to the last that is not one of them; X-Forwarded-Proto and X-Forwarded-Host are not read", "configure both sides ([guide](guide/proxies.md))", "TestProxies"},
+		{"4.1.3", 2, "headers of proxies cannot be forged", "X-Forwarded-For, or Forwarded, counts only from the addresses in `Config.Proxies`, none by default, and up to the last that is not one of them; X-Forwarded-Proto and X-Forwarded-Host are not read", "configure both sides ([guide](guide/proxies.md))", "TestProxies integration/proxies/TestProxies"},
 		{"4.2.4", 3, "no CR or LF in HTTP/2 and HTTP/3 headers", "writes none; refusing them is the server's, for net/http Go's", "the server", "attack/TestHeaderInjection_CVE_2020_15111_CVE_2024_47764 cookie/FuzzLine"},
 		{"4.4.2", 2, "Origin is checked at a websocket's handshake", "an upgrade is judged as a POST", "", "attack/TestCSRF_CVE_2025_24358_CVE_2025_46721_Gokapi TestG6CrossOrigin"},
 		{"4.4.4", 2, "a websocket's session comes from the HTTPS session", "the handshake has the session's cookie; `Ended` closes with the session, in other processes with `Manager.Watch`", "end the connection then", "TestG4Websocket TestEndedCloses TestEndedOfHijackedConnections TestG2EndWinsOverHijackedConnections"},
