@@ -49,7 +49,7 @@ mutants: ## the library without each defence in turn: its test must fail; minute
 torture: packages ## processes, servers, networks and clocks fail for TORTURE (1h), all that clients see is checked; SEED=n again
 	TORTURE=$(TORTURE) go test ./integration/histories -run '^TestTorture$$' -v -count=1 -timeout 0
 
-e2e: packages ## the library in a real Chromium; pictures of its page go to e2e/screenshots
+e2e: packages ## the library in Chromium, Firefox and WebKitGTK; pictures of its page go to e2e/screenshots
 	go test $(RACE) -timeout $(TIMEOUT) ./e2e/...
 
 # They look best with the Debian packages fonts-inter and fonts-jetbrains-mono.

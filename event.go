@@ -26,7 +26,7 @@ const (
 	WriteEnded Kind = "write ended"    // a write came after the session's end and was refused
 	Late       Kind = "late"           // the session was used too late in the response
 	StoreError Kind = "store error"    // the store failed
-	Insecure   Kind = "insecure"       // New was told to allow plain HTTP
+	Insecure   Kind = "insecure"       // New was told to allow plain HTTP, or a Secure cookie was set over it
 	Large      Kind = "large cookie"   // a session in its cookie is so large that proxies may refuse the answer
 )
 

@@ -33,8 +33,8 @@ func ExampleLogEvents() {
 			s.User()
 		}
 	})))
-	b.do("POST", "/login")
-	b.do("POST", "/logout")
+	b.do("POST", "https://app.example/login")
+	b.do("POST", "https://app.example/logout")
 	b.jar[sidName] = "forged"
 	b.do("GET", "/")
 	// Output:

@@ -86,7 +86,9 @@ func TestG13Events(t *testing.T) {
 				b.h = app
 			}
 		}
-		do := func(path string, headers ...string) func() { return func() { b.do("POST", path, headers...) } }
+		do := func(path string, headers ...string) func() {
+			return func() { b.do("POST", "https://app.example"+path, headers...) }
+		}
 		once := func(method string, err error) func(context.Context, string) error {
 			var used atomic.Bool
 			return func(_ context.Context, called string) error {

@@ -162,26 +162,31 @@ func (x *exchange) leave(r *http.Request) {
 // as a request without that cookie can tell, and whether the marker came in its
 // place (G7). Firefox and WebKit withhold it also where no site caused the
 // request: an address typed, or opened from a mail that redirects here. There
-// only the marker tells. Without Fetch Metadata nothing was withheld.
+// only the marker tells. What a service worker passes on says "same-origin" in
+// Firefox; there Origin and Referer tell. Without Fetch Metadata nothing was
+// withheld.
 func (m *Manager) heldBack(r *http.Request) (held, marked bool) {
-	if m.marker == nil {
-		return false, false
-	}
 	site := r.Header.Get("Sec-Fetch-Site")
-	if site != "cross-site" && site != "none" {
+	if m.marker == nil || site == "" {
 		return false, false
 	}
 	_, err := m.marker.Read(r.Header)
 	marked = !isAbsent(err)
-	return marked || site == "cross-site", marked
+	return site == "cross-site" || site == "none" && marked || m.contradicted(r), marked
 }
 
 // navigates reports whether the request loads a page into a window or tab. One
-// that a service worker passes on has lost its destination; with a Lax marker,
-// or from our own pages, it is no less a navigation.
+// that a service worker passes on has lost its destination, and in Firefox its
+// mode, but for what it accepts; with a Lax marker, or from our own pages, it is
+// no less a navigation.
 func navigates(r *http.Request) bool {
-	dest := r.Header.Get("Sec-Fetch-Dest")
-	return r.Header.Get("Sec-Fetch-Mode") == "navigate" && (dest == "document" || dest == "empty")
+	switch mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest"); mode {
+	case "navigate":
+		return dest == "document" || dest == "empty"
+	case "same-origin":
+		return dest == "empty" && strings.HasPrefix(r.Header.Get("Accept"), "text/html")
+	}
+	return false
 }
 
 // lands answers the two requests of a landing (G7) and reports whether it did:
@@ -194,7 +199,8 @@ func (m *Manager) lands(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet || !navigates(r) || prefetch(r) {
 		return false
 	}
-	_, withheld := m.heldBack(r)
+	held, marked := m.heldBack(r)
+	withheld := held && marked
 	if withheld {
 		_, err := m.sid.Read(r.Header)
 		withheld = isAbsent(err)

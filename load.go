@@ -42,10 +42,7 @@ func (s *Session) look() {
 	}
 	if isAbsent(err) {
 		s.noCookie = true
-		if s.held, s.marked = m.heldBack(r); !s.held && m.contradicted(r) {
-			_, err := m.marker.Read(r.Header)
-			s.held, s.marked = true, !isAbsent(err)
-		}
+		s.held, s.marked = m.heldBack(r)
 		return
 	}
 	if isNamesakes(err) {

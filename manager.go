@@ -26,6 +26,7 @@ type Manager struct {
 	origins origins
 	commits queue
 	swept   atomic.Int64 // Unix microseconds of the last sweep
+	plain   atomic.Int64 // and of the last event of tellPlainHTTP
 	streams streams
 }
 

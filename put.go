@@ -75,9 +75,7 @@ func (s *Session) committed(c *commitment) {
 	h, _ := cutHeader(c.rec.Data) // encodeData made it
 	s.take(&c.rec, h)
 	s.ended = false
-	if c.sid != "" {
-		s.x.out.sid, s.x.out.marker = c.sid, c.marker
-	}
+	s.setCookie(c)
 	s.clean()
 	if !c.old.IsZero() {
 		m.streams.end(c.old)
@@ -233,8 +231,14 @@ func (s *Session) touch(now time.Time) error {
 		return err
 	}
 	s.base = c.rec
+	s.setCookie(c)
+	return nil
+}
+
+// setCookie puts the cookies that a commit needs into the response.
+func (s *Session) setCookie(c *commitment) {
 	if c.sid != "" {
 		s.x.out.sid, s.x.out.marker = c.sid, c.marker
+		s.x.m.tellPlainHTTP(s.x.r)
 	}
-	return nil
 }

@@ -1,2 +1,2 @@
-// Package e2e has no code: its tests run the library in a real Chromium.
+// Package e2e has no code: its tests run the library in real browsers.
 package e2e

@@ -2,14 +2,12 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
-
-	downloads "github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/chromedp"
 
 	"github.com/coatcheck/coatcheck"
 )
@@ -32,78 +30,80 @@ func (b *tab) leadsOn(path string) {
 // session: ended, expired, its cookie evicted. Nothing is stored over what may
 // be there, and the link leads on.
 func TestHeldBackStates(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name    string
-		idle    time.Duration
-		prepare func(s *site, b *tab)
-		user    string // after the link was followed
-		hits    string
-	}{
-		{"logged in", 0, func(*site, *tab) {}, "alice", "1"},
-		{"ended by the server", 0, func(s *site, _ *tab) { s.m.RevokeAll(context.Background(), "alice") }, "", ""},
-		{"expired", time.Second, func(s *site, _ *tab) {
-			for end := time.Now().Add(patience); s.live() > 0 && time.Now().Before(end); {
-				time.Sleep(50 * time.Millisecond)
-			}
-		}, "", "1"},
-		{"session cookie evicted, marker left", 0, func(s *site, b *tab) { b.drop(s.app, sidName) }, "", "1"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, coatcheck.Config{Idle: c.idle})
-			b := newTab(t)
-			b.login(s)
-			c.prepare(s, b)
-			before := b.cookies(s.app)
-			for n := range 2 { // no loop, also the second time
-				b.follows(s, "/count#part")
-				b.leadsOn("/count")
-				if v := s.await("/count", n+1); len(v) != n+1 || v[n].status != http.StatusConflict || len(v[n].sets) > 0 {
-					t.Errorf("got %v, want one 409 without cookies each time", v)
+	engines(t, func(t *testing.T, e *engine) {
+		for _, c := range []struct {
+			name    string
+			idle    time.Duration
+			prepare func(s *site, b *tab)
+			user    string // after the link was followed
+			hits    string
+		}{
+			{"logged in", 0, func(*site, *tab) {}, "alice", "1"},
+			{"ended by the server", 0, func(s *site, _ *tab) { s.m.RevokeAll(context.Background(), "alice") }, "", ""},
+			{"expired", time.Second, func(s *site, _ *tab) {
+				for end := time.Now().Add(patience); s.live() > 0 && time.Now().Before(end); {
+					time.Sleep(50 * time.Millisecond)
 				}
-			}
-			same(t, before, b.cookies(s.app))
-			b.click("a")
-			if c.hits == "" { // a write of an ended session is never reported as done (G2)
-				b.until("location.pathname == '/count' && document.body.innerText == 'Your session has ended. Nothing was changed.'")
-				return
-			}
-			b.shows(s.app+"/count", c.user)
-			if got := eval[string](b, "document.querySelector('#app').dataset.hits"); got != c.hits {
-				t.Errorf("%s hits, want %s", got, c.hits)
-			}
-		})
-	}
+			}, "", "1"},
+			{"session cookie evicted, marker left", 0, func(s *site, b *tab) { b.drop(s.app, sidName) }, "", "1"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, coatcheck.Config{Idle: c.idle})
+				b := e.newTab(t)
+				b.login(s)
+				c.prepare(s, b)
+				before := b.cookies(s.app)
+				for n := range 2 { // no loop, also the second time
+					b.follows(s, "/count#part")
+					b.leadsOn("/count")
+					if v := s.await("/count", n+1); len(v) != n+1 || v[n].status != http.StatusConflict || len(v[n].sets) > 0 {
+						t.Errorf("got %v, want one 409 without cookies each time", v)
+					}
+				}
+				same(t, before, b.cookies(s.app))
+				b.click("a")
+				if c.hits == "" { // a write of an ended session is never reported as done (G2)
+					b.until("location.pathname == '/count' && document.body.innerText == 'Your session has ended. Nothing was changed.'")
+					return
+				}
+				b.shows(s.app+"/count", c.user)
+				if got := eval[string](b, "document.querySelector('#app').dataset.hits"); got != c.hits {
+					t.Errorf("%s hits, want %s", got, c.hits)
+				}
+			})
+		}
+	})
 }
 
 // G7: back and forward over a held-back answer find it again, or ask again; they
 // change nothing and do not loop.
 func TestHeldBackBackAndForward(t *testing.T) {
-	t.Parallel()
-	s := serve(t, coatcheck.Config{})
-	b := newTab(t)
-	b.login(s)
-	before := b.cookies(s.app)
-	b.follows(s, "/count")
-	b.leadsOn("/count")
-	for range 2 {
-		eval[bool](b, "setTimeout(() => history.back()), true")
-		b.until("location.href.startsWith(" + quote(s.evil) + ") && document.readyState == 'complete'")
-		eval[bool](b, "setTimeout(() => history.forward()), true")
-		b.until("location.href == " + quote(s.app+"/count") + " && document.readyState == 'complete'")
-	}
-	b.open(s.app + "/look")
-	visits := s.seen("app.test", "/count")
-	for _, v := range visits {
-		if v.status != http.StatusConflict || len(v.sets) > 0 {
-			t.Errorf("got %v, want 409", v)
+	engines(t, func(t *testing.T, e *engine) {
+		s := serve(t, coatcheck.Config{})
+		b := e.newTab(t)
+		b.login(s)
+		before := b.cookies(s.app)
+		b.follows(s, "/count")
+		b.leadsOn("/count")
+		for range 2 {
+			eval[bool](b, "setTimeout(() => history.back()), true")
+			b.until("location.href.startsWith(" + quote(s.evil) + ") && document.readyState == 'complete'")
+			eval[bool](b, "setTimeout(() => history.forward()), true")
+			b.until("location.href == " + quote(s.app+"/count") + " && document.readyState == 'complete'")
 		}
-	}
-	if len(visits) > 3 { // at most one for each arrival
-		t.Errorf("%d requests, want at most 3:\n%s", len(visits), s.dump())
-	}
-	same(t, before, b.cookies(s.app))
+		b.open(s.app + "/look")
+		visits := s.seen("app.test", "/count")
+		for _, v := range visits {
+			if v.status != http.StatusConflict || len(v.sets) > 0 {
+				t.Errorf("got %v, want 409", v)
+			}
+		}
+		if len(visits) > 3 { // at most one for each arrival
+			t.Errorf("%d requests, want at most 3:\n%s", len(visits), s.dump())
+		}
+		same(t, before, b.cookies(s.app))
+	})
 }
 
 // downloadTo lets the tab save files, and returns what it has saved as soon as
@@ -111,11 +111,8 @@ func TestHeldBackBackAndForward(t *testing.T) {
 func (b *tab) downloadTo() (dir string, wait func(n int) []string) {
 	b.t.Helper()
 	dir = b.t.TempDir()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if _, err := chromedp.CallBrowser(ctx, downloads.SetDownloadBehavior, downloads.SetDownloadBehaviorParams{
-		Behavior: downloads.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
-	}); err != nil {
+	_, err := within(patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.p.downloads(ctx, dir) })
+	if err != nil && !errors.Is(err, errCannot) {
 		b.t.Fatal(err)
 	}
 	return dir, func(n int) (texts []string) {
@@ -143,6 +140,7 @@ func (b *tab) downloadTo() (dir string, wait func(n int) []string) {
 // unless the page lands; after a logout nobody's either.
 func TestDownload(t *testing.T) {
 	t.Parallel()
+	e := chromiumEngine
 	for name, c := range map[string]struct {
 		cfg  coatcheck.Config
 		from func(s *site) string
@@ -158,7 +156,7 @@ func TestDownload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, c.cfg)
-			b := newTab(t)
+			b := e.newTab(t)
 			_, wait := b.downloadTo()
 			b.login(s)
 			if c.out {

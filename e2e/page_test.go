@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"flag"
 	"fmt"
 	"image"
@@ -22,7 +21,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/page"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -37,21 +36,30 @@ var program struct {
 }
 
 // coatcheckServe runs the program as its users do, on a store in memory, until
-// the test ends, and returns where.
-func coatcheckServe(t *testing.T) string {
+// the test ends, and returns where. Where a browser keeps no Secure cookie of
+// http://localhost it is https.
+func coatcheckServe(t *testing.T, e *engine) string {
 	t.Helper()
-	url, stop := runServe(t, "localhost:0", "memory:")
+	var args []string
+	if e == webkitEngine {
+		args = append(args, "--tls")
+	}
+	url, stop := runServe(t, "localhost:0", "memory:", args...)
 	t.Cleanup(stop)
 	return url
 }
 
 // runServe runs the program until stop, which fails the test if it does not end
 // well, streams or not.
-func runServe(t *testing.T, addr, store string) (url string, stop func()) {
+func runServe(t *testing.T, addr, store string, args ...string) (url string, stop func()) {
 	t.Helper()
-	chromium(t) // browser.dir
 	program.once.Do(func() {
-		program.path = filepath.Join(browser.dir, "coatcheck")
+		dir, err := folder()
+		if err != nil {
+			program.err = err
+			return
+		}
+		program.path = filepath.Join(dir, "coatcheck")
 		if out, err := exec.Command("go", "build", "-o", program.path, "../cmd/coatcheck").CombinedOutput(); err != nil {
 			program.err = fmt.Errorf("go build: %w\n%s", err, out)
 		}
@@ -59,7 +67,7 @@ func runServe(t *testing.T, addr, store string) (url string, stop func()) {
 	if program.err != nil {
 		t.Fatal(program.err)
 	}
-	cmd := exec.Command(program.path, "serve", "--addr", addr, "--store", store)
+	cmd := exec.Command(program.path, append([]string{"serve", "--addr", addr, "--store", store}, args...)...)
 	cmd.Env = append(os.Environ(), "SECRET_KEY=q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	var errs strings.Builder
 	cmd.Stderr = &errs
@@ -97,11 +105,16 @@ type playground struct {
 	streams   int // of events, that the server answered
 }
 
-// play opens the page. What the browser complains of fails the test.
+// play opens the page. What the browser complains of fails the test, in Chromium,
+// which tells of it.
 func play(t *testing.T, url string, b *tab) *playground {
 	t.Helper()
 	p := &playground{tab: b, url: url}
-	err := chromedp.Listen(b.ctx, func(ev any) {
+	if b.e != chromiumEngine {
+		p.open(url + "/")
+		return p
+	}
+	err := chromedp.Listen(b.cdp(), func(ev any) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		switch e := ev.(type) {
@@ -157,6 +170,9 @@ func (p *playground) streaming(n int) {
 // size sets the window, and the visitor's liking for light or dark.
 func (p *playground) size(width, height int64, scheme string) {
 	p.t.Helper()
+	if p.e != chromiumEngine {
+		return // the pictures are Chromium's
+	}
 	call(p.tab, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: false})
 	call(p.tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
@@ -177,11 +193,7 @@ func (p *playground) press(route string) (status, body string) {
 
 func (p *playground) clicked(selector string) (status, body string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Click(selector)); err != nil {
-		p.t.Fatalf("click on %s: %v", selector, err)
-	}
+	p.click(selector)
 	return p.answered()
 }
 
@@ -211,7 +223,7 @@ func (p *playground) shot(name string, shown bool) {
 		return
 	}
 	eval[bool](p.tab, "document.fonts.ready.then(() => new Promise(go => requestAnimationFrame(() => requestAnimationFrame(() => go(true)))))")
-	picture := call(p.tab, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatPng}).Data
+	picture := call(p.tab, cdppage.CaptureScreenshot, cdppage.CaptureScreenshotParams{Format: cdppage.CaptureScreenshotFormatPng}).Data
 	dir := "screenshots"
 	if *update {
 		dir = filepath.Join("..", "docs", "pictures")
@@ -266,7 +278,7 @@ func fewColours(t *testing.T, data []byte) []byte {
 	return out.Bytes()
 }
 
-func (p *playground) jar() map[string]network.Cookie {
+func (p *playground) jar() jar {
 	p.t.Helper()
 	return p.cookies(p.url)
 }

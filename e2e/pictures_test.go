@@ -9,14 +9,15 @@ import (
 // README shows.
 func TestPictures(t *testing.T) {
 	t.Parallel()
-	url := coatcheckServe(t)
+	e := chromiumEngine
+	url := coatcheckServe(t, e)
 	for _, window := range []struct {
 		name          string
 		width, height int64
 		shown         string // the states that the README shows
 	}{{"wide", 1280, 820, "first login"}, {"middle", 900, 1000, ""}, {"narrow", 360, 780, ""}} {
 		for _, scheme := range []string{"light", "dark"} {
-			p := play(t, url, newTab(t))
+			p := play(t, url, e.newTab(t))
 			p.size(window.width, window.height, scheme)
 			shot := func(state string) {
 				t.Helper()

@@ -67,6 +67,7 @@ type site struct {
 	m              *coatcheck.Manager
 	app, sub, evil string // origins
 	plain          string // app.test without TLS
+	plainEvil      string // and evil.test
 	local          string // the same at localhost
 
 	mu     sync.Mutex
@@ -77,7 +78,10 @@ type site struct {
 // serve starts the hosts with an application under cfg.
 func serve(t *testing.T, cfg coatcheck.Config) *site {
 	t.Helper()
-	chromium(t) // it has the certificate
+	cert, err := certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &site{t: t}
 	cfg.Events = func(e coatcheck.Event) {
 		s.mu.Lock()
@@ -94,7 +98,7 @@ func serve(t *testing.T, cfg coatcheck.Config) *site {
 	app := s.m.Handler(s.application())
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := strings.Cut(r.Host, ":")
-		if r.URL.Path == "/favicon.ico" {
+		if r.URL.Path == "/favicon.ico" || strings.HasSuffix(r.URL.Path, jarPath) {
 			http.NotFound(w, r)
 			return
 		}
@@ -109,7 +113,7 @@ func serve(t *testing.T, cfg coatcheck.Config) *site {
 	})
 	quiet := log.New(io.Discard, "", 0) // browsers open connections that they leave unused
 	server := httptest.NewUnstartedServer(h)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{browser.cert}}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	server.Config.ErrorLog = quiet
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -119,7 +123,7 @@ func serve(t *testing.T, cfg coatcheck.Config) *site {
 	t.Cleanup(unsafe.Close)
 	port, plain := portOf(server), portOf(unsafe)
 	s.app, s.sub, s.evil = "https://app.test:"+port, "https://sub.app.test:"+port, "https://evil.test:"+port
-	s.plain, s.local = "http://app.test:"+plain, "http://localhost:"+plain
+	s.plain, s.plainEvil, s.local = "http://app.test:"+plain, "http://evil.test:"+plain, "http://localhost:"+plain
 	return s
 }
 

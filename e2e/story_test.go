@@ -21,7 +21,7 @@ func (p *playground) key(keys string) {
 
 func (p *playground) does(action chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.cdp(), patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, action); err != nil {
 		p.t.Fatal(err)
@@ -39,100 +39,104 @@ func moments(kind string) string {
 
 // The timeline is live, follows a login, and ends with the logout.
 func TestPageTimeline(t *testing.T) {
-	t.Parallel()
-	p := play(t, coatcheckServe(t), newTab(t))
-	p.press("POST /visits")
-	p.until(moments("created"))
-	p.press("POST /login")
-	p.until(moments("login"))
-	p.press("POST /logout")
-	p.until(moments("logout"))
-	p.until(`document.querySelector("#timeline li:last-child").matches(".over")`)
-	p.until(noCoat)
-	if got := eval[string](p.tab, `[...document.querySelectorAll("#timeline li:not(.over) b")].map(b => b.textContent).join(" ")`); got != "created login logout" {
-		t.Errorf("the timeline tells of %q", got)
-	}
-	if !eval[bool](p.tab, `document.querySelector("#ended").hidden`) {
-		t.Error("who pressed “Log out” is told twice that the session has ended")
-	}
+	engines(t, func(t *testing.T, e *engine) {
+		p := play(t, coatcheckServe(t, e), e.newTab(t))
+		p.press("POST /visits")
+		p.until(moments("created"))
+		p.press("POST /login")
+		p.until(moments("login"))
+		p.press("POST /logout")
+		p.until(moments("logout"))
+		p.until(`document.querySelector("#timeline li:last-child").matches(".over")`)
+		p.until(noCoat)
+		if got := eval[string](p.tab, `[...document.querySelectorAll("#timeline li:not(.over) b")].map(b => b.textContent).join(" ")`); got != "created login logout" {
+			t.Errorf("the timeline tells of %q", got)
+		}
+		if !eval[bool](p.tab, `document.querySelector("#ended").hidden`) {
+			t.Error("who pressed “Log out” is told twice that the session has ended")
+		}
+	})
 }
 
 // Two tabs of one browser have one session: what one does, the other shows.
 func TestPageInTwoTabs(t *testing.T) {
-	t.Parallel()
-	url := coatcheckServe(t)
-	one := play(t, url, newTab(t))
-	two := play(t, url, one.another())
-	handle := func() string { return one.text("#coat code") }
-	one.press("POST /login")
-	two.press("GET /profile") // now it has the session, and listens
-	if got := two.text("#body"); got != "User 123" {
-		t.Fatalf("the other tab: %q", got)
-	}
-	two.until(moments("login"))
-	one.press("POST /login") // a new ticket: the other tab's stream ends, and begins anew
-	two.until(`document.querySelector("#coat").dataset.handle === ` + quote(handle()))
-	if eval[bool](two.tab, hasEnded) {
-		t.Error("after a login the other tab says that the session has ended")
-	}
-	one.press("POST /logout")
-	two.until(hasEnded)
-	two.until(noCoat)
-	if n := len(two.jar()); n != 0 {
-		t.Errorf("%d cookies are left", n)
-	}
+	engines(t, func(t *testing.T, e *engine) {
+		url := coatcheckServe(t, e)
+		one := play(t, url, e.newTab(t))
+		two := play(t, url, one.another())
+		handle := func() string { return one.text("#coat code") }
+		one.press("POST /login")
+		two.press("GET /profile") // now it has the session, and listens
+		if got := two.text("#body"); got != "User 123" {
+			t.Fatalf("the other tab: %q", got)
+		}
+		two.until(moments("login"))
+		one.press("POST /login") // a new ticket: the other tab's stream ends, and begins anew
+		two.until(`document.querySelector("#coat").dataset.handle === ` + quote(handle()))
+		if eval[bool](two.tab, hasEnded) {
+			t.Error("after a login the other tab says that the session has ended")
+		}
+		one.press("POST /logout")
+		two.until(hasEnded)
+		two.until(noCoat)
+		if n := len(two.jar()); n != 0 {
+			t.Errorf("%d cookies are left", n)
+		}
+	})
 }
 
 // Ended from another browser, the page says so at that moment; nothing but a
 // login goes on from there.
 func TestPageRevokedFromAnotherBrowser(t *testing.T) {
-	t.Parallel()
-	url := coatcheckServe(t)
-	one, other := play(t, url, newTab(t)), play(t, url, newTab(t))
-	one.press("POST /login")
-	one.until(moments("login"))
-	handle := one.text("#coat code")
-	other.press("POST /login")
-	stranger := play(t, url, newTab(t))
-	stranger.fill("user", "456")
-	stranger.press("POST /login")
-	if got := stranger.text("#devices"); strings.Contains(got, handle) {
-		t.Errorf("another user sees %s", handle)
-	}
-	status, body := other.clicked(fmt.Sprintf(`#devices li[data-key="device %s"] button`, handle))
-	if status != "200 OK" || body != "Revoked" {
-		t.Fatalf("End: %s %s", status, body)
-	}
-	one.until(hasEnded)
-	one.until(moments("revoked"))
-	one.until(noCoat)
-	if got := one.text("#coat"); !strings.Contains(got, "No coat for that ticket.") {
-		t.Errorf("the page shows %q", got)
-	}
-	if status, _ := one.press("POST /visits"); status != "409 Conflict" {
-		t.Errorf("a write with the dead ticket: %s", status)
-	}
-	if status, _ := one.press("GET /profile"); status != "401 Unauthorized" {
-		t.Errorf("a look with the dead ticket: %s", status)
-	}
-	one.press("POST /login")
-	if !eval[bool](one.tab, `document.querySelector("#ended").hidden`) {
-		t.Error("after the next login the page still says that the session has ended")
-	}
-	for _, p := range []*playground{other, stranger} {
-		if eval[bool](p.tab, hasEnded+" || "+moments("revoked")) {
-			t.Error("another session is told of an end that is not its own")
+	engines(t, func(t *testing.T, e *engine) {
+		url := coatcheckServe(t, e)
+		one, other := play(t, url, e.newTab(t)), play(t, url, e.newTab(t))
+		one.press("POST /login")
+		one.until(moments("login"))
+		handle := one.text("#coat code")
+		other.press("POST /login")
+		stranger := play(t, url, e.newTab(t))
+		stranger.fill("user", "456")
+		stranger.press("POST /login")
+		if got := stranger.text("#devices"); strings.Contains(got, handle) {
+			t.Errorf("another user sees %s", handle)
 		}
-	}
+		status, body := other.clicked(fmt.Sprintf(`#devices li[data-key="device %s"] button`, handle))
+		if status != "200 OK" || body != "Revoked" {
+			t.Fatalf("End: %s %s", status, body)
+		}
+		one.until(hasEnded)
+		one.until(moments("revoked"))
+		one.until(noCoat)
+		if got := one.text("#coat"); !strings.Contains(got, "No coat for that ticket.") {
+			t.Errorf("the page shows %q", got)
+		}
+		if status, _ := one.press("POST /visits"); status != "409 Conflict" {
+			t.Errorf("a write with the dead ticket: %s", status)
+		}
+		if status, _ := one.press("GET /profile"); status != "401 Unauthorized" {
+			t.Errorf("a look with the dead ticket: %s", status)
+		}
+		one.press("POST /login")
+		if !eval[bool](one.tab, `document.querySelector("#ended").hidden`) {
+			t.Error("after the next login the page still says that the session has ended")
+		}
+		for _, p := range []*playground{other, stranger} {
+			if eval[bool](p.tab, hasEnded+" || "+moments("revoked")) {
+				t.Error("another session is told of an end that is not its own")
+			}
+		}
+	})
 }
 
 // While the server is away the page says so, and when it is back everybody is
 // still logged in and the timeline goes on.
 func TestPageOverARestart(t *testing.T) {
 	t.Parallel()
+	e := chromiumEngine
 	store := "sqlite:" + filepath.Join(t.TempDir(), "sessions.db")
 	url, stop := runServe(t, "localhost:0", store)
-	p := play(t, url, newTab(t))
+	p := play(t, url, e.newTab(t))
 	p.press("POST /login")
 	p.press("POST /cart")
 	p.streaming(1)
@@ -158,7 +162,8 @@ func TestPageOverARestart(t *testing.T) {
 // is held now.
 func TestPageWithoutScripts(t *testing.T) {
 	t.Parallel()
-	p := play(t, coatcheckServe(t), newTab(t))
+	e := chromiumEngine
+	p := play(t, coatcheckServe(t, e), e.newTab(t))
 	call(p.tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	p.open(p.url + "/")
 	for route, body := range map[string]string{"GET /set-cookie": "Cookie set", "POST /cart": `["tea"]`, "POST /login": "Logged in"} {
@@ -179,25 +184,27 @@ func TestPageWithoutScripts(t *testing.T) {
 // Who comes by a link from another site is not shown as a stranger for long:
 // the page asks again from its own origin, where the ticket comes along (G7).
 func TestPageByLinkFromElsewhere(t *testing.T) {
-	t.Parallel()
-	p := play(t, coatcheckServe(t), newTab(t))
-	p.press("POST /login")
-	handle := p.text("#coat code")
-	elsewhere := serve(t, coatcheck.Config{})
-	b := p.another()
-	b.open(elsewhere.page(elsewhere.evil, `<a id=go href="`+p.url+`/">go</a>`))
-	b.click("#go")
-	b.until(`document.querySelector("#coat")?.dataset.handle === ` + quote(handle))
-	if said := eval[string](b, `document.querySelector("#said").textContent`); !strings.Contains(said, "from another site") {
-		t.Errorf("the page says %q, want why the ticket did not come", said)
-	}
+	engines(t, func(t *testing.T, e *engine) {
+		p := play(t, coatcheckServe(t, e), e.newTab(t))
+		p.press("POST /login")
+		handle := p.text("#coat code")
+		elsewhere := serve(t, coatcheck.Config{})
+		b := p.another()
+		b.open(elsewhere.page(elsewhere.evil, `<a id=go href="`+p.url+`/">go</a>`))
+		b.click("#go")
+		b.until(`document.querySelector("#coat")?.dataset.handle === ` + quote(handle))
+		if said := eval[string](b, `document.querySelector("#said").textContent`); !strings.Contains(said, "from another site") {
+			t.Errorf("the page says %q, want why the ticket did not come", said)
+		}
+	})
 }
 
 // The policy holds: what somebody smuggles into the page does not run, and the
 // test above would have seen the complaint.
 func TestPagePolicyHolds(t *testing.T) {
 	t.Parallel()
-	p := play(t, coatcheckServe(t), newTab(t))
+	e := chromiumEngine
+	p := play(t, coatcheckServe(t, e), e.newTab(t))
 	eval[bool](p.tab, `(() => {
 		const s = document.createElement("script");
 		s.textContent = "window.smuggled = true";

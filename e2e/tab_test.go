@@ -3,36 +3,58 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
-	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
-// A tab of the browser. Tabs of one test share a jar that no other test has.
+// A tab of a browser, in a test. Tabs of one test share a jar that no other test
+// has.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
+	t *testing.T
+	e *engine
+	p page
 }
 
-// newTab opens a tab with an empty jar.
-func newTab(t *testing.T) *tab {
-	t.Helper()
-	return openTab(t, chromium(t), chromedp.WithNewBrowserContext())
+// within runs f for at most d.
+func within[T any](d time.Duration, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return f(ctx)
 }
 
-// lenientTab opens a tab in the profile that the browser began with, its jar
-// emptied. There third-party cookies are allowed; with a jar of its own a tab is
-// like a private window, which withholds them whatever SameSite says. Tests that
-// use it take turns.
-func lenientTab(t *testing.T) *tab {
+// do is within for what has no result; its failure ends the test.
+func (b *tab) do(what string, f func(context.Context) error) {
+	b.t.Helper()
+	if _, err := within(patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) }); err != nil {
+		b.t.Fatalf("%s: %.200s: %v", b.e.name, what, err)
+	}
+}
+
+func cut(entry string) (before, after string, ok bool) { return strings.Cut(entry, ":") }
+
+// lenientTab opens a tab in which third-party cookies are allowed, so that only
+// SameSite withholds them. Tests that use it take turns: in Chromium it is in the
+// profile that the browser began with, its jar emptied; a tab with a jar of its
+// own is like a private window there.
+func (e *engine) lenientTab(t *testing.T) *tab {
 	t.Helper()
-	b := openTab(t, chromium(t))
+	if e != chromiumEngine {
+		return e.newTab(t)
+	}
+	p, err := within(patience, func(ctx context.Context) (*chromiumPage, error) {
+		return attachChromium(ctx, e.run(t).(*chromium).ctx)
+	})
+	if err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	t.Cleanup(p.close)
+	b := &tab{t, e, p}
 	call(b, network.ClearBrowserCookies, cdp.Empty{})
 	return b
 }
@@ -40,39 +62,18 @@ func lenientTab(t *testing.T) *tab {
 // another opens a second tab with the same jar.
 func (b *tab) another() *tab {
 	b.t.Helper()
-	return openTab(b.t, b.ctx)
-}
-
-func openTab(t *testing.T, parent context.Context, options ...chromedp.ContextOption) *tab {
-	t.Helper()
-	b, err := attach(t, parent, options...)
+	p, err := within(patience, b.p.another)
 	if err != nil {
-		t.Fatalf("open a tab: %v", err)
+		b.t.Fatalf("another tab: %v", err)
 	}
-	return b
-}
-
-func attach(t *testing.T, parent context.Context, options ...chromedp.ContextOption) (*tab, error) {
-	ctx, cancel := chromedp.NewContext(parent, options...)
-	t.Cleanup(cancel)
-	opened := make(chan error, 1)
-	go func() { opened <- chromedp.Do(ctx) }() // a limit on ctx would be the tab's life
-	select {
-	case err := <-opened:
-		return &tab{t, ctx}, err
-	case <-time.After(patience):
-		return nil, fmt.Errorf("nothing after %v", patience)
-	}
+	b.t.Cleanup(p.close)
+	return &tab{b.t, b.e, p}
 }
 
 // open loads a page, as if its address had been typed.
 func (b *tab) open(url string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
-		b.t.Fatalf("open %.200s: %v", url, err)
-	}
+	b.do("open "+url, func(ctx context.Context) error { return b.p.open(ctx, url) })
 }
 
 // eval runs a script in the page as the user's doing, and returns its result or
@@ -86,11 +87,12 @@ func eval[T any](b *tab, script string) T {
 	return v
 }
 
-func try[T any](b *tab, script string) (T, error) {
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	yes := true
-	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise, func(p *runtime.EvaluateParams) { p.UserGesture = &yes }))
+func try[T any](b *tab, script string) (v T, err error) {
+	data, err := within(patience, func(ctx context.Context) ([]byte, error) { return b.p.eval(ctx, script) })
+	if err == nil && len(data) > 0 {
+		err = json.Unmarshal(data, &v)
+	}
+	return v, err
 }
 
 // until waits for a condition in the page. Errors are those of a page that is
@@ -103,7 +105,7 @@ func (b *tab) until(condition string) {
 		}
 	}
 	where, _ := try[string](b, "location.href + ' ' + document.documentElement.outerHTML.slice(0, 600)")
-	b.t.Fatalf("not after %v: %s; the tab is at %s", patience, condition, where)
+	b.t.Fatalf("%s: not after %v: %s; the tab is at %s", b.e.name, patience, condition, where)
 }
 
 // shows waits until the tab shows a page of the application at url, as user.
@@ -116,7 +118,7 @@ func (b *tab) shows(url, user string) {
 // click follows the element, which then is left or opens something.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	eval[bool](b, "document.querySelector("+quote(selector)+").click(), true")
+	b.do("click on "+selector, func(ctx context.Context) error { return b.p.click(ctx, selector) })
 }
 
 // fetched is the status of a request that the page makes.
@@ -138,13 +140,15 @@ func (b *tab) opened(act func()) *tab {
 	was := b.pages()
 	act()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		for id := range b.pages() {
-			if was[id] {
+		for _, id := range b.pages() {
+			if slices.Contains(was, id) {
 				continue
 			}
 			// While the tab changes to another site's process it cannot be had.
-			if tab, err := attach(b.t, b.ctx, chromedp.WithTargetID(id)); err == nil {
-				return tab
+			p, err := within(patience, func(ctx context.Context) (page, error) { return b.p.attach(ctx, id) })
+			if err == nil {
+				b.t.Cleanup(p.close)
+				return &tab{b.t, b.e, p}
 			}
 		}
 	}
@@ -153,47 +157,65 @@ func (b *tab) opened(act func()) *tab {
 }
 
 // pages are the tabs with the same jar.
-func (b *tab) pages() map[target.ID]bool {
+func (b *tab) pages() []string {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
-	defer cancel()
-	all, err := chromedp.Targets(ctx)
+	ids, err := within(patience, b.p.pages)
 	if err != nil {
 		b.t.Fatalf("list the tabs: %v", err)
 	}
-	pages := make(map[target.ID]bool)
-	for _, info := range all {
-		if info.Type == "page" && info.BrowserContextID == chromedp.FromContext(b.ctx).BrowserContextID {
-			pages[info.TargetID] = true
-		}
-	}
-	return pages
+	return ids
 }
 
 // cookies returns what the jar has for url, also what scripts cannot see.
-func (b *tab) cookies(url string) map[string]network.Cookie {
+func (b *tab) cookies(url string) jar {
 	b.t.Helper()
-	got := call(b, network.GetCookies, network.GetCookiesParams{URLs: []string{url}})
-	jar := make(map[string]network.Cookie)
-	for _, c := range got.Cookies {
-		jar[c.Name] = *c
+	got, err := within(patience, func(ctx context.Context) (jar, error) { return b.p.cookies(ctx, url) })
+	if err != nil {
+		b.t.Fatalf("the cookies of %s: %v", url, err)
 	}
-	return jar
+	return got
 }
 
 // drop removes a cookie from the jar, as an eviction would.
 func (b *tab) drop(url, name string) {
 	b.t.Helper()
-	call(b, network.DeleteCookies, network.DeleteCookiesParams{Name: name, URL: url})
+	b.do("drop "+name, func(ctx context.Context) error { return b.p.drop(ctx, url, name) })
 	if _, ok := b.cookies(url)[name]; ok {
 		b.t.Fatalf("%s is still in the jar", name)
 	}
 }
 
-// call runs a command of the browser's protocol in the tab.
+// plant puts a cookie into the jar as somebody at the machine, or a script
+// before the login, could.
+func (b *tab) plant(s *site, name, value string) {
+	b.t.Helper()
+	b.do("plant "+name, func(ctx context.Context) error { return b.p.plant(ctx, s.app, name, value) })
+	if b.cookies(s.app)[name].Value != value {
+		b.t.Fatalf("%s was not planted", name)
+	}
+}
+
+// scripts switches scripts off, or on again.
+func (b *tab) scripts(on bool) {
+	b.t.Helper()
+	_, err := within(patience, func(ctx context.Context) (struct{}, error) { return struct{}{}, b.p.scripts(ctx, on) })
+	unsupported(b.t, b.e, "switch scripts off", err)
+}
+
+// back and forward are the buttons of the window.
+func (b *tab) back()    { b.t.Helper(); eval[bool](b, "setTimeout(() => history.back()), true") }
+func (b *tab) forward() { b.t.Helper(); eval[bool](b, "setTimeout(() => history.forward()), true") }
+
+// cdp is the tab of Chromium, for what only its own protocol can.
+func (b *tab) cdp() context.Context {
+	b.t.Helper()
+	return b.p.(*chromiumPage).ctx
+}
+
+// call runs a command of Chromium's protocol in the tab.
 func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.cdp(), patience)
 	defer cancel()
 	r, err := chromedp.Call(ctx, command, params)
 	if err != nil {

@@ -44,107 +44,124 @@ func (s *site) worked(mode, path string) {
 	}
 }
 
+// throughWorker is what a request from another site says of its site when a
+// service worker has passed it on.
+func throughWorker(e *engine) string {
+	if e == firefoxEngine {
+		return "same-origin" // its Referer tells
+	}
+	return "cross-site"
+}
+
 // G7 and G1, through a service worker that passes on what it gets: our own
 // pages' requests work, and a link from another site lands, or is held back with
 // a page that leads on, as without a worker.
 func TestServiceWorker(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []string{"pass", "preload"} {
-		for _, state := range states {
-			t.Run(kind+", "+state.name, func(t *testing.T) {
+	engines(t, func(t *testing.T, e *engine) {
+		for _, kind := range []string{"pass", "preload"} {
+			for _, state := range states {
+				t.Run(kind+", "+state.name, func(t *testing.T) {
+					t.Parallel()
+					s := serve(t, landing)
+					b := e.newTab(t)
+					b.work(s, kind)
+					state.prepare(s, b)
+					before := b.cookies(s.app)
+					b.open(s.app + "/blank?menu")
+					url := s.app + "/in/page?a=b#part"
+					b.open(s.page(s.evil, `<a id=go href="`+url+`">go</a>`))
+					b.click("#go")
+					b.shows(url, state.user)
+					b.open(s.app + "/look")
+					s.worked("navigate", "/in/page")
+					visits := s.seen("app.test", "/in/page")
+					most := state.requests
+					if e == webkitEngine && kind == "preload" {
+						most *= 2 // it asks by itself as well
+					}
+					if first := visits[0]; len(visits) < state.requests || len(visits) > most || first.cookie(sidName) != "" || first.header.Get("Sec-Fetch-Site") != throughWorker(e) {
+						t.Errorf("%d requests, want %d, the first held back:\n%s", len(visits), state.requests, s.dump())
+					}
+					same(t, before, b.cookies(s.app))
+				})
+			}
+			t.Run(kind+", no landing", func(t *testing.T) {
 				t.Parallel()
-				s := serve(t, landing)
-				b := newTab(t)
+				s := serve(t, coatcheck.Config{})
+				b := e.newTab(t)
+				b.login(s)
 				b.work(s, kind)
-				state.prepare(s, b)
 				before := b.cookies(s.app)
-				b.open(s.app + "/blank?menu")
-				url := s.app + "/in/page?a=b#part"
-				b.open(s.page(s.evil, `<a id=go href="`+url+`">go</a>`))
-				b.click("#go")
-				b.shows(url, state.user)
-				b.open(s.app + "/look")
-				s.worked("navigate", "/in/page")
-				visits := s.seen("app.test", "/in/page")
-				if first := visits[0]; len(visits) != state.requests || first.cookie(sidName) != "" || first.header.Get("Sec-Fetch-Site") != "cross-site" {
-					t.Errorf("%d requests, want %d, the first held back:\n%s", len(visits), state.requests, s.dump())
+				if status := b.fetched("POST", s.app+"/count"); status != http.StatusOK {
+					t.Errorf("a fetch of our own page: got %d", status)
 				}
-				same(t, before, b.cookies(s.app))
+				s.worked("cors", "/count")
+				for path, count := range map[string]int{"/count": 1, "/logout": 0} {
+					b.open(s.page(s.evil, `<a id=go href="`+s.app+path+`">go</a>`))
+					b.click("#go")
+					b.until("document.readyState == 'complete' && document.querySelector('a[href=\"" + path + "\"]')?.innerText == 'Continue'")
+					s.worked("navigate", path)
+					visits := s.await(path, count+1)
+					if v := visits[count]; v.status != http.StatusConflict || len(v.sets) > 0 || v.clears != "" {
+						t.Errorf("%s: got %v, want 409", path, v)
+					}
+					same(t, before, b.cookies(s.app))
+				}
+				b.follows(s, "/look?read")
+				b.shows(s.app+"/look?read", "")
+				b.follows(s, "/count")
+				b.leadsOn("/count")
+				b.click("a")
+				b.until("document.querySelector('#app')?.dataset.hits == '2'")
 			})
 		}
-		t.Run(kind+", no landing", func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, coatcheck.Config{})
-			b := newTab(t)
-			b.login(s)
-			b.work(s, kind)
-			before := b.cookies(s.app)
-			if status := b.fetched("POST", s.app+"/count"); status != http.StatusOK {
-				t.Errorf("a fetch of our own page: got %d", status)
-			}
-			s.worked("cors", "/count")
-			for path, count := range map[string]int{"/count": 1, "/logout": 0} {
-				b.open(s.page(s.evil, `<a id=go href="`+s.app+path+`">go</a>`))
-				b.click("#go")
-				b.until("document.readyState == 'complete' && document.querySelector('a[href=\"" + path + "\"]')?.innerText == 'Continue'")
-				s.worked("navigate", path)
-				visits := s.await(path, count+1)
-				if v := visits[count]; v.status != http.StatusConflict || len(v.sets) > 0 || v.clears != "" {
-					t.Errorf("%s: got %v, want 409", path, v)
-				}
-				same(t, before, b.cookies(s.app))
-			}
-			b.follows(s, "/look?read")
-			b.shows(s.app+"/look?read", "")
-			b.follows(s, "/count")
-			b.leadsOn("/count")
-			b.click("a")
-			b.until("document.querySelector('#app')?.dataset.hits == '2'")
-		})
-	}
+	})
 }
 
 // A limit, which the guide names: a worker that makes requests of its own turns
 // every link to the site into a request of the site. SameSite=Strict and the
 // held-back answer see nothing of where it came from.
 func TestServiceWorkerOfItsOwn(t *testing.T) {
-	t.Parallel()
-	s := serve(t, coatcheck.Config{})
-	b := newTab(t)
-	b.login(s)
-	b.work(s, "own")
-	b.open(s.page(s.evil, `<a id=go href="`+s.app+`/count">go</a>`))
-	b.click("#go")
-	b.shows(s.app+"/count", "alice")
-	s.worked("navigate", "/count")
-	if v := s.await("/count", 1)[0]; v.header.Get("Sec-Fetch-Site") != "same-origin" || v.cookie(sidName) == "" {
-		t.Errorf("got %v: what the guide says is no longer so", v)
-	}
+	engines(t, func(t *testing.T, e *engine) {
+		s := serve(t, coatcheck.Config{})
+		b := e.newTab(t)
+		b.login(s)
+		b.work(s, "own")
+		b.open(s.page(s.evil, `<a id=go href="`+s.app+`/count">go</a>`))
+		b.click("#go")
+		b.shows(s.app+"/count", "alice")
+		s.worked("navigate", "/count")
+		visits := s.await("/count", 1) // in WebKitGTK the browser asks by itself as well, in vain
+		if v := visits[len(visits)-1]; v.header.Get("Sec-Fetch-Site") != "same-origin" || v.cookie(sidName) == "" {
+			t.Errorf("got %v: what the guide says is no longer so", v)
+		}
+	})
 }
 
 // G7: No loop, by every way through a service worker.
 func TestServiceWorkerWays(t *testing.T) {
-	t.Parallel()
-	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			t.Parallel()
-			s := serve(t, landing)
-			b := newTab(t)
-			b.login(s)
-			b.work(s, "pass")
-			before := b.cookies(s.app)
-			end := s.app + "/in/page?a=b#part"
-			arrived := way.go_(s, b, end)
-			if way.lost {
-				end = s.app + "/in/page?a=b"
-			}
-			arrived.shows(end, "alice")
-			arrived.open(s.app + "/look")
-			s.worked("navigate", "/in/page")
-			if visits := s.seen("app.test", "/in/page"); len(visits) != 3 {
-				t.Errorf("%d requests, want 3:\n%s", len(visits), s.dump())
-			}
-			same(t, before, b.cookies(s.app))
-		})
-	}
+	engines(t, func(t *testing.T, e *engine) {
+		for _, way := range ways {
+			t.Run(way.name, func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, landing)
+				b := e.newTab(t)
+				b.login(s)
+				b.work(s, "pass")
+				before := b.cookies(s.app)
+				end := s.app + "/in/page?a=b#part"
+				arrived := way.go_(s, b, end)
+				if way.lost {
+					end = s.app + "/in/page?a=b"
+				}
+				arrived.shows(end, "alice")
+				arrived.open(s.app + "/look")
+				s.worked("navigate", "/in/page")
+				if visits := s.seen("app.test", "/in/page"); len(visits) != 3 {
+					t.Errorf("%d requests, want 3:\n%s", len(visits), s.dump())
+				}
+				same(t, before, b.cookies(s.app))
+			})
+		}
+	})
 }

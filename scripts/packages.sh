@@ -13,6 +13,9 @@ mariadbd:mariadb-server
 pgbouncer:pgbouncer
 redis-server:redis-server
 chromium:chromium
+firefox-esr:firefox-esr
+WebKitWebDriver:webkit2gtk-driver
+Xvfb:xvfb
 nginx:nginx
 haproxy:haproxy
 apache2:apache2
