@@ -68,7 +68,8 @@ func (s *Store) masters(ctx context.Context) ([]master, error) {
 		if err != nil {
 			return nil, s.fault(ctx, "info", err)
 		}
-		if info := parseInfo(text); info["role"] == "master" {
+		// Not == "master": miniredis does not say, and has no replicas.
+		if info := parseInfo(text); info["role"] != "slave" {
 			list = append(list, master{node, info})
 		}
 	}
