@@ -104,6 +104,7 @@ var mutants = []mutant{
 	{"G5 what an inner manager has committed is dropped", "TestG5CommitsOfOtherManagersSurvive", ".", edit("response.go", `inner: x.setInside(h)}`, `}`)},
 	{"G5 Pop removes what it cannot read", "TestG5ValueThatDoesNotFit", ".", edit("key.go", `return old, nil // left alone`, `return e, nil`)},
 	{"G5 nobody reads an older form", "TestFormerly", ".", edit("form.go", `range x.former {`, `range x.former[:0] {`)},
+	{"Reload brings nothing new", "TestReload", ".", edit("reload.go", `return s.rebase(rec, true)`, `return nil`)},
 	{"R4 what JSON alters is stored", "TestValuesComeBackOrAreRefused", ".", edit("value.go", `if err := x.exact.Check(&v); err != nil {`, `if err := error(nil); err != nil {`)},
 	{"C11 what JSON alters is sent", "TestSetRefuses", "cookie", edit("cookie/payload.go", `if err := x.Check(&v); err != nil {`, `if err := error(nil); err != nil {`)},
 	{"G6 scripts can read the cookie", "TestG6SetCookieLines", ".", edit("cookie/policy.go", "if !p.AllowScripts {\n\t\ts += \"; HttpOnly\"\n\t}", "")},
