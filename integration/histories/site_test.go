@@ -146,7 +146,7 @@ func startSentinel(t testing.TB, clocks []int, flags ...string) *site {
 			return err
 		}
 		master.Kill()
-		return errors.Join(set.AwaitMaster(master), master.Start(), set.AwaitWhole())
+		return errors.Join(patiently(func() error { return set.AwaitMaster(master) }), master.Start(), patiently(set.AwaitWhole))
 	}
 	return s
 }
@@ -163,9 +163,19 @@ func startCluster(t testing.TB, clocks []int, flags ...string) *site {
 			return err
 		}
 		master.Kill()
-		return errors.Join(cluster.AwaitOther(master), master.Start(), cluster.AwaitWhole())
+		return errors.Join(patiently(func() error { return cluster.AwaitOther(master) }), master.Start(), patiently(cluster.AwaitWhole))
 	}
 	return s
+}
+
+// patiently waits longer than servers.Until does: the machine may be busy.
+func patiently(until func() error) (err error) {
+	for range 10 {
+		if err = until(); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func dropRedis(nodes []*servers.Redis) func() {

@@ -29,7 +29,7 @@ func TestTorture(t *testing.T) {
 	all := make(map[string]*total)
 	for end, i := time.Now().Add(length), 0; time.Now().Before(end) && !t.Failed(); i++ {
 		e := engines[i%len(engines)]
-		clocks := [][]int{together, near, far}[i/len(engines)%3]
+		clocks := [][]int{together, near, far}[(i+i/len(engines))%3]
 		t.Run(fmt.Sprintf("%d %s %v", i, e.name, clocks), func(t *testing.T) {
 			r := &run{site: e.start(t, clocks), seed: n + uint64(i), length: min(turn, time.Until(end)), faults: true}
 			r.do(t)
