@@ -137,8 +137,8 @@ func startRedis(t testing.TB, clocks []int, flags ...string) *site {
 
 func startSentinel(t testing.TB, clocks []int, flags ...string) *site {
 	set := servers.NewRedisSentinel(t)
-	s := newSite(t, "redis+sentinel://"+strings.Join(set.Addrs(), ",")+"/"+servers.RedisMasterSet, clocks, append(flags, "-wait", "1")...)
-	s.durable, s.whole = false, false // of changes of values a failover may lose the last
+	s := newSite(t, "redis+sentinel://"+strings.Join(set.Addrs(), ",")+"/"+servers.RedisMasterSet, clocks, append(flags, "-wait", "2")...) // Sentinel may choose either
+	s.durable, s.whole = false, false                                                                                                      // of changes of values a failover may lose the last
 	s.drop = dropRedis(set.Nodes)
 	s.failover = func() error {
 		master, err := set.Master()
@@ -146,7 +146,7 @@ func startSentinel(t testing.TB, clocks []int, flags ...string) *site {
 			return err
 		}
 		master.Kill()
-		return errors.Join(patiently(func() error { return set.AwaitMaster(master) }), master.Start(), patiently(set.AwaitWhole))
+		return errors.Join(patiently(func() error { return set.AwaitMaster(master) }), set.Rejoin(master), patiently(set.AwaitWhole))
 	}
 	return s
 }

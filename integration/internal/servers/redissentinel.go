@@ -4,6 +4,9 @@ package servers
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -148,4 +151,20 @@ func (s *RedisSentinel) AwaitWhole() error {
 		}
 		return s.whole()
 	})
+}
+
+// Rejoin starts a node that was killed as a replica of the present master. As it
+// was, it would come back without its data as a master for as long as it takes the
+// sentinels to notice.
+func (s *RedisSentinel) Rejoin(node *Redis) error {
+	master, err := s.Master()
+	if err != nil {
+		return err
+	}
+	conf, err := os.OpenFile(filepath.Join(node.Dir, "redis.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(conf, "\nreplicaof 127.0.0.1 %d\n", master.Port)
+	return errors.Join(err, conf.Close(), node.Start())
 }
