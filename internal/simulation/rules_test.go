@@ -1,0 +1,126 @@
+package simulation_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// What can be seen without looking for an order.
+
+// checkHeaders looks at an answer as it leaves.
+func (q *request) checkHeaders() {
+	looked, lines := false, len(q.sent["Set-Cookie"]) > 0
+	for store, l := range q.logs {
+		if l == nil {
+			continue
+		}
+		looked = looked || l.looked
+		q.checkToken(store, l)
+	}
+	vary, control := strings.Join(q.sent["Vary"], ","), strings.Join(q.sent["Cache-Control"], ",")
+	if looked && !strings.Contains(vary, "Cookie") {
+		q.w.breaks("G12: %v looked at a session, and Vary is %q", q, vary)
+	}
+	if (looked || lines) && control != "no-store" {
+		q.w.breaks("G12: %v looked at a session, and Cache-Control is %q", q, control)
+	}
+}
+
+// checkToken looks at the answer's session cookie of one store.
+func (q *request) checkToken(store int, l *log) {
+	value, ok := setCookie(q.sent, cookieNames[store])
+	age := q.sentAt.Sub(q.began)
+	if ok && value != "" && age > time.Minute {
+		q.w.breaks("G2: %v sets a session cookie after %v", q, age)
+	}
+	if err := q.errorOf(store); ok && errors.Is(err, coatcheck.ErrEnded) && (value != "" || !l.meddled) {
+		q.w.breaks("G2: %v finds its session ended and has a Set-Cookie", q)
+	}
+	made := q.made(store)
+	if l.inCookie() || made.IsZero() || age > 50*time.Second || l.logout || l.entered && !q.w.alive(store, made) {
+		return
+	}
+	if errors.Is(q.errorOf(store), coatcheck.ErrEnded) && q.w.wasRevoked("") {
+		return // a login of a user who was revoked meanwhile
+	}
+	if q.w.alive(store, made) && tokenID(value) != made {
+		q.w.breaks("G5: %v was told that %s is live, and does not send its token", q, q.w.label(made))
+	}
+}
+
+// made is the last session that a store confirmed to have made for the request,
+// or zero.
+func (q *request) made(store int) (id coatcheck.ID) {
+	q.w.mu.Lock()
+	defer q.w.mu.Unlock()
+	for _, c := range q.w.calls {
+		if c.request != q || c.store != store || c.err != nil || !c.applied || c.answered.IsZero() {
+			continue
+		}
+		switch c.kind {
+		case "Create":
+			id = c.id
+		case "Replace":
+			id = c.next
+		}
+	}
+	return id
+}
+
+// checkDelivery looks at an answer as it reaches the browser: it must not take
+// away a cookie that came of its own and is in use.
+func (q *request) checkDelivery() {
+	if q.w.plan.shape == inCookie {
+		return
+	}
+	for store, l := range q.logs {
+		value, ok := setCookie(q.sent, cookieNames[store])
+		has, brought := tokenID(q.browser.get(cookieNames[store])), tokenID(q.brought[store])
+		if !ok || l == nil || has.IsZero() || brought.IsZero() || has == brought || has == tokenID(value) ||
+			!q.w.becameOf(store, brought, has) || !q.w.alive(store, has) {
+			continue
+		}
+		if value == "" {
+			q.w.breaks("G2: %v removes the cookie of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
+		} else if made := q.w.madeBy(store, tokenID(value)); !l.entered && made != nil && made.kind == "Create" {
+			q.w.breaks("G2: %v puts a new cookie over that of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
+		}
+	}
+}
+
+// checkLooks looks at the store calls of an answered request: what was applied
+// without an answer, and could be looked up, must have been found (G5). And a
+// login's own commit must not have ended it (G11).
+func (q *request) checkLooks() {
+	if q.w.plan.shape == inCookie {
+		return
+	}
+	q.w.mu.Lock()
+	calls := slices.Clone(q.w.calls)
+	q.w.mu.Unlock()
+	for i, c := range calls {
+		if c.request != q || !c.applied {
+			continue
+		}
+		made := c.id
+		if c.kind == "Replace" {
+			made = c.next
+		}
+		if c.kind != "Create" && c.kind != "Replace" {
+			continue
+		}
+		value, _ := setCookie(q.sent, cookieNames[c.store])
+		if c.lookPossible && tokenID(value) != made && q.w.alive(c.store, made) && q.sentAt.Sub(q.began) < 50*time.Second && !q.logs[c.store].logout {
+			q.w.breaks("G5: %v made %s, whose answer was lost, could have looked and does not send its token", q, q.w.label(made))
+		}
+		for _, end := range calls[i:] {
+			if end.request == q && end.kind == "End" && end.applied && end.id == made && !q.logs[c.store].meddled && q.sentAt.Sub(q.began) < 50*time.Second {
+				q.w.breaks("G11: %v made %s and ended it by the same commit", q, q.w.label(made))
+			}
+		}
+	}
+}
