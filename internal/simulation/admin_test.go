@@ -47,6 +47,9 @@ func (l *log) endedUser(user string, keep []coatcheck.ID, m mark, err error) {
 	} else {
 		l.fresh = time.Now() // a login of this request counts as after it (G11)
 	}
+	if l.local.user == user && err == nil {
+		l.local = values{}
+	}
 	w := l.q.w
 	w.mu.Lock()
 	w.revoked = append(w.revoked, revocation{f, l.process(), user})

@@ -2,7 +2,6 @@ package simulation_test
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
@@ -40,10 +39,11 @@ func (l *log) single(s step, a *actor) {
 		return
 	case "count", "pop", "flashes":
 		f.changes = []change{l.atOnce(s)}
+		l.q.w.note(a, "  %v %v beside another, begun %v", l.q, s, l.q.w.since(begin))
 		f.end = time.Now()
 	default:
 		f.changes = []change{l.wait(s)}
-		l.q.w.note(a, "  %v %v begun %v: %v", l.q, s, l.q.w.since(begin), l.s.Err())
+		l.q.w.note(a, "  %v %v beside another, begun %v", l.q, s, l.q.w.since(begin))
 	}
 	l.keepSingle(f, l.s.Err())
 }
@@ -54,17 +54,12 @@ func (l *log) keepSingle(f *fact, err error) {
 	}
 	l.q.mu.Lock()
 	defer l.q.mu.Unlock()
-	switch {
-	case err == nil:
-		f.must = true
-	case errors.Is(err, coatcheck.ErrLate):
+	if errors.Is(err, coatcheck.ErrLate) {
 		l.refused = 1
-		return
-	case f.end.IsZero() || isAny(err, coatcheck.ErrEnded, coatcheck.ErrReadOnly, coatcheck.ErrHeldBack, coatcheck.ErrFull, coatcheck.ErrValue):
-		return
-	default:
-		f.end = forever
-		f.changes = unknown(f.changes)
+	}
+	// The error may be of what the other did since.
+	if f.must = err == nil || f.changes[0].gave(); !f.must {
+		f.end, f.changes = forever, unknown(f.changes)
 	}
 	l.singles = append(l.singles, f)
 }
@@ -97,38 +92,4 @@ func (q *request) replacedAny() bool {
 		}
 	}
 	return q.status == 408
-}
-
-// hammer lets a goroutine set a value again and again while the handler returns,
-// until that is refused: the last one that was not must have been stored (G4).
-// It is the one thing here that the scheduler of Go decides.
-func (l *log) hammer(prefix string) {
-	if l.over || l.base.IsZero() {
-		return
-	}
-	l.beside = make(chan struct{})
-	ready := make(chan struct{})
-	go func() {
-		defer close(l.beside)
-		<-ready
-		begin, last := time.Now(), ""
-		for i := range 300 {
-			value := fmt.Sprintf("%s.%d", prefix, i)
-			note.Set(l.s, value)
-			if err := l.s.Err(); err != nil {
-				if errors.Is(err, coatcheck.ErrLate) {
-					l.refused = 1
-				}
-				break
-			}
-			last = value
-		}
-		if last != "" {
-			f := &fact{kind: isCommit, from: l.base, to: l.base, changes: []change{{verb: "set", value: last}}, thread: 1, begin: begin, login: l.q.began, must: true}
-			l.q.mu.Lock()
-			l.singles = append(l.singles, f)
-			l.q.mu.Unlock()
-		}
-	}()
-	close(ready)
 }

@@ -94,6 +94,12 @@ func (c change) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s", c.verb, c.value))
 }
 
+// gave reports whether the change gave something back, which it does only once
+// it is committed.
+func (c change) gave() bool {
+	return c.verb == "count" && c.number > 0 || c.verb == "pop" && c.ok || c.verb == "flashes" && c.value != ""
+}
+
 // blur takes the claim out of values that expired before they were committed, or
 // perhaps.
 func (f *fact) blur() {

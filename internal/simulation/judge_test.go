@@ -109,9 +109,19 @@ func (w *world) lineages(store int) []*lineage {
 		}
 	}
 	for _, l := range all {
-		l.facts = append(l.facts, l.end())
+		l.facts = append(slices.DeleteFunc(l.facts, l.foreign), l.end())
 	}
 	return all
+}
+
+// foreign reports whether a fact is about a user who never had this session.
+func (l *lineage) foreign(f *fact) bool {
+	if f.kind != isEndUser && f.kind != isList && f.kind != isLimit || slices.ContainsFunc(l.ids, func(id coatcheck.ID) bool { return slices.Contains(f.ids, id) }) {
+		return false
+	}
+	return !slices.ContainsFunc(l.facts, func(g *fact) bool {
+		return slices.ContainsFunc(g.changes, func(c change) bool { return c.verb == "login" && c.value == f.user })
+	})
 }
 
 // madeID is the id that a Create or Replace makes live.

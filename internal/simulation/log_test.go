@@ -113,6 +113,7 @@ func (l *log) do(s step) {
 	case "count", "pop", "flashes":
 		c := l.atOnce(s)
 		l.know(m)
+		l.q.w.note(l.q.actor, "  %v %v begun %v: %d %q, %v", l.q, s, l.q.w.since(m.at), c.number, c.value, l.s.Err())
 		l.committed(m, l.s.Err(), c)
 	case "touch":
 		l.s.Touch()
@@ -130,7 +131,6 @@ func (l *log) note(s step, m mark) {
 
 // atOnce makes a change that is committed before it returns.
 func (l *log) atOnce(s step) change {
-	m := l.mark()
 	c := change{verb: s.verb, value: s.value, known: true}
 	switch s.verb {
 	case "count":
@@ -140,7 +140,6 @@ func (l *log) atOnce(s step) change {
 	case "flashes":
 		c.value = strings.Join(l.s.Flashes(), ",")
 	}
-	l.q.w.note(l.q.actor, "  %v %v begun %v: %v %q, %v", l.q, s, l.q.w.since(m.at), c.number, c.value, l.s.Err())
 	return c
 }
 

@@ -39,11 +39,15 @@ const (
 
 var users = []string{"u1", "u2"}
 
-const maxFacts = 128
+const (
+	maxFacts = 128
+	patience = 20_000 // positions, after which the search gives up
+)
 
 // explained reports whether there is such an order.
 func (l *lineage) explained() bool {
 	if len(l.facts) > maxFacts {
+		l.w.gaveUp = true
 		return true
 	}
 	slices.SortStableFunc(l.facts, func(a, b *fact) int { return a.begin.Compare(b.begin) })
@@ -56,6 +60,10 @@ func (p *position) has(i int) bool { return p.done[i/64]&(1<<(i%64)) != 0 }
 func (l *lineage) search(p position) bool {
 	if _, seen := l.seen[p]; seen {
 		return false
+	}
+	if len(l.seen) == patience {
+		l.w.gaveUp = true
+		return true
 	}
 	l.seen[p] = struct{}{}
 	first, left := forever, false // when the earliest of what must yet come has ended

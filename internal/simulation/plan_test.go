@@ -195,7 +195,7 @@ func (r *planner) visit(browser, tab, i int) {
 	v.steps = r.script(tab == 0 && i == 0)
 	if p.shape == closing {
 		v.panics, v.leaves, v.foreign, v.method = false, 0, false, "POST"
-		v.steps = r.closingScript(i)
+		v.steps, v.beside = r.closingScript(i)
 	} else if p.shape != inCookie && r.oneIn(6) && plain(v.steps) {
 		v.beside = r.besideScript()
 	}
@@ -308,18 +308,20 @@ func (r *planner) besideScript() []step {
 	return steps
 }
 
-// closingScript ends with a goroutine that sets a value again and again while the
-// handler returns, until that is refused.
-func (r *planner) closingScript(i int) []step {
+// closingScript is a handler that returns while it and a goroutine change values.
+func (r *planner) closingScript(i int) (steps, beside []step) {
 	if i == 0 {
-		return []step{{verb: "login", value: "u1"}}
+		return []step{{verb: "login", value: "u1"}}, nil
 	}
-	steps := []step{{verb: "look"}}
+	steps = append(steps, step{verb: "look"})
 	if r.oneIn(2) {
 		steps = append(steps, step{verb: "set", value: r.unique("n")})
 	}
 	if r.oneIn(2) {
 		steps = append(steps, step{verb: "write"})
 	}
-	return append(steps, step{verb: "hammer", value: r.unique("h")})
+	if r.oneIn(2) {
+		steps = append(steps, step{verb: "append", value: r.unique("c")})
+	}
+	return steps, r.besideScript()
 }

@@ -14,7 +14,8 @@ import (
 type request struct {
 	w       *world
 	visit   visit
-	actor   *actor
+	actor   *actor // its calls to the stores
+	hand    *actor // its handler
 	other   *actor // of the goroutine beside the handler
 	network *actor
 	browser *browser
@@ -45,12 +46,12 @@ func requestOf(ctx context.Context) *request {
 func (w *world) visit(v visit) {
 	q := &request{
 		w: w, visit: v, browser: w.browsers[v.browser], header: make(http.Header), delivered: make(chan struct{}),
-		actor: newActor(w, 3*v.number), other: newActor(w, 3*v.number+1), network: newActor(w, 3*v.number+2),
+		actor: newActor(w, 4*v.number), hand: newActor(w, 4*v.number+1), other: newActor(w, 4*v.number+2), network: newActor(w, 4*v.number+3),
 	}
 	w.mu.Lock()
 	w.requests = append(w.requests, q)
 	w.mu.Unlock()
-	q.actor.sleep(nil, v.pause)
+	q.hand.sleep(nil, v.pause)
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, q))
 	defer cancel()
 	q.begin(ctx)
@@ -128,7 +129,7 @@ func handle(w http.ResponseWriter, r *http.Request) {
 	q := requestOf(r.Context())
 	q.open(w, r)
 	for i, s := range q.visit.steps {
-		q.actor.sleep(nil, s.wait)
+		q.hand.sleep(nil, s.wait)
 		q.do(s, w)
 		if i == 0 && len(q.visit.beside) > 0 && q.logs[inner].startBeside() {
 			go q.runBeside(q.logs[inner].beside)
@@ -141,6 +142,9 @@ func handle(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		panic(errPanic)
+	}
+	if len(q.visit.beside) > 0 {
+		q.hand.sleep(nil, 0)
 	}
 	for _, l := range q.logs {
 		if l != nil {
@@ -178,13 +182,11 @@ func (q *request) do(s step, w http.ResponseWriter) {
 	switch s.verb {
 	case "write":
 		q.write(w)
-	case "hammer":
-		l.hammer(s.value)
 	default:
 		if l.alone() {
 			l.do(s)
 		} else {
-			l.single(s, q.actor)
+			l.single(s, q.hand)
 		}
 	}
 }

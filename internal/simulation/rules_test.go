@@ -44,11 +44,8 @@ func (q *request) checkToken(store int, l *log) {
 	if l.inCookie() || made.IsZero() || age > 50*time.Second || l.logout || l.entered && !q.w.alive(store, made) {
 		return
 	}
-	if errors.Is(q.errorOf(store), coatcheck.ErrEnded) && q.w.wasRevoked("") {
-		return // a login of a user who was revoked meanwhile
-	}
 	if q.w.alive(store, made) && tokenID(value) != made {
-		q.w.breaks("G5: %v was told that %s is live, and does not send its token", q, q.w.label(made))
+		q.w.breaks("G5 in the %s: %v was told that %s is live, and does not send its token", storeNames[store], q, q.w.label(made))
 	}
 }
 
@@ -115,7 +112,7 @@ func (q *request) checkLooks() {
 		}
 		value, _ := setCookie(q.sent, cookieNames[c.store])
 		if c.lookPossible && tokenID(value) != made && q.w.alive(c.store, made) && q.sentAt.Sub(q.began) < 50*time.Second && !q.logs[c.store].logout {
-			q.w.breaks("G5: %v made %s, whose answer was lost, could have looked and does not send its token", q, q.w.label(made))
+			q.w.breaks("G5 in the %s: %v made %s, whose answer was lost, could have looked and does not send its token", storeNames[c.store], q, q.w.label(made))
 		}
 		for _, end := range calls[i:] {
 			if end.request == q && end.kind == "End" && end.applied && end.id == made && !q.logs[c.store].meddled && q.sentAt.Sub(q.began) < 50*time.Second {

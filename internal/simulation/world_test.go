@@ -53,6 +53,7 @@ type world struct {
 	revoked  []revocation
 	cookies  map[string]values // what the session in a cookie holds
 	last     []func()
+	gaveUp   bool // the search for an order, in one place
 	broken   []string
 }
 
