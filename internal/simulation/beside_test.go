@@ -70,14 +70,16 @@ func (l *log) endSingles(err error) {
 		l.singles = append(l.singles, &fact{kind: isCommit, from: l.base, to: l.base, changes: []change{c}, begin: l.begun, login: l.q.began, must: true})
 	}
 	for _, f := range l.singles {
-		if !f.end.IsZero() { // committed at once
-			l.keep(f)
-			continue
-		}
-		switch f.end = time.Now(); {
+		switch {
+		case f.must && !f.end.IsZero(): // committed at once
+		case !f.must && f.begin.After(l.q.returned):
+			continue // refused
+		case !f.must:
 		case err != nil || l.panicked || l.q.replacedAny():
 			f.must, f.end = false, forever
 			f.changes = unknown(f.changes)
+		default:
+			f.end = time.Now()
 		}
 		l.keep(f)
 	}

@@ -78,14 +78,19 @@ func (l *lineage) search(p position) bool {
 	if !left {
 		return true
 	}
+	return l.try(&p, first, true) || l.try(&p, first, false) // what may have happened only where it must
+}
+
+// try goes on with each fact that may come next, of those that must come or not.
+func (l *lineage) try(p *position, first time.Time, must bool) bool {
 	for i, f := range l.facts {
 		if f.begin.After(first) {
 			break
 		}
-		if p.has(i) || f.before != nil && !l.placed(&p, f.before) {
+		if f.must != must || p.has(i) || f.before != nil && !l.placed(p, f.before) {
 			continue
 		}
-		next := p
+		next := *p
 		next.done[i/64] |= 1 << (i % 64)
 		if l.step(&next.session, f) && l.search(next) {
 			return true

@@ -32,7 +32,7 @@ type request struct {
 	sent      http.Header // as they left
 	left      bool        // the client did
 	delivered chan struct{}
-	done      bool
+	returned  time.Time // from all managers
 }
 
 type requestKey struct{}
@@ -65,6 +65,7 @@ func (w *world) visit(v visit) {
 		defer stop.Stop()
 	}
 	q.serve()
+	q.returned = time.Now()
 	q.WriteHeader(http.StatusOK) // if nothing has left yet
 	q.end()
 	<-q.delivered
