@@ -66,6 +66,9 @@ func (l *log) keepSingle(f *fact, err error) {
 
 // endSingles decides what became of the changes, when the request is answered.
 func (l *log) endSingles(err error) {
+	if l.q.visit.method == "HEAD" { // keeps nothing
+		return
+	}
 	for _, c := range l.pending { // of before the goroutine
 		l.singles = append(l.singles, &fact{kind: isCommit, from: l.base, to: l.base, changes: []change{c}, begin: l.begun, login: l.q.began, must: true})
 	}

@@ -247,7 +247,7 @@ func (l *log) dead(m mark) {
 		id = l.cookie
 	}
 	old := time.Since(l.q.began) >= 49*time.Second
-	if id.IsZero() || l.inCookie() || old && (l.base.IsZero() || renews(l.pending)) {
+	if id.IsZero() || l.inCookie() || old && (l.base.IsZero() || renews(l.pending) || l.q.visit.method == "HEAD") {
 		return // ErrEnded may mean that the request is too old for a cookie
 	}
 	l.keep(&fact{kind: isDead, from: id, begin: m.begun, end: time.Now(), must: true})
@@ -311,6 +311,8 @@ func (l *log) settled(m mark, err error) {
 	switch {
 	case l.over || len(l.pending) == 0 && !l.logout && err == nil:
 		l.pending = nil
+	case l.q.visit.method == "HEAD" && err == nil: // rehearsed, and not kept (G4)
+		l.pending, l.leaving, l.logout = nil, coatcheck.ID{}, false
 	case err == nil:
 		l.accept(m)
 	default:
@@ -431,7 +433,7 @@ func (l *log) ends(err error) {
 	if l.markEnd.at.IsZero() { // the handler was not called
 		return
 	}
-	if err == nil && l.flushed && l.toldOfLoss() > l.refused {
+	if err == nil && (l.flushed || !l.alone()) && l.toldOfLoss() > l.refused {
 		err = errUnknown
 	}
 	if !l.alone() {
