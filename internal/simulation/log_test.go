@@ -335,8 +335,10 @@ func (l *log) accept(m mark) {
 		from = coatcheck.ID{} // made by the call that looked first
 	}
 	if len(l.pending) > 0 && !to.IsZero() {
-		f := l.group(from, to, l.view(), m, now, true)
+		f := l.group(from, to, m, now, true)
 		l.keep(f)
+		// What others committed in the same call is seen too.
+		l.keep(&fact{kind: isLook, from: to, view: l.view(), begin: f.begin, end: now, must: true})
 		l.begun = f.begin
 	}
 	l.base, l.pending, l.leaving, l.logout = to, nil, coatcheck.ID{}, false
@@ -344,8 +346,8 @@ func (l *log) accept(m mark) {
 
 // group is the fact of a commit. Where all its changes may change nothing it may
 // stand for what the request knew before.
-func (l *log) group(from, to coatcheck.ID, v *view, m mark, end time.Time, must bool) *fact {
-	f := &fact{kind: isCommit, from: from, to: to, changes: l.pending, view: v, begin: m.at, end: end, must: must, login: l.fresh}
+func (l *log) group(from, to coatcheck.ID, m mark, end time.Time, must bool) *fact {
+	f := &fact{kind: isCommit, from: from, to: to, changes: l.pending, begin: m.at, end: end, must: must, login: l.fresh}
 	if from == to && !certain(l.pending) {
 		f.begin = m.begun
 	}
@@ -377,12 +379,12 @@ func (l *log) reject(m mark, err error) {
 		l.pending = pending
 		switch made := l.madeSince(m.at); {
 		case made != nil && made.kind == "Create":
-			l.keep(l.group(coatcheck.ID{}, made.id, nil, m, forever, true))
+			l.keep(l.group(coatcheck.ID{}, made.id, m, forever, true))
 		case made != nil:
-			l.keep(l.group(made.id, made.next, nil, m, forever, true))
+			l.keep(l.group(made.id, made.next, m, forever, true))
 		case told || renews(pending) || base.IsZero():
 		default:
-			l.keep(l.group(base, base, nil, m, forever, false))
+			l.keep(l.group(base, base, m, forever, false))
 		}
 	})
 }
