@@ -496,3 +496,25 @@ func TestG11EverybodyUnsupported(t *testing.T) {
 		}
 	}
 }
+
+// G11, S8: RevokeOthers of a request that HEAD only rehearses has no session to
+// keep, and still defeats a login that began before it.
+func TestG11RevokeOthersByHead(t *testing.T) {
+	t.Parallel()
+	store := memstore.New(memstore.Config{})
+	m := manage(t, store, coatcheck.Config{})
+	began := time.Now().UTC().Truncate(time.Microsecond)
+	newBrowser(only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
+		s.Login("123")
+		if _, err := m.RevokeOthers(r.Context()); err != nil {
+			t.Error(err)
+		}
+	})).do("HEAD", "/")
+	rec := coatcheck.Record{
+		ID: coatcheck.ID{1}, Version: 1, User: "123", Began: began, Created: began, Seen: began,
+		Expires: began.Add(time.Hour), Deadline: began.Add(time.Hour),
+	}
+	if err := store.Create(t.Context(), rec); !errors.Is(err, coatcheck.ErrEnded) {
+		t.Errorf("got %v, want ErrEnded", err)
+	}
+}

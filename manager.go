@@ -284,7 +284,9 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 			if err := s.confirm(ctx); err != nil {
 				return 0, err
 			}
-			kept = append(kept, s.id())
+			if id := s.id(); !id.IsZero() { // HEAD: a login that is not kept
+				kept = append(kept, id)
+			}
 		}
 	}
 	at := clock()

@@ -36,9 +36,10 @@ type log struct {
 	pending  []change
 	leaving  coatcheck.ID // of a logout that waits for the commit
 	logout   bool
-	flushed  bool      // the first byte has left
-	over     bool      // an error was seen: nothing more is committed
-	entered  bool      // by Login in this request
+	flushed  bool // the first byte has left
+	over     bool // an error was seen: nothing more is committed
+	entered  bool // by Login in this request
+	entries  int
 	fresh    time.Time // the request's start for logins, later if it revoked
 	markEnd  mark      // the handler's return
 	panicked bool
@@ -194,6 +195,7 @@ func (l *log) deferred(s step, m mark) {
 	if l.check(m, l.s.Err()) {
 		if s.verb == "login" {
 			l.entered = true
+			l.entries++
 			if user != "" && user != s.value {
 				l.pending = append(l.pending[:0:0], change{verb: "clear"})
 			}

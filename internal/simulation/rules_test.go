@@ -40,6 +40,9 @@ func (q *request) checkToken(store int, l *log) {
 	if err := q.errorOf(store); ok && errors.Is(err, coatcheck.ErrEnded) && (value != "" || !l.meddled) {
 		q.w.breaks("G2: %v finds its session ended and has a Set-Cookie", q)
 	}
+	if l.entered && q.errorOf(store) != nil && q.w.wasRevoked("") {
+		return // the login of a user whom somebody revoked meanwhile; ErrEnded sends no cookie
+	}
 	made := q.made(store)
 	if l.inCookie() || made.IsZero() || age > 50*time.Second || l.logout || l.entered && !q.w.alive(store, made) {
 		return
@@ -81,9 +84,9 @@ func (q *request) checkDelivery() {
 			!q.w.becameOf(store, brought, has) || !q.w.alive(store, has) {
 			continue
 		}
-		if value == "" {
+		if value == "" && l.entries == 0 { // else the logout was of its own login
 			q.w.breaks("G2: %v removes the cookie of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
-		} else if made := q.w.madeBy(store, tokenID(value)); !l.entered && made != nil && made.kind == "Create" {
+		} else if made := q.w.madeBy(store, tokenID(value)); value != "" && !l.entered && made != nil && made.kind == "Create" {
 			q.w.breaks("G2: %v puts a new cookie over that of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
 		}
 	}
@@ -111,7 +114,8 @@ func (q *request) checkLooks() {
 			continue
 		}
 		value, _ := setCookie(q.sent, cookieNames[c.store])
-		if c.lookPossible && tokenID(value) != made && q.w.alive(c.store, made) && q.sentAt.Sub(q.began) < 50*time.Second && !q.logs[c.store].logout {
+		if c.lookPossible && tokenID(value) != made && q.w.alive(c.store, made) && q.sentAt.Sub(q.began) < 50*time.Second && !q.logs[c.store].logout &&
+			!(q.logs[c.store].entered && q.errorOf(c.store) != nil && q.w.wasRevoked("")) {
 			q.w.breaks("G5 in the %s: %v made %s, whose answer was lost, could have looked and does not send its token", storeNames[c.store], q, q.w.label(made))
 		}
 		for _, end := range calls[i:] {
