@@ -1,5 +1,6 @@
 # "work" names every package of every module in go.work.
 FUZZTIME ?= 10s
+SCHEDULES ?= 100000
 TIMEOUT  ?= 45m
 TORTURE  ?= 1h
 
@@ -7,7 +8,7 @@ TORTURE  ?= 1h
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages torture check lint fips variants fuzz mutants e2e pictures bench bench-all bench-check api asvs vuln
+.PHONY: help test packages torture check lint fips variants fuzz simulate mutants e2e pictures bench bench-all bench-check api asvs vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -15,7 +16,7 @@ help: ## this list
 test: packages check ## install what the tests need, then everything of check
 
 check: FUZZTIME = 20000x
-check: lint fips variants fuzz ## gofmt, vet, staticcheck, FIPS mode, other JSON, 32 bits, a little fuzzing, then all tests with -race
+check: lint fips variants fuzz simulate ## gofmt, vet, staticcheck, FIPS mode, other JSON, 32 bits, a little fuzzing, many schedules, then all tests with -race
 	@[ -n "$(RACE)" ] || { echo "check: no C compiler: running WITHOUT the race detector" >&2; [ -z "$$COATCHECK_REQUIRE_ALL" ]; }
 	@go test $(RACE) -timeout $(TIMEOUT) work
 
@@ -42,6 +43,11 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
 	done
+
+# Without the race detector, which takes most of the time and which the tests of
+# check have.
+simulate: ## SCHEDULES (100000) small worlds, each from a seed, in which no promise may break
+	go test ./internal/simulation -count=1 -timeout $(TIMEOUT) -schedules $(SCHEDULES)
 
 mutants: ## the library without each defence in turn: its test must fail; minutes
 	go test ./internal/mutants -run '^TestMutants' -kill -timeout 30m

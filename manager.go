@@ -284,7 +284,8 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 			if err := s.confirm(ctx); err != nil {
 				return 0, err
 			}
-			if id := s.id(); !id.IsZero() { // HEAD: a login that is not kept
+			// None after a login that HEAD does not keep. In cookies it is refused.
+			if id := s.id(); !id.IsZero() || m.carrier.inCookie() {
 				kept = append(kept, id)
 			}
 		}

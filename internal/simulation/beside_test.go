@@ -32,10 +32,11 @@ func (l *log) single(s step, a *actor) {
 		l.view()
 		return
 	case "commit":
-		l.s.Commit()
+		l.seen(l.s.Commit())
 		return
 	case "touch":
 		l.s.Touch()
+		l.seen(l.s.Err())
 		return
 	case "count", "pop", "flashes":
 		f.changes = []change{l.atOnce(s)}
@@ -45,6 +46,7 @@ func (l *log) single(s step, a *actor) {
 		f.changes = []change{l.wait(s)}
 		l.q.w.note(a, "  %v %v beside another, begun %v", l.q, s, l.q.w.since(begin))
 	}
+	a.sleep(nil, 0) // so as not to ask at the instant at which the other may go on
 	l.keepSingle(f, l.s.Err())
 }
 
@@ -52,16 +54,26 @@ func (l *log) keepSingle(f *fact, err error) {
 	if !certain(f.changes) {
 		f.begin = l.begun
 	}
+	l.seen(err)
 	l.q.mu.Lock()
 	defer l.q.mu.Unlock()
-	if errors.Is(err, coatcheck.ErrLate) {
-		l.refused = 1
-	}
 	// The error may be of what the other did since.
 	if f.must = err == nil || f.changes[0].gave(); !f.must {
 		f.end, f.changes = forever, unknown(f.changes)
 	}
 	l.singles = append(l.singles, f)
+}
+
+// seen takes note of an error that the handler could see.
+func (l *log) seen(err error) {
+	l.q.mu.Lock()
+	defer l.q.mu.Unlock()
+	switch {
+	case errors.Is(err, coatcheck.ErrLate):
+		l.refused = 1
+	case err != nil:
+		l.failed = true
+	}
 }
 
 // endSingles decides what became of the changes, when the request is answered.
@@ -78,7 +90,7 @@ func (l *log) endSingles(err error) {
 		case !f.must && f.begin.After(l.q.returned):
 			continue // refused
 		case !f.must:
-		case err != nil || l.panicked || l.q.replacedAny():
+		case err != nil || l.failed || l.panicked || l.q.replacedAny():
 			f.must, f.end = false, forever
 			f.changes = unknown(f.changes)
 		default:

@@ -7,7 +7,7 @@
 //
 // It has no code of its own, only tests:
 //
-//	go test ./internal/simulation                      # a few thousand worlds
+//	go test ./internal/simulation                      # 2,000 worlds
 //	go test ./internal/simulation -schedules 100000    # as make test does
 //	go test ./internal/simulation -seed 4711 -v        # one of them, with what happened
 package simulation

@@ -53,6 +53,7 @@ type log struct {
 	singles []*fact
 	last    [2]*fact // of the handler and of the goroutine
 	refused int      // changes that were, with ErrLate
+	failed  bool     // something that the handler was told of
 }
 
 // A mark is where a commit begins.
@@ -251,6 +252,8 @@ func (l *log) dead(m mark) {
 	old := time.Since(l.q.began) >= 49*time.Second
 	if id.IsZero() || l.inCookie() || old && (l.base.IsZero() || renews(l.pending) || l.q.visit.method == "HEAD") {
 		return // ErrEnded may mean that the request is too old for a cookie
+	} else if c := l.q.w.madeBy(l.store, id); old && c != nil && c.request == l.q {
+		return // or for the one that it has made
 	}
 	l.keep(&fact{kind: isDead, from: id, begin: m.begun, end: time.Now(), must: true})
 }
@@ -338,28 +341,52 @@ func (l *log) accept(m mark) {
 	}
 	if len(l.pending) > 0 && !to.IsZero() {
 		f := l.group(from, to, m, now, true)
-		l.keep(f)
 		// What others committed in the same call is seen too.
 		l.keep(&fact{kind: isLook, from: to, view: l.view(), begin: f.begin, end: now, must: true})
 		l.begun = f.begin
 	}
+	if _, made := l.madeSince(m.at); made != nil && to.IsZero() && len(l.pending) > 0 { // and dropped: the answer comes too late
+		l.group(from, madeID(made), m, now, true)
+	}
 	l.base, l.pending, l.leaving, l.logout = to, nil, coatcheck.ID{}, false
 }
 
-// group is the fact of a commit. Where all its changes may change nothing it may
-// stand for what the request knew before.
+// group keeps the fact of a commit, and returns it. Where all its changes may
+// change nothing it may stand for what the request knew before. A login that
+// found its clock behind takes another token in the same commit.
 func (l *log) group(from, to coatcheck.ID, m mark, end time.Time, must bool) *fact {
 	f := &fact{kind: isCommit, from: from, to: to, changes: l.pending, begin: m.at, end: end, must: must, login: l.fresh}
 	if from == to && !certain(l.pending) {
 		f.begin = m.begun
 	}
-	if c := l.q.w.madeBy(l.store, to); from != to && c != nil && c.kind == "Create" {
+	tokens := l.tokens(from, to, m)
+	f.to = tokens[0]
+	if c := l.q.w.madeBy(l.store, f.to); from != f.to && c != nil && c.kind == "Create" {
 		if !from.IsZero() { // a login whose session had ended
 			l.keep(&fact{kind: isDead, from: from, begin: m.begun, end: end, must: true})
 		}
 		f.from = coatcheck.ID{}
 	}
+	l.keep(f)
+	for i, id := range tokens[1:] {
+		l.keep(&fact{kind: isCommit, from: tokens[i], to: id, begin: m.at, end: end, must: must})
+	}
 	return f
+}
+
+// tokens are those that the session had after the commit, the last one at last.
+func (l *log) tokens(from, to coatcheck.ID, m mark) []coatcheck.ID {
+	tokens := []coatcheck.ID{to}
+	for {
+		c := l.q.w.madeBy(l.store, tokens[0])
+		if from == to || c == nil || c.kind != "Replace" || c.id == from {
+			return tokens
+		}
+		if before := l.q.w.madeBy(l.store, c.id); before == nil || before.request != l.q || before.began.Before(m.at) {
+			return tokens
+		}
+		tokens = append([]coatcheck.ID{c.id}, tokens...)
+	}
 }
 
 // reject takes note of a commit that failed.
@@ -379,14 +406,14 @@ func (l *log) reject(m mark, err error) {
 	pending, base := unknown(l.pending), l.base
 	l.q.w.later(func() { // when all has happened the store knows better than whoever asked it
 		l.pending = pending
-		switch made := l.madeSince(m.at); {
-		case made != nil && made.kind == "Create":
-			l.keep(l.group(coatcheck.ID{}, made.id, m, forever, true))
-		case made != nil:
-			l.keep(l.group(made.id, made.next, m, forever, true))
+		switch first, last := l.madeSince(m.at); {
+		case first != nil && first.kind == "Create":
+			l.group(coatcheck.ID{}, madeID(last), m, forever, true)
+		case first != nil:
+			l.group(first.id, madeID(last), m, forever, true)
 		case told || renews(pending) || base.IsZero():
 		default:
-			l.keep(l.group(base, base, m, forever, false))
+			l.group(base, base, m, forever, false)
 		}
 	})
 }
@@ -409,18 +436,20 @@ func (l *log) ended(m mark) {
 	}
 }
 
-// madeSince returns the call by which the request made a record since then, that
-// was applied although the request could not know, or will be.
-func (l *log) madeSince(t time.Time) *call {
+// madeSince returns the first and the last call by which the request made a record
+// since then, that were applied although the request could not know.
+func (l *log) madeSince(t time.Time) (first, last *call) {
 	w := l.q.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.calls {
 		if c.request == l.q && c.store == l.store && !c.began.Before(t) && (c.kind == "Create" || c.kind == "Replace") && c.applied {
-			return c
+			if last = c; first == nil {
+				first = c
+			}
 		}
 	}
-	return nil
+	return first, last
 }
 
 // returns takes note that the handler is about to return.

@@ -181,7 +181,10 @@ func (l *lineage) endUser(s *session, f *fact) {
 	if s.at >= 0 && s.user == f.user && !kept {
 		s.at = over
 	}
-	if u := slices.Index(users, f.user); !kept {
+	u := slices.Index(users, f.user)
+	if kept { // and may go on by a login, whatever an earlier revocation says
+		s.revoked[u] = 0
+	} else {
 		at := f.begin.Add(l.w.clockOf(f.process) - time.Millisecond).UnixNano()
 		s.revoked[u] = max(s.revoked[u], at)
 	}

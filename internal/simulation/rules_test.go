@@ -2,7 +2,6 @@ package simulation_test
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,17 +98,12 @@ func (q *request) checkLooks() {
 	if q.w.plan.shape == inCookie {
 		return
 	}
-	q.w.mu.Lock()
-	calls := slices.Clone(q.w.calls)
-	q.w.mu.Unlock()
+	calls := q.calls()
 	for i, c := range calls {
-		if c.request != q || !c.applied {
+		if !c.applied {
 			continue
 		}
-		made := c.id
-		if c.kind == "Replace" {
-			made = c.next
-		}
+		made := madeID(&c)
 		if c.kind != "Create" && c.kind != "Replace" {
 			continue
 		}
@@ -119,9 +113,21 @@ func (q *request) checkLooks() {
 			q.w.breaks("G5 in the %s: %v made %s, whose answer was lost, could have looked and does not send its token", storeNames[c.store], q, q.w.label(made))
 		}
 		for _, end := range calls[i:] {
-			if end.request == q && end.kind == "End" && end.applied && end.id == made && !q.logs[c.store].meddled && q.sentAt.Sub(q.began) < 50*time.Second {
+			if end.kind == "End" && end.applied && end.id == made && !q.logs[c.store].meddled && q.sentAt.Sub(q.began) < 50*time.Second {
 				q.w.breaks("G11: %v made %s and ended it by the same commit", q, q.w.label(made))
 			}
 		}
 	}
+}
+
+// calls are those that the request has made, as they are now.
+func (q *request) calls() (calls []call) {
+	q.w.mu.Lock()
+	defer q.w.mu.Unlock()
+	for _, c := range q.w.calls {
+		if c.request == q {
+			calls = append(calls, *c)
+		}
+	}
+	return calls
 }

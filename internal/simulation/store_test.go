@@ -64,13 +64,21 @@ func (v *wire) do(ctx context.Context, c *call, effect func() error) error {
 	v.w.keepCall(c)
 	f, there, back := v.w.fate(a, c)
 	err := v.carry(ctx, a, c, f, there, back, effect)
-	c.answered, c.err = time.Now(), err
-	if c.applied && err != nil && !told(err) && (f == lostAfter || f == hungAfter || f == healthy) {
-		c.lookPossible = true
+	if v.w.answered(c, f, err) {
 		a.healNext()
 	}
 	v.w.note(a, "%s", c)
 	return err
+}
+
+// answered takes note of a call's answer, and reports whether it was applied, the
+// answer lost, and a look would tell.
+func (w *world) answered(c *call, f fate, err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.answered, c.err = time.Now(), err
+	c.lookPossible = c.applied && err != nil && !told(err) && (f == lostAfter || f == hungAfter || f == healthy)
+	return c.lookPossible
 }
 
 func (v *wire) carry(ctx context.Context, a *actor, c *call, f fate, there, back time.Duration, effect func() error) error {
@@ -146,9 +154,11 @@ func (c *call) mutates() bool { return c.kind != "Load" && c.kind != "User" }
 
 func (c *call) String() string {
 	w := c.actor.w
-	s := fmt.Sprintf("  %s process %d, %s %s", storeNames[c.store], c.process+1, c.kind, w.label(c.id))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := fmt.Sprintf("  %s process %d, %s %s", storeNames[c.store], c.process+1, c.kind, w.labelOf(c.id))
 	if !c.next.IsZero() {
-		s += " by " + w.label(c.next)
+		s += " by " + w.labelOf(c.next)
 	}
 	if !c.effected.IsZero() {
 		s += fmt.Sprintf(" at %v", w.since(c.effected))
