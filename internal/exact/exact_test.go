@@ -132,6 +132,12 @@ var itself = func() *node {
 	return n
 }()
 
+var locked = func() *guarded {
+	g := new(guarded)
+	g.mu.Lock()
+	return g
+}()
+
 const bad = "secret\xff"
 
 var examples = []example{
@@ -176,6 +182,7 @@ var examples = []example{
 	altered("shadowed", "base.ID: would be lost", over{base: base{"secret"}}),
 	altered("name taken twice", "would be lost", clash{base: base{"a"}}, clash{other: other{"a"}}),
 	altered("hollow", "Hidden: a exact_test.hidden, which has no exported field", &pointer{&hidden{"secret"}}),
+	altered("a locked mutex", "mu: not exported", locked),
 	altered("NaN", "NaN", math.NaN(), math.Inf(1), math.Inf(-1)),
 	altered("NaN in a list", "[0]", []float32{float32(math.NaN())}),
 	altered("pointer to nil", "pointer to nil", new([]string)),
@@ -210,6 +217,10 @@ func TestExact(t *testing.T) {
 	t.Parallel()
 	for _, c := range examples {
 		t.Run(c.name, c.run)
+	}
+	meant := left{out: "a tag says so"}
+	if x, err := exact.Of[left](); err != nil || x.Check(&meant) != nil {
+		t.Errorf("a field with json:\"-\" that is not exported: got %v, %v", err, x.Check(&meant))
 	}
 	for _, v := range []any{1, int8(-1), uint(7), float32(0.5), int64(1 << 53), []string{"a"}, []int{1}, [1]bool{true}, map[named]int{"a": 1}, named("a")} {
 		x, err := exact.Of[any]()
