@@ -27,6 +27,18 @@ func joined(lines []string, name string) bool {
 	return false
 }
 
+// mayHide holds the request back, and tells, if the session's cookie may stand
+// behind a comma (G7).
+func (s *Session) mayHide() bool {
+	m := s.x.m
+	if !joined(s.x.r.Header["Cookie"], m.cfg.Name) {
+		return false
+	}
+	s.held, s.marked = true, true
+	m.event(Event{Kind: Refused, Reason: "session cookie: joined with another by a comma, as by a proxy"})
+	return true
+}
+
 // begins reports whether a cookie pair is the session's or its marker's.
 func begins(pair, name string) bool {
 	pair, ok := strings.CutPrefix(strings.TrimLeft(pair, " \t"), name)

@@ -22,21 +22,31 @@ func TestG7JoinedCookies(t *testing.T) {
 		m := manage(t, store, coatcheck.Config{Events: l.hear, Cookie: policy})
 		good := begin(t, m, life(m)).cookies()[sidName]
 		ours := sidName + "=" + good
+		// Of several cookies of the name the genuine one counts, whatever a
+		// sibling host set beside it.
+		r := httptest.NewRequest("GET", "/look", nil)
+		r.Header.Set("Cookie", sidName+"=x; "+ours+"; a=b, "+sidName+"=y")
+		w := httptest.NewRecorder()
+		if life(m).ServeHTTP(w, r); w.Body.String() != "alice1" {
+			t.Errorf("ours beside two that were planted: got %q, want alice", w.Body)
+		}
 		for header, hides := range map[string]bool{
-			"theme=dark, " + ours:                            true,
-			"theme=dark," + ours:                             true,
-			"theme=dark ,\t" + ours + "; a=b":                true,
-			"a=b; theme=dark, c=d, " + ours:                  true,
-			ours + ", theme=dark":                            true,
-			markName + "=1; " + ours + ", theme=dark; a=b":   true,
-			"a=b, " + markName + "=1; c=d, " + ours:          true,
-			"a=b, " + markName + "=1":                        true,
-			"theme=dark":                                     false,
-			"theme=a, b=c, d":                                false,
-			"theme=dark, x" + ours:                           false,
+			"theme=dark, " + ours:                          true,
+			"theme=dark," + ours:                           true,
+			"theme=dark ,\t" + ours + "; a=b":              true,
+			"a=b; theme=dark, c=d, " + ours:                true,
+			ours + ", theme=dark":                          true,
+			markName + "=1; " + ours + ", theme=dark; a=b": true,
+			"a=b, " + markName + "=1; c=d, " + ours:        true,
+			"a=b, " + markName + "=1":                      true,
+			// Several of the name, none of them ours.
+			sidName + "=x; " + sidName + "=y; a=b, " + ours: true,
+			"theme=dark":           false,
+			"theme=a, b=c, d":      false,
+			"theme=dark, x" + ours: false,
 			"theme=dark, " + strings.ToLower(sidName) + "=x": false,
-			sidName + "=x,y":                                 false,
-			"a=" + sidName + "=x, b=c":                       false,
+			sidName + "=x,y":           false,
+			"a=" + sidName + "=x, b=c": false,
 		} {
 			for path, status := range map[string]int{"/look": 200, "/set": 409, "/count": 409, "/logout": 409, "/login": 200} {
 				l.forget()

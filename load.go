@@ -35,9 +35,7 @@ func (s *Session) look() {
 	s.looked = true
 	m, r := s.x.m, s.x.r
 	value, err := m.sid.Read(r.Header)
-	if err != nil && joined(r.Header["Cookie"], m.cfg.Name) {
-		s.held, s.marked = true, true
-		m.event(Event{Kind: Refused, Reason: "session cookie: joined with another by a comma, as by a proxy"})
+	if err != nil && !isNamesakes(err) && s.mayHide() {
 		return
 	}
 	if isAbsent(err) {

@@ -34,6 +34,7 @@ func (s *Session) lookAtNamesakes() {
 	switch {
 	case err != nil:
 		s.x.m.event(Event{Kind: Refused, Reason: "session cookie: more of the name than are looked at"})
+	case len(tickets) == 0 && s.mayHide(): // told
 	case len(tickets) == 0:
 		s.x.m.event(Event{Kind: Refused, Reason: "session cookie: several of the name, none genuine"})
 	case len(tickets) == 1:
