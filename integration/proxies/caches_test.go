@@ -89,36 +89,11 @@ func TestCaches(t *testing.T) {
 // runCache returns who gets a visitor's cookie where that is allowed, and fails
 // the test if anybody does otherwise.
 func runCache(t *testing.T, name, site string) string {
-	theme := cookie.New[int]("theme", cookie.Policy{MaxAge: time.Hour})
-	allowed := cookie.New[int]("theme", cookie.Policy{MaxAge: time.Hour, AllowCaching: true})
-	var visitors atomic.Int64
 	l := listen(t)
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if control := r.FormValue("control"); control != "" {
-			w.Header().Set("Cache-Control", control)
-		}
-		if r.FormValue("expires") != "" {
-			w.Header().Set("Expires", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
-		}
-		var err error
-		n := int(visitors.Add(1))
-		switch r.URL.Path {
-		case "/set":
-			err = theme.Set(w, n)
-		case "/clear":
-			err = theme.Clear(w)
-		case "/allowed":
-			err = allowed.Set(w, n)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-		fmt.Fprint(w, n)
-	})}
+	server := &http.Server{Handler: cacheable(t)}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	p := proxies.Start(t, name, proxies.Options{Upstream: l.Addr().String(), Site: site})
-
 	unsafe := "nobody"
 	for path, control := range map[string]string{
 		"/plain": "max-age=60", "/set": "max-age=60", "/set?a": "public, max-age=60", "/set?b": "s-maxage=60", "/set?c": "", "/set?d&expires=1": "",
@@ -145,6 +120,36 @@ func runCache(t *testing.T, name, site string) string {
 		}
 	}
 	return unsafe
+}
+
+// cacheable answers with headers that its visitors choose, and gives each a
+// cookie with a number of their own.
+func cacheable(t *testing.T) http.Handler {
+	theme := cookie.New[int]("theme", cookie.Policy{MaxAge: time.Hour})
+	allowed := cookie.New[int]("theme", cookie.Policy{MaxAge: time.Hour, AllowCaching: true})
+	var visitors atomic.Int64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if control := r.FormValue("control"); control != "" {
+			w.Header().Set("Cache-Control", control)
+		}
+		if r.FormValue("expires") != "" {
+			w.Header().Set("Expires", time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
+		}
+		var err error
+		n := int(visitors.Add(1))
+		switch r.URL.Path {
+		case "/set":
+			err = theme.Set(w, n)
+		case "/clear":
+			err = theme.Clear(w)
+		case "/allowed":
+			err = allowed.Set(w, n)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, n)
+	})
 }
 
 // ask makes a request without cookies.

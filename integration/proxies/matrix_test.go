@@ -105,32 +105,8 @@ func (s setup) visit(t *testing.T, name, version string, inCookie bool) map[stri
 	}
 	a := newApp(t, l, inCookie, cfg)
 
-	row := map[string]string{"login": "yes"}
-	if status, _ := q.do(t, "POST", "/login", "user", "alice"); status != 200 {
-		row["login"] = fmt.Sprint(status)
-		if told := a.told(); status != 403 || !strings.Contains(told, "Config.Origins") || !strings.Contains(told, q.site) || !strings.Contains(told, a.Listener.Addr().String()) {
-			t.Errorf("login: got %d, and %q; want both hosts and the setting that cures it", status, told)
-		}
-		// A browser with Fetch Metadata fares no better; what has neither does.
-		modern := q.copy()
-		modern.headers = map[string]string{"Origin": q.site, "Sec-Fetch-Site": "same-origin"}
-		if status, _ := modern.do(t, "POST", "/login", "user", "alice"); status != 403 {
-			t.Errorf("with Fetch Metadata: got %d, want 403 too", status)
-		}
-		delete(q.headers, "Origin")
-		delete(q.headers, "Referer")
-		if status, _ := q.do(t, "POST", "/login", "user", "alice"); status != 200 {
-			t.Fatalf("login without Origin: got %d, %s", status, a.told())
-		}
-	}
-	for path, want := range map[string]string{"/profile": "User alice, visit 1", "/cart": "[ticket]"} {
-		if path == "/cart" {
-			q.do(t, "POST", path, "item", "ticket")
-		}
-		if status, body := q.do(t, "GET", path); status != 200 || body != want {
-			t.Errorf("%s: got %d %q, want %q; %s", path, status, body, want, a.told())
-		}
-	}
+	row := map[string]string{"login": q.logIn(t, a)}
+	q.shops(t, a)
 	row["devices"], row["address"] = q.devices(t, inCookie)
 	if row["events"] = "yes"; !q.hears(t, "/events", patience) {
 		row["events"] = "at the end"
@@ -147,16 +123,61 @@ func (s setup) visit(t *testing.T, name, version string, inCookie bool) map[stri
 		row["cart, profile, logout"] = "without `Origin` only"
 	}
 	if s.recommended {
-		for column, value := range row {
-			if value == "" {
-				continue
-			}
-			if want := map[string]string{"address": "the client's", "largest session in a cookie": "4,096"}[column]; value != "yes" && value != want {
-				t.Errorf("as we recommend it: %s: got %s", column, value)
-			}
-		}
+		s.works(t, row)
 	}
 	return row
+}
+
+// works reports what does not, as we recommend it.
+func (s setup) works(t *testing.T, row map[string]string) {
+	for column, value := range row {
+		want := "yes"
+		switch column {
+		case "address":
+			want = "the client's"
+		case "largest session in a cookie":
+			want = "4,096"
+		}
+		if value != want && value != "" {
+			t.Errorf("as we recommend it: %s: got %s, want %s", column, value, want)
+		}
+	}
+}
+
+// logIn says what comes of a login: "yes", or the status of one that the person
+// then repeats without saying where it comes from.
+func (q *person) logIn(t *testing.T, a *app) string {
+	status, _ := q.do(t, "POST", "/login", "user", "alice")
+	if status != 200 {
+		if told := a.told(); status != 403 || !strings.Contains(told, "Config.Origins") || !strings.Contains(told, q.site) || !strings.Contains(told, a.Listener.Addr().String()) {
+			t.Errorf("login: got %d, and %q; want both hosts and the setting that cures it", status, told)
+		}
+		// A browser with Fetch Metadata fares no better; what has neither does.
+		modern := q.copy()
+		modern.headers = map[string]string{"Origin": q.site, "Sec-Fetch-Site": "same-origin"}
+		if status, _ := modern.do(t, "POST", "/login", "user", "alice"); status != 403 {
+			t.Errorf("with Fetch Metadata: got %d, want 403 too", status)
+		}
+		delete(q.headers, "Origin")
+		delete(q.headers, "Referer")
+		if status, _ := q.do(t, "POST", "/login", "user", "alice"); status != 200 {
+			t.Fatalf("login without Origin: got %d, %s", status, a.told())
+		}
+		return fmt.Sprint(status)
+	}
+	return "yes"
+}
+
+// shops looks at profile and cart.
+func (q *person) shops(t *testing.T, a *app) {
+	for path, want := range map[string]string{"/profile": "User alice, visit 1", "/cart": "[ticket]"} {
+		if path == "/cart" {
+			q.do(t, "POST", path, "item", "ticket")
+		}
+		if status, body := q.do(t, "GET", path); status != 200 || body != want {
+			t.Errorf("%s: got %d %q, want %q; %s", path, status, body, want, a.told())
+		}
+	}
 }
 
 // devices asks for the list, and says whose address stands in it.
