@@ -199,6 +199,58 @@ func TestPageByLinkFromElsewhere(t *testing.T) {
 	})
 }
 
+// A browser that keeps no Secure cookie of http://localhost is not told that it
+// has; the page says so, why, and what helps. With others nothing is said.
+func TestPageWhereNoCookieIsKept(t *testing.T) {
+	engines(t, func(t *testing.T, e *engine) {
+		url, stop := runServe(t, "localhost:0", "memory:")
+		t.Cleanup(stop)
+		p := play(t, url, e.newTab(t))
+		for _, route := range []string{"GET /set-cookie", "POST /login", "POST /visits", "POST /token"} {
+			if status, _ := p.press(route); status != "200 OK" {
+				t.Errorf("%s: %s", route, status)
+			}
+			said := p.text("#said")
+			if e.localhost == (strings.Contains(said, "has not kept it") && strings.Contains(said, "coatcheck serve --tls")) {
+				t.Errorf("%s: the page says %q", route, said)
+			}
+			if !e.localhost && (strings.Contains(said, "kept the note") || strings.Contains(said, "gave your browser")) {
+				t.Errorf("%s: the page says %q, and nothing came back", route, said)
+			}
+		}
+		if n := len(p.jar()); (n > 0) != e.localhost {
+			t.Errorf("%d cookies in the jar", n)
+		}
+	})
+}
+
+// A tab that nobody looks at lets its stream go. Looked at again, after a logout
+// elsewhere, it says that the session has ended; after a new login it does not.
+func TestPageHiddenMeanwhile(t *testing.T) {
+	engines(t, func(t *testing.T, e *engine) {
+		url := coatcheckServe(t, e)
+		one := play(t, url, e.newTab(t))
+		two := play(t, url, one.another())
+		hide := func(hidden string) {
+			eval[bool](two.tab, "Object.defineProperty(document, 'hidden', {get: () => "+hidden+", configurable: true}), document.dispatchEvent(new Event('visibilitychange')), true")
+		}
+		one.press("POST /login")
+		two.press("GET /profile") // now it has the session
+		hide("true")
+		one.press("POST /login")
+		hide("false")
+		two.until(`document.querySelector("#coat").dataset.handle === ` + quote(one.text("#coat code")))
+		if eval[bool](two.tab, hasEnded) {
+			t.Error("after a new login the page that was hidden says that the session has ended")
+		}
+		hide("true")
+		one.press("POST /logout")
+		hide("false")
+		two.until(noCoat)
+		two.until(hasEnded)
+	})
+}
+
 // The policy holds: what somebody smuggles into the page does not run, and the
 // test above would have seen the complaint.
 func TestPagePolicyHolds(t *testing.T) {

@@ -47,8 +47,10 @@ are worth nothing after a restart, whatever the store.
 ` + storeURLs + `
 Tables are made where they are missing.
 
-Cookies are Secure. Browsers, curl and Go treat http://localhost as secure;
-Python's cookie jar and other hosts need --tls.
+Cookies are Secure. Chromium, Firefox, curl and Go treat http://localhost as
+secure; WebKitGTK, it is said Safari too, Python's cookie jar and other hosts
+need --tls. Cookies go by host and not by port: two programs on localhost see
+and replace each other's where the names are the same.
 
 GET /healthz answers "ok". SIGINT and SIGTERM stop the server after the requests
 in flight, at most 10 seconds later; a second signal stops it at once.

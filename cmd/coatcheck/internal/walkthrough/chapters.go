@@ -64,7 +64,7 @@ func arrival(v *view) string {
 	n := len(v.Jar) + len(v.Others)
 	switch {
 	case v.Held:
-		return "You followed a link from another site, so your browser kept the ticket back: that is SameSite=Strict. Once you do something here, it comes again."
+		return "You followed a link from another site, or one that led here through it, so your browser kept the ticket back: that is SameSite=Strict. Once you do something here, it comes again."
 	case v.Ticket && v.Coat == nil:
 		return "Your browser showed a ticket, but the server has no coat for it: that session has ended."
 	case n == 0:
@@ -73,6 +73,15 @@ func arrival(v *view) string {
 		return "Your browser asked for this page and brought its cookie along, by itself."
 	}
 	return fmt.Sprintf("Your browser asked for this page and brought its %d cookies along, by itself. That is how a server knows you again.", n)
+}
+
+// notKept says what a browser made of cookies that did not come back.
+func notKept(tls bool) string {
+	if tls {
+		return "The answer said Set-Cookie, but your browser has not kept it: nothing came back with the next request. Does it block cookies of this site?"
+	}
+	return "The answer said Set-Cookie, but your browser has not kept it: nothing came back with the next request. The cookie is Secure, and this browser takes such ones over encrypted connections only, from this computer itself as well. " +
+		"Most browsers trust localhost; WebKitGTK does not. Start coatcheck serve --tls, and open the https address that it prints."
 }
 
 // explain says in plain words what an exchange did.

@@ -74,6 +74,22 @@ func (e *exchange) sets(name string) bool {
 	return slices.ContainsFunc(e.Set, func(l setLine) bool { return l.Name == name && !l.Deletes })
 }
 
+// lost reports whether the browser came back, with the request here, without any
+// of the cookies that the answer gave out: it has not kept them.
+func (e *exchange) lost(here *exchange) bool {
+	gave := false
+	for _, l := range e.Set {
+		if l.Deletes {
+			continue
+		}
+		gave = true
+		if here.sent(l.Name) {
+			return false
+		}
+	}
+	return gave
+}
+
 // Text is the status as the line of an answer has it.
 func (e *exchange) Text() string { return http.StatusText(e.Status) }
 

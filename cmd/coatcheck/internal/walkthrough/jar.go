@@ -243,7 +243,7 @@ func attributesOf(c *http.Cookie) []attribute {
 	}
 	add("Path="+c.Path, "It goes to every address of this site.")
 	if c.Secure {
-		add("Secure", "It travels over encrypted connections only. (Browsers also trust localhost, this computer itself.)")
+		add("Secure", "It travels over encrypted connections only. (Most browsers also trust localhost, this computer itself.)")
 	}
 	if c.HttpOnly {
 		add("HttpOnly", "Scripts in a page cannot read it, so a smuggled-in script cannot steal it.")

@@ -107,10 +107,14 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request) {
 	here := newExchange(r, &s.jar)
 	here.Status = http.StatusOK
 	v.Ticket = here.sent(s.jar.ticket)
-	v.Held = !v.Ticket && r.Header.Get("Sec-Fetch-Site") == "cross-site" && here.sent(s.jar.stamp)
+	site := r.Header.Get("Sec-Fetch-Site") // Firefox and WebKit withhold Strict also where no site asked
+	v.Held = !v.Ticket && (site == "cross-site" || site == "none") && here.sent(s.jar.stamp)
 	v.Last, v.Says = here, arrival(&v)
 	if e := s.exchanges.take(r.Header.Get(exchangeHeader)); e != nil {
 		v.Last, v.Says = e, explain(e, &s.jar)
+		if e.lost(here) {
+			v.Says = notKept(r.TLS != nil)
+		}
 	}
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, &v); err != nil {

@@ -143,9 +143,19 @@
       await refresh();
     }
     if (goesOn() || pressed === "/logout") return; // who pressed that knows
-    write($("ended"), ends[why === "replaced" ? "ended" : why]);
+    tellEnd(ends[why === "replaced" ? "ended" : why]);
+  }
+
+  function tellEnd(text) {
+    write($("ended"), text);
     $("ended").hidden = false;
     $("ended").scrollIntoView({block: "nearest"});
+  }
+
+  // lookAgain is for a page that nobody saw for a while, and that heard nothing.
+  async function lookAgain() {
+    const was = $("coat").dataset.handle;
+    if (await refresh() && was && !$("coat").dataset.handle) tellEnd(ends.ended);
   }
 
   function tell(moment) {
@@ -189,8 +199,8 @@
   setInterval(tick, 1000);
 
   // A browser opens few connections to one server: who is not looked at lets go.
-  document.addEventListener("visibilitychange", () => document.hidden ? listen() : queue(() => refresh()));
-  window.addEventListener("pageshow", e => { if (e.persisted) queue(() => refresh()); });
+  document.addEventListener("visibilitychange", () => document.hidden ? listen() : queue(lookAgain));
+  window.addEventListener("pageshow", e => { if (e.persisted) queue(lookAgain); });
 
   // What the focus moves to must not hide behind what stays in place.
   new ResizeObserver(([e]) => document.documentElement.style.setProperty("--sticky", e.target.offsetHeight + "px")).observe(document.querySelector(".happened"));

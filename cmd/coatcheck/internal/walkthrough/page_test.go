@@ -330,9 +330,48 @@ func TestPageFromAnotherSite(t *testing.T) {
 	v := visit(newSite(t, coatcheck.Config{}))
 	v.do("POST /login", "")
 	delete(v.jar, sid)
-	v.headers = map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-	w := v.do("GET /", "")
-	if page := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(page, " data-held>") || !strings.Contains(page, "It was not shown a ticket.") {
-		t.Errorf("got %d and no word that the ticket was held back", w.Code)
+	for _, site := range []string{"cross-site", "none"} { // none: an address that led here through another site
+		v.headers = map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+		w := v.do("GET /", "")
+		if page := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(page, " data-held>") || !strings.Contains(page, "It was not shown a ticket.") {
+			t.Errorf("%s: got %d and no word that the ticket was held back", site, w.Code)
+		}
+	}
+}
+
+// A page that asks again after each press knows whether the cookie came back. It
+// does not say that the browser kept what it has not, and says why.
+func TestPageTellsOfCookiesNotKept(t *testing.T) {
+	t.Parallel()
+	const notKept = "has not kept it"
+	site := newSite(t, coatcheck.Config{})
+	for _, c := range []struct {
+		route string
+		keeps bool // the browser
+	}{
+		{"GET /set-cookie", true}, {"GET /set-cookie", false}, {"POST /login", true}, {"POST /login", false},
+		{"POST /visits", false}, {"POST /preferences", false}, {"POST /token", false},
+	} {
+		v := visit(site)
+		v.headers = map[string]string{"Coatcheck-Page": "1"}
+		w := v.do(c.route, "theme=dark")
+		if !c.keeps {
+			clear(v.jar)
+		}
+		v.headers["Coatcheck-Exchange"] = w.Header().Get("Coatcheck-Exchange")
+		page := v.page()
+		if strings.Contains(page, notKept) == c.keeps || strings.Contains(page, "coatcheck serve --tls") == c.keeps {
+			t.Errorf("%s, kept %t: the page says otherwise", c.route, c.keeps)
+		}
+		if !c.keeps && (strings.Contains(page, "your browser kept the note") || strings.Contains(page, "gave your browser the ticket")) {
+			t.Errorf("%s: the page says that the browser has the cookie, and it has not", c.route)
+		}
+	}
+	v := visit(site)
+	v.do("POST /login", "")
+	v.headers = map[string]string{"Coatcheck-Page": "1"}
+	v.headers["Coatcheck-Exchange"] = v.do("POST /logout", "").Header().Get("Coatcheck-Exchange")
+	if strings.Contains(v.page(), notKept) {
+		t.Error("after a logout the page says that the browser has not kept the cookie")
 	}
 }
