@@ -233,6 +233,7 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 
 // endOne ends one id and returns the one that had replaced it, if any.
 func (m *Manager) endOne(ctx context.Context, id ID, kind Kind, user string) (next ID, err error) {
+	defer m.streams.ends()()
 	next, err = m.carrier.End(ctx, id, clock().Add(tombstoneLife))
 	if err != nil {
 		m.storeError(id, "end", err)
@@ -303,6 +304,7 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 
 // endUserAt ends what the user has and refuses logins that began by at.
 func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept ...ID) ([]ID, error) {
+	defer m.streams.ends()()
 	ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)
 	if err != nil {
 		m.storeError(ID{}, "end user", err)

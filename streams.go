@@ -11,6 +11,7 @@ import (
 type streams struct {
 	mu      sync.Mutex
 	waiting map[ID]*stream
+	ending  int // ends under way in this process, which will tell of them
 }
 
 // A stream is what all the requests share that wait for one session. Nobody
@@ -89,13 +90,44 @@ func (m *Manager) expire(st *stream) {
 	case err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) && !errors.Is(err, errors.ErrUnsupported):
 		wait = loadTimeout // the store is away: ask again
 	case err != nil || wait <= 0:
-		m.streams.end(st.id)
+		m.streams.found(st.id)
 		return
 	}
 	m.streams.mu.Lock()
 	defer m.streams.mu.Unlock()
 	if m.streams.waiting[st.id] == st {
 		st.timer.Reset(wait)
+	}
+}
+
+// ends notes that this process is about to end sessions, until the function that
+// it returns is called.
+func (w *streams) ends() (done func()) {
+	add := func(n int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.ending += n
+	}
+	add(1)
+	return func() { add(-1) }
+}
+
+// tellTime is how long whoever finds a session ended lets those tell of it first
+// who may have ended it in this process.
+const tellTime = 10 * time.Millisecond
+
+// found takes note that a session is over in the store. Where this process may
+// have ended it, its event comes first (G13).
+func (w *streams) found(id ID) {
+	w.mu.Lock()
+	st := w.waiting[id]
+	wait := st != nil && w.ending > 0
+	if wait {
+		st.timer.Reset(tellTime)
+	}
+	w.mu.Unlock()
+	if !wait {
+		w.end(id)
 	}
 }
 

@@ -23,7 +23,7 @@ func (m *Manager) Watch(ctx context.Context, every time.Duration) error {
 	for {
 		if pushes {
 			// The poll finds what ended while nobody was listening.
-			err := watcher.Watch(ctx, func() { m.poll(ctx) }, m.streams.end)
+			err := watcher.Watch(ctx, func() { m.poll(ctx) }, m.streams.found)
 			if err != nil && ctx.Err() == nil {
 				m.storeError(ID{}, "watch", err)
 			}
@@ -46,14 +46,14 @@ func (m *Manager) poll(ctx context.Context) {
 		rec, err := m.carrier.Load(ctx, id)
 		switch {
 		case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
-			m.streams.end(id)
+			m.streams.found(id)
 		case errors.Is(err, errors.ErrUnsupported):
 			return // nobody knows of a session in its cookie
 		case err != nil:
 			m.storeError(id, "watch", err)
 			return // the store is away; the next round asks again
 		case over(&rec, clock()):
-			m.streams.end(id)
+			m.streams.found(id)
 		}
 	}
 }

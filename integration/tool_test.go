@@ -301,7 +301,7 @@ func refused(t *testing.T, v *visitor, site *servers.Serve) {
 	v.copy().must(t, site, "POST", "/visits", http.StatusConflict, "")
 }
 
-// toolStats: one session lives and three were ended.
+// toolStats: one session lives and three were ended; then everybody's are.
 func toolStats(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	var stats struct{ Sessions, Users, Tombstones, Bytes int }
 	text := run(t, program, 0, "{", "store", "stats", "--store", place.url, "--json")
@@ -309,6 +309,8 @@ func toolStats(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 		t.Errorf("store stats: got %s, %v; want 1 session, 1 user, 3 tombstones", text, err)
 	}
 	run(t, program, 0, "sessions    1\nusers       1\ntombstones  3\n", "store", "stats", "--store", place.url)
+	run(t, program, 0, `{"revoked":1}`, "sessions", "revoke", "--store", place.url, "--everybody", "--json")
+	run(t, program, 0, "sessions    0\nusers       0\ntombstones  4\n", "store", "stats", "--store", place.url)
 }
 
 // toolSweep: what is over goes. Redis does that by itself.

@@ -22,6 +22,7 @@ type sessionsOptions struct {
 	storeFlags
 	user, handle string
 	all, json    bool
+	everybody    bool
 }
 
 // sessionsFlags declares the flags that all of the group have, and json where
@@ -38,7 +39,7 @@ func handleFlag(flags *flag.FlagSet, o *sessionsOptions) {
 
 // withSessions checks what all of the group need, and opens the store.
 func withSessions(ctx context.Context, io stdio, o sessionsOptions, do func(*stores.Opened, *coatcheck.Manager) error) error {
-	if o.user == "" {
+	if o.user == "" && !o.everybody {
 		return usagef("--user is missing; anonymous sessions are in no list")
 	}
 	return o.with(ctx, io, false, func(store *stores.Opened) error {
