@@ -32,7 +32,7 @@ func groundApp(m *coatcheck.Manager) http.Handler {
 		"/delete":   handle(func(s *session, v string) any { theme.Delete(s); return nil }),
 		"/clear":    handle(func(s *session, v string) any { s.Clear(); return nil }),
 		"/reset":    handle(func(s *session, v string) any { s.Clear(); theme.Set(s, v); return nil }),
-		"/pop":      handle(func(s *session, v string) any { v, ok := theme.Pop(s); return fmt.Sprintf("%v %v", v, ok) }),
+		"/pop":      handle(func(s *session, _ string) any { v, ok := theme.Pop(s); return fmt.Sprintf("%v %v", v, ok) }),
 		"/same":     handle(func(s *session, v string) any { return theme.Update(s, func(v string) string { return v }) }),
 		"/allow":    handle(func(s *session, v string) any { may.Set(s, true); return nil }),
 		"/forbid":   handle(func(s *session, v string) any { may.Set(s, false); return nil }),
@@ -44,7 +44,7 @@ func groundApp(m *coatcheck.Manager) http.Handler {
 		"/number":   handle(func(s *session, v string) any { number.Set(s, 1); return nil }),
 		"/unlist":   handle(func(s *session, v string) any { list.Delete(s); return nil }),
 		"/remember": handle(func(s *session, v string) any { s.Remember(time.Hour); return nil }),
-		"/get": handle(func(s *session, v string) any {
+		"/get": handle(func(s *session, _ string) any {
 			v, ok := theme.Get(s)
 			items, _ := list.Get(s)
 			return fmt.Sprintf("%v %v %v", v, ok, items)

@@ -30,7 +30,7 @@ type site struct {
 	whole     bool                  // calls of the store about several ids take effect at once
 	durable   bool                  // no confirmed write can be lost; else only logins and ends are
 
-	requests, ended, conflicts, unknown, faults atomic.Int64
+	requests, ended, conflicts, unknown atomic.Int64
 }
 
 // url of a process, or of a manager where all are in one.

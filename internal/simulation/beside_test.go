@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -46,7 +47,7 @@ func (l *log) single(s step, a *actor) {
 		f.changes = []change{l.wait(s)}
 		l.q.w.note(a, "  %v %v beside another, begun %v", l.q, s, l.q.w.since(begin))
 	}
-	a.sleep(nil, 0) // so as not to ask at the instant at which the other may go on
+	a.sleep(context.Background(), 0) // so as not to ask at the instant at which the other may go on
 	l.keepSingle(f, l.s.Err())
 }
 

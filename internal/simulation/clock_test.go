@@ -57,13 +57,9 @@ func (a *actor) sleep(ctx context.Context, d time.Duration) bool {
 func (a *actor) sleepUntil(ctx context.Context, at time.Time) bool {
 	timer := time.NewTimer(time.Until(at))
 	defer timer.Stop()
-	var done <-chan struct{}
-	if ctx != nil {
-		done = ctx.Done()
-	}
 	select {
 	case <-timer.C:
-	case <-done:
+	case <-ctx.Done():
 		a.wake()
 		return false
 	}
@@ -89,7 +85,7 @@ func (a *actor) settle() {
 	woke := a.woke
 	a.mu.Unlock()
 	rounds := (time.Since(woke) + pauseQuantum - 1) / pauseQuantum
-	a.sleep(nil, time.Until(woke.Add(rounds*pauseQuantum)))
+	a.sleep(context.Background(), time.Until(woke.Add(rounds*pauseQuantum)))
 }
 
 const pauseQuantum = 128 * time.Millisecond

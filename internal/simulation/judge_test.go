@@ -186,7 +186,6 @@ func (l *lineage) end() *fact {
 	return f
 }
 
-var errShort = errors.New("record ends early")
 
 // show reads a record as docs/spec/record.md says.
 func show(rec coatcheck.Record) *view {

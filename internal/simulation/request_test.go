@@ -51,7 +51,7 @@ func (w *world) visit(v visit) {
 	w.mu.Lock()
 	w.requests = append(w.requests, q)
 	w.mu.Unlock()
-	q.hand.sleep(nil, v.pause)
+	q.hand.sleep(context.Background(), v.pause)
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), requestKey{}, q))
 	defer cancel()
 	q.begin(ctx)
@@ -130,7 +130,7 @@ func handle(w http.ResponseWriter, r *http.Request) {
 	q := requestOf(r.Context())
 	q.open(w, r)
 	for i, s := range q.visit.steps {
-		q.hand.sleep(nil, s.wait)
+		q.hand.sleep(context.Background(), s.wait)
 		q.do(s, w)
 		if i == 0 && len(q.visit.beside) > 0 && q.logs[inner].startBeside() {
 			go q.runBeside(q.logs[inner].beside)
@@ -145,7 +145,7 @@ func handle(w http.ResponseWriter, r *http.Request) {
 		panic(errPanic)
 	}
 	if len(q.visit.beside) > 0 {
-		q.hand.sleep(nil, 0)
+		q.hand.sleep(context.Background(), 0)
 	}
 	for _, l := range q.logs {
 		if l != nil {
@@ -157,7 +157,7 @@ func handle(w http.ResponseWriter, r *http.Request) {
 func (q *request) runBeside(done chan struct{}) {
 	defer close(done)
 	for _, s := range q.visit.beside {
-		q.other.sleep(nil, s.wait)
+		q.other.sleep(context.Background(), s.wait)
 		q.logs[inner].single(s, q.other)
 	}
 }
@@ -260,7 +260,7 @@ func (q *request) WriteHeader(status int) {
 	at := q.network.after(q.visit.travel)
 	go func() {
 		defer close(q.delivered)
-		q.network.sleepUntil(nil, at)
+		q.network.sleepUntil(context.Background(), at)
 		q.mu.Lock()
 		left := q.left
 		q.mu.Unlock()
