@@ -202,10 +202,6 @@ func (b *tab) scripts(on bool) {
 	unsupported(b.t, b.e, "switch scripts off", err)
 }
 
-// back and forward are the buttons of the window.
-func (b *tab) back()    { b.t.Helper(); eval[bool](b, "setTimeout(() => history.back()), true") }
-func (b *tab) forward() { b.t.Helper(); eval[bool](b, "setTimeout(() => history.forward()), true") }
-
 // cdp is the tab of Chromium, for what only its own protocol can.
 func (b *tab) cdp() context.Context {
 	b.t.Helper()

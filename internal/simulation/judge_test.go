@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -185,7 +184,6 @@ func (l *lineage) end() *fact {
 	}
 	return f
 }
-
 
 // show reads a record as docs/spec/record.md says.
 func show(rec coatcheck.Record) *view {
