@@ -165,4 +165,23 @@ var mutants = []mutant{
 	{"G14 a sweep stops early", "TestG14HalfAnHour", ".", edit("manager.go", "		total += n\n", "		total += n\n		return total, nil\n")},
 	{"G14 requests sweep less than they make", "TestG14SweepsKeepUp", ".", edit("manager.go", `if n >= sweepBatch {`, `if n > sweepBatch {`)},
 	{"G14 records grow without end", "TestG14Limits", ".", edit("commit.go", `if len(c.rec.Data) > maxRecord {`, `if false {`)},
+
+	// The simulation finds these by itself, in its first 2,000 worlds.
+	{"simulated: a conflict is not replayed", "TestSimulation", "internal/simulation", edit("commit.go", `s.view, s.applied = s.view[:0], 0`, ``)},
+	{"simulated: commits do not ask for the version", "TestSimulation", "internal/simulation", noVersions},
+	{"simulated: what was handed on is the ground for nothing to do", "TestSimulation", "internal/simulation", edit("commit.go", `case s.sure && !t.moved:`, `case !t.moved:`)},
+	{"simulated: a session in its cookie gets what this process remembers", "TestSimulation", "internal/simulation",
+		edit("commit.go", `case !s.x.m.carrier.inCookie():`, `case true:`)},
+	{"simulated: a logout does not follow the chain", "TestSimulation", "internal/simulation", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, ID{}\n")},
+	{"simulated: old requests set cookies", "TestSimulation", "internal/simulation",
+		edit("commit.go", `return now.Sub(x.began) > cookieWindow }`, `return false }`)},
+	{"simulated: a login keeps the token", "TestSimulation", "internal/simulation", tokensThatStay},
+	{"simulated: a login as another user keeps the values", "TestSimulation", "internal/simulation",
+		edit("session.go", `if now := s.currentUser(); now != "" && now != user {`, `if false {`)},
+	{"simulated: a change after the handler is silent", "TestSimulation", "internal/simulation", edit("session.go", "if s.err == nil && s.x.tooLate() {", "if false {")},
+	{"simulated: the look has no time", "TestSimulation", "internal/simulation", edit("commit.go", `at := end.Add(-min(lookTime, time.Until(end)/2))`, `at := end`)},
+	{"simulated: what an inner manager has committed is dropped", "TestSimulation", "internal/simulation", edit("response.go", `inner: x.setInside(h)}`, `}`)},
+	{"simulated: a login ends itself", "TestSimulation", "internal/simulation", edit("put.go", `if own < m.cfg.MaxPerUser {`, `if true {`)},
+	{"simulated: one session too many", "TestSimulation", "internal/simulation",
+		edit("put.go", `return records[m.cfg.MaxPerUser:]`, `return records[min(m.cfg.MaxPerUser+1, len(records)):]`)},
 }
