@@ -36,10 +36,10 @@ type log struct {
 	pending  []change
 	leaving  coatcheck.ID // of a logout that waits for the commit
 	logout   bool
-	flushed  bool // the first byte has left
-	over     bool // an error was seen: nothing more is committed
-	entered  bool // by Login in this request
-	entries  int
+	flushed  bool      // the first byte has left
+	over     bool      // an error was seen: nothing more is committed
+	entered  bool      // by Login in this request
+	leftOwn  bool      // a Logout was of a login of this request
 	fresh    time.Time // the request's start for logins, later if it revoked
 	markEnd  mark      // the handler's return
 	panicked bool
@@ -196,7 +196,6 @@ func (l *log) deferred(s step, m mark) {
 	if l.check(m, l.s.Err()) {
 		if s.verb == "login" {
 			l.entered = true
-			l.entries++
 			if user != "" && user != s.value {
 				l.pending = append(l.pending[:0:0], change{verb: "clear"})
 			}
@@ -215,7 +214,7 @@ func (l *log) doLogout(s step, m mark) {
 		l.check(m, err)
 		return
 	}
-	l.pending, l.entered = nil, false
+	l.pending, l.entered, l.leftOwn = nil, false, l.leftOwn || l.entered
 	if l.logout = true; l.leaving.IsZero() {
 		if l.leaving = base; base.IsZero() {
 			l.leaving = l.cookie

@@ -83,7 +83,7 @@ func (q *request) checkDelivery() {
 			!q.w.becameOf(store, brought, has) || !q.w.alive(store, has) {
 			continue
 		}
-		if value == "" && l.entries == 0 { // else the logout was of its own login
+		if value == "" && !l.leftOwn { // else the logout was of a login of this request
 			q.w.breaks("G2: %v removes the cookie of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
 		} else if made := q.w.madeBy(store, tokenID(value)); value != "" && !l.entered && made != nil && made.kind == "Create" {
 			q.w.breaks("G2: %v puts a new cookie over that of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))

@@ -176,8 +176,12 @@ func shift(r coatcheck.Record, d time.Duration) coatcheck.Record {
 	return r
 }
 
-// inError brings the time of a tombstone into the clock of the process.
+// inError brings the times that an error holds into the clock of the process.
 func (v *wire) inError(err error) error {
+	var conflict *coatcheck.ConflictError
+	if errors.As(err, &conflict) {
+		return &coatcheck.ConflictError{Now: v.in(conflict.Now)}
+	}
 	var ended *coatcheck.EndedError
 	if errors.As(err, &ended) && !ended.Until.IsZero() {
 		return &coatcheck.EndedError{Next: ended.Next, Until: ended.Until.Add(-v.clock)}
@@ -198,27 +202,27 @@ func (v *wire) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, err
 }
 
 func (v *wire) Create(ctx context.Context, rec coatcheck.Record) error {
-	return v.do(ctx, &call{kind: "Create", id: rec.ID, version: rec.Version}, func() error {
+	return v.inError(v.do(ctx, &call{kind: "Create", id: rec.ID, version: rec.Version}, func() error {
 		return v.engine.Create(context.Background(), v.out(rec))
-	})
+	}))
 }
 
 func (v *wire) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
-	return v.do(ctx, &call{kind: "Update", id: rec.ID, version: rec.Version}, func() error {
+	return v.inError(v.do(ctx, &call{kind: "Update", id: rec.ID, version: rec.Version}, func() error {
 		return v.engine.Update(context.Background(), v.out(rec), was)
-	})
+	}))
 }
 
 func (v *wire) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
-	return v.do(ctx, &call{kind: "Replace", id: old, next: rec.ID, version: rec.Version}, func() error {
+	return v.inError(v.do(ctx, &call{kind: "Replace", id: old, next: rec.ID, version: rec.Version}, func() error {
 		return v.engine.Replace(context.Background(), old, was, v.out(rec))
-	})
+	}))
 }
 
 func (v *wire) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
-	return v.do(ctx, &call{kind: "Touch", id: id}, func() error {
+	return v.inError(v.do(ctx, &call{kind: "Touch", id: id}, func() error {
 		return v.engine.Touch(context.Background(), id, seen.Add(v.clock), expires.Add(v.clock))
-	})
+	}))
 }
 
 func (v *wire) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
