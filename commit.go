@@ -413,9 +413,7 @@ func (s *Session) store(id *ID, t *turn, c *commitment) {
 		if c.maker = true; !c.fresh {
 			t.last = t.tip
 		}
-		if c.waited {
-			t.heat.won(time.Now(), c.was, c.rec.Version, len(t.chain))
-		}
+		t.heat.won(c.was, c.rec.Version, len(t.chain), c.waited)
 		q.ends(id, t, c, nil)
 	case errors.Is(err, ErrConflict):
 		q.opens(id, t)

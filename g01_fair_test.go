@@ -133,6 +133,25 @@ func TestG1TheFarOneGetsItsShare(t *testing.T) {
 	}
 }
 
+// G1: a process that has a busy session for itself makes pauses for nobody, but
+// one now and then, to see: 5 in 100 at most. One call and one load for each
+// client make 64 of 3 ms at best.
+func TestG1NobodyWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := contend(t, memstore.New(memstore.Config{}), 64, 2*time.Second, time.Millisecond)
+		if want := int64(64 * 2000 / 3 * 85 / 100); n[0] < want {
+			t.Errorf("%d commits, want at least %d", n[0], want)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // and one client alone, none at all
+		n := contend(t, memstore.New(memstore.Config{}), 1, 5*time.Second, time.Millisecond)
+		if n[0] != 2500 {
+			t.Errorf("one client has %d commits, want 2500", n[0])
+		}
+	})
+}
+
 // G1: a process that has had a busy session for itself notices when another one,
 // far away, comes to it: nobody is told 503, and the first is served soon.
 func TestG1TheFarOneIsNoticed(t *testing.T) {

@@ -7,7 +7,7 @@ import "time"
 // whole distance. So whoever has won makes a pause.
 const (
 	calm      = time.Second           // after so long without another process nobody yields to one
-	busyFrom  = calm / 2              // a session on which commits wait for so long is looked at
+	busyFrom  = calm / 10             // a session on which commits wait for so long is looked at
 	lookEvery = time.Second           // so often: whether a pause lets another process in
 	lookPause = 50 * time.Millisecond // of that length
 	minPause  = time.Millisecond
@@ -30,10 +30,14 @@ type heat struct {
 // busy reports whether commits waited for each other a moment ago.
 func (h *heat) busy(now time.Time) bool { return now.Sub(h.latest) < calm }
 
-// won takes note of a commit here, for which others waited, of so many together.
-// The pause after it grows while the other process comes in between less than
-// every third time.
-func (h *heat) won(now time.Time, was, version uint64, together int) {
+// won takes note of a commit here, of so many together, which one that waited
+// for nobody is not. The pause after it grows while the other process comes in
+// between less than every third time.
+func (h *heat) won(was, version uint64, together int, waited bool) {
+	if !waited && h.mine == 0 {
+		return // nobody waits for anybody here
+	}
+	now := time.Now()
 	if !h.busy(now) {
 		*h = heat{since: now, rival: h.rival}
 	}
@@ -42,7 +46,11 @@ func (h *heat) won(now time.Time, was, version uint64, together int) {
 	} else {
 		h.alone++
 	}
-	h.latest, h.mine, h.together = now, version, together
+	h.mine = version
+	if !waited {
+		return
+	}
+	h.latest, h.together = now, together
 	switch {
 	case h.shared(now):
 		if h.alone == 0 {

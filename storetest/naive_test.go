@@ -222,6 +222,8 @@ func (s *naive) Update(ctx context.Context, rec coatcheck.Record, was uint64) er
 		return nil
 	case err != nil:
 		return err
+	case r.rec.Version != was && s.is("tells what it was given of a conflict"):
+		return &coatcheck.ConflictError{Now: rec}
 	case r.rec.Version != was && !s.is("forgets versions"):
 		return coatcheck.ErrConflict
 	}

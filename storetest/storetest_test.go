@@ -36,6 +36,7 @@ var faults = []struct {
 	{fault: "upserts in Update", rule: "S3"},
 	{fault: "updates over a tombstone", rule: "S3"},
 	{fault: "forgets versions", rule: "S3"},
+	{fault: "tells what it was given of a conflict", rule: "S3"},
 	{fault: "updates in two steps", rule: "S3", rounds: 100, notByCheck: true},
 	{fault: "stores a commit of before a touch", rule: "S3"},
 	{fault: "changes the user in Update", rule: "S3"},
