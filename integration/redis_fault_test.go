@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -130,16 +132,7 @@ func TestRedisSentinelFailover(t *testing.T) {
 // look confirms it.
 func TestRedisReplicas(t *testing.T) {
 	t.Parallel()
-	master := servers.NewRedis(t)
-	replica := servers.NewRedis(t, "replicaof 127.0.0.1 "+portOf(master))
-	if err := servers.Until(func() error {
-		if replica.Info("master_link_status") != "up" {
-			return errors.New("the replica has no link")
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	master, replica := replicated(t)
 	store := openRedis(t, at(master.Addr()), redisstore.Config{WaitReplicas: 1})
 	before := redisRecord("u", nil)
 	if err := store.Create(t.Context(), before); err != nil {
@@ -172,6 +165,105 @@ func TestRedisReplicas(t *testing.T) {
 	if _, err := store.End(t.Context(), before.ID, until); err != nil {
 		t.Errorf("End when the replica is back: %v", err)
 	}
+}
+
+// replicated is a server with one replica.
+func replicated(t *testing.T) (master, replica *servers.Redis) {
+	t.Helper()
+	master = servers.NewRedis(t, "repl-ping-replica-period 3600")
+	replica = servers.NewRedis(t, "replicaof 127.0.0.1 "+portOf(master))
+	if err := servers.Until(func() error {
+		if replica.Info("master_link_status") != "up" {
+			return errors.New("the replica has no link")
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return master, replica
+}
+
+// TestRedisReplicasAnyConnection: G2, G5. WAIT tells of its own connection's
+// writes, on Valkey of nothing else. What no replica has is taken for safe on no
+// connection: neither by a look on one that wrote nothing, nor by a call that
+// finds everything done.
+func TestRedisReplicasAnyConnection(t *testing.T) {
+	t.Parallel()
+	master, replica := replicated(t)
+	store := openRedis(t, at(master.Addr()), redisstore.Config{Prefix: "r:", WaitReplicas: 1})
+	ended := redisRecord("u", nil)
+	if err := store.Create(t.Context(), ended); err != nil {
+		t.Fatal(err)
+	}
+	replica.Stop()
+	until := time.Now().Add(time.Hour)
+	rec := redisRecord("u", []byte("data"))
+	if err := store.Create(t.Context(), rec); err == nil {
+		t.Fatal("Create: got no error while no replica confirms")
+	}
+	if _, err := store.End(t.Context(), ended.ID, until); err == nil {
+		t.Fatal("End: got no error while no replica confirms")
+	}
+	calls := map[string]func() error{
+		"Load of what was refused": func() error { _, err := store.Load(t.Context(), rec.ID); return err },
+		"Load of what was ended": func() error {
+			_, err := store.Load(t.Context(), ended.ID)
+			if errors.Is(err, coatcheck.ErrEnded) {
+				return nil
+			}
+			return err
+		},
+		"End again":     func() error { _, err := store.End(t.Context(), ended.ID, until); return err },
+		"EndUser again": func() error { _, err := store.EndUser(t.Context(), "nobody", ended.Began, until); return err },
+	}
+	for name, call := range calls {
+		for range 2 {
+			// Connections that have written nothing yet.
+			master.Must(t, "CLIENT", "KILL", "TYPE", "normal")
+			before := nudges(master)
+			err := call()
+			for ; errors.Is(err, io.EOF) || isClosed(err); err = call() { // the client had not noticed
+			}
+			if err == nil {
+				t.Errorf("%s: taken for safe, and no replica has it", name)
+			}
+			if nudges(master) == before { // also where the server is of those that tell of everything
+				t.Errorf("%s: nothing was written before WAIT, which then tells of nothing", name)
+			}
+		}
+	}
+	replica.Cont()
+	for name, call := range calls {
+		if err := servers.Until(call); err != nil {
+			t.Errorf("%s when the replica is back: %v", name, err)
+		}
+	}
+	// What the writes before WAIT did to the keys: nothing.
+	if got, err := store.Load(t.Context(), rec.ID); err != nil || !reflect.DeepEqual(got, rec) {
+		t.Errorf("Load: got %v, %v; want it as it was created", got, err)
+	}
+	if list, err := store.User(t.Context(), "u"); err != nil || len(list) != 1 {
+		t.Errorf("User: got %v, %v; want one", list, err)
+	}
+	// And what another server, which takes over, has.
+	replica.Must(t, "REPLICAOF", "NO", "ONE")
+	other := openRedis(t, at(replica.Addr()), redisstore.Config{Prefix: "r:"})
+	if _, err := other.Load(t.Context(), rec.ID); err != nil {
+		t.Errorf("Load at the replica: %v", err)
+	}
+	if _, err := other.Load(t.Context(), ended.ID); !errors.Is(err, coatcheck.ErrEnded) {
+		t.Errorf("Load of the ended session at the replica: got %v, want %v", err, coatcheck.ErrEnded)
+	}
+}
+
+// nudges is how many writes the server has had that may go before WAIT.
+func nudges(server *servers.Redis) int {
+	calls := commandCalls(server)
+	return calls["pexpire"] + calls["hdel"] + calls["unlink"]
+}
+
+func isClosed(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "closed") || strings.Contains(err.Error(), "reset") || strings.Contains(err.Error(), "broken pipe"))
 }
 
 // A replacement is a Replace in a Cluster whose keys lie on three servers: the

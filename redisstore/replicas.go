@@ -17,8 +17,7 @@ var errReplicas = errors.New("coatcheck: redisstore: too few replicas confirmed 
 const replicaTimeout = 2 * time.Second
 
 // runSafe is run for writes that must survive a failover: it waits until
-// Config.WaitReplicas have them. WAIT tells of the connection's own writes, so
-// both go over one, which nobody else uses meanwhile.
+// Config.WaitReplicas have them, and all that the script has found.
 func (s *Store) runSafe(ctx context.Context, c call) (m rueidis.RedisMessage, err error) {
 	if s.replicas == 0 {
 		return s.run(ctx, c)
@@ -32,28 +31,50 @@ func (s *Store) runSafe(ctx context.Context, c call) (m rueidis.RedisMessage, er
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
 	defer cancel()
-	b := s.client.B()
-	commands := func(first rueidis.Completed) rueidis.Commands {
-		return rueidis.Commands{first, b.Wait().Numreplicas(s.replicas).Timeout(waitFor(ctx)).Build()}
-	}
-	err = s.client.Dedicated(func(one rueidis.DedicatedClient) error {
-		replies := one.DoMulti(ctx, commands(s.evalsha(b, c))...)
-		if unknownScript(replies[0].Error()) {
-			replies = one.DoMulti(ctx, commands(s.eval(b, c))...)
+	reply, err := s.confirmed(ctx, c.keys[0], func(b rueidis.Builder, known bool) rueidis.Completed {
+		if known {
+			return s.evalsha(b, c)
 		}
-		if m, err = replies[0].ToMessage(); err != nil {
+		return s.eval(b, c)
+	})
+	if e := reply.Error(); e != nil {
+		err = e
+	}
+	if err == nil || errors.Is(err, errReplicas) {
+		m, _ = reply.ToMessage()
+		return m, err
+	}
+	return m, s.fault(caller, scriptFiles[c.script].name, err)
+}
+
+// confirmed sends a command over a connection that nobody else uses meanwhile,
+// and waits until the replicas have all that it has seen and done. WAIT tells of
+// its connection's own writes, on Valkey and later versions of Redis of nothing
+// else: after a read, or a script that found everything done, it would return at once. So a
+// write to the key that changes nothing goes before it.
+func (s *Store) confirmed(ctx context.Context, key string, command func(b rueidis.Builder, known bool) rueidis.Completed) (reply rueidis.RedisResult, err error) {
+	b, nudge := s.client.B(), call{scriptNudge, []string{key}, nil}
+	err = s.client.Dedicated(func(one rueidis.DedicatedClient) error {
+		wait := func() rueidis.Completed {
+			return b.Wait().Numreplicas(s.replicas).Timeout(waitFor(ctx)).Build()
+		}
+		replies := one.DoMulti(ctx, command(b, true), s.evalsha(b, nudge), wait())
+		if unknownScript(replies[0].Error()) {
+			replies = one.DoMulti(ctx, command(b, false), s.eval(b, nudge), wait())
+		} else if unknownScript(replies[1].Error()) {
+			replies = append(replies[:1], one.DoMulti(ctx, s.eval(b, nudge), wait())...)
+		}
+		reply = replies[0]
+		if err := replies[1].Error(); err != nil {
 			return err
 		}
-		n, err := replies[1].AsInt64()
+		n, err := replies[2].AsInt64()
 		if err == nil && n < s.replicas {
 			err = errReplicas
 		}
 		return err
 	})
-	if errors.Is(err, errReplicas) {
-		return m, err
-	}
-	return m, s.fault(caller, scriptFiles[c.script].name, err)
+	return reply, err
 }
 
 // waitFor is replicaTimeout in milliseconds, or less if ctx ends earlier; at
@@ -84,22 +105,18 @@ func (s *Store) runAllSafe(ctx context.Context, calls ...call) ([]rueidis.RedisM
 // getSafe reads what this process wrote without knowing that the replicas have
 // it. They must have what is read now, or a core that looks whether its commit
 // was applied would take it for safe.
-func (s *Store) getSafe(ctx context.Context, id coatcheck.ID) (v value, err error) {
-	err = s.client.Dedicated(func(one rueidis.DedicatedClient) error {
-		replies := one.DoMulti(ctx, one.B().Get().Key(s.recordKey(id)).Build(),
-			one.B().Wait().Numreplicas(s.replicas).Timeout(waitFor(ctx)).Build())
-		n, err := replies[1].AsInt64()
-		if err != nil {
-			return s.fault(ctx, "load", err)
-		}
-		if n < s.replicas {
-			return errReplicas
-		}
-		s.unsure.remove(id)
-		v, err = s.read(ctx, id, replies[0])
-		return err
+func (s *Store) getSafe(ctx context.Context, id coatcheck.ID) (value, error) {
+	reply, err := s.confirmed(ctx, s.recordKey(id), func(b rueidis.Builder, _ bool) rueidis.Completed {
+		return b.Get().Key(s.recordKey(id)).Build()
 	})
-	return v, err
+	switch {
+	case errors.Is(err, errReplicas):
+		return value{}, err
+	case err != nil:
+		return value{}, s.fault(ctx, "load", err)
+	}
+	s.unsure.remove(id)
+	return s.read(ctx, id, reply)
 }
 
 // doubt notes ids whose last write too few replicas confirmed.

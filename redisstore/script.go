@@ -33,6 +33,7 @@ const (
 	scriptEndOf
 	scriptForget
 	scriptExtend
+	scriptNudge
 	scripts // how many
 )
 
@@ -54,6 +55,7 @@ var scriptFiles = [scripts]struct {
 	scriptEndOf:   {"endof", false},
 	scriptForget:  {"forget", false},
 	scriptExtend:  {"extend", true},
+	scriptNudge:   {"nudge", false},
 }
 
 // The whole numbers that scripts return; lua/prelude.lua has the same.
