@@ -74,7 +74,10 @@ type Config struct {
 
 	// KeepSiteData stops Logout from asking the browser to clear what pages
 	// kept of this site: its caches and script storage, by Clear-Site-Data.
-	// Other cookies stay in any case. (ASVS 14.3.1)
+	// Other cookies stay in any case. Without it a browser may show the last
+	// page again on Back, from its memory and without asking us, although that
+	// said no-store: WebKit does for pages that came over plain HTTP. (ASVS
+	// 14.3.1)
 	KeepSiteData bool
 
 	// MaxCookie bounds the cookie of NewInCookie, name and value, in bytes: a

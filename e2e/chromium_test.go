@@ -90,6 +90,14 @@ func (c *chromium) jar(ctx context.Context) (page, error) {
 	return attachChromium(ctx, c.ctx, chromedp.WithNewBrowserContext())
 }
 
+func (c *chromium) scriptless(ctx context.Context) (page, error) {
+	p, err := c.jar(ctx)
+	if err == nil {
+		err = p.scripts(ctx, false)
+	}
+	return p, err
+}
+
 func (c *chromium) stop() {
 	ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
 	defer cancel()

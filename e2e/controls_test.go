@@ -8,6 +8,70 @@ import (
 	"github.com/chromedp/cdproto/network"
 )
 
+// walk goes through what seed and page say, as a person does, and calls each
+// after every step. It returns the routes that were pressed.
+func (p *playground) walk(each func(route string)) (pressed map[string]bool) {
+	p.t.Helper()
+	pressed = make(map[string]bool)
+	step := func(route, status, body, says string) {
+		p.t.Helper()
+		pressed[route] = true
+		gotStatus, gotBody := p.press(route)
+		gotStatus, _, _ = strings.Cut(gotStatus, " ") // HTTP/2 has no words behind it
+		if want, _, _ := strings.Cut(status, " "); gotStatus != want || body != "*" && gotBody != body {
+			p.t.Errorf("%s: the page shows %q %q, want %q %q", route, gotStatus, gotBody, status, body)
+		}
+		if said := p.text("#said"); !strings.Contains(said, says) {
+			p.t.Errorf("%s: the page says %q, want something of %q", route, said, says)
+		}
+		if asked := p.text("#lines .out b"); asked != route {
+			p.t.Errorf("%s: the page draws %q", route, asked)
+		}
+		each(route)
+	}
+	step("GET /get-cookie", "200 OK", "Username: None", "does not know a name")
+	step("GET /set-cookie", "200 OK", "Cookie set", "Now press “Read the cookie”")
+	step("GET /get-cookie", "200 OK", "Username: alice", "read your name from it")
+	step("GET /profile", "401 Unauthorized", "Not logged in", "Log in first")
+	step("POST /visits", "200 OK", "Visit 1", "You were a stranger")
+	step("POST /visits", "200 OK", "Visit 2", "counted one more")
+	step("POST /cart", "200 OK", `["tea"]`, "no item is lost")
+	p.fill("item", "green & <b>tea")
+	step("POST /cart", "200 OK", `["tea","green \u0026 \u003cb\u003etea"]`, "no item is lost")
+	step("GET /cart", "200 OK", "*", "looked into the cart")
+	step("POST /dashboard", "200 OK", "Widget: clock", "pocket")
+	step("GET /dashboard", "200 OK", "Widget: clock", "looked into your coat")
+	was := p.jar()[sidName].Value
+	step("POST /login", "200 OK", "Logged in", "exchanged for a new one")
+	if now := p.jar()[sidName].Value; now == was || now == "" {
+		p.t.Error("the ticket is the same after the login")
+	}
+	step("GET /profile", "200 OK", "User 123", "your name is on it")
+	step("GET /sessions", "200 OK", "*", "all your sessions")
+	step("POST /sessions/revoke", "400 Bad Request", "*", "could not use")
+	p.fill("handle", "AAAAAAAAAAAA")
+	step("POST /sessions/revoke", "404 Not Found", "No such session", "no session with that handle")
+	step("POST /sessions/revoke-others", "200 OK", "Revoked 0", "Only this one goes on")
+	step("GET /preferences", "200 OK", "Theme: default", "")
+	step("POST /preferences", "200 OK", "Theme: dark", "signed the note")
+	step("GET /preferences", "200 OK", "Theme: dark", "checked the signature")
+	step("GET /visitor", "200 OK", "Welcome, new visitor", "added one")
+	step("GET /visitor", "200 OK", "Welcome back, visit 2", "added one")
+	step("GET /token", "401 Unauthorized", "Token missing or expired", "no pass")
+	step("POST /token", "200 OK", "Token issued", "In one minute it is gone")
+	step("GET /token", "200 OK", "Token valid", "still good")
+	step("POST /one-time", "200 OK", "*", "Use the code")
+	if code := p.text("#body"); eval[string](p.tab, "document.querySelector('[name=code]').value") != code || len(code) != 26 {
+		p.t.Errorf("the code %q is not in its field", code)
+	}
+	step("POST /one-time/redeem", "200 OK", "Accepted", "now it is gone")
+	step("POST /one-time/redeem", "403 Forbidden", "Refused", "works once")
+	step("POST /logout", "200 OK", "Logged out", "gone for good")
+	step("GET /login", "200 OK", "Logged in", "knows who you are")
+	step("GET /logout", "200 OK", "Logged out", "a button only")
+	return pressed
+}
+
 // Every button does what seed and page say, shows the lines that travelled, and
 // tells no script a cookie that is HttpOnly.
 func TestPageEveryButton(t *testing.T) {
@@ -15,20 +79,7 @@ func TestPageEveryButton(t *testing.T) {
 		p := play(t, coatcheckServe(t, e), e.newTab(t))
 		p.size(1440, 900, "light")
 		secrets := make(map[string]string) // value to name, of all cookies there ever were
-		pressed := make(map[string]bool)
-		step := func(route, status, body, says string) {
-			t.Helper()
-			pressed[route] = true
-			gotStatus, gotBody := p.press(route)
-			if gotStatus != status || body != "*" && gotBody != body {
-				t.Errorf("%s: the page shows %q %q, want %q %q", route, gotStatus, gotBody, status, body)
-			}
-			if said := p.text("#said"); !strings.Contains(said, says) {
-				t.Errorf("%s: the page says %q, want something of %q", route, said, says)
-			}
-			if asked := p.text("#lines .out b"); asked != route {
-				t.Errorf("%s: the page draws %q", route, asked)
-			}
+		pressed := p.walk(func(route string) {
 			p.showsJar()
 			for name, c := range p.jar() {
 				if len(c.Value) > 16 {
@@ -43,47 +94,7 @@ func TestPageEveryButton(t *testing.T) {
 					}
 				}
 			}
-		}
-		step("GET /get-cookie", "200 OK", "Username: None", "does not know a name")
-		step("GET /set-cookie", "200 OK", "Cookie set", "Now press “Read the cookie”")
-		step("GET /get-cookie", "200 OK", "Username: alice", "read your name from it")
-		step("GET /profile", "401 Unauthorized", "Not logged in", "Log in first")
-		step("POST /visits", "200 OK", "Visit 1", "You were a stranger")
-		step("POST /visits", "200 OK", "Visit 2", "counted one more")
-		step("POST /cart", "200 OK", `["tea"]`, "no item is lost")
-		p.fill("item", "green & <b>tea")
-		step("POST /cart", "200 OK", `["tea","green \u0026 \u003cb\u003etea"]`, "no item is lost")
-		step("GET /cart", "200 OK", "*", "looked into the cart")
-		step("POST /dashboard", "200 OK", "Widget: clock", "pocket")
-		step("GET /dashboard", "200 OK", "Widget: clock", "looked into your coat")
-		was := p.jar()[sidName].Value
-		step("POST /login", "200 OK", "Logged in", "exchanged for a new one")
-		if now := p.jar()[sidName].Value; now == was || now == "" {
-			t.Error("the ticket is the same after the login")
-		}
-		step("GET /profile", "200 OK", "User 123", "your name is on it")
-		step("GET /sessions", "200 OK", "*", "all your sessions")
-		step("POST /sessions/revoke", "400 Bad Request", "*", "could not use")
-		p.fill("handle", "AAAAAAAAAAAA")
-		step("POST /sessions/revoke", "404 Not Found", "No such session", "no session with that handle")
-		step("POST /sessions/revoke-others", "200 OK", "Revoked 0", "Only this one goes on")
-		step("GET /preferences", "200 OK", "Theme: default", "")
-		step("POST /preferences", "200 OK", "Theme: dark", "signed the note")
-		step("GET /preferences", "200 OK", "Theme: dark", "checked the signature")
-		step("GET /visitor", "200 OK", "Welcome, new visitor", "added one")
-		step("GET /visitor", "200 OK", "Welcome back, visit 2", "added one")
-		step("GET /token", "401 Unauthorized", "Token missing or expired", "no pass")
-		step("POST /token", "200 OK", "Token issued", "In one minute it is gone")
-		step("GET /token", "200 OK", "Token valid", "still good")
-		step("POST /one-time", "200 OK", "*", "Use the code")
-		if code := p.text("#body"); eval[string](p.tab, "document.querySelector('[name=code]').value") != code || len(code) != 26 {
-			t.Errorf("the code %q is not in its field", code)
-		}
-		step("POST /one-time/redeem", "200 OK", "Accepted", "now it is gone")
-		step("POST /one-time/redeem", "403 Forbidden", "Refused", "works once")
-		step("POST /logout", "200 OK", "Logged out", "gone for good")
-		step("GET /login", "200 OK", "Logged in", "knows who you are")
-		step("GET /logout", "200 OK", "Logged out", "a button only")
+		})
 		if len(secrets) < 7 {
 			t.Errorf("%d cookies that scripts must not read, want more", len(secrets))
 		}

@@ -43,6 +43,11 @@ var (
 type driver interface {
 	version() string
 	jar(ctx context.Context) (page, error) // a tab with an empty jar
+
+	// scriptless is a tab with an empty jar in which no script ever runs; it can
+	// open pages and no more.
+	scriptless(ctx context.Context) (page, error)
+
 	stop()
 }
 
@@ -165,6 +170,10 @@ func subfolder(name string) (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if err := checkSeen(); err != nil {
+		fmt.Println(err)
+		code = max(code, 1)
+	}
 	for _, e := range allEngines {
 		if e.d != nil {
 			e.d.stop()
@@ -174,15 +183,4 @@ func TestMain(m *testing.M) {
 		os.RemoveAll(shared.dir)
 	}
 	os.Exit(code)
-}
-
-// unsupported skips what a browser's driver cannot do, with the reason.
-func unsupported(t *testing.T, e *engine, what string, err error) {
-	t.Helper()
-	if errors.Is(err, errCannot) {
-		t.Skipf("%s: its driver cannot %s", e.name, what)
-	}
-	if err != nil {
-		t.Fatal(fmt.Errorf("%s: %w", what, err))
-	}
 }

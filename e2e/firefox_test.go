@@ -17,9 +17,10 @@ import (
 
 // firefox is driven by WebDriver BiDi, which it speaks itself.
 type firefox struct {
-	cmd *exec.Cmd
-	b   *bidi
-	is  string
+	program string
+	cmd     *exec.Cmd
+	b       *bidi
+	is      string
 }
 
 // firefoxPrefs: names that lead to this machine, nothing that calls home, and no
@@ -61,7 +62,13 @@ var firefoxPrefs = map[string]string{
 var bidiListens = regexp.MustCompile(`WebDriver BiDi listening on (ws://\S+)`)
 
 func launchFirefox(programs map[string]string) (driver, error) {
-	profile, err := subfolder("firefox")
+	return startFirefox(programs["firefox-esr"], "firefox", "")
+}
+
+// startFirefox starts one with a profile of its own; more are preferences beside
+// the usual ones.
+func startFirefox(program, folder, more string) (*firefox, error) {
+	profile, err := subfolder(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +76,11 @@ func launchFirefox(programs map[string]string) (driver, error) {
 	for name, value := range firefoxPrefs {
 		fmt.Fprintf(&prefs, "user_pref(%s, %s);\n", quote(name), value)
 	}
+	prefs.WriteString(more)
 	if err := os.WriteFile(filepath.Join(profile, "user.js"), []byte(prefs.String()), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(programs["firefox-esr"], "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0")
+	cmd := exec.Command(program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0")
 	cmd.Env = append(os.Environ(), "HOME="+profile, "MOZ_CRASHREPORTER_DISABLE=1", "MOZ_HEADLESS_WIDTH=1280", "MOZ_HEADLESS_HEIGHT=900")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its processes go with it
 	stderr, err := cmd.StderrPipe()
@@ -82,7 +90,7 @@ func launchFirefox(programs map[string]string) (driver, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	f := &firefox{cmd: cmd}
+	f := &firefox{cmd: cmd, program: program}
 	at := make(chan string, 1)
 	go func() {
 		defer close(at)
@@ -146,6 +154,29 @@ func (f *firefox) jar(ctx context.Context) (page, error) {
 	return p.another(ctx)
 }
 
+// scriptless is in a browser of its own: ESR has no command for it.
+func (f *firefox) scriptless(ctx context.Context) (page, error) {
+	mute, err := startFirefox(f.program, "firefox-mute", "user_pref(\"javascript.enabled\", false);\n")
+	if err != nil {
+		return nil, err
+	}
+	p, err := mute.jar(ctx)
+	if err != nil {
+		mute.stop()
+		return nil, err
+	}
+	return mutePage{p.(*firefoxPage)}, nil
+}
+
+// mutePage cannot be asked whether it is there.
+type mutePage struct{ *firefoxPage }
+
+func (p mutePage) open(ctx context.Context, url string) error {
+	return p.f.b.call(ctx, "browsingContext.navigate", map[string]any{"context": p.context, "url": url, "wait": "none"}, nil)
+}
+
+func (p mutePage) close() { p.f.stop() }
+
 // firefoxPage is a tab: a top-level browsing context of a user context, which
 // has a jar of its own. Each is in a window of its own, or it would be hidden.
 type firefoxPage struct {
@@ -173,11 +204,31 @@ func (p *firefoxPage) another(ctx context.Context) (page, error) {
 }
 
 func (p *firefoxPage) open(ctx context.Context, url string) error {
-	return p.f.b.call(ctx, "browsingContext.navigate", map[string]any{"context": p.context, "url": url, "wait": "complete"}, nil)
+	return p.leaves(ctx, "browsingContext.navigate", map[string]any{"context": p.context, "url": url, "wait": "none"})
 }
 
 func (p *firefoxPage) reload(ctx context.Context) error {
-	return p.f.b.call(ctx, "browsingContext.reload", map[string]any{"context": p.context, "wait": "complete"}, nil)
+	return p.leaves(ctx, "browsingContext.reload", map[string]any{"context": p.context, "wait": "none"})
+}
+
+// leaves runs a command that leaves the document, and waits for the next one.
+// Told to wait for that, the browser now and then waits for ever where the page
+// was just about to go elsewhere by itself.
+func (p *firefoxPage) leaves(ctx context.Context, method string, params any) error {
+	p.eval(ctx, "window.left = true") // where there is a document yet
+	if err := p.f.b.call(ctx, method, params, nil); err != nil {
+		return err
+	}
+	for {
+		there, err := p.eval(ctx, "!window.left && document.readyState == 'complete'")
+		if err == nil && string(there) == "true" {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w", method, ctx.Err())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func (p *firefoxPage) eval(ctx context.Context, script string) ([]byte, error) {

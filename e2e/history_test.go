@@ -29,12 +29,14 @@ func TestBackForwardCache(t *testing.T) {
 		s := serve(t, coatcheck.Config{})
 		b := e.newTab(t)
 		b.open(s.app + "/blank?control") // a document that can be kept
-		if _, restored := b.comesBack(s, "/static", func() {}); !restored {
+		_, restored := b.comesBack(s, "/static", func() {})
+		e.saw(t, "a page that looks at no session, on Back", shownAgain(restored))
+		if !restored {
 			t.Skip("this browser keeps no pages: nothing to show")
 		}
 		b.login(s)
 		html, restored := b.comesBack(s, "/private", func() {})
-		t.Logf("seen: logged in all the time, the page is kept: %t", restored)
+		e.saw(t, "a page of a session, on Back while logged in", shownAgain(restored))
 		if !strings.Contains(html, "alice") {
 			t.Errorf("back while logged in shows %.300q", html)
 		}

@@ -169,6 +169,7 @@ func TestTipPrefix(t *testing.T) {
 		if header := s.await("/look", 1); strings.Count(header[len(header)-1].header.Get("Cookie"), sidName+"=") != want {
 			t.Errorf("came %q, want %d of %s", header[len(header)-1].header.Get("Cookie"), want, sidName)
 		}
+		e.saw(t, "a cookie named `__Host-…` of a sibling host", map[bool]string{true: "is refused", false: "is taken: the browser knows no prefix"}[e.prefixes])
 		// Nor without Secure, nor with another Path, nor from a plain page.
 		b.open(s.app + raw("/raw", "__Host-a=1; Path=/", "__Host-b=1; Secure; Path=/raw", "__Host-Http-c=1; Secure; Path=/", "__Host-Http-d=1; Secure; Path=/; HttpOnly"))
 		jar := b.cookies(s.app + "/raw")
@@ -233,6 +234,8 @@ func TestSize(t *testing.T) {
 		}
 		if got := set(name + "=" + of(4097) + "; Path=/; Secure"); (got == "") != e.limits {
 			t.Errorf("4097 bytes: the browser keeps %d", len(got)+len(name))
+		} else {
+			e.saw(t, "a cookie of 4,097 bytes", map[bool]string{true: "is dropped", false: "is kept"}[got == ""])
 		}
 		if got := set(line(t, c, of(4096))); got != of(4096) {
 			t.Errorf("4096 bytes by Set: the browser keeps %d, want all", len(got)+len(name))
@@ -262,6 +265,7 @@ func TestEviction(t *testing.T) {
 		_, sid := jar[sidName]
 		_, marker := jar[markName]
 		t.Logf("seen: of 240 cookies %d are left, session cookie %t, marker %t", len(jar), sid, marker)
+		e.saw(t, "240 cookies of a sibling host", map[bool]string{true: "are kept beside ours", false: fmt.Sprintf("push ours out; %d are left", len(jar))}[sid])
 		if !e.limits {
 			if !sid || len(jar) != 242 {
 				t.Errorf("of 240 cookies and ours %d are left, ours: %t; want all", len(jar), sid)
@@ -336,6 +340,42 @@ func TestTwoTabs(t *testing.T) {
 	})
 }
 
+func shownAgain(shown bool) string {
+	if shown {
+		return "is shown again"
+	}
+	return "is asked for again"
+}
+
+// Over plain HTTP, which only http://localhost is for, browsers may keep pages
+// that say no-store. Clear-Site-Data empties what they keep.
+func TestBackAfterLogoutOverHTTP(t *testing.T) {
+	engines(t, func(t *testing.T, e *engine) {
+		for _, keep := range []bool{false, true} {
+			s := serve(t, coatcheck.Config{KeepSiteData: keep, Cookie: cookie.Policy{AllowInsecureHTTP: true}})
+			b := e.newTab(t)
+			b.open(s.local + "/look")
+			b.fetched("POST", s.local+"/login")
+			b.open(s.local + "/private")
+			b.shows(s.local+"/private", "alice")
+			b.open(s.local + "/blank?menu")
+			if status := b.fetched("POST", s.local+"/logout"); status != 200 {
+				t.Fatalf("logout: got %d", status)
+			}
+			b.back()
+			b.until("location.pathname == '/private' && document.readyState == 'complete'")
+			shown := eval[bool](b, "document.documentElement.outerHTML.includes('alice')")
+			if shown && !keep {
+				t.Error("back after a logout shows the private page, and the browser was asked to clear what it keeps")
+			}
+			e.saw(t, map[bool]string{false: "after a logout, over `http://localhost`", true: "the same with `KeepSiteData`"}[keep], shownAgain(shown))
+			if status := b.fetched("GET", s.local+"/private"); status != http.StatusUnauthorized {
+				t.Errorf("asked again: got %d, want 401", status)
+			}
+		}
+	})
+}
+
 // G12: Caches never hand sessions out: back after logout shows nothing private.
 func TestBackAfterLogout(t *testing.T) {
 	engines(t, func(t *testing.T, e *engine) {
@@ -365,7 +405,9 @@ func TestBackAfterLogout(t *testing.T) {
 				if shown := strings.Contains(html, "alice"); shown != c.kept {
 					t.Errorf("back after logout shows %.300q, private content want %t", html, c.kept)
 				}
-				t.Logf("seen: %d requests, the last answered %d", len(s.seen("app.test", c.path)), s.await(c.path, 1)[len(s.seen("app.test", c.path))-1].status)
+				if !c.kept {
+					e.saw(t, "after a logout", shownAgain(false))
+				}
 			})
 		}
 	})
@@ -387,7 +429,7 @@ func TestBackAfterRevoke(t *testing.T) {
 		}
 		eval[bool](b, "setTimeout(() => history.back()), true")
 		b.until("location.pathname == '/private' && document.readyState == 'complete'")
-		t.Logf("seen: back after RevokeAll shows the private page again: %t", eval[bool](b, "document.documentElement.outerHTML.includes('alice')"))
+		e.saw(t, "after `RevokeAll` from elsewhere", shownAgain(eval[bool](b, "document.documentElement.outerHTML.includes('alice')")))
 		if status := b.fetched("GET", s.app+"/private"); status != http.StatusUnauthorized {
 			t.Errorf("asked again: got %d, want 401", status)
 		}

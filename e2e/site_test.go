@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,6 +71,8 @@ type site struct {
 	plainEvil      string // and evil.test
 	local          string // the same at localhost
 
+	handler atomic.Pointer[http.Handler]
+
 	mu     sync.Mutex
 	visits []visit
 	events []coatcheck.Event
@@ -78,11 +81,37 @@ type site struct {
 // serve starts the hosts with an application under cfg.
 func serve(t *testing.T, cfg coatcheck.Config) *site {
 	t.Helper()
+	s := &site{t: t}
+	s.start()
+	s.manage(cfg)
+	return s
+}
+
+// start starts the hosts, on free ports.
+func (s *site) start() {
+	s.t.Helper()
 	cert, err := certificate()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	s := &site{t: t}
+	quiet := log.New(io.Discard, "", 0) // browsers open connections that they leave unused
+	server := httptest.NewUnstartedServer(s)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	server.Config.ErrorLog = quiet
+	server.StartTLS()
+	s.t.Cleanup(server.Close)
+	unsafe := httptest.NewUnstartedServer(s)
+	unsafe.Config.ErrorLog = quiet
+	unsafe.Start()
+	s.t.Cleanup(unsafe.Close)
+	port, plain := portOf(server), portOf(unsafe)
+	s.app, s.sub, s.evil = "https://app.test:"+port, "https://sub.app.test:"+port, "https://evil.test:"+port
+	s.plain, s.plainEvil, s.local = "http://app.test:"+plain, "http://evil.test:"+plain, "http://localhost:"+plain
+}
+
+// manage begins the application.
+func (s *site) manage(cfg coatcheck.Config) {
+	s.t.Helper()
 	cfg.Events = func(e coatcheck.Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -90,41 +119,34 @@ func serve(t *testing.T, cfg coatcheck.Config) *site {
 	}
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	if s.m, err = coatcheck.New(memstore.New(memstore.Config{}), keys, cfg); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	app := s.m.Handler(s.application())
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, _ := strings.Cut(r.Host, ":")
-		if r.URL.Path == "/favicon.ico" || strings.HasSuffix(r.URL.Path, jarPath) {
-			http.NotFound(w, r)
-			return
-		}
-		v := &visit{host: host, method: r.Method, uri: r.RequestURI, header: r.Header.Clone()}
-		kept := &kept{ResponseWriter: w, v: v}
-		defer s.keep(v)
-		if host == "app.test" || host == "localhost" {
-			app.ServeHTTP(kept, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
-		} else {
-			elsewhere(kept, r)
-		}
-	})
-	quiet := log.New(io.Discard, "", 0) // browsers open connections that they leave unused
-	server := httptest.NewUnstartedServer(h)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
-	server.Config.ErrorLog = quiet
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	unsafe := httptest.NewUnstartedServer(h)
-	unsafe.Config.ErrorLog = quiet
-	unsafe.Start()
-	t.Cleanup(unsafe.Close)
-	port, plain := portOf(server), portOf(unsafe)
-	s.app, s.sub, s.evil = "https://app.test:"+port, "https://sub.app.test:"+port, "https://evil.test:"+port
-	s.plain, s.plainEvil, s.local = "http://app.test:"+plain, "http://evil.test:"+plain, "http://localhost:"+plain
-	return s
+	s.handler.Store(&app)
+}
+
+// ServeHTTP is all the hosts.
+func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	app := s.handler.Load()
+	if app == nil || r.URL.Path == "/favicon.ico" || strings.HasSuffix(r.URL.Path, jarPath) {
+		http.NotFound(w, r)
+		return
+	}
+	host, _, _ := strings.Cut(r.Host, ":")
+	if host == "127.0.0.1" { // as a proxy made of it
+		host = "app.test"
+	}
+	v := &visit{host: host, method: r.Method, uri: r.RequestURI, header: r.Header.Clone()}
+	kept := &kept{ResponseWriter: w, v: v}
+	defer s.keep(v)
+	if host == "app.test" || host == "localhost" {
+		(*app).ServeHTTP(kept, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
+	} else {
+		elsewhere(kept, r)
+	}
 }
 
 func portOf(server *httptest.Server) string {

@@ -41,6 +41,7 @@ func TestTipSecure(t *testing.T) {
 		b.open(s.local + "/login")
 		b.open(s.local + "/look")
 		b.shows(s.local+"/look", map[bool]string{true: "alice", false: ""}[e.localhost])
+		e.saw(t, "a `Secure` cookie of `http://localhost`", map[bool]string{true: "is kept", false: "is not kept"}[e.localhost])
 	})
 }
 
@@ -147,6 +148,23 @@ func crossSite(t *testing.T, s *site, b *tab, name string) map[string]bool {
 	return got
 }
 
+// cameWith is which of the five came with the cookie.
+func cameWith(got map[string]bool) string {
+	var list []string
+	for _, kind := range []string{"link", "form", "fetch", "image", "iframe"} {
+		if got[kind] {
+			list = append(list, kind)
+		}
+	}
+	switch len(list) {
+	case 0:
+		return "none"
+	case len(got):
+		return "all"
+	}
+	return "the " + strings.Join(list, ", ")
+}
+
 // G6: Zero configuration: … SameSite=Strict. What Lax and None would let
 // through is what the default stops.
 func TestTipSameSite(t *testing.T) {
@@ -168,7 +186,10 @@ func TestTipSameSite(t *testing.T) {
 				b := e.lenientTab(t)
 				b.login(s)
 				got := crossSite(t, s, b, sidName)
-				t.Logf("seen: %v", got)
+				e.saw(t, map[string]string{
+					"Strict": "of a link, form, fetch, image and frame of another site, with a `Strict` cookie come",
+					"Lax":    "with a `Lax` one", "None": "with `SameSite=None`",
+				}[c.name], cameWith(got))
 				for kind, want := range map[string]bool{"link": c.link, "form": c.form, "fetch": c.all, "image": c.all, "iframe": c.all} {
 					if got[kind] != want {
 						t.Errorf("%s from another site: session cookie %t, want %t", kind, got[kind], want)

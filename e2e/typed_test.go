@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
@@ -26,6 +27,15 @@ var arrivals = []struct {
 	{"typed as http, which redirects", func(s *site, b *tab, url string) { b.open("about:blank"); b.open(redirect(s.plainEvil, url)) }},
 }
 
+// says is what a browser tells of where a request came from.
+func says(v visit) string {
+	with := "with the Strict cookie"
+	if v.cookie(sidName) == "" {
+		with = "without the Strict cookie"
+	}
+	return with + ", says `" + v.header.Get("Sec-Fetch-Site") + "`"
+}
+
 // G7: held back = no session cookie and cross-site, with the marker alone none as
 // well. Where the browser withholds the Strict cookie nothing is overwritten, and
 // the answer leads on; where it does not the visitor is who they are at once.
@@ -41,7 +51,7 @@ func TestTyped(t *testing.T) {
 			way.go_(s, b, s.app+"/count")
 			v := s.await("/count", n+1)[n]
 			withheld := v.cookie(sidName) == ""
-			t.Logf("seen: %s: Sec-Fetch-Site %q, session cookie %t, marker %t", way.name, v.header.Get("Sec-Fetch-Site"), !withheld, v.cookie(markName) != "")
+			e.saw(t, map[bool]string{true: "an address that is typed", false: "one that leads here through another site"}[strings.HasPrefix(way.name, "typed, ")], says(v))
 			hits++
 			if withheld {
 				if v.status != http.StatusConflict || len(v.sets) > 0 {
@@ -51,7 +61,6 @@ func TestTyped(t *testing.T) {
 				// The visitor reloads the page, which some browsers say nobody caused.
 				b.do("reload", func(ctx context.Context) error { return b.p.reload(ctx) })
 				v := s.await("/count", n+2)[n+1]
-				t.Logf("seen: reloaded: Sec-Fetch-Site %q, session cookie %t", v.header.Get("Sec-Fetch-Site"), v.cookie(sidName) != "")
 				if v.cookie(sidName) == "" {
 					if v.status != http.StatusConflict || len(v.sets) > 0 {
 						t.Errorf("%s, reloaded: got %v, want 409", way.name, v)
@@ -63,6 +72,21 @@ func TestTyped(t *testing.T) {
 			b.until("document.querySelector('#app')?.dataset.user == 'alice' && document.querySelector('#app').dataset.hits == " + quote(strconv.Itoa(hits)))
 			same(t, before, b.cookies(s.app))
 		}
+		// The page that answers a link, reloaded: wherever the browser says that this
+		// comes from, it leads on.
+		n := len(s.seen("app.test", "/count"))
+		b.follows(s, "/count")
+		b.leadsOn("/count")
+		b.do("reload", func(ctx context.Context) error { return b.p.reload(ctx) })
+		v := s.await("/count", n+2)[n+1]
+		e.saw(t, "the 409 page, when it is reloaded", says(v))
+		if v.cookie(sidName) == "" {
+			b.leadsOn("/count")
+			b.click("a")
+		}
+		hits++
+		b.until("document.querySelector('#app')?.dataset.hits == " + quote(strconv.Itoa(hits)))
+		same(t, before, b.cookies(s.app))
 		if s.live() != 1 {
 			t.Errorf("alice has %d sessions, want 1", s.live())
 		}

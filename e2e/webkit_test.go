@@ -128,7 +128,14 @@ func (w *webkit) stop() {
 	}
 }
 
-func (w *webkit) jar(ctx context.Context) (page, error) {
+func (w *webkit) jar(ctx context.Context) (page, error) { return w.start(ctx) }
+
+func (w *webkit) scriptless(ctx context.Context) (page, error) {
+	return w.start(ctx, "--enable-javascript=false")
+}
+
+// start starts a browser with more arguments than the usual ones.
+func (w *webkit) start(ctx context.Context, more ...string) (page, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -144,7 +151,7 @@ func (w *webkit) jar(ctx context.Context) (page, error) {
 	if err := b.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := b.connect(ctx, "http://127.0.0.1:"+port, w); err != nil {
+	if err := b.connect(ctx, "http://127.0.0.1:"+port, w, more); err != nil {
 		b.stop()
 		return nil, err
 	}
@@ -177,7 +184,7 @@ type webkitBrowser struct {
 	helper string // the tab that is there to read the jar; empty: none yet
 }
 
-func (b *webkitBrowser) connect(ctx context.Context, driver string, w *webkit) error {
+func (b *webkitBrowser) connect(ctx context.Context, driver string, w *webkit, more []string) error {
 	for { // until the driver listens
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", strings.TrimPrefix(driver, "http://"))
 		if err == nil {
@@ -192,7 +199,7 @@ func (b *webkitBrowser) connect(ctx context.Context, driver string, w *webkit) e
 	d, is, err := startSession(ctx, driver, map[string]any{
 		"acceptInsecureCerts": true,
 		// The driver's own setting takes the proxy for https to be one that speaks TLS.
-		"webkitgtk:browserOptions": map[string]any{"binary": w.programs["MiniBrowser"], "args": []string{"--automation", "--proxy=http://" + w.at}},
+		"webkitgtk:browserOptions": map[string]any{"binary": w.programs["MiniBrowser"], "args": append([]string{"--automation", "--proxy=http://" + w.at}, more...)},
 		"timeouts":                 map[string]any{"script": patience.Milliseconds(), "pageLoad": patience.Milliseconds()},
 	})
 	if err != nil {

@@ -81,6 +81,8 @@ func TestServiceWorker(t *testing.T) {
 					}
 					if first := visits[0]; len(visits) < state.requests || len(visits) > most || first.cookie(sidName) != "" || first.header.Get("Sec-Fetch-Site") != throughWorker(e) {
 						t.Errorf("%d requests, want %d, the first held back:\n%s", len(visits), state.requests, s.dump())
+					} else if kind == "pass" {
+						e.saw(t, "a navigation that a service worker passes on", "says `"+first.header.Get("Sec-Fetch-Site")+"`")
 					}
 					same(t, before, b.cookies(s.app))
 				})
@@ -141,7 +143,7 @@ func TestServiceWorkerOfItsOwn(t *testing.T) {
 // G7: No loop, by every way through a service worker.
 func TestServiceWorkerWays(t *testing.T) {
 	engines(t, func(t *testing.T, e *engine) {
-		for _, way := range ways {
+		for _, way := range e.ways() {
 			t.Run(way.name, func(t *testing.T) {
 				t.Parallel()
 				s := serve(t, landing)
