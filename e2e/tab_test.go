@@ -208,6 +208,9 @@ func (b *tab) scripts(on bool) {
 	}
 }
 
+// back is the button of the window.
+func (b *tab) back() { b.t.Helper(); eval[bool](b, "setTimeout(() => history.back()), true") }
+
 // cdp is the tab of Chromium, for what only its own protocol can.
 func (b *tab) cdp() context.Context {
 	b.t.Helper()
