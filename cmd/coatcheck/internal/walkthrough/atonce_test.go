@@ -2,6 +2,7 @@ package walkthrough_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"slices"
@@ -84,18 +85,31 @@ func TestVisitsAtOnce(t *testing.T) {
 func TestCartAtOnce(t *testing.T) {
 	t.Parallel()
 	s, v := meet(t)
-	lengths := make([]int, 0, visitors)
+	var carts [][]string
 	for i, w := range atOnce(s, v, "POST /cart", func(i int) string { return fmt.Sprintf("item=%02d", i) }) {
 		if !strings.Contains(w.Body.String(), fmt.Sprintf(`"%02d"`, i)) {
 			t.Errorf("visitor %d: got %d %s, want the item in it", i, w.Code, w.Body)
 		}
-		lengths = append(lengths, strings.Count(w.Body.String(), ",")+1)
-	}
-	slices.Sort(lengths)
-	for i, n := range lengths {
-		if n != i+1 { // each answer is the cart right after its own item
-			t.Fatalf("the carts have %v items, want 1 to %d", lengths, visitors)
+		var cart []string
+		if err := json.Unmarshal(w.Body.Bytes(), &cart); err != nil {
+			t.Fatal(err)
 		}
+		carts = append(carts, cart)
+	}
+	var all []string
+	if err := json.Unmarshal(v.do("GET /cart", "").Body.Bytes(), &all); err != nil {
+		t.Fatal(err)
+	}
+	// Each answer is the cart as it was stored with its own item, and so how the
+	// last begins; items that share a store call are seen together.
+	for i, cart := range carts {
+		if len(cart) > len(all) || !slices.Equal(cart, all[:len(cart)]) {
+			t.Errorf("visitor %d got %q, in the end the cart is %q", i, cart, all)
+		}
+	}
+	slices.Sort(all)
+	if len(all) != visitors || len(slices.Compact(all)) != visitors {
+		t.Errorf("the cart has %q, want the items of %d visitors once each", all, visitors)
 	}
 }
 
