@@ -66,9 +66,9 @@ func TestClients(t *testing.T) {
 				r := run{keeps: c.keeps, version: d.version(), secure: answers(t, d, site, secureTraits),
 					lifetime: answers(t, d, site, lifetimeTraits), others: answers(t, d, site, otherTraits)}
 				r.walk = []string{"needs `--tls`", "all of it"}
-				take(t, d, fmt.Sprintf("https://localhost:%d", secure.Port), "tls")
+				take(t, d, fmt.Sprintf("https://localhost:%d", secure.Port), "tls-"+letters(c.name))
 				if r.secure[0] == sent {
-					take(t, d, fmt.Sprintf("http://localhost:%d", plain.Port), "http")
+					take(t, d, fmt.Sprintf("http://localhost:%d", plain.Port), "http-"+letters(c.name))
 					r.walk[0] = "all of it"
 				}
 				t.Logf("%s %+v", c.name, r)
@@ -182,4 +182,14 @@ func (x table) rows(t *testing.T, old, said map[string]string, runs map[string]r
 		lines = append(lines, row)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// letters are those of a name.
+func letters(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return -1
+	}, name)
 }
