@@ -72,6 +72,18 @@ func (e *mysql) write(ctx context.Context, f func(ctx context.Context, q querier
 	return err
 }
 
+// alone runs f, which is one statement and a look, without a transaction and so
+// at the server's isolation level. Where that undoes it because another has
+// changed the row, as MariaDB does with innodb_snapshot_isolation, it runs again
+// at READ COMMITTED, where a statement waits and then sees what is there.
+func (e *mysql) alone(ctx context.Context, f func(ctx context.Context, q querier) error) error {
+	err := f(ctx, e.s.db)
+	if err != nil && undone(err) {
+		err = e.write(ctx, f)
+	}
+	return err
+}
+
 // transact runs f in a transaction at READ COMMITTED. What begins and ends it is
 // sent like any other statement: the driver's own Commit waits for its answer
 // whatever the context says, and so for ever if none comes (S13, G5).
@@ -125,13 +137,13 @@ func discard(conn *sql.Conn) {
 
 func (e *mysql) create(ctx context.Context, rec coatcheck.Record) error {
 	if rec.User == "" {
-		return e.serial(e.s.db).create(ctx, rec)
+		return e.alone(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
 	}
 	return e.write(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
 }
 
 func (e *mysql) update(ctx context.Context, rec coatcheck.Record, was uint64) error {
-	return e.s.update(ctx, e.s.db, rec, was)
+	return e.alone(ctx, func(ctx context.Context, q querier) error { return e.s.update(ctx, q, rec, was) })
 }
 
 func (e *mysql) replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
@@ -139,17 +151,21 @@ func (e *mysql) replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 }
 
 func (e *mysql) touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
-	return e.s.touch(ctx, e.s.db, id, seen, expires)
+	return e.alone(ctx, func(ctx context.Context, q querier) error { return e.s.touch(ctx, q, id, seen, expires) })
 }
 
 // end asks for the successor afterwards: a tombstone's never changes.
 func (e *mysql) end(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
 	t := micro(until)
-	if _, err := e.s.db.ExecContext(ctx, e.spell(mysqlEnd), id[:], t, t, t); err != nil {
+	err := e.alone(ctx, func(ctx context.Context, q querier) error {
+		_, err := q.ExecContext(ctx, e.spell(mysqlEnd), id[:], t, t, t)
+		return err
+	})
+	if err != nil {
 		return coatcheck.ID{}, err
 	}
 	var next []byte
-	err := e.s.db.QueryRowContext(ctx, e.spell(mysqlNext), id[:]).Scan(&next)
+	err = e.s.db.QueryRowContext(ctx, e.spell(mysqlNext), id[:]).Scan(&next)
 	if errors.Is(err, sql.ErrNoRows) { // swept already: it had no time left
 		err = nil
 	}

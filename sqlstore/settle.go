@@ -53,15 +53,26 @@ func settled(ctx context.Context, f func(ctx context.Context) error) error {
 	}
 }
 
-// undone reports whether the database rolled a transaction back to let another
-// one go on: nothing of it was applied, and to run it again is how one waits
-// for the other. Drivers for PostgreSQL tell the SQLSTATE, the one for MySQL
-// only a text that begins with the number.
+// undone reports whether the database refused a transaction to let another one
+// go on: nothing of it was applied, because what the database has not rolled back
+// the store has, and to run it again is how one waits for the other. Drivers for
+// PostgreSQL tell the SQLSTATE, the one for MySQL only a text that begins with
+// the number.
 func undone(err error) bool {
 	var coded interface{ SQLState() string }
 	if errors.As(err, &coded) {
 		state := coded.SQLState()
 		return state == "40001" || state == "40P01"
 	}
-	return strings.Contains(err.Error(), "Error 1213 ")
+	for _, number := range mysqlUndone {
+		if strings.Contains(err.Error(), number) {
+			return true
+		}
+	}
+	return false
 }
+
+// mysqlUndone are a deadlock, a row that another transaction has changed since
+// this one's snapshot (MariaDB with innodb_snapshot_isolation, on by itself since
+// 11.6), and a lock that took the server too long.
+var mysqlUndone = []string{"Error 1213 ", "Error 1020 ", "Error 1205 "}

@@ -62,6 +62,9 @@ func TestUndoneRunsAgain(t *testing.T) {
 		{stateError("40001"), 1, 2, true},
 		{stateError("40P01"), 3, 4, true},
 		{errors.New("Error 1213 (40001): Deadlock found when trying to get lock"), 1, 2, true},
+		{errors.New("Error 1020 (HY000): Record has changed since last read in table 'coatcheck_sessions'"), 1, 2, true},
+		{errors.New("Error 1205 (HY000): Lock wait timeout exceeded; try restarting transaction"), 2, 3, true},
+		{errors.New("Error 1317 (70100): Query execution was interrupted"), 1, 1, false},
 		{stateError("40001"), 1000, 10, false},
 		{stateError("40003"), 1, 1, false}, // completion unknown
 		{errors.New("unexpected EOF"), 1, 1, false},
@@ -170,5 +173,32 @@ func TestTouchOfARecordJustMade(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	if err := store.Touch(t.Context(), record(1).ID, later, later); err != nil || f.said("UPDATE") != 2 {
 		t.Errorf("got %v after %d statements, want none after the second", err, f.said("UPDATE"))
+	}
+}
+
+// S3: where MySQL's isolation level undoes a single statement because another has
+// changed the row, it runs again in a transaction at the level of our own, which
+// waits for the other.
+func TestUndoneStatementRunsInTransaction(t *testing.T) {
+	t.Parallel()
+	var said []string
+	undo := true
+	f := &fake{answer: func(_ context.Context, query string, _ []driver.NamedValue) error {
+		said = append(said, query)
+		if undo && strings.HasPrefix(query, "UPDATE") {
+			undo = false
+			return errors.New("Error 1020 (HY000): Record has changed since last read in table 'coatcheck_sessions'")
+		}
+		return nil
+	}}
+	store, db := newStore(t, f, sqlstore.MySQL)
+	defer db.Close()
+	if err := store.Update(t.Context(), record(1), 1); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"UPDATE", "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION", "UPDATE", "COMMIT"} {
+		if len(said) != 5 || !strings.HasPrefix(said[i], want) {
+			t.Fatalf("statement %d of %q is not %s", i+1, said, want)
+		}
 	}
 }
