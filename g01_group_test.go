@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,13 @@ func (l *line) app(m *coatcheck.Manager) http.Handler {
 		},
 		"/slowly": func(s *coatcheck.Session, _ http.ResponseWriter) {
 			g1Count.Update(s, func(n int) int { time.Sleep(6 * time.Second); return n + 1 })
+		},
+		"/slow-once": func(s *coatcheck.Session, w http.ResponseWriter) {
+			var once sync.Once
+			fmt.Fprint(w, g1Count.Update(s, func(n int) int {
+				once.Do(func() { time.Sleep(2600 * time.Millisecond) })
+				return n + 1
+			}))
 		},
 		"/panic": func(s *coatcheck.Session, w http.ResponseWriter) {
 			defer func() {
@@ -324,6 +332,13 @@ func TestG1TimesOfMany(t *testing.T) {
 			l.t.Errorf("it took %v", took)
 		}
 		l.is("2", "")
+	})
+	inLine(t, "one gives up after its turn", func(l *line) {
+		l.add("/count")
+		time.Sleep(2500 * time.Millisecond)
+		l.add("/slow-once", "/count")
+		l.expects("503", "200 2", "200 3")
+		l.is("4", "")
 	})
 	inLine(t, "some have waited for long", func(l *line) {
 		for i := range 4 {

@@ -63,9 +63,12 @@ func (h *hot) do(path string) (status, n int) {
 	return w.Code, n
 }
 
+// An opener opens a store on the server, for as long as b lasts.
+type opener func(b *testing.B, away time.Duration) coatcheck.Store
+
 // hotStores are opened on servers of their own, through a network that takes so
 // long for a way there and back.
-func hotStores(b *testing.B, f func(b *testing.B, open func(away time.Duration) coatcheck.Store)) {
+func hotStores(b *testing.B, f func(b *testing.B, open opener)) {
 	forward := func(b *testing.B, port int, away time.Duration) int {
 		if away == 0 {
 			return port
@@ -77,7 +80,7 @@ func hotStores(b *testing.B, f func(b *testing.B, open func(away time.Duration) 
 	b.Run("PostgreSQL", func(b *testing.B) {
 		server := servers.NewPostgres(b)
 		name := server.NewDatabase(b)
-		f(b, func(away time.Duration) coatcheck.Store {
+		f(b, func(b *testing.B, away time.Duration) coatcheck.Store {
 			dsn := strings.Replace(server.DSN(name), fmt.Sprint(":", server.Port), fmt.Sprint(":", forward(b, server.Port, away)), 1)
 			db := openSQL(b, "pgx", dsn)
 			db.SetMaxOpenConns(40)
@@ -87,8 +90,8 @@ func hotStores(b *testing.B, f func(b *testing.B, open func(away time.Duration) 
 	})
 	b.Run("Redis", func(b *testing.B) {
 		server := servers.NewRedis(b)
-		f(b, func(away time.Duration) coatcheck.Store {
-			return openRedis(b, at(fmt.Sprint("127.0.0.1:", forward(b, server.Port, away))), redisstore.Config{})
+		f(b, func(b *testing.B, away time.Duration) coatcheck.Store {
+			return openRedis(b, at(fmt.Sprint("127.0.0.1:", forward(b, server.Port, away))), redisstore.Config{Prefix: "hot:"})
 		})
 	})
 }
@@ -96,9 +99,9 @@ func hotStores(b *testing.B, f func(b *testing.B, open func(away time.Duration) 
 // BenchmarkHotSession is 1 and 64 clients that count in one session, each answer
 // another number.
 func BenchmarkHotSession(b *testing.B) {
-	hotStores(b, func(b *testing.B, open func(time.Duration) coatcheck.Store) {
+	hotStores(b, func(b *testing.B, open opener) {
 		for _, clients := range []int{1, 64} {
-			h := newHot(b, open(0))
+			h := newHot(b, open(b, 0))
 			h.do("/login")
 			b.Run(strconv.Itoa(clients), func(b *testing.B) {
 				_, before := h.do("/")
@@ -130,17 +133,17 @@ func BenchmarkHotSession(b *testing.B) {
 // with -benchtime 20x. The share is what the far one commits for each commit of
 // the near one.
 func BenchmarkTwoProcesses(b *testing.B) {
-	hotStores(b, func(b *testing.B, open func(time.Duration) coatcheck.Store) {
+	hotStores(b, func(b *testing.B, open opener) {
 		for _, far := range []time.Duration{5 * time.Millisecond, 20 * time.Millisecond} {
 			b.Run(far.String(), func(b *testing.B) {
 				away := []time.Duration{far, time.Millisecond}
 				var commits, refused [2]atomic.Int64
-				first := newHot(b, open(0))
+				first := newHot(b, open(b, 0))
 				first.do("/login")
 				end := time.Now().Add(time.Duration(b.N) * time.Second)
 				var wg sync.WaitGroup
 				for i := range away {
-					h := newHot(b, open(away[i]))
+					h := newHot(b, open(b, away[i]))
 					h.cookies = first.cookies
 					for range 64 {
 						wg.Go(func() {
