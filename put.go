@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// put makes the store call of a commitment that must be over by end. An error after which nobody knows
-// whether it was applied is followed by one look (G5).
+// put makes the store call of a commitment, which must be over by end. An error
+// after which nobody knows whether it was applied is followed by one look (G5).
 func (s *Session) put(c *commitment, end time.Time) error {
 	m, ctx := s.x.m, c.calling(end)
 	defer c.release(ctx)

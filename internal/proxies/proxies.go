@@ -10,13 +10,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // Names are the proxies that Start knows.
@@ -99,7 +99,7 @@ func (k *kind) start(t testing.TB, name string, o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := newDir(name)
+	dir, err := unprivileged.NewDir(name)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ type process struct {
 // startProcess starts a program as the proxies' user. If the test is killed the
 // program is asked to end, and ends what it started.
 func startProcess(dir string, args []string) (*process, error) {
-	who, err := account()
+	who, err := unprivileged.Account()
 	if err != nil {
 		return nil, err
 	}
@@ -259,40 +259,6 @@ func look(program string) (string, error) {
 		return path, nil
 	}
 	return exec.LookPath(filepath.Join("/usr/sbin", program))
-}
-
-// account is whom the proxies run as: some refuse to be root. Nil stands for
-// the user of the test itself.
-var account = sync.OnceValues(func() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	u, err := user.Lookup("nobody")
-	if err != nil {
-		return nil, err
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-})
-
-// newDir makes a folder that the proxies' user may write.
-func newDir(name string) (string, error) {
-	who, err := account()
-	if err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp("", "coatcheck-"+name+"-")
-	if err == nil && who != nil {
-		err = os.Chown(dir, int(who.Uid), int(who.Gid))
-	}
-	return dir, err
 }
 
 // freePorts returns ports that nobody listens on, by TCP or UDP.

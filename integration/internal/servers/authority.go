@@ -16,6 +16,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // An Authority is a certificate authority that one test trusts, and the
@@ -30,7 +32,7 @@ type Authority struct {
 // NewAuthority makes both.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
-	dir, err := newDir("authority")
+	dir, err := unprivileged.NewDir("authority")
 	a := &Authority{
 		CA: filepath.Join(dir, "ca.pem"), Certificate: filepath.Join(dir, "certificate.pem"), Key: filepath.Join(dir, "key.pem"), dir: dir,
 	}
@@ -74,7 +76,7 @@ func (a *Authority) make() error {
 // demands of a key.
 func writePEM(file, kind string, der []byte) error {
 	err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
-	if who, accountErr := account(); accountErr == nil && who != nil && err == nil {
+	if who, accountErr := unprivileged.Account(); accountErr == nil && who != nil && err == nil {
 		err = os.Chown(file, int(who.Uid), int(who.Gid))
 	}
 	return err

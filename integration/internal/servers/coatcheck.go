@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // A Coatcheck is the program coatcheck, built from this repository, as a user
@@ -30,7 +32,7 @@ func NewCoatcheck(t testing.TB) *Coatcheck {
 	t.Helper()
 	compiler := Program(t, "go", "golang-go")
 	built := share(t, "coatcheck", func() (*folder, error) {
-		dir, err := newDir("program")
+		dir, err := unprivileged.NewDir("program")
 		if err != nil {
 			return nil, err
 		}
@@ -40,7 +42,7 @@ func NewCoatcheck(t testing.TB) *Coatcheck {
 		}
 		return &folder{dir}, nil
 	})
-	dir, err := newDir("coatcheck")
+	dir, err := unprivileged.NewDir("coatcheck")
 	own(t, &folder{dir}, err)
 	return &Coatcheck{Dir: dir, path: filepath.Join(built.dir, "coatcheck")}
 }
@@ -108,7 +110,7 @@ func (c *Coatcheck) Serve(t testing.TB, flags ...string) *Serve {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := newDir("serve")
+	dir, err := unprivileged.NewDir("serve")
 	if err != nil {
 		t.Fatal(err)
 	}

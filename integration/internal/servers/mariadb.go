@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	_ "github.com/go-sql-driver/mysql" // to see whether the server answers
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // A MariaDBServer is a MariaDB server with the settings that it has by itself,
@@ -44,7 +46,7 @@ func mariadbPrograms(t testing.TB) (install, server string) {
 }
 
 func startMariaDB(install, server string, options ...string) (*MariaDBServer, error) {
-	dir, err := newDir("mariadb")
+	dir, err := unprivileged.NewDir("mariadb")
 	if err != nil {
 		return nil, err
 	}

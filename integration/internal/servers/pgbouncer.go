@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // A PgBouncerServer is a pooler in front of a PostgreSQL server, in transaction
@@ -26,7 +28,7 @@ func PgBouncer(t testing.TB, to *PostgresServer) *PgBouncerServer {
 }
 
 func startPgBouncer(program string, to *PostgresServer) (*PgBouncerServer, error) {
-	dir, err := newDir("pgbouncer")
+	dir, err := unprivileged.NewDir("pgbouncer")
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // A PostgresServer is a PostgreSQL server with the settings that it has by
@@ -42,7 +44,7 @@ func postgresPrograms(t testing.TB) string {
 }
 
 func startPostgres(bin string, options ...string) (*PostgresServer, error) {
-	dir, err := newDir("postgres")
+	dir, err := unprivileged.NewDir("postgres")
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // A Redis is one server: alone, a node of a RedisCluster, or a sentinel.
@@ -63,7 +65,7 @@ func startRedis(program string, settings ...string) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := newDir("redis")
+	dir, err := unprivileged.NewDir("redis")
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func startRedis(program string, settings ...string) (*Redis, error) {
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o666); err != nil {
 		return nil, err
 	}
-	who, err := account()
+	who, err := unprivileged.Account()
 	if err == nil && who != nil {
 		err = os.Chown(file, int(who.Uid), int(who.Gid)) // sentinels and clusters write it
 	}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // A Process is a server that was started, with all processes that it starts.
@@ -81,40 +82,6 @@ func look(name string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// account is whom servers run as: several refuse to be root. Nil stands for the
-// user of the test itself.
-var account = sync.OnceValues(func() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	u, err := user.Lookup("nobody")
-	if err != nil {
-		return nil, err
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-})
-
-// newDir makes a folder that the server's user may write.
-func newDir(name string) (string, error) {
-	who, err := account()
-	if err != nil {
-		return "", err
-	}
-	dir, err := os.MkdirTemp("", "coatcheck-"+name+"-")
-	if err == nil && who != nil {
-		err = os.Chown(dir, int(who.Uid), int(who.Gid))
-	}
-	return dir, err
-}
-
 // freePort returns a port that nobody listens on. Somebody could take it before
 // the server does; the start then fails.
 func freePort() (int, error) {
@@ -129,7 +96,7 @@ func freePort() (int, error) {
 // command prepares a program to run as the server's user, and to die with the
 // test if that is killed.
 func command(dir string, args ...string) (*exec.Cmd, error) {
-	who, err := account()
+	who, err := unprivileged.Account()
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/coatcheck/coatcheck/internal/overlay"
+	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
 // A Worker is the program internal/worker: a process that serves sessions as it
@@ -33,7 +34,7 @@ type Worker struct {
 func NewWorker(t testing.TB, env []string, managers int, flags ...string) *Worker {
 	t.Helper()
 	program := workerProgram(t)
-	dir, err := newDir("worker")
+	dir, err := unprivileged.NewDir("worker")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func workerProgram(t testing.TB) string {
 	}
 	compiler := Program(t, "go", "golang-go")
 	return filepath.Join(share(t, "worker", func() (*folder, error) {
-		dir, err := newDir("program")
+		dir, err := unprivileged.NewDir("program")
 		if err == nil {
 			err = BuildWorker(compiler, "", filepath.Join(dir, "worker"))
 		}
@@ -181,7 +182,7 @@ func movedClock(root string) ([]overlay.Edit, error) {
 // NewFolder makes one that workers and servers may write.
 func NewFolder(t testing.TB) string {
 	t.Helper()
-	dir, err := newDir("store")
+	dir, err := unprivileged.NewDir("store")
 	return own(t, &folder{dir}, err).dir
 }
 
