@@ -25,7 +25,7 @@ func (m *Manager) foreign(r *http.Request) error {
 	case http.MethodHead, http.MethodOptions:
 		return nil
 	}
-	if r.Header.Get("Sec-Fetch-Site") != "" || !m.origins.names(r.Header.Get("Origin")) {
+	if len(m.origins) == 0 || r.Header.Get("Sec-Fetch-Site") != "" || !m.origins.names(r.Header.Get("Origin")) {
 		// Otherwise the origin is ours, whatever a proxy made of Host.
 		if err := m.cfg.CrossOrigin.Check(r); err != nil {
 			if r.Header.Get("Sec-Fetch-Site") == "" {

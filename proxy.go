@@ -63,13 +63,12 @@ func (c *Config) ours(at netip.Addr) bool {
 
 // address reads an IP address, with or without a port. The zero Addr is none.
 func address(s string) netip.Addr {
-	at, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
+	withPort, err := netip.ParseAddrPort(s) // as connections have it: the other way makes an error
+	at := withPort.Addr()
 	if err != nil {
-		withPort, err := netip.ParseAddrPort(s)
-		if err != nil {
+		if at, err = netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err != nil {
 			return netip.Addr{}
 		}
-		at = withPort.Addr()
 	}
 	return at.Unmap().WithZone("")
 }

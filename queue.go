@@ -230,6 +230,9 @@ func (t *turn) joins(c *commitment) bool {
 // closes takes the chain to the store: from here on nobody leaves it. It reports
 // until when all of them have time, and that nobody has to replay again.
 func (q *queue) closes(id *ID, t *turn, holder *commitment) (end time.Time, ok bool) {
+	if t.alone(holder) { // nobody else could leave
+		return holder.ctx.at, true
+	}
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -248,8 +251,18 @@ func (q *queue) closes(id *ID, t *turn, holder *commitment) (end time.Time, ok b
 	return end, t.storing
 }
 
+// alone reports whether nobody but the holder is in the chain. Then only the
+// holder looks at it.
+func (t *turn) alone(holder *commitment) bool { return len(t.chain) == 1 && t.chain[0] == holder }
+
 // ends ends the chain: err is the store's word on all of it.
 func (q *queue) ends(id *ID, t *turn, holder *commitment, err error) {
+	if t.alone(holder) && !t.storing { // its rec is the tip
+		holder.stored = err == nil
+		holder.tell(err, holder)
+		t.clear()
+		return
+	}
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -260,6 +273,11 @@ func (q *queue) ends(id *ID, t *turn, holder *commitment, err error) {
 			m.tell(err, holder)
 		}
 	}
+	t.clear()
+}
+
+// clear empties the chain.
+func (t *turn) clear() {
 	clear(t.chain)
 	t.chain, t.next = t.chain[:0], 0
 }
