@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,6 +54,15 @@ func throughWorker(e *engine) string {
 	return "cross-site"
 }
 
+// askedAtMost is how often a browser asks for a page to which it goes once:
+// WebKitGTK with a preload may ask by itself as well.
+func askedAtMost(e *engine, kind string) int {
+	if e == webkitEngine && kind == "preload" {
+		return 2
+	}
+	return 1
+}
+
 // G7 and G1, through a service worker that passes on what it gets: our own
 // pages' requests work, and a link from another site lands, or is held back with
 // a page that leads on, as without a worker.
@@ -75,10 +85,7 @@ func TestServiceWorker(t *testing.T) {
 					b.open(s.app + "/look")
 					s.worked("navigate", "/in/page")
 					visits := s.seen("app.test", "/in/page")
-					most := state.requests
-					if e == webkitEngine && kind == "preload" {
-						most *= 2 // it asks by itself as well
-					}
+					most := state.requests * askedAtMost(e, kind)
 					if first := visits[0]; len(visits) < state.requests || len(visits) > most || first.cookie(sidName) != "" || first.header.Get("Sec-Fetch-Site") != throughWorker(e) {
 						t.Errorf("%d requests, want %d, the first held back:\n%s", len(visits), state.requests, s.dump())
 					} else if kind == "pass" {
@@ -114,7 +121,8 @@ func TestServiceWorker(t *testing.T) {
 				b.follows(s, "/count")
 				b.leadsOn("/count")
 				b.click("a")
-				b.until("document.querySelector('#app')?.dataset.hits == '2'")
+				hits := "Number(document.querySelector('#app')?.dataset.hits)"
+				b.until(fmt.Sprintf("%s >= 2 && %s <= %d", hits, hits, 1+askedAtMost(e, kind)))
 			})
 		}
 	})

@@ -245,7 +245,15 @@ func (q *request) leave() {
 	q.left = true
 }
 
-func (q *request) Header() http.Header { return q.header }
+// Header lets those go first who go on at the same instant, after a store call
+// that their commits shared. What was changed beside the handler meanwhile is
+// committed next, and whether that comes along with theirs would be chance.
+func (q *request) Header() http.Header {
+	if len(q.visit.beside) > 0 {
+		q.hand.sleep(context.Background(), 0)
+	}
+	return q.header
+}
 
 // WriteHeader lets the headers leave.
 func (q *request) WriteHeader(status int) {
