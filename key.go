@@ -182,7 +182,8 @@ var flashes = func() Key[[]string] {
 }()
 
 // Flash keeps a message until Flashes fetches it, in this request or a later
-// one. It waits as Set does.
+// one. It waits as Set does. With a category, or any other value, it is a Key of
+// a list: Append keeps one, Pop shows each once.
 func (s *Session) Flash(message string) { Append(s, flashes, message) }
 
 // Flashes removes and returns the messages, the oldest first. Like Pop it
