@@ -84,7 +84,11 @@ func (s *Session) closeLocked(phase uint32) {
 	}
 	s.x.enter(closed)
 	if waits && phase != replaced && s.lost() {
-		s.x.m.event(Event{Kind: Late, Handle: s.handle(), Reason: "not saved after the response"})
+		reason := reasonUnsaved
+		if !s.x.out.returned {
+			reason = reasonPanic
+		}
+		s.x.m.event(Event{Kind: Late, Handle: s.handle(), Reason: reason})
 	}
 	if phase == open { // a panic: our headers are for whoever answers
 		s.dropLateCookie()
@@ -196,7 +200,7 @@ func (s *Session) commitLogout(c *commitment) error {
 	if s.x.phase() == open {
 		s.clearCookie()
 	}
-	s.leaving, s.leaver, s.left, s.wasLeft = ID{}, "", false, true
+	s.leaving, s.leaver, s.was, s.left, s.wasLeft = ID{}, "", nil, false, true
 	return nil
 }
 

@@ -41,6 +41,12 @@ type Event struct {
 	Err    error  // the store's error, for StoreError; for Refused and HeldBack the hosts that differ
 }
 
+// Reasons of events.
+const (
+	reasonUnsaved = "not saved after the response"
+	reasonPanic   = "not saved: the handler panicked"
+)
+
 // LogEvents returns a Config.Events that writes each event to log: the second
 // group of kinds as warnings, StoreError as an error, the others as info.
 func LogEvents(log *slog.Logger) func(Event) {

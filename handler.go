@@ -258,7 +258,7 @@ func (m *Manager) require(next http.Handler, ok func(*Session) bool) http.Handle
 		switch {
 		case s.Err() != nil: // the writer replaces whatever is answered
 		case ok(s):
-			next.ServeHTTP(w, r)
+			s.x.call(next, w, r)
 		case s.withheld():
 			s.refuse(ErrHeldBack)
 		default:

@@ -119,12 +119,14 @@ func From(ctx context.Context) *Session {
 // From is as the function From, for the session of this manager.
 func (m *Manager) From(ctx context.Context) *Session { return sessionOf(ctx.Value(m)) }
 
-func sessionOf(value any) *Session {
+func sessionOf(value any) *Session { return exchangeOf(value).session() }
+
+func exchangeOf(value any) *exchange {
 	x, ok := value.(*exchange)
 	if !ok {
 		panic("coatcheck: no session in this context: wrap the handler with Manager.Handler, and pass on the request's context")
 	}
-	return x.session()
+	return x
 }
 
 // session is From for a context that need not be a request's.

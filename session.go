@@ -56,6 +56,7 @@ type Session struct {
 type changes struct {
 	leaving  ID // by Logout
 	leaver   string
+	was      *Record       // what Logout took away, for who panics before it is done
 	wasLeft  bool          // a Logout of this request is done
 	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
@@ -466,6 +467,8 @@ func (s *Session) Logout() {
 	}
 	switch c := s.edit(); {
 	case s.live:
+		was := s.base
+		c.was = &was
 		c.leaving, c.leaver = s.base.ID, s.base.User
 		s.base = Record{}
 	case c.leaving.IsZero(): // else this is the second time

@@ -128,6 +128,8 @@ var mutants = []mutant{
 	{"G6 an origin of ours is trusted from other sites", "TestG6OriginsBehindAProxy", ".", edit("origin.go", `r.Header.Get("Sec-Fetch-Site") != "" || !m.origins`, `!m.origins`)},
 	{"G7 an address that was typed overwrites", "TestG7HeldBack", ".", edit("handler.go", `site == "none" && marked`, `false`)},
 	{"G7 the landing page leads on for ever", "TestG7LandingLeadsOn", ".", edit("handler.go", `case again == withheld || !m.cfg.Landing(asked):`, `case !again && !withheld || !m.cfg.Landing(asked):`)},
+	{"G4 a recovered panic stores what was changed before", "TestG4RecoveredPanics", ".", edit("panic.go", "x != nil && !returned;", "x != nil && returned;")},
+	{"G4 a recovered panic takes the session for logged out", "TestG4AfterARecoveredPanic", ".", edit("panic.go", `if s.left && s.was != nil {`, `if false {`)},
 	{"G4 a Set-Cookie of our name leaves where no session is used", "TestG4SetCookieFromElsewhere", ".", edit("response.go", "x.dropForeign(x.w.Header())\n\t\tx.enter(next)", "x.enter(next)")},
 	{"G4 a Set-Cookie of our name leaves beside ours", "TestG4SetCookieFromElsewhere", ".", edit("cache.go", "\ts.x.dropForeign(h)\n", "")},
 	{"G4 a nameless cookie poses as the session's", "TestG4SetCookieFromElsewhere", ".", edit("gateway.go", `name == "" && ok {`, `false {`)},
