@@ -722,12 +722,13 @@ func TestG4PanicInUpdate(t *testing.T) {
 func abilities(w http.ResponseWriter) string {
 	var found []string
 	for name, ok := range map[string]bool{
-		"Flusher":    is[http.Flusher](w),
-		"Hijacker":   is[http.Hijacker](w),
-		"Pusher":     is[http.Pusher](w),
-		"ReaderFrom": is[io.ReaderFrom](w),
-		"deadlines":  http.NewResponseController(w).SetReadDeadline(time.Time{}) == nil,
-		"duplex":     http.NewResponseController(w).EnableFullDuplex() == nil,
+		"Flusher":       is[http.Flusher](w),
+		"Hijacker":      is[http.Hijacker](w),
+		"Pusher":        is[http.Pusher](w),
+		"ReaderFrom":    is[io.ReaderFrom](w),
+		"CloseNotifier": is[interface{ CloseNotify() <-chan bool }](w), // gin's c.Stream
+		"deadlines":     http.NewResponseController(w).SetReadDeadline(time.Time{}) == nil,
+		"duplex":        http.NewResponseController(w).EnableFullDuplex() == nil,
 	} {
 		if ok {
 			found = append(found, name)

@@ -124,6 +124,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		x.before = h.Clone()
 	}
 	x.r = r.WithContext(x)
+	x.out.begun = inTest() && begun(w)
 	defer x.leave(r)
 	err := m.foreign(r)
 	switch {

@@ -27,6 +27,7 @@ type response struct {
 	replaced bool // what the handler still writes is refused
 	returned bool // the handler, and not by a panic
 	forget   bool // the browser is to clear what pages kept
+	begun    bool // before us; only a test wants to know
 
 	// The Set-Cookie lines of the session and its marker; empty = none.
 	sid, marker string
@@ -133,6 +134,11 @@ func (w *errorWriter) Write(b []byte) (int, error) {
 // finish ends the response of a handler that returned.
 func (x *exchange) finish() {
 	if x.phase() == open {
+		if s := x.used.Load(); s.wanted() && begun(x.w) {
+			x.out.returned = true
+			x.passedBy(s)
+			return
+		}
 		x.start(sent)
 	}
 	x.out.returned = true
@@ -143,11 +149,14 @@ func final(status int) bool { return status >= 200 || status == http.StatusSwitc
 
 var errReplaced = errors.New("coatcheck: the response was replaced, see Session.Err")
 
-// writer returns the response's writer: with Flush, Hijack, ReadFrom and Push
-// where the server's has them, so that a handler finds what it would find
-// without us. Each type below is one pointer and so costs no allocation.
+// writer returns the response's writer: with Flush, Hijack, ReadFrom, Push and
+// CloseNotify where the server's has them, so that a handler finds what it would
+// find without us. Each type below is one pointer and so costs no allocation.
 func (x *exchange) writer() http.ResponseWriter {
 	w := plainWriter{x}
+	if _, notify := x.w.(closeNotifier); notify {
+		return w.notifying()
+	}
 	_, push := x.w.(http.Pusher)
 	flush := has[http.Flusher](x.w) || has[flushErrorer](x.w)
 	switch {
@@ -188,6 +197,8 @@ type plainWriter struct{ x *exchange }
 func (w plainWriter) Format(f fmt.State, _ rune) { io.WriteString(f, "{coatcheck writer}") }
 
 func (w plainWriter) Header() http.Header { return w.x.w.Header() }
+
+func (w plainWriter) exchange() *exchange { return w.x }
 
 // Unwrap serves http.ResponseController, for deadlines and full duplex.
 func (w plainWriter) Unwrap() http.ResponseWriter { return w.x.w }

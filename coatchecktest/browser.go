@@ -1,6 +1,7 @@
 package coatchecktest
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/internal/passedby"
 )
 
 // A Browser is an http.Client that keeps cookies, with Path, Domain and lifetime
@@ -154,7 +156,8 @@ func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, 
 type inMemory struct{ h http.Handler }
 
 func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
-	in := r.Clone(r.Context())
+	var passed error
+	in := r.Clone(context.WithValue(r.Context(), passedby.Key{}, func(err error) { passed = err }))
 	in.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
 	if in.URL.Path == "" {
 		in.URL.Path = "/"
@@ -173,6 +176,9 @@ func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer in.Body.Close()
 	w := httptest.NewRecorder()
 	m.h.ServeHTTP(w, in)
+	if passed != nil {
+		return nil, passed
+	}
 	res := w.Result()
 	res.Request = r
 	return res, nil

@@ -164,6 +164,10 @@ var mutants = []mutant{
 	{"G13 a store prints what it holds", "TestG13EveryTypePrintsNoSecret", ".", edit("memstore/memstore.go", `func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, "{memstore}") }`, `var _ = io.EOF`)},
 	{"G14 a prefetch changes the session", "TestG14PrefetchAndHead", ".", edit("commit.go", "case prefetch(s.x.r):\n\t\treturn ErrReadOnly", "case false:\n\t\treturn ErrReadOnly")},
 	{"G14 a prefetch counts as activity", "TestG14PrefetchAndHead", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead || prefetch(s.x.r)`, `return false`)},
+	{"G4 nobody notices an answer that goes past us", "TestG4PassedBy", ".", edit("response.go", `s.wanted() && begun(x.w)`, `false`)},
+	{"G4 an answer past us in a writer of net/http is not noticed", "TestG4PassedBy", ".", edit("passedby.go", `if keepsBegun(w) {`, `if false {`)},
+	{"G4 what needs a cookie is stored though the answer went past us", "TestG4PassedBy", ".", edit("passedby.go", "\tx.enter(sent)\n", "")},
+	{"G4 the writer does not tell when the client leaves", "TestG4WriterHasWhatTheServersHas", ".", edit("response.go", `_, notify := x.w.(closeNotifier); notify`, `false`)},
 	{"G4 a HEAD is kept", "TestG4Head", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)`, `return false`)},
 	{"G14 requests are kept for ever", "TestG14HalfAnHour", ".", []overlay.Edit{
 		{File: "handler.go", Old: "	defer x.leave(r)\n", New: "	defer x.leave(r)\n	kept = append(kept, x)\n"},
