@@ -666,14 +666,11 @@ func (s *Session) replay(now int64) error {
 // changed reports whether the values differ from those stored, of which an
 // expired one counts as absent.
 func (s *Session) changed(now int64) bool {
-	if s.drop && len(s.entries()) > 0 {
+	if s.drop && len(s.counting(s.entries())) < len(s.entries()) {
 		return true
 	}
 	for _, e := range s.view {
-		old := entry{}
-		if !s.drop {
-			old = findEntry(s.entries(), e.name).at(now)
-		}
+		old := s.stored(e.name).at(now)
 		e = e.at(now)
 		if !bytes.Equal(old.raw, e.raw) || e.raw != nil && old.expires != e.expires {
 			return true
@@ -727,8 +724,8 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 	} else {
 		c.rec.Began, c.rec.Created = s.loginTime(), now
 	}
-	if s.drop {
-		h.entries = nil
+	if s.drop || s.identity == logIn {
+		h.entries = s.counting(h.entries)
 	}
 	switch s.identity {
 	case logIn:

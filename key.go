@@ -209,18 +209,24 @@ func (s *Session) change(err error, o op) {
 		return
 	}
 	defer s.unlock()
+	s.changing(err, o)
+}
+
+// changing is change for who holds the latch. It reports success.
+func (s *Session) changing(err error, o op) bool {
 	if !s.mayChange(false) {
-		return
+		return false
 	}
 	if err = o.check(err); err == nil {
 		err = s.apply(o, time.Now().UnixMilli())
 	}
 	if err != nil {
 		s.fail(err)
-		return
+		return false
 	}
 	s.record(o)
 	s.applied = len(s.ops)
+	return true
 }
 
 // commitNow commits an op with all that is pending, and reports success. Where

@@ -127,10 +127,7 @@ func (s *Session) lookup(name string, now int64) entry {
 			return e.at(now)
 		}
 	}
-	if s.drop {
-		return entry{name: name}
-	}
-	return findEntry(s.entries(), name).at(now)
+	return s.stored(name).at(now)
 }
 
 // apply runs one op and keeps what it gives in the view.

@@ -147,6 +147,8 @@ type Info struct {
 	Device   string    `json:"device"`    // browser and system at login, as the User-Agent claimed
 	Address  string    `json:"address"`   // the client's IP address at login, see Config.Proxies
 
+	Labels map[string]string `json:"labels,omitempty"` // what SetLabel gave it; nil = nothing
+
 	User string `json:"user,omitempty"` // whose session it is, from All; empty = anonymous
 }
 
@@ -173,6 +175,7 @@ func infoOf(rec *Record, current ID) Info {
 	return Info{
 		Handle: rec.ID.Handle(), Current: rec.ID == current,
 		Created: rec.Created, LastSeen: rec.Seen, Device: string(h.device), Address: string(h.address),
+		Labels: labelsOf(h.entries),
 	}
 }
 
@@ -198,7 +201,8 @@ func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
 func over(r *Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
 
 // Revoke ends the session of user that has this handle and reports whether
-// there was one. A handle of another user's session finds nothing. The end is
+// there was one. A handle of another user's session finds nothing, and neither
+// does one of before a renewal; see RevokeLabel for a name that stays. The end is
 // final; requests in flight cannot undo it. ASVS 7.4.1, 7.5.2
 func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error) {
 	records, err := m.live(ctx, user)
@@ -209,12 +213,19 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if i < 0 {
 		return false, nil
 	}
-	// A login or renewal may replace the id meanwhile: follow it, but only
-	// while it is the same user's.
-	for id := records[i].ID; !id.IsZero(); {
+	if err := m.endChain(ctx, records[i].ID, user); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// endChain ends a session of user. A login or renewal may replace the id
+// meanwhile: it is followed, but only while it is the same user's.
+func (m *Manager) endChain(ctx context.Context, id ID, user string) error {
+	for !id.IsZero() {
 		next, err := m.endOne(ctx, id, Revoked, user)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if s := m.session(ctx); s != nil {
 			s.revoked("", time.Time{}, []ID{id})
@@ -227,10 +238,10 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 			break
 		}
 		if err != nil && !errors.Is(err, ErrEnded) {
-			return false, fmt.Errorf("coatcheck: revoke session: %w", err)
+			return fmt.Errorf("coatcheck: revoke session: %w", err)
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // endOne ends one id and returns the one that had replaced it, if any.

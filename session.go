@@ -61,7 +61,7 @@ type changes struct {
 	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
 	remember time.Duration // of Remember
-	asked    time.Duration // the same, for a login after a commit
+	wishes   *wishes       // for a login after a commit
 	ops      []op
 	applied  int     // how many of ops view holds
 	view     []entry // the names that ops changed, as they then are
@@ -128,6 +128,11 @@ const (
 	authenticateAgain
 	logIn
 )
+
+// newToken reports whether the next commit replaces the token.
+func (s *Session) newToken() bool {
+	return s.identity != keepToken || s.changes != nil && s.remember != 0
+}
 
 // checkUser validates the application's identifier of a user.
 func checkUser(user string) error {
@@ -298,20 +303,23 @@ func (s *Session) loginTime() time.Time {
 }
 
 // Handle returns the session's public name for logs and lists, or "" where
-// there is no stored session yet. It is useless as a cookie. Login changes it.
+// there is no stored session yet, or the next commit gives it another. It is
+// useless as a cookie. It changes with the token, by Login, Reauthenticate, Renew
+// and Remember; a label does not, see SetLabel.
 func (s *Session) Handle() string {
 	if !s.lock() {
 		return ""
 	}
 	defer s.unlock()
 	s.look()
-	if !s.live {
+	if !s.live || s.newToken() {
 		return ""
 	}
 	return s.base.ID.Handle()
 }
 
-// Keys returns the names of the values, sorted. Flashes are not among them.
+// Keys returns the names of the values, sorted. Flashes and labels are not among
+// them.
 func (s *Session) Keys() []string {
 	if !s.lock() {
 		return nil
@@ -338,19 +346,22 @@ func (s *Session) Keys() []string {
 			names = append(names, e.name)
 		}
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return n == flashName })
+	names = slices.DeleteFunc(names, func(n string) bool { return n[0] == 0 }) // our own
 	slices.Sort(names)
 	return names
 }
 
-// Clear removes every value and flash. The user stays logged in.
+// Clear removes every value and flash. The user stays logged in, under the same
+// labels.
 func (s *Session) Clear() {
 	if !s.lock() {
 		return
 	}
 	defer s.unlock()
 	if s.mayChange(false) {
+		labels := s.pendingLabels()
 		s.discard()
+		s.label(labels)
 	}
 }
 
@@ -382,7 +393,11 @@ func (s *Session) Login(user string) {
 	if now := s.currentUser(); now != "" && now != user {
 		s.discard()
 	}
-	s.identity, s.user, s.remember = logIn, user, s.asked
+	s.identity, s.user, s.remember = logIn, user, 0
+	if w := s.wishes; w != nil {
+		s.remember = w.remember
+		s.label(w.labels)
+	}
 }
 
 // Reauthenticate records that the logged-in user has proven again who they are:
@@ -440,7 +455,7 @@ func (s *Session) Remember(d time.Duration) {
 		return
 	}
 	s.remember = d.Truncate(time.Second)
-	s.asked = s.remember
+	s.wish().remember = s.remember
 }
 
 // Logout ends the session, for good: no request in flight can bring it back.
@@ -475,7 +490,7 @@ func (s *Session) Logout() {
 		c.leaving = s.base.ID
 	}
 	s.live, s.left = false, true
-	s.identity, s.remember, s.asked = keepToken, 0, 0
+	s.identity, s.remember, s.wishes = keepToken, 0, nil
 	s.discard()
 	if s.x.phase() != open {
 		s.commit(s.x.phase()) // a stream may last for hours; an end must not wait
