@@ -66,6 +66,6 @@ func (s *Session) abandon() {
 			s.doubt()
 		}
 	}
-	s.left, s.leaving, s.leaver, s.was, s.asked = false, ID{}, "", nil, 0
+	s.left, s.leaving, s.leaver, s.was, s.wishes = false, ID{}, "", nil, nil
 	s.clean()
 }
