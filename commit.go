@@ -97,6 +97,7 @@ func (s *Session) closeLocked(phase uint32) {
 	if s.stream != nil && phase != hijacked {
 		s.x.m.streams.remove(s.stream)
 	}
+	s.tellMissed()
 }
 
 // lost reports whether changes will never be stored and no event tells: no
@@ -694,7 +695,7 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 		return nil
 	case s.ended && s.identity != logIn:
 		return ErrEnded
-	case s.held && !s.live && s.identity != logIn && (s.marked || !s.opensPage()):
+	case s.holdsBack():
 		return ErrHeldBack
 	case phase == hijacked || s.x.phase() != open:
 		return ErrLate

@@ -17,7 +17,7 @@ const (
 	LoggedOut Kind = "logout"    // a handler ended the session
 	Revoked   Kind = "revoked"   // the session was ended from outside its requests
 	Expired   Kind = "expired"   // a cookie came whose session was over
-	HeldBack  Kind = "held back" // a request from another site came without the Strict cookie and was not let write
+	HeldBack  Kind = "held back" // a request from another site came without the session cookie: it was not let write, or a value it asked for is absent
 	Conflict  Kind = "conflict"  // a commit met that of another process and was repeated
 
 	Refused    Kind = "refused"        // a cookie or a request was turned away; Reason says why

@@ -64,6 +64,9 @@ func (k Key[T]) Get(s *Session) (T, bool) {
 	defer s.unlock()
 	s.look()
 	e := s.lookup(k.name, 0)
+	if e.raw == nil {
+		s.missed(k.name)
+	}
 	if e.raw == nil || k.err != nil || e.expires != 0 && e.expires <= time.Now().UnixMilli() {
 		return zero, false
 	}
@@ -126,6 +129,10 @@ func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 	if !done {
 		var zero T
 		return zero, false
+	}
+	if !ok && s.lock() {
+		s.missed(k.name)
+		s.unlock()
 	}
 	return v, ok
 }

@@ -101,6 +101,8 @@ func TestG7AnotherHost(t *testing.T) {
 			}
 			if status := send("GET", "/look"); status != 200 {
 				t.Errorf("GET that only reads, %s: got %d", name, status)
+			} else if c.another { // it asks for a value
+				told(coatcheck.HeldBack)
 			}
 			// Also with the marker, which says that this is no first visit.
 			for _, marked := range []bool{false, true} {

@@ -37,6 +37,7 @@ type Session struct {
 	noCookie   bool   // the request had no session cookie at all
 	marked     bool   // but had its marker
 	held       bool   // because the browser withheld it
+	missing    bool   // a value was asked for all the same
 	live       bool
 	sure       bool // base was loaded or stored by this request, not only handed on in this process
 	ended      bool // by a tombstone or during this request: only a login goes on
