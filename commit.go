@@ -272,6 +272,11 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 		err = s.commitAlone(c, phase)
 	}
 	if !c.refused && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrEnded)) {
+		if s.identity == logIn {
+			if err := s.refusedLogin(c, err); err != nil {
+				return err
+			}
+		}
 		s.gone()
 		if s.identity != logIn {
 			return ErrEnded
@@ -280,6 +285,25 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 		return s.commitAlone(c, phase)
 	}
 	return err
+}
+
+// refusedLogin returns why a login must not go on with a new session: it was
+// refused for a revocation of its user, which is not to be asked again, since a
+// server whose clock is ahead may have forgotten it by then, and what the browser
+// has would stay alive (G2).
+func (s *Session) refusedLogin(c *commitment, err error) error {
+	if !errors.Is(err, ErrEnded) || s.x.m.carrier.inCookie() {
+		return nil
+	}
+	_, look := s.x.m.carrier.Load(&c.ctx, s.base.ID)
+	switch {
+	case look == nil:
+		return err
+	case errors.Is(look, ErrEnded), errors.Is(look, ErrNotFound):
+		return nil
+	}
+	s.x.m.storeError(s.base.ID, "load", look)
+	return fmt.Errorf("coatcheck: commit session: %w", look)
 }
 
 // commitInTurn commits when all that came before have, or together with them:

@@ -1,6 +1,7 @@
 package coatcheck_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -182,5 +183,43 @@ func TestG2LateLogoutInCookie(t *testing.T) {
 		bare(t, w)
 		// Where there is nothing to clear there is nothing to miss.
 		wants(t, newBrowser(b.h).do("POST", "/late"), 200, "")
+	})
+}
+
+// G2: "A login in flight while its user is revoked fails", also where a server
+// whose clock is ahead forgets the revocation at that moment. What the browser
+// had stays as it was.
+func TestG2RefusedLoginIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		store.set(nil, func(ctx context.Context, method string) error {
+			if method == "Replace" {
+				store.Sweep(ctx, time.Now().Add(90*time.Second), 100)
+			}
+			return nil
+		})
+		m := manage(t, store, coatcheck.Config{})
+		cart := coatcheck.NewKey[string]("cart")
+		b := newBrowser(m.Handler(paths{
+			"/put": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { cart.Set(s, "tea") },
+			"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
+				time.Sleep(time.Second)
+				if _, err := m.RevokeAll(context.Background(), "ann"); err != nil {
+					t.Error(err)
+				}
+				s.Login("ann")
+			},
+			"/see": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
+				v, _ := cart.Get(s)
+				fmt.Fprintf(w, "%q %s", s.User(), v)
+			},
+		}))
+		wants(t, b.do("POST", "/put"), 200, "")
+		wants(t, b.do("POST", "/login"), 409, "")
+		wants(t, b.do("GET", "/see"), 200, `"" tea`)
+		if list, err := m.Sessions(t.Context(), "ann"); err != nil || len(list) != 0 {
+			t.Errorf("sessions of a refused login: %v, %v", list, err)
+		}
 	})
 }

@@ -100,6 +100,7 @@ var mutants = []mutant{
 	}},
 	{"G2 old logouts clear what is newer", "TestG2LateLogout", ".", edit("commit.go", "	if !s.live { // the logout is done", "	if !s.live { return // the logout is done")},
 	{"G2 a logout that ended nothing is done", "TestG2LateLogout", ".", edit("commit.go", `return ID{}, errForgotten`, `return ID{}, nil`)},
+	{"G2 a refused login is tried again", "TestG2RefusedLoginIsNotTriedAgain", ".", edit("commit.go", "\tcase look == nil:\n\t\treturn err\n", "\tcase look == nil:\n\t\treturn nil\n")},
 	{"G2 tombstones are forgotten", "TestG2Tombstone", ".", edit("memstore/entry.go", `return 0, nil, &coatcheck.EndedError{Next: sh.arena.successor(e), Until: micro(e.deadline)}`, `return 0, nil, coatcheck.ErrNotFound`)},
 	{"G3 a login keeps the token", "TestG3TokenChanges", ".", tokensThatStay},
 	{"R6 a login keeps the labels of the one before", "TestLabelsBelongToTheLogin", ".", edit("label.go", `return s.identity == logIn`, `return false`)},

@@ -36,13 +36,13 @@ func (q *request) checkToken(store int, l *log) {
 	if ok && value != "" && age > time.Minute {
 		q.w.breaks("G2: %v sets a session cookie after %v", q, age)
 	}
-	if err := q.errorOf(store); ok && errors.Is(err, coatcheck.ErrEnded) && (value != "" || !l.meddled) {
+	made := q.made(store)
+	// Unless it was the login that was refused, of a user whom somebody revoked
+	// meanwhile: what the request stored before it stays.
+	kept := l.entered && !made.IsZero() && q.w.alive(store, made)
+	if err := q.errorOf(store); ok && errors.Is(err, coatcheck.ErrEnded) && !kept && (value != "" || !l.meddled) {
 		q.w.breaks("G2: %v finds its session ended and has a Set-Cookie", q)
 	}
-	if l.entered && q.errorOf(store) != nil && q.w.wasRevoked("") {
-		return // the login of a user whom somebody revoked meanwhile; ErrEnded sends no cookie
-	}
-	made := q.made(store)
 	if l.inCookie() || made.IsZero() || age > 50*time.Second || l.logout || l.entered && !q.w.alive(store, made) {
 		return
 	}
