@@ -392,8 +392,8 @@ func (s *Session) step(t *turn, c *commitment, phase uint32) {
 	c.idle, c.refusal = !needed || err != nil, err
 	switch {
 	case !c.idle:
-		t.tip, t.moved = c.rec, true
-	case s.sure && !t.moved:
+		t.tip = &c.rec
+	case s.sure && !t.moved():
 		c.settle(nil)
 		return
 	}
@@ -405,24 +405,25 @@ func (s *Session) step(t *turn, c *commitment, phase uint32) {
 func (s *Session) onTo(t *turn, c *commitment) error {
 	switch last := &t.last; {
 	case t.base.Version != 0:
-		if t.moved && c.home == nil {
+		if t.moved() && c.home == nil {
 			home := s.base
 			c.home = &home
 		}
-		return s.rebase(t.tip, c.sure && !t.moved)
+		return s.rebase(*t.tip, c.sure && !t.moved())
 	case last.Version != 0 && (c.waited || !last.Seen.Before(s.base.Seen)):
 		if err := s.rebase(*last, false); err != nil {
 			return err
 		}
 	}
-	t.base, t.tip = s.base, s.base
+	t.base = s.base
+	t.tip = &t.base
 	return nil
 }
 
 // store makes the one store call of a chain.
 func (s *Session) store(id *ID, t *turn, c *commitment) {
 	q, m := &s.x.m.commits, s.x.m
-	if !t.moved { // nothing was compared: G1 wants the store's word
+	if !t.moved() { // nothing was compared: G1 wants the store's word
 		s.reload(t, c, nil)
 		return
 	}
@@ -435,12 +436,14 @@ func (s *Session) store(id *ID, t *turn, c *commitment) {
 	if !ok { // somebody has left: those who stay replay without
 		return
 	}
-	c.rec, c.was = t.tip, t.base.Version
+	if c.was = t.base.Version; t.tip != &c.rec {
+		c.rec = *t.tip
+	}
 	err := s.put(c, end)
 	switch {
 	case err == nil:
 		if c.maker = true; !c.fresh {
-			t.last = t.tip
+			t.last = *t.tip
 		}
 		t.heat.won(c.was, c.rec.Version, len(t.chain), c.waited)
 		q.ends(id, t, c, nil)
@@ -528,7 +531,7 @@ func latest(a, b time.Time) time.Time {
 // pauses a little, so that many processes do not keep in step.
 func (s *Session) current(c *commitment, conflict error, try int) (Record, error) {
 	if conflict != nil && try > 0 {
-		if c.rest(time.Millisecond + rand.N(time.Millisecond+c.took/4)); c.ctx.Err() != nil {
+		if c.rest(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
 			return Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
 		}
 	}
@@ -563,27 +566,26 @@ type commitment struct {
 	ctx         deadline // of all of it
 	call        deadline // of a store call that a look may have to follow
 	now         time.Time
-	refused     bool // by this request's own rules, not by the store
 	rec         Record
-	fresh       bool // the record is new to the store
-	old         ID   // what it replaces, if anything
 	was         uint64
+	old         ID     // what it replaces, if anything
 	sid, marker string // the Set-Cookie lines, if the commit needs them
+	fresh       bool   // the record is new to the store
+	refused     bool   // by this request's own rules, not by the store
 
 	// In the queue.
-	plain   bool          // keeps its token: may share a store call
-	waited  bool          // for others, at least once
-	wake    chan struct{} // by the holder of the turn
-	left    bool          // has left the line; guarded by the shard
-	sure    bool          // the store was asked while this waited, and base is its answer
-	idle    bool          // changes nothing, or is refused, where it has replayed
+	plain   bool // keeps its token: may share a store call
+	waited  bool // for others, at least once
+	left    bool // has left the line; guarded by the shard
+	sure    bool // the store was asked while this waited, and base is its answer
+	idle    bool // changes nothing, or is refused, where it has replayed
+	done    bool // there is an outcome
+	stored  bool // rec is in the store, with the changes of the whole chain
+	maker   bool // this made the store call
 	refusal error
-	home    *Record       // what was base before a replay on what others had not stored
-	took    time.Duration // by the last store call
-	done    bool          // there is an outcome
-	stored  bool          // rec is in the store, with the changes of the whole chain
-	maker   bool          // this made the store call
 	err     error         // of the store, or for want of time
+	wake    chan struct{} // by the holder of the turn
+	home    *Record       // what was base before a replay on what others had not stored
 }
 
 // settle ends this commit by itself; whoever is next goes on without it.
@@ -597,8 +599,11 @@ func (c *commitment) settle(err error) {
 // calling is the context of a store call of a commit that ends then: after it
 // there must be time for a look (G5): a second, or half of what is left.
 func (c *commitment) calling(end time.Time) *deadline {
-	at := end.Add(-min(lookTime, time.Until(end)/2))
-	call := &c.call
+	look, call := lookTime, &c.call
+	if c.waited || call.parent != nil { // else the commit has just begun
+		look = min(look, time.Until(end)/2)
+	}
+	at := end.Add(-look)
 	if call.parent != nil && !call.at.Equal(at) { // a store may still hold that
 		call = new(deadline)
 	}

@@ -2,7 +2,7 @@ package coatcheck
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,9 +26,8 @@ type deadline struct {
 	at       time.Time
 	detached bool
 
-	ended bool
-	mu    sync.Mutex // guards ended and timed
-	timed *timer     // made by the first Done
+	ended atomic.Bool
+	timed atomic.Pointer[timer] // made by the first Done
 }
 
 type timer struct {
@@ -49,20 +48,14 @@ func (d *deadline) Deadline() (time.Time, bool) {
 // a context, as database/sql does for each query, then needs no goroutine to
 // wait for this one.
 func (d *deadline) Value(key any) any {
-	d.mu.Lock()
-	timed := d.timed
-	d.mu.Unlock()
-	if timed != nil {
+	if timed := d.timed.Load(); timed != nil {
 		return timed.Value(key)
 	}
 	return d.parent.Value(key)
 }
 
 func (d *deadline) Err() error {
-	d.mu.Lock()
-	timed, ended := d.timed, d.ended
-	d.mu.Unlock()
-	if timed != nil {
+	if timed := d.timed.Load(); timed != nil {
 		return timed.Err()
 	}
 	if !d.detached {
@@ -70,7 +63,7 @@ func (d *deadline) Err() error {
 			return err
 		}
 	}
-	if ended {
+	if d.ended.Load() {
 		return context.Canceled
 	}
 	if time.Until(d.at) <= 0 {
@@ -80,28 +73,29 @@ func (d *deadline) Err() error {
 }
 
 func (d *deadline) Done() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.timed == nil {
-		parent := d.parent
-		if d.detached {
-			parent = context.WithoutCancel(parent)
-		}
-		d.timed = new(timer)
-		d.timed.Context, d.timed.cancel = context.WithDeadline(parent, d.at)
-		if d.ended {
-			d.timed.cancel()
-		}
+	if timed := d.timed.Load(); timed != nil {
+		return timed.Done()
 	}
-	return d.timed.Done()
+	parent := d.parent
+	if d.detached {
+		parent = context.WithoutCancel(parent)
+	}
+	made := new(timer)
+	made.Context, made.cancel = context.WithDeadline(parent, d.at)
+	if !d.timed.CompareAndSwap(nil, made) {
+		made.cancel()
+	}
+	timed := d.timed.Load()
+	if d.ended.Load() { // perhaps before there was one to cancel
+		timed.cancel()
+	}
+	return timed.Done()
 }
 
 // end releases the timer. Whoever still waits on Done is woken.
 func (d *deadline) end() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.ended = true
-	if d.timed != nil {
-		d.timed.cancel()
+	d.ended.Store(true)
+	if timed := d.timed.Load(); timed != nil {
+		timed.cancel()
 	}
 }

@@ -19,52 +19,52 @@ type queue struct {
 type queueShard struct {
 	mu    sync.Mutex
 	turns map[ID]*turn
-	// What is known of sessions that nobody commits at the moment.
-	recent [8]recollection
+	// The latest that have ended, for what they know of their sessions.
+	recent [8]*turn
 	oldest int
 }
 
-// A recollection is what a process remembers of a session. It is a hint.
-type recollection struct {
-	last Record // what it stored last
-	heat heat
-}
-
-// recall returns where the recollection of that id is kept, or nil.
-func (s *queueShard) recall(id *ID) *recollection {
-	for i := range s.recent {
-		if s.recent[i].last.ID == *id {
-			return &s.recent[i]
+// recall takes the turn of that id out of the recent ones, or returns nil.
+func (s *queueShard) recall(id *ID) *turn {
+	for i, t := range s.recent {
+		if t != nil && t.last.ID == *id {
+			s.recent[i] = nil
+			return t
 		}
 	}
 	return nil
 }
 
-// remember keeps a recollection in the place of the oldest that is not of a busy
-// session.
-func (s *queueShard) remember(r *recollection) {
-	place := s.recall(&r.last.ID)
-	for tries := 0; place == nil; tries++ {
-		if old := &s.recent[s.oldest]; tries == len(s.recent) || !old.heat.busy(r.last.Seen) {
-			place = old
-		}
-		s.oldest = (s.oldest + 1) % len(s.recent)
+// remember keeps a turn that has ended, in the place of the oldest that is not of
+// a busy session, and returns that.
+func (s *queueShard) remember(t *turn) (forgotten *turn) {
+	if i := slices.Index(s.recent[:], nil); i >= 0 {
+		s.recent[i] = t
+		return nil
 	}
-	*place = *r
+	for tries := 0; ; tries++ {
+		place := &s.recent[s.oldest]
+		s.oldest = (s.oldest + 1) % len(s.recent)
+		if old := *place; tries == len(s.recent) || !old.heat.busy(t.last.Seen) {
+			*place = t
+			return old
+		}
+	}
 }
 
 // A turn is the line of commits of one id. It exists while somebody holds or
 // awaits it. One goroutine at a time holds it and has it to itself, but for what
 // the shard guards: those who wait may leave.
 type turn struct {
-	recollection
+	// What this process remembers of the session. It is a hint.
+	last Record // what it stored last
+	heat heat
 
 	// The chain: those whose changes the next store call takes along.
 	chain []*commitment // changed by the holder, with the shard's lock
 	next  int           // chain[next:] have still to replay
 	base  Record        // what the store has, if Version is not 0
-	tip   Record        // the same with the changes of chain[:next]
-	moved bool          // they change something
+	tip   *Record       // the same with the changes of chain[:next], which may change nothing
 	tries int           // conflicts of this chain
 
 	rested bool // it has waited for more to come along
@@ -94,11 +94,10 @@ func (q *queue) take(id *ID, c *commitment) (*turn, error) {
 		if shard.turns == nil {
 			shard.turns = make(map[ID]*turn)
 		}
-		t = turns.Get().(*turn)
-		t.chain = append(t.chain, c)
-		if known := shard.recall(id); known != nil {
-			t.recollection = *known
+		if t = shard.recall(id); t == nil {
+			t = turns.Get().(*turn)
 		}
+		t.chain = append(t.chain, c)
 		shard.turns[*id] = t
 		shard.mu.Unlock()
 		return t, nil
@@ -160,11 +159,14 @@ func (q *queue) pass(id *ID, t *turn, c *commitment) bool {
 		return true
 	case nil:
 		delete(shard.turns, *id)
+		t.base, t.tip, t.next, t.tries, t.rested = Record{}, nil, 0, 0, false
 		if t.last.Version != 0 {
-			shard.remember(&t.recollection)
+			t = shard.remember(t)
 		}
-		*t = turn{chain: t.chain[:0], waiting: t.waiting[:0]}
-		turns.Put(t)
+		if t != nil {
+			t.last, t.heat = Record{}, heat{}
+			turns.Put(t)
+		}
 	default:
 		if !c.done {
 			c.waits()
@@ -196,8 +198,12 @@ func (t *turn) purge() {
 
 // restart lets the whole chain replay on a record.
 func (t *turn) restart(base Record) {
-	t.base, t.tip, t.moved, t.next = base, base, false, 0
+	t.base, t.next = base, 0
+	t.tip = &t.base
 }
+
+// moved reports whether the chain's changes change something.
+func (t *turn) moved() bool { return t.tip != nil && t.tip != &t.base }
 
 // successor returns who goes on: who has still to replay, else one more of those
 // who wait, else the last of the chain, who stores.
@@ -247,7 +253,7 @@ func (q *queue) closes(id *ID, t *turn, holder *commitment) (end time.Time, ok b
 		}
 	}
 	t.purge()
-	t.storing = t.moved && t.next == len(t.chain)
+	t.storing = t.moved() && t.next == len(t.chain)
 	return end, t.storing
 }
 
@@ -267,9 +273,10 @@ func (q *queue) ends(id *ID, t *turn, holder *commitment, err error) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	t.storing = false
+	made := *t.tip // a member's own: whoever is told goes on with it
 	for _, m := range t.chain {
 		if !m.left {
-			m.rec, m.stored = t.tip, err == nil
+			m.rec, m.stored = made, err == nil
 			m.tell(err, holder)
 		}
 	}
