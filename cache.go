@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/coatcheck/coatcheck/cookie"
 )
 
 // headers puts the session's Set-Cookie lines and what caches must know into
@@ -35,7 +33,7 @@ func (s *Session) setIn(h http.Header) bool {
 		return false
 	}
 	defer s.unlock()
-	return s.x.out.sid != "" && slices.Contains(h["Set-Cookie"], s.x.out.sid)
+	return s.x.stands(h)
 }
 
 func (s *Session) putHeaders() {
@@ -53,22 +51,16 @@ func (s *Session) putInto(h http.Header) {
 	}
 	tidy(h)
 	if s.looked {
+		name := s.x.m.comesIn()
 		if vary := h["Vary"]; len(vary) == 0 {
-			out.vary[0] = "Cookie"
+			out.vary[0] = name
 			h["Vary"] = out.vary[:]
-		} else if !mentions(vary, "cookie") && !mentions(vary, "*") {
-			h["Vary"] = []string{strings.Join(vary, ", ") + ", Cookie"}
+		} else if !mentions(vary, name) && !mentions(vary, "*") {
+			h["Vary"] = []string{strings.Join(vary, ", ") + ", " + name}
 		}
 	}
-	switch {
-	case !set:
-	case out.marker != "" && len(h["Set-Cookie"]) == 0:
-		// The session cookie last: of several cookies that one answer clears,
-		// some versions of curl drop only the last.
-		h["Set-Cookie"] = []string{out.marker, out.sid}
-	default:
-		cookie.Put(h, out.marker)
-		cookie.Put(h, out.sid)
+	if set {
+		s.x.put(h)
 	}
 	if set && s.namesakes {
 		s.x.m.putScopes(h)

@@ -253,6 +253,10 @@ func (s *Session) clearCookie() {
 	if !s.hasCookie() {
 		return
 	}
+	if m.bearer {
+		s.x.out.sid = noToken
+		return
+	}
 	s.x.out.forget = !m.cfg.KeepSiteData
 	s.x.out.sid = m.sid.Expired()
 	if m.marker != nil {
@@ -829,6 +833,10 @@ func (s *Session) seal(c *commitment, now time.Time) error {
 		if err := m.fits(len(m.cfg.Name)+len(value), &c.rec); err != nil {
 			return err
 		}
+	}
+	if m.bearer {
+		c.sid = value
+		return nil
 	}
 	age := c.rec.Deadline.Sub(now)
 	if c.sid, err = m.sid.Line(value, age); err == nil && m.marker != nil {

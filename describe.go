@@ -14,8 +14,12 @@ func (m *Manager) Describe() string {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(&b, "%-18s %s\n", what, fmt.Sprintf(format, args...))
 	}
-	line("cookie", "%s", m.sid.Name())
-	line("attributes", "%s", attributes(m))
+	if m.bearer {
+		line("token", "in %s: Bearer; a new one comes in %s", authorization, TokenHeader)
+	} else {
+		line("cookie", "%s", m.sid.Name())
+		line("attributes", "%s", attributes(m))
+	}
 	line("user", "idle %v, lifetime %v, remembered at most %v", c.Idle, c.Lifetime, c.MaxRemember)
 	line("anonymous", "idle %v, lifetime %v", c.AnonymousIdle, c.AnonymousLifetime)
 	switch {
@@ -27,8 +31,8 @@ func (m *Manager) Describe() string {
 		line("sessions per user", "%d, another login ends the oldest", c.MaxPerUser)
 	}
 	line("kept", "%s", map[bool]string{false: "in the store, by a hash of the token", true: "in the cookie, encrypted"}[m.carrier.inCookie()])
-	line("after logout", "%s", map[bool]string{false: "the browser clears caches and storage of the site", true: "the browser keeps caches and storage of the site"}[c.KeepSiteData])
-	line("from other sites", "%s", fromOtherSites(c))
+	line("after logout", "%s", afterLogout(m))
+	line("from other sites", "%s", fromOtherSites(m))
 	line("known as", "%s", map[bool]string{false: "what Host says", true: "what Host says, and " + strings.Join(c.Origins, ", ")}[len(c.Origins) > 0])
 	line("client address", "%s", clientAddress(c))
 	return b.String()
@@ -42,9 +46,22 @@ func clientAddress(c *Config) string {
 	return fmt.Sprintf("by %s, of proxies at %s", c.ProxyHeader, strings.Trim(fmt.Sprint(c.Proxies), "[]"))
 }
 
-// fromOtherSites is what a request is that another site caused (G7).
-func fromOtherSites(c *Config) string {
+// afterLogout is what the client is told to forget.
+func afterLogout(m *Manager) string {
 	switch {
+	case m.bearer:
+		return "the client is told to forget the token"
+	case m.cfg.KeepSiteData:
+		return "the browser keeps caches and storage of the site"
+	}
+	return "the browser clears caches and storage of the site"
+}
+
+// fromOtherSites is what a request is that another site caused (G7).
+func fromOtherSites(m *Manager) string {
+	switch c := &m.cfg; {
+	case m.bearer:
+		return "nothing that browsers do by themselves; unsafe methods without a token are refused"
 	case c.Cookie.SameSite == http.SameSiteNoneMode:
 		return "logged in, whatever the request; unsafe methods are refused"
 	case c.Cookie.SameSite == http.SameSiteLaxMode:

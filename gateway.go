@@ -16,8 +16,13 @@ import (
 //	}
 //
 // The other way round nothing is to be done: a Set-Cookie line of these names
-// that comes from elsewhere never leaves through Handler.
+// that comes from elsewhere never leaves through Handler. Of a manager of NewBearer
+// the same holds for the bearer token and TokenHeader.
 func (m *Manager) StripCookies(out *http.Request) {
+	if m.bearer {
+		stripToken(out)
+		return
+	}
 	for key, lines := range out.Header {
 		if !strings.EqualFold(key, "Cookie") {
 			continue
@@ -67,6 +72,10 @@ func (m *Manager) isOurs(pair string) bool {
 // answer that is about to leave: an upstream behind a gateway, or a handler that
 // sets such a cookie itself, must not replace the session (G4, G8).
 func (x *exchange) dropForeign(h http.Header) {
+	if x.m.bearer {
+		x.dropForeignToken(h)
+		return
+	}
 	for key, lines := range h {
 		if len(key) != len("Set-Cookie") || !strings.EqualFold(key, "Set-Cookie") {
 			continue

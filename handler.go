@@ -71,7 +71,7 @@ func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", 
 // says that it will be asked for.
 func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	var x *exchange
-	if len(r.Header["Cookie"]) == 0 {
+	if len(r.Header[m.comesIn()]) == 0 {
 		x = new(exchange)
 	} else {
 		both := new(struct {

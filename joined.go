@@ -31,7 +31,7 @@ func joined(lines []string, name string) bool {
 // behind a comma (G7).
 func (s *Session) mayHide() bool {
 	m := s.x.m
-	if !joined(s.x.r.Header["Cookie"], m.cfg.Name) {
+	if m.bearer || !joined(s.x.r.Header["Cookie"], m.cfg.Name) {
 		return false
 	}
 	s.held, s.marked = true, true

@@ -34,7 +34,7 @@ func (s *Session) look() {
 	}
 	s.looked = true
 	m, r := s.x.m, s.x.r
-	value, err := m.sid.Read(r.Header)
+	value, err := m.read(r.Header)
 	if err != nil && !isNamesakes(err) && s.mayHide() {
 		return
 	}
@@ -52,7 +52,7 @@ func (s *Session) look() {
 		t, err = m.carrier.open(value)
 	}
 	if err != nil {
-		m.event(Event{Kind: Refused, Reason: "session cookie: " + err.Error()})
+		m.event(Event{Kind: Refused, Reason: m.what() + err.Error()})
 		return
 	}
 	s.loadTicket(t)

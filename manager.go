@@ -22,6 +22,7 @@ type Manager struct {
 	carrier carrier
 	sid     *cookie.Raw
 	marker  *cookie.Raw // nil unless SameSite is Strict
+	bearer  bool        // no cookies: see NewBearer
 	scopes  []string    // see putScopes
 	origins origins
 	commits queue
@@ -46,7 +47,7 @@ func New(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if cfg.MaxCookie != 0 {
 		return nil, fmt.Errorf("coatcheck: Config.MaxCookie is %d; want 0: only NewInCookie has large cookies", cfg.MaxCookie)
 	}
-	tokens := newTokens(store, keys, cfg.Name)
+	tokens := newTokens(store, keys, tokenPurpose+":"+cfg.Name)
 	if len(tokens.keys) == 0 {
 		return nil, errNoSecret("New")
 	}

@@ -14,6 +14,9 @@ import (
 // Fetch Metadata is not the whole truth: what a service worker passes on says
 // "same-origin", and its Origin and Referer still name the page that asked (G7).
 func (m *Manager) foreign(r *http.Request) error {
+	if m.brings(r) {
+		return nil
+	}
 	switch r.Method {
 	case http.MethodGet:
 		if len(r.Header["Upgrade"]) == 0 {

@@ -13,7 +13,7 @@ const plainHTTPEvery = time.Hour
 
 // tellPlainHTTP tells of a session cookie that the browser will not keep: it is
 // Secure and the request plainly came over HTTP. The login "works", and the next
-// page is anonymous.
+// page is anonymous. A bearer token is kept, and anybody on the way has it.
 func (m *Manager) tellPlainHTTP(r *http.Request) {
 	if m.cfg.Events == nil || m.cfg.Cookie.AllowInsecureHTTP || r.TLS != nil || !plainHTTP(r) {
 		return
@@ -22,7 +22,11 @@ func (m *Manager) tellPlainHTTP(r *http.Request) {
 	if last := m.plain.Load(); last != 0 && now-last < plainHTTPEvery.Microseconds() || !m.plain.CompareAndSwap(last, now) {
 		return
 	}
-	m.event(Event{Kind: Insecure, Reason: "a Secure session cookie was set over plain HTTP: browsers will not keep it; use HTTPS, or localhost"})
+	reason := "a Secure session cookie was set over plain HTTP: browsers will not keep it; use HTTPS, or localhost"
+	if m.bearer {
+		reason = "a bearer token was given over plain HTTP: whoever listens can use it; use HTTPS"
+	}
+	m.event(Event{Kind: Insecure, Reason: reason})
 }
 
 // plainHTTP reports whether a request without TLS of our own came over plain

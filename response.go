@@ -114,6 +114,7 @@ type errorWriter struct {
 func (w *errorWriter) WriteHeader(status int) {
 	if final(status) && !w.wrote {
 		w.wrote = true
+		w.x.challenge(w.ResponseWriter.Header(), status)
 		w.x.session().headers()
 		for _, s := range w.inner {
 			s.headersInto(w.ResponseWriter.Header())

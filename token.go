@@ -69,9 +69,9 @@ type tokens struct {
 	keys []*tokenKey // the first signs
 }
 
-func newTokens(store Store, keys *cookie.Keys, name string) *tokens {
+func newTokens(store Store, keys *cookie.Keys, purpose string) *tokens {
 	t := &tokens{Store: store}
-	for _, sub := range keys.Derive(tokenPurpose + ":" + name) {
+	for _, sub := range keys.Derive(purpose) {
 		key := &tokenKey{id: sub.ID}
 		secret := sub.Key
 		key.macs.New = func() any { return &tokenMACer{hash: hmac.New(sha256.New, secret[:])} }

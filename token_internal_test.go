@@ -33,7 +33,7 @@ func tokensOf(t testing.TB, name string, secrets ...string) *tokens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newTokens(nil, keys, name)
+	return newTokens(nil, keys, tokenPurpose+":"+name)
 }
 
 // T1, T2, T3, T4 as the vectors have them, which another program made.
@@ -48,7 +48,7 @@ func TestTokenVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := newTokens(nil, keys.Application(c.Application), c.Name).open(c.Token)
+		got, err := newTokens(nil, keys.Application(c.Application), tokenPurpose+":"+c.Name).open(c.Token)
 		switch {
 		case c.Error != "":
 			if err == nil || err.Error() != c.Error || !got.id.IsZero() {
@@ -73,7 +73,7 @@ func TestTokenIssued(t *testing.T) {
 		t.Fatal(err)
 	}
 	signer := keys.Derive("session-token:sid")[0]
-	issue := newTokens(nil, keys, "sid")
+	issue := newTokens(nil, keys, tokenPurpose+":sid")
 	seen := make(map[string]bool)
 	for range 1000 {
 		var rec Record

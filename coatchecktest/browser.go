@@ -79,7 +79,11 @@ func (b *Browser) Session(t testing.TB, sessions *coatcheck.Manager, f func(*coa
 	for _, c := range b.jar.all() {
 		r.AddCookie(c)
 	}
-	set := run(t, sessions, r, f)
+	answer := run(t, sessions, r, f)
+	if len(answer.Header[coatcheck.TokenHeader]) > 0 {
+		t.Fatalf("coatchecktest: sessions is of NewBearer, and a browser brings no token: use Request")
+	}
+	set := answer.Cookies()
 	b.jar.SetCookies(b.site, set)
 	kept := b.jar.all()
 	for _, c := range set {

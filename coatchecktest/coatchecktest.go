@@ -27,7 +27,7 @@ import (
 )
 
 // Request returns a copy of r that carries the cookies of a session in which f
-// has run: f may log in, set values, or look at what an earlier request left.
+// has run, or its bearer token if sessions is one of coatcheck.NewBearer: f may log in, set values, or look at what an earlier request left.
 // The session is the one whose cookies r carries already, or else a new one. It
 // is in the store of sessions, like any other.
 //
@@ -39,19 +39,22 @@ func Request(t testing.TB, sessions *coatcheck.Manager, r *http.Request, f func(
 	// nothing, such as HEAD, or come from another site.
 	visit := httptest.NewRequestWithContext(r.Context(), http.MethodPost, "/", nil)
 	visit.Host, visit.RemoteAddr = r.Host, r.RemoteAddr
-	for _, name := range []string{"Cookie", "User-Agent"} {
+	for _, name := range []string{"Cookie", "User-Agent", "Authorization"} {
 		visit.Header[name] = r.Header[name]
 	}
-	set := run(t, sessions, visit, f)
+	answer := run(t, sessions, visit, f)
 	r = r.Clone(r.Context())
-	for _, c := range set {
+	for _, c := range answer.Cookies() {
 		setCookie(r, c)
+	}
+	if token := answer.Header.Get(coatcheck.TokenHeader); token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	return r
 }
 
-// run serves a visit on which f runs, and returns the cookies of its answer.
-func run(t testing.TB, sessions *coatcheck.Manager, visit *http.Request, f func(*coatcheck.Session)) []*http.Cookie {
+// run serves a visit on which f runs, and returns its answer.
+func run(t testing.TB, sessions *coatcheck.Manager, visit *http.Request, f func(*coatcheck.Session)) *http.Response {
 	t.Helper()
 	var err error
 	w := httptest.NewRecorder()
@@ -63,7 +66,7 @@ func run(t testing.TB, sessions *coatcheck.Manager, visit *http.Request, f func(
 	if err != nil {
 		t.Fatalf("coatchecktest: %v", err)
 	}
-	return w.Result().Cookies()
+	return w.Result()
 }
 
 // setCookie does to the cookies of r what a browser does with a Set-Cookie.

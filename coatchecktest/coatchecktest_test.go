@@ -118,3 +118,25 @@ func (f *fatal) Fatalf(format string, args ...any) {
 	f.message = fmt.Sprintf(format, args...)
 	panic(errors.New("the test ended"))
 }
+
+// For a manager of NewBearer the request carries a token and no cookie.
+func TestRequestWithBearerToken(t *testing.T) {
+	t.Parallel()
+	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := coatcheck.NewBearer(memstore.New(memstore.Config{}), keys, coatcheck.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	for _, user := range []string{"alice", "bob"} {
+		r = coatchecktest.Request(t, api, r, func(s *coatcheck.Session) { s.Login(user) })
+		got := ""
+		coatchecktest.Request(t, api, r, func(s *coatcheck.Session) { got = s.User() })
+		if got != user || len(r.Cookies()) != 0 || !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") {
+			t.Errorf("got %q and %d cookies, want %s and none", got, len(r.Cookies()), user)
+		}
+	}
+}
