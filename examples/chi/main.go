@@ -11,6 +11,7 @@ import (
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 )
 
 var visits = coatcheck.NewKey[int]("visits")
@@ -29,7 +30,8 @@ func main() {
 
 func routes(sessions *coatcheck.Manager) http.Handler {
 	r := chi.NewRouter()
-	r.Use(sessions.Handler)
+	// What a handler changed before a panic that Recoverer answers is not kept.
+	r.Use(middleware.Logger, sessions.Handler, middleware.Recoverer, coatcheck.DropOnPanic)
 	r.Post("/login", func(w http.ResponseWriter, r *http.Request) {
 		coatcheck.From(r.Context()).Login("123") // after the password was checked
 		fmt.Fprint(w, "Logged in")
@@ -42,6 +44,12 @@ func routes(sessions *coatcheck.Manager) http.Handler {
 		s := coatcheck.From(r.Context())
 		n := visits.Update(s, func(n int) int { return n + 1 })
 		fmt.Fprintf(w, "User %s, visit %d", s.User(), n)
+	})
+	r.Post("/broken", func(w http.ResponseWriter, r *http.Request) {
+		s := coatcheck.From(r.Context())
+		s.Login("somebody else")
+		visits.Set(s, 100)
+		panic("a fault of the program")
 	})
 	return r
 }
