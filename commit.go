@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -663,7 +664,7 @@ func (s *Session) prepare(c *commitment, phase uint32) (needed bool, err error) 
 	if err := s.replay(now.UnixMilli()); err != nil {
 		return false, err
 	}
-	if s.remember != 0 && s.live {
+	if s.remember != 0 && s.live && s.prolongs(now) {
 		s.identity = max(s.identity, renewToken)
 	}
 	changed := s.changed(now.UnixMilli())
@@ -770,30 +771,25 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 	case authenticateAgain:
 		c.rec.Began = s.loginTime()
 	}
+	view := s.view
 	if s.remember != 0 {
-		h.remember = s.remember
+		if h.remember = max(h.remember, s.remember); s.slides() {
+			view = append(slices.Clip(view), slidingEntry)
+		}
 	}
-	idle, lifetime := cfg.AnonymousIdle, cfg.AnonymousLifetime
-	if c.rec.User != "" {
-		idle, lifetime = cfg.Idle, cfg.Lifetime
-	}
-	if h.remember != 0 {
-		idle, lifetime = h.remember, h.remember
-	}
+	idle, lifetime := cfg.span(c.rec.User, h.remember, h.remember != 0 && s.slides())
 	switch {
 	case s.identity >= authenticateAgain || !s.live:
 		c.rec.Deadline = now.Add(lifetime)
 	case s.remember != 0:
-		if c.rec.Deadline = c.rec.Began.Add(lifetime); !c.rec.Deadline.After(now) {
-			return fmt.Errorf("%w: Remember for %v: the login is longer ago", ErrValue, s.remember)
-		}
+		c.rec.Deadline = s.prolonged(now)
 	}
 	c.rec.Version = newVersion()
 	if c.rec.Seen.Before(now) || c.fresh { // a commit that began earlier may come later
 		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
 	}
 	var count int
-	c.rec.Data, count = encodeData(h, s.view, now.UnixMilli())
+	c.rec.Data, count = encodeData(h, view, now.UnixMilli())
 	if count > maxValues {
 		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, maxValues)
 	}

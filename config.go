@@ -48,8 +48,9 @@ type Config struct {
 	// user. Defaults 30 minutes and 4 hours.
 	AnonymousIdle, AnonymousLifetime time.Duration
 
-	// MaxRemember is the longest that Session.Remember accepts. Default 30
-	// days, at most 400.
+	// MaxRemember is the longest that Remember and RememberSliding accept, and
+	// beyond which after the login they prolong nothing. Default 30 days, at most
+	// 400.
 	MaxRemember time.Duration
 
 	// MaxPerUser bounds the sessions of one user; AtLimit says how. Zero is

@@ -98,6 +98,7 @@ func labelsOf(entries []byte) map[string]string {
 // wishes are what a request has said of its login, for one that comes after it.
 type wishes struct {
 	remember time.Duration
+	sliding  bool
 	labels   []op
 }
 
@@ -128,9 +129,13 @@ func isLabel[T string | []byte](name T) bool {
 	return len(name) >= len(labelMark) && string(name[:len(labelMark)]) == labelMark
 }
 
-// drops reports whether the base's entry counts no more, which is a label or not.
-func (s *Session) drops(label bool) bool {
-	if label {
+// ofLogin reports whether the entry of that name belongs to the login.
+func ofLogin[T string | []byte](name T) bool { return isLabel(name) || string(name) == slidingName }
+
+// drops reports whether the base's entry counts no more, which is of the login or
+// a value.
+func (s *Session) drops(ofLogin bool) bool {
+	if ofLogin {
 		return s.identity == logIn
 	}
 	return s.drop
@@ -138,7 +143,7 @@ func (s *Session) drops(label bool) bool {
 
 // stored returns the base's entry of that name, absent if it counts no more.
 func (s *Session) stored(name string) entry {
-	if s.drops(isLabel(name)) {
+	if s.drops(ofLogin(name)) {
 		return entry{name: name}
 	}
 	return findEntry(s.entries(), name)
@@ -153,7 +158,7 @@ func (s *Session) counting(entries []byte) []byte {
 		if at.end == 0 {
 			break // openData checked it
 		}
-		if s.drops(isLabel(entries[i+at.name : i+at.expires])) {
+		if s.drops(ofLogin(entries[i+at.name : i+at.expires])) {
 			kept = append(kept, entries[from:i]...)
 			from = i + at.end
 		}

@@ -171,14 +171,8 @@ func (s *Session) redate(c *commitment, created time.Time) bool {
 
 // idle is the idle time of the session as it stands.
 func (s *Session) idleTime() time.Duration {
-	switch cfg := &s.x.m.cfg; {
-	case s.remembered != 0:
-		return time.Duration(s.remembered) * time.Second
-	case s.base.User != "":
-		return cfg.Idle
-	default:
-		return cfg.AnonymousIdle
-	}
+	idle, _ := s.x.m.cfg.span(s.base.User, time.Duration(s.remembered)*time.Second, false)
+	return idle
 }
 
 // touchIfDue is the automatic touch: it costs a call once per tenth of the idle

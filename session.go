@@ -440,25 +440,6 @@ func (s *Session) mayRenew() bool {
 	return s.err == nil && (s.live || s.identity == logIn)
 }
 
-// Remember makes this session last for d, idle or not: "keep me logged in". It
-// renews the token and may come before or after Login in the same request. At
-// most Config.MaxRemember. A later Login without it drops it.
-func (s *Session) Remember(d time.Duration) {
-	if !s.lock() {
-		return
-	}
-	defer s.unlock()
-	if !s.mayChange(true) {
-		return
-	}
-	if d < time.Second || d > s.x.m.cfg.MaxRemember {
-		s.fail(fmt.Errorf("%w: Remember for %v; want 1s to %v", ErrValue, d, s.x.m.cfg.MaxRemember))
-		return
-	}
-	s.remember = d.Truncate(time.Second)
-	s.wish().remember = s.remember
-}
-
 // Logout ends the session, for good: no request in flight can bring it back.
 // Values and user are gone from the store and the cookie is cleared. The
 // session is then empty and new; a value or flash kept now starts an anonymous
