@@ -1,0 +1,32 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// devices lists where the customer is signed in.
+func (s *shop) devices(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.sessions.Sessions(r.Context(), coatcheck.From(r.Context()).User())
+	if err != nil {
+		return err
+	}
+	return s.page(w, r, http.StatusOK, "devices", list)
+}
+
+// endDevice ends one session, or all but this one.
+func (s *shop) endDevice(w http.ResponseWriter, r *http.Request) error {
+	sess := coatcheck.From(r.Context())
+	var err error
+	if handle := r.FormValue("handle"); handle != "" {
+		_, err = s.sessions.Revoke(r.Context(), sess.User(), handle)
+	} else {
+		_, err = s.sessions.RevokeOthers(r.Context())
+	}
+	if err != nil {
+		return err
+	}
+	sess.Flash("Signed out there.")
+	return goTo(w, r, "/devices")
+}
