@@ -262,7 +262,7 @@ func (m *Manager) require(next http.Handler, ok func(*Session) bool) http.Handle
 			s.x.call(next, w, r)
 		case s.withheld():
 			s.refuse(ErrHeldBack)
-		default:
+		case s.Commit() == nil: // a Logout before this stands, and whatever goes with it (G2)
 			s.refuse(ErrLoginRequired)
 		}
 	})
