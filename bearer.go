@@ -167,7 +167,7 @@ func (x *exchange) dropForeignToken(h http.Header) {
 			continue
 		}
 		delete(h, key)
-		x.m.event(Event{Kind: Refused, Reason: TokenHeader + " from elsewhere"})
+		x.event(Event{Kind: Refused, Reason: reasonForeignToken})
 	}
 }
 

@@ -61,7 +61,7 @@ func (s *Session) close() {
 	if !s.lock() {
 		// A call did not end. What it has changed nobody can tell.
 		s.x.enter(closed)
-		s.x.m.event(Event{Kind: Late, Reason: "in use when the response ended"})
+		s.x.event(Event{Kind: Late, Reason: reasonInUse})
 		return
 	}
 	defer s.unlock()
@@ -89,7 +89,7 @@ func (s *Session) closeLocked(phase uint32) {
 		if !s.x.out.returned {
 			reason = reasonPanic
 		}
-		s.x.m.event(Event{Kind: Late, Handle: s.handle(), Reason: reason})
+		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: reason})
 	}
 	if phase == open { // a panic: our headers are for whoever answers
 		s.dropLateCookie()
@@ -138,7 +138,7 @@ func (s *Session) commit(phase uint32) {
 		err = s.commitTo(c, phase)
 	}
 	if err != nil {
-		s.fail(err)
+		s.failTold(err, c.told)
 	}
 }
 
@@ -196,6 +196,7 @@ func (s *Session) commitLogout(c *commitment) error {
 	}
 	for _, id := range s.rivals() {
 		if _, err := s.x.m.endOne(c.calling(c.ctx.at), id, LoggedOut, ""); err != nil {
+			c.told = storeFailed(err)
 			return err
 		}
 	}
@@ -222,12 +223,13 @@ func (s *Session) endLink(c *commitment, id ID, late bool) (next ID, err error) 
 		case errors.Is(err, ErrNotFound), errors.Is(err, errors.ErrUnsupported):
 			return ID{}, errForgotten
 		case err != nil:
-			m.storeError(id, "load", err)
+			c.told = s.x.storeError(id, "load", err)
 			return ID{}, fmt.Errorf("coatcheck: end session: %w", err)
 		}
 	}
 	if next, err = m.endOne(ctx, id, LoggedOut, s.leaver); err != nil { // perhaps applied; a second time does no harm
 		next, err = m.endOne(&c.ctx, id, LoggedOut, s.leaver)
+		c.told = storeFailed(err)
 	}
 	if next.IsZero() { // perhaps swept since
 		next = ended.Next
@@ -307,7 +309,7 @@ func (s *Session) refusedLogin(c *commitment, err error) error {
 	case errors.Is(look, ErrEnded), errors.Is(look, ErrNotFound):
 		return nil
 	}
-	s.x.m.storeError(s.base.ID, "load", look)
+	c.told = s.x.storeError(s.base.ID, "load", look)
 	return fmt.Errorf("coatcheck: commit session: %w", look)
 }
 
@@ -427,7 +429,7 @@ func (s *Session) onTo(t *turn, c *commitment) error {
 
 // store makes the one store call of a chain.
 func (s *Session) store(id *ID, t *turn, c *commitment) {
-	q, m := &s.x.m.commits, s.x.m
+	q := &s.x.m.commits
 	if !t.moved() { // nothing was compared: G1 wants the store's word
 		s.reload(t, c, nil)
 		return
@@ -455,7 +457,7 @@ func (s *Session) store(id *ID, t *turn, c *commitment) {
 	case errors.Is(err, ErrConflict):
 		q.opens(id, t)
 		t.heat.lost(time.Now())
-		m.event(Event{Kind: Conflict, Handle: id.Handle(), User: t.base.User})
+		s.x.event(Event{Kind: Conflict, Handle: id.Handle(), User: t.base.User, Reason: reasonConflict})
 		s.reload(t, c, err)
 		t.tries++
 	case errors.Is(err, ErrFull) && len(t.chain) > 1:
@@ -545,7 +547,7 @@ func (s *Session) current(c *commitment, conflict error, try int) (Record, error
 	}
 	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
 	if err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
-		s.x.m.storeError(s.base.ID, "load", err)
+		c.told = s.x.storeError(s.base.ID, "load", err)
 		err = fmt.Errorf("coatcheck: commit session: %w", err)
 	}
 	return rec, err
@@ -577,6 +579,7 @@ type commitment struct {
 	sid, marker string // the Set-Cookie lines, if the commit needs them
 	fresh       bool   // the record is new to the store
 	refused     bool   // by this request's own rules, not by the store
+	told        bool   // by an event, of the store's error
 
 	// In the queue.
 	plain   bool // keeps its token: may share a store call
@@ -826,7 +829,7 @@ func (s *Session) seal(c *commitment, now time.Time) error {
 		return err
 	}
 	if m.carrier.inCookie() {
-		if err := m.fits(len(m.cfg.Name)+len(value), &c.rec); err != nil {
+		if err := s.x.fits(len(m.cfg.Name)+len(value), &c.rec); err != nil {
 			return err
 		}
 	}

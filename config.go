@@ -235,6 +235,10 @@ var (
 	// ErrLoginRequired: nobody is logged in, or not recently enough.
 	ErrLoginRequired = errors.New("coatcheck: login required")
 
+	// ErrNotFresh: somebody is logged in, but not recently enough for
+	// RequireFresh. It is an ErrLoginRequired.
+	ErrNotFresh = fmt.Errorf("%w: not recently enough", ErrLoginRequired)
+
 	// ErrTooMany: the user has Config.MaxPerUser sessions already.
 	ErrTooMany = errors.New("coatcheck: too many sessions of this user")
 

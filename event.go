@@ -2,26 +2,33 @@ package coatcheck
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
 )
 
-// A Kind says what happened to a session. ASVS 16.3.1–16.3.3.
+// A Kind says what happened to a session. The guide's page on events has a
+// paragraph about each. ASVS 16.3.1–16.3.3.
 type Kind string
 
 // The kinds of events. Those in the second group deserve somebody's attention.
 const (
-	Created   Kind = "created"   // an anonymous session began
-	LoggedIn  Kind = "login"     // a user logged in or authenticated again: new token
-	Renewed   Kind = "renewed"   // new token, same user
-	LoggedOut Kind = "logout"    // a handler ended the session
-	Revoked   Kind = "revoked"   // the session was ended from outside its requests
-	Expired   Kind = "expired"   // a cookie came whose session was over
-	HeldBack  Kind = "held back" // a request from another site came without the session cookie: it was not let write, or a value it asked for is absent
-	Conflict  Kind = "conflict"  // a commit met that of another process and was repeated
+	Created         Kind = "created"         // an anonymous session began
+	LoggedIn        Kind = "login"           // a user logged in: new token
+	Reauthenticated Kind = "reauthenticated" // the logged-in user has proven again who they are: new token
+	Renewed         Kind = "renewed"         // new token, same user
+	LoggedOut       Kind = "logout"          // a handler ended the session
+	Revoked         Kind = "revoked"         // the session was ended from outside its requests
+	Expired         Kind = "expired"         // a cookie came whose session was over
+	LoginRequired   Kind = "login required"  // a request was turned away: nobody was logged in, or not recently enough
+	HeldBack        Kind = "held back"       // a request from another site came without the session cookie: it was not let write, or a value it asked for is absent
+	Conflict        Kind = "conflict"        // a commit met that of another process and was repeated
 
 	Refused    Kind = "refused"        // a cookie or a request was turned away; Reason says why
-	Mismatch   Kind = "value mismatch" // a stored value does not fit its key's type
+	Failed     Kind = "failed"         // an answer was replaced, or a change refused, for an error of which no other kind tells
+	Mismatch   Kind = "value mismatch" // a stored value does not fit its key's type; Err names the key
 	Damaged    Kind = "damaged"        // a record cannot be read; the session was ended
 	WriteEnded Kind = "write ended"    // a write came after the session's end and was refused
 	Late       Kind = "late"           // the session was used too late in the response
@@ -31,34 +38,273 @@ const (
 )
 
 // An Event tells what happened to one session. It never holds a token, an id,
-// a key or a value.
+// a secret or a value.
 type Event struct {
 	Time   time.Time
 	Kind   Kind
 	Handle string // the session's public name; empty where there is none
 	User   string // the logged-in user, where known
-	Reason string // why, in a few fixed words
-	Err    error  // the store's error, for StoreError; for Refused and HeldBack the hosts that differ
+	Reason string // why, in plain words out of a fixed list, which the guide's page on events has
+	Err    error  // what went wrong, for StoreError, Failed and Mismatch; for Refused and HeldBack the hosts that differ
+
+	// Context has the values of the request that this happened in, as they were
+	// where Manager.Handler was called, such as a request id that middleware
+	// outside of it put there; or those of the context that the method of Manager
+	// was called with. It is never nil and never ends: a log or a queue that works
+	// on after the request may use it. It keeps the request's values in memory,
+	// so take out of it what is needed and let it go. The session is not in it.
+	Context context.Context `json:"-"`
 }
 
-// Reasons of events.
+// event tells the sink, if there is one, of something in a request.
+func (x *exchange) event(e Event) { x.m.event(x.Context, e) }
+
+// storeError is that of the manager, for a request.
+func (x *exchange) storeError(id ID, what string, err error) (told bool) {
+	return x.m.storeError(x.Context, id, what, err)
+}
+
+// event tells the sink, if there is one.
+func (m *Manager) event(ctx context.Context, e Event) {
+	if m.cfg.Events == nil {
+		return
+	}
+	if d, ok := ctx.(*deadline); ok { // of a commit, whose session it would keep
+		ctx = d.parent
+	}
+	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)
+	m.cfg.Events(e)
+}
+
+// storeError tells of a store that failed, and reports whether it has: one that
+// cannot do a thing has not failed.
+func (m *Manager) storeError(ctx context.Context, id ID, what string, err error) (told bool) {
+	if !storeFailed(err) {
+		return false
+	}
+	if m.cfg.Events != nil {
+		m.event(ctx, Event{Kind: StoreError, Handle: handleOf(id), Reason: what, Err: err})
+	}
+	return true
+}
+
+// storeFailed reports whether storeError tells of err.
+func storeFailed(err error) bool { return err != nil && !errors.Is(err, errors.ErrUnsupported) }
+
+// tell tells of the error that ends a request's use of the session: no answer is
+// replaced without a trace (G13).
+func (s *Session) tell(err error) {
+	if s.x.m.cfg.Events == nil {
+		return
+	}
+	e := Event{Handle: s.handle(), User: s.base.User}
+	switch {
+	case errors.Is(err, ErrCrossOrigin): // told where the hosts are known
+		return
+	case errors.Is(err, ErrEnded):
+		e.Kind, e.Reason = WriteEnded, whyEnded(err)
+	case errors.Is(err, ErrHeldBack):
+		e.Kind, e.Reason, e.Err = HeldBack, s.whyHeldBack(), s.x.m.elsewhere(s.x.r)
+	case errors.Is(err, ErrLate):
+		e.Kind, e.Reason = Late, s.whyLate()
+	case errors.Is(err, ErrNotFresh):
+		e.Kind, e.Reason = LoginRequired, reasonNotFresh
+	case errors.Is(err, ErrLoginRequired):
+		e.Kind, e.Reason = LoginRequired, reasonNobody
+	default:
+		e.Kind, e.Reason, e.Err = Failed, whyFailed(err), err
+	}
+	s.x.event(e)
+}
+
+// Reasons of events: all there are, beside what StoreError says the store was
+// asked to do.
 const (
-	reasonUnsaved = "not saved after the response"
-	reasonPanic   = "not saved: the handler panicked"
+	reasonNobody   = "nobody is logged in"
+	reasonNotFresh = "the login is not recent enough"
+
+	reasonUnknown   = "unknown session"
+	reasonForgotten = "it ended a while ago"
+	reasonIdle      = "nobody used it for its idle time"
+	reasonLifetime  = "its lifetime was over"
+	reasonOldCookie = "its cookie is past its lifetime"
+
+	reasonOtherSite = "the browser kept the cookie back because the visitor came from another site"
+	reasonElsewhere = "the browser kept the cookie back because the address was typed, or opened from a mail or another program"
+	reasonWithheld  = "a value was asked for, and the browser kept the cookie back"
+	reasonMayHide   = "the cookie may stand behind a comma, where it is not believed"
+
+	reasonConflict = "another process had written the session"
+	reasonMismatch = "the stored value does not fit the key's type"
+	reasonDamaged  = "the stored data cannot be read"
+
+	reasonCrossOrigin  = "cross-origin request"
+	reasonForeign      = "Set-Cookie of the session's name from elsewhere"
+	reasonForeignToken = TokenHeader + " from elsewhere"
+	reasonJoined       = "session cookie: joined with another by a comma, as by a proxy"
+	reasonMany         = "session cookie: more of the name than are looked at"
+	reasonNoneGenuine  = "session cookie: several of the name, none genuine"
+	reasonSeveralLive  = "session cookie: several of the name, more than one session lives"
+
+	// Behind "session cookie: " or "bearer token: ".
+	reasonMalformed     = "malformed"
+	reasonUnknownKey    = "unknown key"
+	reasonForged        = "forged"
+	reasonTooLong       = "too long"
+	reasonQuoted        = "quoted"
+	reasonBytes         = "bytes that no cookie may have"
+	reasonFuture        = "issued in the future"
+	reasonSeveralTokens = "several Authorization headers"
+
+	reasonPrefetch     = "a prefetch must not change the session"
+	reasonTooMany      = "the user has as many sessions as are allowed"
+	reasonTooLarge     = "too large"
+	reasonInvalid      = "a value, name, user or time that is not valid"
+	reasonFull         = "the store is full"
+	reasonRaces        = "others wrote the session each time"
+	reasonStuck        = "the session was in use by a call that did not end"
+	reasonUnsupported  = "the store cannot do that, or the session is in its cookie"
+	reasonWaited       = "it waited too long"
+	reasonStoreFailed  = "the store failed for all who waited"
+	reasonEnded        = "the session had ended"
+	reasonTooOld       = "the request was too old to set a cookie"
+	reasonTooOldToKnow = "the request was too old to know what became of the session"
+	reasonTouch        = "touch"
+
+	reasonLateLook   = "first looked at after the answer had begun"
+	reasonLateChange = "a change that needs a cookie, after the answer had begun"
+	reasonReturned   = "used after the handler had returned, or was given up"
+	reasonInUse      = "in use when the response ended"
+	reasonPassedBy   = "answered past the session's writer"
+	reasonUnsaved    = "not saved after the response"
+	reasonPanic      = "not saved: the handler panicked"
+
+	reasonPlain  = "session cookies travel over plain HTTP"
+	reasonBearer = "a bearer token was given over plain HTTP: whoever listens can use it; use HTTPS"
+	reasonSecure = "a Secure session cookie was set over plain HTTP: browsers will not keep it; use HTTPS, or localhost"
+	reasonLarge  = "a session cookie that proxies may refuse"
 )
 
+// whyFailed is the reason of Failed.
+func whyFailed(err error) string {
+	switch {
+	case errors.Is(err, ErrReadOnly):
+		return reasonPrefetch
+	case errors.Is(err, ErrTooMany):
+		return reasonTooMany
+	case errors.Is(err, ErrTooLarge):
+		return reasonTooLarge
+	case errors.Is(err, ErrValue):
+		return reasonInvalid
+	case errors.Is(err, ErrFull):
+		return reasonFull
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrExists):
+		return reasonRaces
+	case errors.Is(err, errStuck):
+		return reasonStuck
+	case errors.Is(err, errors.ErrUnsupported):
+		return reasonUnsupported
+	case errors.Is(err, context.DeadlineExceeded):
+		return reasonWaited
+	}
+	return reasonStoreFailed
+}
+
+// whyEnded is the reason of WriteEnded.
+func whyEnded(err error) string {
+	switch {
+	case errors.Is(err, errTooOld):
+		return reasonTooOld
+	case errors.Is(err, errForgotten):
+		return reasonTooOldToKnow
+	}
+	return reasonEnded
+}
+
+// whyHeldBack is the reason of HeldBack.
+func (s *Session) whyHeldBack() string {
+	switch site := s.x.r.Header.Get("Sec-Fetch-Site"); {
+	case !s.noCookie: // or it would not be held
+		return reasonMayHide
+	case site == "none":
+		return reasonElsewhere
+	}
+	return reasonOtherSite
+}
+
+// whyLate is the reason of Late, as an error that the handler has met.
+func (s *Session) whyLate() string {
+	switch {
+	case s.x.tooLate():
+		return reasonReturned
+	case !s.looked:
+		return reasonLateLook
+	}
+	return reasonLateChange
+}
+
+// whyOver is the reason of Expired for a record whose time had run out.
+func whyOver(rec *Record, now time.Time) string {
+	if !rec.Deadline.After(now) {
+		return reasonLifetime
+	}
+	return reasonIdle
+}
+
+// refusedCookie tells of a cookie or token that is not genuine. The answer never
+// says why (G8).
+func (x *exchange) refusedCookie(err error) {
+	if x.m.cfg.Events == nil {
+		return
+	}
+	if errors.Is(err, cookie.ErrExpired) {
+		x.event(Event{Kind: Expired, Reason: reasonOldCookie})
+		return
+	}
+	x.event(Event{Kind: Refused, Reason: x.m.what() + whyForged(err)})
+}
+
+func whyForged(err error) string {
+	switch err {
+	case errUnknownKey:
+		return reasonUnknownKey
+	case errForged:
+		return reasonForged
+	case errSeveralTokens:
+		return reasonSeveralTokens
+	}
+	forged, ok := errors.AsType[*cookie.ForgedError](err)
+	if !ok {
+		return reasonMalformed
+	}
+	switch forged.Reason {
+	case cookie.ReasonTooLong:
+		return reasonTooLong
+	case cookie.ReasonQuoted:
+		return reasonQuoted
+	case cookie.ReasonBytes:
+		return reasonBytes
+	case cookie.ReasonKey:
+		return reasonUnknownKey
+	case cookie.ReasonTag:
+		return reasonForged
+	case cookie.ReasonFuture:
+		return reasonFuture
+	}
+	return reasonMalformed
+}
+
 // LogEvents returns a Config.Events that writes each event to log: the second
-// group of kinds as warnings, StoreError as an error, the others as info.
+// group of kinds as warnings, StoreError as an error, the others as info, and so
+// a prefetch and a login beyond Config.MaxPerUser. It passes on the event's
+// Context, so that a handler of log can add what stands there, such as a
+// request id.
 func LogEvents(log *slog.Logger) func(Event) {
 	return func(e Event) {
-		level := slog.LevelInfo
-		switch e.Kind {
-		case StoreError:
-			level = slog.LevelError
-		case Refused, Mismatch, Damaged, WriteEnded, Late, Insecure, Large:
-			level = slog.LevelWarn
+		ctx, level := e.Context, levelOf(e)
+		if ctx == nil {
+			ctx = context.Background()
 		}
-		ctx := context.Background()
 		if !log.Enabled(ctx, level) {
 			return
 		}
@@ -76,4 +322,19 @@ func LogEvents(log *slog.Logger) func(Event) {
 		}
 		log.LogAttrs(ctx, level, "session", attrs...)
 	}
+}
+
+func levelOf(e Event) slog.Level {
+	switch e.Kind {
+	case StoreError:
+		return slog.LevelError
+	case Failed:
+		if errors.Is(e.Err, ErrReadOnly) || errors.Is(e.Err, ErrTooMany) {
+			return slog.LevelInfo // as a browser and the policy have it
+		}
+		return slog.LevelWarn
+	case Refused, Mismatch, Damaged, WriteEnded, Late, Insecure, Large:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }

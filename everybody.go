@@ -105,7 +105,7 @@ func (m *Manager) records(ctx context.Context) iter.Seq2[Record, error] {
 		for rec, err := range lister.All(ctx) {
 			switch {
 			case err != nil:
-				m.storeError(ID{}, "go through sessions", err)
+				m.storeError(ctx, ID{}, "go through sessions", err)
 				yield(Record{}, fmt.Errorf("coatcheck: go through sessions: %w", err))
 				return
 			case over(&rec, clock()), rec.User != "" && checkUser(rec.User) != nil: // a Revoker's own

@@ -111,19 +111,19 @@ func TestG13Events(t *testing.T) {
 			{"write", do("/count"), nil},
 			{"login", do("/login"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},
 			{"renew", do("/renew"), []coatcheck.Event{{Kind: coatcheck.Renewed, Handle: anyHandle, User: "alice"}}},
-			{"authenticate again", do("/again"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},
+			{"authenticate again", do("/again"), []coatcheck.Event{{Kind: coatcheck.Reauthenticated, Handle: anyHandle, User: "alice"}}},
 			{"mistyped read", as(func(s *coatcheck.Session) { mistyped.Get(s) }),
-				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "hits"}}},
+				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "the stored value does not fit the key's type", Err: coatcheck.ErrValue}}},
 			{"mistyped update", as(func(s *coatcheck.Session) { mistyped.Update(s, strings.ToUpper) }),
-				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "hits"}}},
+				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "the stored value does not fit the key's type", Err: coatcheck.ErrValue}}},
 			{"mistyped once more", do("/count"),
-				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "hits"}}},
+				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "the stored value does not fit the key's type", Err: coatcheck.ErrValue}}},
 			{"conflict", func() {
 				store.set(once("Update", coatcheck.ErrConflict), nil)
 				b.do("POST", "/count")
 				store.set(nil, nil)
 			},
-				[]coatcheck.Event{{Kind: coatcheck.Conflict, Handle: "own", User: "alice"}}},
+				[]coatcheck.Event{{Kind: coatcheck.Conflict, Handle: "own", User: "alice", Reason: "another process had written the session"}}},
 			{"load fails", func() { store.set(once("Load", io.ErrUnexpectedEOF), nil); b.do("POST", "/look"); store.set(nil, nil) },
 				[]coatcheck.Event{{Kind: coatcheck.StoreError, Handle: "own", Reason: "load", Err: io.ErrUnexpectedEOF}}},
 			{"late login", func() {
@@ -134,7 +134,7 @@ func TestG13Events(t *testing.T) {
 				})
 				b.do("POST", "/")
 				b.h = app
-			}, []coatcheck.Event{{Kind: coatcheck.Late, Handle: "own"}}},
+			}, []coatcheck.Event{{Kind: coatcheck.Late, Handle: "own", User: "alice", Reason: "a change that needs a cookie, after the answer had begun"}}},
 			{"cross-origin", do("/set", "Sec-Fetch-Site", "cross-site"),
 				[]coatcheck.Event{{Kind: coatcheck.Refused, Reason: "cross-origin request",
 					Err: http.NewCrossOriginProtection().Check(b.request("POST", "/set", "Sec-Fetch-Site", "cross-site"))}}},
@@ -143,7 +143,7 @@ func TestG13Events(t *testing.T) {
 				delete(b.jar, sidName)
 				b.do("GET", "/set", from("cross-site", navigation)...)
 				b.jar = jar
-			}, []coatcheck.Event{{Kind: coatcheck.HeldBack}}},
+			}, []coatcheck.Event{{Kind: coatcheck.HeldBack, Reason: "the browser kept the cookie back because the visitor came from another site"}}},
 			{"forged", func() {
 				jar := b.cookies()
 				b.jar[sidName] = "forged"
@@ -153,13 +153,13 @@ func TestG13Events(t *testing.T) {
 			{"revocation", func() { m.RevokeAll(t.Context(), "alice") },
 				[]coatcheck.Event{{Kind: coatcheck.Revoked, Handle: "own", User: "alice"}}},
 			{"read after the end", do("/look"), nil},
-			{"write after the end", do("/count"), []coatcheck.Event{{Kind: coatcheck.WriteEnded, Handle: "own"}}},
+			{"write after the end", do("/count"), []coatcheck.Event{{Kind: coatcheck.WriteEnded, Handle: "own", Reason: "the session had ended"}}},
 			{"login after the end", do("/login"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},
 			{"logout", do("/logout"), []coatcheck.Event{{Kind: coatcheck.LoggedOut, Handle: "own", User: "alice"}}},
 			{"logout again", do("/logout"), nil},
 			{"login and write", do("/login"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},
 			{"too long idle", func() { time.Sleep(time.Hour); b.do("GET", "/look") },
-				[]coatcheck.Event{{Kind: coatcheck.Expired, Handle: "own", User: "alice"}}},
+				[]coatcheck.Event{{Kind: coatcheck.Expired, Handle: "own", User: "alice", Reason: "nobody used it for its idle time"}}},
 			{"when the store has forgotten it", func() { m.Sweep(t.Context()); b.do("GET", "/look") },
 				[]coatcheck.Event{{Kind: coatcheck.Expired, Handle: "own", Reason: "unknown session"}}},
 			{"write after expiry", do("/set"), []coatcheck.Event{
@@ -249,6 +249,7 @@ func TestG13LogEvents(t *testing.T) {
 		coatcheck.Created: slog.LevelInfo, coatcheck.LoggedIn: slog.LevelInfo, coatcheck.Renewed: slog.LevelInfo,
 		coatcheck.LoggedOut: slog.LevelInfo, coatcheck.Revoked: slog.LevelInfo, coatcheck.Expired: slog.LevelInfo,
 		coatcheck.HeldBack: slog.LevelInfo, coatcheck.Conflict: slog.LevelInfo,
+		coatcheck.Reauthenticated: slog.LevelInfo, coatcheck.LoginRequired: slog.LevelInfo, coatcheck.Failed: slog.LevelWarn,
 		coatcheck.Refused: slog.LevelWarn, coatcheck.Mismatch: slog.LevelWarn, coatcheck.Damaged: slog.LevelWarn,
 		coatcheck.WriteEnded: slog.LevelWarn, coatcheck.Late: slog.LevelWarn, coatcheck.Insecure: slog.LevelWarn, coatcheck.Large: slog.LevelWarn,
 		coatcheck.StoreError: slog.LevelError,

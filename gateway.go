@@ -92,7 +92,7 @@ func (x *exchange) dropForeign(h http.Header) {
 }
 
 func (x *exchange) tellForeign() {
-	x.m.event(Event{Kind: Refused, Reason: "Set-Cookie of the session's name from elsewhere"})
+	x.event(Event{Kind: Refused, Reason: reasonForeign})
 }
 
 // poses reports whether a browser would take a Set-Cookie line for one of ours

@@ -129,7 +129,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	err := m.foreign(r)
 	switch {
 	case err != nil:
-		m.event(Event{Kind: Refused, Reason: "cross-origin request", Err: err})
+		x.event(Event{Kind: Refused, Reason: reasonCrossOrigin, Err: err})
 		x.session().refuse(ErrCrossOrigin)
 	case m.cfg.Landing != nil && m.lands(w, r):
 		return
@@ -232,38 +232,52 @@ func prefetch(r *http.Request) bool {
 // does can happen while the store is away. Use it, or RequireLogin, on every
 // route with effects.
 func (m *Manager) Require(next http.Handler) http.Handler {
-	return m.require(next, func(*Session) bool { return true })
+	return m.require(next, func(*Session) error { return nil })
 }
 
 // RequireLogin calls next only where a user is logged in, and otherwise answers
 // with ErrLoginRequired through Config.OnError. Where the browser withheld the
 // cookie the answer is ErrHeldBack: nobody knows yet who this is.
 func (m *Manager) RequireLogin(next http.Handler) http.Handler {
-	return m.require(next, func(s *Session) bool { return s.User() != "" })
+	return m.require(next, (*Session).loggedIn)
+}
+
+func (s *Session) loggedIn() error {
+	if s.User() == "" {
+		return ErrLoginRequired
+	}
+	return nil
 }
 
 // RequireFresh returns RequireLogin for users who logged in, or authenticated
-// again, at most maxAge ago. Renew does not count. ASVS 7.5.1
+// again, at most maxAge ago. Renew does not count. Where somebody is logged in,
+// but not so recently, it answers with ErrNotFresh. ASVS 7.5.1
 func (m *Manager) RequireFresh(maxAge time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return m.require(next, func(s *Session) bool {
-			return s.User() != "" && time.Since(s.AuthTime()) <= maxAge
+		return m.require(next, func(s *Session) error {
+			err := s.loggedIn()
+			if err == nil && time.Since(s.AuthTime()) > maxAge {
+				err = ErrNotFresh
+			}
+			return err
 		})
 	}
 }
 
-func (m *Manager) require(next http.Handler, ok func(*Session) bool) http.Handler {
+func (m *Manager) require(next http.Handler, check func(*Session) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := m.From(r.Context())
 		s.load()
-		switch {
-		case s.Err() != nil: // the writer replaces whatever is answered
-		case ok(s):
+		if s.Err() != nil { // the writer replaces whatever is answered
+			return
+		}
+		switch err := check(s); {
+		case err == nil:
 			s.x.call(next, w, r)
 		case s.withheld():
 			s.refuse(ErrHeldBack)
 		case s.Commit() == nil: // a Logout before this stands, and whatever goes with it (G2)
-			s.refuse(ErrLoginRequired)
+			s.refuse(err)
 		}
 	})
 }

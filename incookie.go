@@ -104,12 +104,13 @@ func cookieBound(max int) (int, error) {
 }
 
 // fits checks the size of a session cookie.
-func (m *Manager) fits(size int, rec *Record) error {
+func (x *exchange) fits(size int, rec *Record) error {
+	m := x.m
 	if size > m.cfg.MaxCookie {
 		return fmt.Errorf("%w: a session cookie of %d bytes; Config.MaxCookie is %d", ErrTooLarge, size, m.cfg.MaxCookie)
 	}
 	if size >= largeCookie {
-		m.event(Event{Kind: Large, Handle: rec.ID.Handle(), User: rec.User, Reason: "a session cookie that proxies may refuse"})
+		x.event(Event{Kind: Large, Handle: rec.ID.Handle(), User: rec.User, Reason: reasonLarge})
 	}
 	return nil
 }
@@ -122,7 +123,7 @@ func (c *sealedCookies) inCookie() bool { return true }
 func (c *sealedCookies) open(value string) (ticket, error) {
 	payload, err := c.sealer.Open(value)
 	if err != nil {
-		return ticket{}, errForged
+		return ticket{}, err
 	}
 	rec, ok := decodeCookieRecord(payload)
 	if !ok {

@@ -35,7 +35,7 @@ func (s *Session) mayHide() bool {
 		return false
 	}
 	s.held, s.marked = true, true
-	m.event(Event{Kind: Refused, Reason: "session cookie: joined with another by a comma, as by a proxy"})
+	s.x.event(Event{Kind: Refused, Reason: reasonJoined})
 	return true
 }
 

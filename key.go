@@ -310,7 +310,7 @@ func storedValue[T any](name string, v T, raw []byte) (T, error) {
 func decodeEntry[T any](s *Session, x *form[T], e entry) (T, bool) {
 	v, err := x.decode(e.raw)
 	if err != nil {
-		s.x.m.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: e.name})
+		s.x.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: reasonMismatch, Err: fmt.Errorf("%w: key %q", ErrValue, e.name)})
 		return v, false
 	}
 	return v, true

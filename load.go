@@ -52,7 +52,7 @@ func (s *Session) look() {
 		t, err = m.carrier.open(value)
 	}
 	if err != nil {
-		m.event(Event{Kind: Refused, Reason: m.what() + err.Error()})
+		s.x.refusedCookie(err)
 		return
 	}
 	s.loadTicket(t)
@@ -69,24 +69,23 @@ func (s *Session) loadTicket(t ticket) {
 
 // took is what follows the carrier's answer.
 func (s *Session) took(id ID, rec *Record, err error, now time.Time) {
-	m := s.x.m
 	switch {
 	case err == nil:
 		s.loaded(id, rec, clock())
 	case errors.Is(err, ErrNotFound):
-		m.event(Event{Kind: Expired, Handle: id.Handle(), Reason: "unknown session"}) // forgotten since
+		s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonUnknown}) // forgotten since
 	case errors.Is(err, ErrEnded):
 		s.base.ID = id
 		if standing(err, now) {
 			s.ended = true
 		} else {
-			m.event(Event{Kind: Expired, Handle: id.Handle()})
+			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})
 		}
 	case errors.Is(s.x.Context.Err(), context.Canceled):
 		s.err, s.quiet = err, true
 	default:
-		m.storeError(id, "load", err)
-		s.fail(fmt.Errorf("coatcheck: load session: %w", err))
+		told := s.x.storeError(id, "load", err)
+		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
 	}
 }
 
@@ -102,18 +101,18 @@ func (s *Session) loaded(id ID, rec *Record, now time.Time) {
 	if over(rec, now) {
 		// Over before the request began it is absent, otherwise it has ended.
 		s.base.ID, s.ended = id, !over(rec, s.x.began)
-		m.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User})
+		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(rec, now)})
 		return
 	}
 	h, err := openData(rec.Data)
 	if err != nil {
 		// End it, or the browser would bring it for ever.
 		s.base.ID, s.ended = id, true
-		m.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User})
+		s.x.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User, Reason: reasonDamaged})
 		ctx := &deadline{parent: s.x.Context, detached: true, at: now.Add(commitTimeout)}
 		defer ctx.end()
 		if _, err := m.carrier.End(ctx, id, micros(now).Add(tombstoneLife)); err != nil {
-			m.storeError(id, "end", err)
+			s.x.storeError(id, "end", err)
 		}
 		return
 	}

@@ -72,28 +72,13 @@ func newManager(c carrier, cfg Config) (*Manager, error) {
 	}
 	m.scopes = scopes(cfg.Cookie, m.sid, m.marker)
 	if cfg.Cookie.AllowInsecureHTTP {
-		m.event(Event{Kind: Insecure, Reason: "session cookies travel over plain HTTP"})
+		m.event(context.Background(), Event{Kind: Insecure, Reason: reasonPlain})
 	}
 	return m, nil
 }
 
 // Format prints the name of the manager's cookie, whatever the verb.
 func (m *Manager) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{sessions in %s}", m.cfg.Name) }
-
-// event tells the sink, if there is one.
-func (m *Manager) event(e Event) {
-	if m.cfg.Events != nil {
-		e.Time = time.Now().UTC()
-		m.cfg.Events(e)
-	}
-}
-
-// storeError tells of a store that failed. One that cannot do a thing has not.
-func (m *Manager) storeError(id ID, what string, err error) {
-	if m.cfg.Events != nil && !errors.Is(err, errors.ErrUnsupported) {
-		m.event(Event{Kind: StoreError, Handle: handleOf(id), Reason: what, Err: err})
-	}
-}
 
 // handleOf is the handle, or "" where there is no session.
 func handleOf(id ID) string {
@@ -187,7 +172,7 @@ func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
 	}
 	records, err := m.carrier.User(ctx, user)
 	if err != nil {
-		m.storeError(ID{}, "list", err)
+		m.storeError(ctx, ID{}, "list", err)
 		return nil, fmt.Errorf("coatcheck: list sessions: %w", err)
 	}
 	now := clock()
@@ -250,11 +235,11 @@ func (m *Manager) endOne(ctx context.Context, id ID, kind Kind, user string) (ne
 	defer m.streams.ends()()
 	next, err = m.carrier.End(ctx, id, clock().Add(tombstoneLife))
 	if err != nil {
-		m.storeError(id, "end", err)
+		m.storeError(ctx, id, "end", err)
 		return next, fmt.Errorf("coatcheck: end session: %w", err)
 	}
 	if m.cfg.Events != nil { // before the streams hear of it, so that they can tell why
-		m.event(Event{Kind: kind, Handle: id.Handle(), User: user})
+		m.event(ctx, Event{Kind: kind, Handle: id.Handle(), User: user})
 	}
 	m.streams.end(id)
 	return next, nil
@@ -321,12 +306,12 @@ func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept
 	defer m.streams.ends()()
 	ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)
 	if err != nil {
-		m.storeError(ID{}, "end user", err)
+		m.storeError(ctx, ID{}, "end user", err)
 		return nil, fmt.Errorf("coatcheck: end sessions of user: %w", err)
 	}
 	for _, id := range ended {
 		if m.cfg.Events != nil {
-			m.event(Event{Kind: Revoked, Handle: id.Handle(), User: user})
+			m.event(ctx, Event{Kind: Revoked, Handle: id.Handle(), User: user})
 		}
 		m.streams.end(id)
 	}
@@ -365,7 +350,7 @@ func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
 	}
 	n, err := m.carrier.Sweep(ctx, now, sweepBatch)
 	if err != nil {
-		m.storeError(ID{}, "sweep", err)
+		m.storeError(ctx, ID{}, "sweep", err)
 	}
 	if n >= sweepBatch {
 		m.swept.CompareAndSwap(at, last)

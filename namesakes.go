@@ -33,10 +33,10 @@ func (s *Session) lookAtNamesakes() {
 	tickets, err := s.genuine()
 	switch {
 	case err != nil:
-		s.x.m.event(Event{Kind: Refused, Reason: "session cookie: more of the name than are looked at"})
+		s.x.event(Event{Kind: Refused, Reason: reasonMany})
 	case len(tickets) == 0 && s.mayHide(): // told
 	case len(tickets) == 0:
-		s.x.m.event(Event{Kind: Refused, Reason: "session cookie: several of the name, none genuine"})
+		s.x.event(Event{Kind: Refused, Reason: reasonNoneGenuine})
 	case len(tickets) == 1:
 		s.loadTicket(tickets[0])
 	default:
@@ -104,7 +104,7 @@ func (s *Session) loadNamesake(tickets []ticket) {
 			s.took(t.id, &rec, err, now)
 			return
 		case says == saysLive && best.says == saysLive:
-			m.event(Event{Kind: Refused, Reason: "session cookie: several of the name, more than one session lives"})
+			s.x.event(Event{Kind: Refused, Reason: reasonSeveralLive})
 			return
 		case i == 0 || says > best.says:
 			best.id, best.rec, best.err, best.says = t.id, rec, err, says

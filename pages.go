@@ -48,6 +48,8 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 		text = "Your session has ended. Nothing was changed."
 	case errors.Is(err, ErrHeldBack):
 		text = "This request came from elsewhere, without the session cookie. Nothing was changed."
+	case errors.Is(err, ErrNotFresh):
+		text = "Log in again, or prove once more who you are"
 	case errors.Is(err, ErrLoginRequired):
 		text = "Not logged in"
 	case errors.Is(err, ErrTooLarge):

@@ -58,7 +58,7 @@ func (s *Session) abandon() {
 		return
 	}
 	if s.err == nil && !s.rehearses() {
-		s.x.m.event(Event{Kind: Late, Handle: s.handle(), Reason: reasonPanic})
+		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: reasonPanic})
 	}
 	if s.left && s.was != nil { // what Logout took away
 		if h, err := openData(s.was.Data); err == nil {

@@ -22,7 +22,7 @@ var errPassedBy = errors.New("coatcheck: the answer went past the ResponseWriter
 // an event tells of it, and in a test there is no way not to notice.
 func (x *exchange) passedBy(s *Session) {
 	x.enter(sent)
-	x.m.event(Event{Kind: Late, Handle: s.handleNow(), Reason: "answered past the session's writer", Err: errPassedBy})
+	x.event(Event{Kind: Late, Handle: s.handleNow(), Reason: reasonPassedBy, Err: errPassedBy})
 	if tell, ok := x.Context.Value(passedby.Key{}).(func(error)); ok {
 		tell(errPassedBy)
 	} else if inTest() && !x.out.begun {

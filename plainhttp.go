@@ -22,11 +22,11 @@ func (m *Manager) tellPlainHTTP(r *http.Request) {
 	if last := m.plain.Load(); last != 0 && now-last < plainHTTPEvery.Microseconds() || !m.plain.CompareAndSwap(last, now) {
 		return
 	}
-	reason := "a Secure session cookie was set over plain HTTP: browsers will not keep it; use HTTPS, or localhost"
+	reason := reasonSecure
 	if m.bearer {
-		reason = "a bearer token was given over plain HTTP: whoever listens can use it; use HTTPS"
+		reason = reasonBearer
 	}
-	m.event(Event{Kind: Insecure, Reason: reason})
+	m.event(r.Context(), Event{Kind: Insecure, Reason: reason})
 }
 
 // plainHTTP reports whether a request without TLS of our own came over plain

@@ -15,6 +15,7 @@ func (s *Session) put(c *commitment, end time.Time) error {
 	m, ctx := s.x.m, c.calling(end)
 	defer c.release(ctx)
 	if err := m.mayLogIn(ctx, s.identity, c); err != nil {
+		c.told = !errors.Is(err, ErrTooMany) && storeFailed(err)
 		return err
 	}
 	err := m.call(ctx, c)
@@ -37,7 +38,7 @@ func (s *Session) put(c *commitment, end time.Time) error {
 	if m.applied(look, c) {
 		return nil
 	}
-	m.storeError(c.rec.ID, "commit", err)
+	c.told = s.x.storeError(c.rec.ID, "commit", err)
 	return fmt.Errorf("coatcheck: commit session: %w", err)
 }
 
@@ -85,7 +86,7 @@ func (s *Session) committed(c *commitment) {
 		oldest = s.place(c)
 	}
 	if c.fresh && m.cfg.Events != nil {
-		m.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
+		s.x.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
 	}
 	for _, rec := range oldest {
 		m.endOne(ctx, rec.ID, Revoked, rec.User)
@@ -95,8 +96,10 @@ func (s *Session) committed(c *commitment) {
 
 func kindOf(identity identity, c *commitment) Kind {
 	switch {
-	case identity >= authenticateAgain:
+	case identity == logIn:
 		return LoggedIn
+	case identity == authenticateAgain:
+		return Reauthenticated
 	case c.old.IsZero():
 		return Created
 	default:
@@ -186,9 +189,9 @@ func (s *Session) touchIfDue() {
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
-		s.x.m.event(Event{Kind: WriteEnded, Handle: id.Handle(), Reason: "touch"})
+		s.x.event(Event{Kind: WriteEnded, Handle: id.Handle(), Reason: reasonTouch})
 	default:
-		s.x.m.storeError(id, "touch", err)
+		s.x.storeError(id, "touch", err)
 	}
 }
 

@@ -53,7 +53,7 @@ func (s *Session) ask(now time.Time) error {
 	rec, err := m.carrier.Load(ctx, id)
 	switch {
 	case err == nil && over(&rec, clock()):
-		m.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User})
+		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(&rec, clock())})
 		return ErrEnded
 	case err == nil:
 		return s.rebase(rec, true)
@@ -62,8 +62,8 @@ func (s *Session) ask(now time.Time) error {
 	case errors.Is(s.x.Context.Err(), context.Canceled):
 		s.err, s.quiet = err, true
 	default:
-		m.storeError(id, "load", err)
-		s.fail(fmt.Errorf("coatcheck: load session: %w", err))
+		told := s.x.storeError(id, "load", err)
+		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
 	}
 	return s.err
 }

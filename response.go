@@ -84,6 +84,9 @@ func (x *exchange) start(next uint32) bool {
 func (x *exchange) replace(err error) {
 	x.out.replaced = true
 	x.enter(replaced)
+	if err == errStuck { // no call had the latch to tell of it
+		x.event(Event{Kind: Failed, Reason: reasonStuck, Err: err})
+	}
 	h := x.w.Header()
 	w := &errorWriter{ResponseWriter: x.w, x: x, inner: x.setInside(h)}
 	clear(h)

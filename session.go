@@ -165,27 +165,17 @@ func (s *Session) lock() bool {
 }
 
 // fail keeps the first error and tells of it. The latch is held.
-func (s *Session) fail(err error) {
+func (s *Session) fail(err error) { s.failTold(err, false) }
+
+// failTold is fail for an error of which an event has perhaps told already.
+func (s *Session) failTold(err error, told bool) {
 	if s.err != nil {
 		return
 	}
 	s.err = err
-	var kind Kind
-	switch {
-	case errors.Is(err, ErrEnded):
-		kind = WriteEnded
-	case errors.Is(err, ErrHeldBack):
-		kind = HeldBack
-	case errors.Is(err, ErrLate):
-		kind = Late
-	default:
-		return // told where it happened, or the application's own
+	if !told {
+		s.tell(err)
 	}
-	e := Event{Kind: kind, Handle: s.handle()}
-	if kind == HeldBack {
-		e.Err = s.x.m.elsewhere(s.x.r)
-	}
-	s.x.m.event(e)
 }
 
 func (s *Session) handle() string {
@@ -502,8 +492,8 @@ func (s *Session) Touch() {
 		s.gone()
 		s.fail(ErrEnded)
 	default:
-		s.x.m.storeError(id, "touch", err)
-		s.fail(fmt.Errorf("coatcheck: touch session: %w", err))
+		told := s.x.storeError(id, "touch", err)
+		s.failTold(fmt.Errorf("coatcheck: touch session: %w", err), told)
 	}
 }
 

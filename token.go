@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"hash"
 	"sync"
 
@@ -33,8 +34,9 @@ var tokenEncoding = base64.RawURLEncoding.Strict()
 
 // Why a cookie was refused; reasons of EventRefused.
 var (
-	errMalformed = errors.New("malformed")
-	errForged    = errors.New("forged")
+	errMalformed  = errors.New("malformed")
+	errForged     = errors.New("forged")
+	errUnknownKey = fmt.Errorf("%w: unknown key", errForged)
 )
 
 // A tokenKey signs and checks tokens under one secret.
@@ -92,17 +94,19 @@ func (t *tokens) open(value string) (ticket, error) {
 	if err != nil || n != tokenSize || token[0] != tokenVersion {
 		return ticket{}, errMalformed
 	}
+	err = errUnknownKey
 	for _, key := range t.keys {
 		if string(key.id[:]) != string(token[1:5]) {
 			continue
 		}
+		err = errForged
 		var mac [tokenMAC]byte
 		key.sum(token[:tokenHead], &mac)
 		if subtle.ConstantTimeCompare(mac[:], token[tokenHead:]) == 1 {
 			return ticket{id: tokenID(token[5:tokenHead])}, nil
 		}
 	}
-	return ticket{}, errForged
+	return ticket{}, err
 }
 
 func (t *tokens) load(ctx context.Context, tk ticket) (Record, error) { return t.Load(ctx, tk.id) }

@@ -25,7 +25,7 @@ func (m *Manager) Watch(ctx context.Context, every time.Duration) error {
 			// The poll finds what ended while nobody was listening.
 			err := watcher.Watch(ctx, func() { m.poll(ctx) }, m.streams.found)
 			if err != nil && ctx.Err() == nil {
-				m.storeError(ID{}, "watch", err)
+				m.storeError(ctx, ID{}, "watch", err)
 			}
 		}
 		m.poll(ctx)
@@ -50,7 +50,7 @@ func (m *Manager) poll(ctx context.Context) {
 		case errors.Is(err, errors.ErrUnsupported):
 			return // nobody knows of a session in its cookie
 		case err != nil:
-			m.storeError(id, "watch", err)
+			m.storeError(ctx, id, "watch", err)
 			return // the store is away; the next round asks again
 		case over(&rec, clock()):
 			m.streams.found(id)

@@ -58,6 +58,6 @@ func (s *Session) missed(name string) {
 // the cookie was, unless the request was held back, which was told.
 func (s *Session) tellMissed() {
 	if s.missing && s.err == nil {
-		s.x.m.event(Event{Kind: HeldBack, Reason: "a value was asked for, and the browser kept the cookie back", Err: s.x.m.elsewhere(s.x.r)})
+		s.x.event(Event{Kind: HeldBack, Reason: reasonWithheld, Err: s.x.m.elsewhere(s.x.r)})
 	}
 }

@@ -31,8 +31,8 @@ func (w *worker) event(e coatcheck.Event) {
 	case coatcheck.WriteEnded, coatcheck.StoreError, coatcheck.Damaged, coatcheck.Expired:
 		log.Print(e.Kind, " ", e.Handle, " ", e.Reason, " ", e.Err)
 	}
-	if e.Kind != coatcheck.Late || e.Reason == "" { // a change was refused, of which Err tells
-		return
+	if e.Kind != coatcheck.Late || !strings.HasPrefix(e.Reason, "not saved") && !strings.HasPrefix(e.Reason, "in use") {
+		return // a change was refused, of which Err tells
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -102,6 +102,8 @@ func told(e coatcheck.Event) string {
 		return "A coat was hung up: the server began a session for a stranger."
 	case coatcheck.LoggedIn:
 		return "You logged in. The ticket is new, the one before it is dead."
+	case coatcheck.Reauthenticated:
+		return "You proved again who you are. The ticket is new, the one before it is dead."
 	case coatcheck.Renewed:
 		return "The ticket was exchanged for a new one."
 	case coatcheck.LoggedOut:
@@ -116,6 +118,10 @@ func told(e coatcheck.Event) string {
 		return "Two servers wrote at once. Nothing was lost."
 	case coatcheck.HeldBack:
 		return "A request from another site came without the ticket. It changed nothing."
+	case coatcheck.LoginRequired:
+		return "A page wanted a login. Nothing was changed."
+	case coatcheck.Failed:
+		return "A change was refused: " + e.Reason + "."
 	case coatcheck.StoreError:
 		return "The store did not answer."
 	}
