@@ -178,7 +178,7 @@ var mutants = []mutant{
 	{"G11 a session that was missed lives on", "TestG11RevokeEverybody", ".", edit("everybody.go", `n == 0 && walk > 1`, `true`)},
 	{"G12 answers do not vary", "TestG12Headers", ".", edit("cache.go", "if s.looked {\n\t\tname", "if set := out.sid != \"\"; set {\n\t\tname")},
 	{"G12 answers vary by cookie where a token comes in a header", "TestBearer", ".", edit("bearer.go", "return authorization\n\t}\n\treturn \"Cookie\"", "return \"Cookie\"\n\t}\n\treturn \"Cookie\"")},
-	{"G4 a token from elsewhere leaves", "TestBearerGateway", ".", edit("bearer.go", "delete(h, key)\n\t\tx.m.event", "x.m.event")},
+	{"G4 a token from elsewhere leaves", "TestBearerGateway", ".", edit("bearer.go", "delete(h, key)\n\t\tx.event", "x.event")},
 	{"G2 a refusal undoes the logout before it", "TestG2LogoutBeforeTheRefusal", ".", edit("handler.go", "case s.Commit() == nil:", "default:")},
 	{"G2 a logout leaves the client its token", "TestBearerLogout", ".", edit("commit.go", `s.x.out.sid = noToken`, `s.x.out.sid = ""`)},
 	{"G5 a failure around it loses a client's token", "TestBearerBesideCookies", ".", edit("bearer.go", `		name = TokenHeader
