@@ -8,7 +8,7 @@ TORTURE  ?= 1h
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages torture check lint fips variants fuzz simulate mutants e2e pictures bench bench-all bench-check api asvs vuln
+.PHONY: help test packages torture check lint fips variants fuzz simulate mutants e2e pictures bench bench-all bench-check api asvs docs vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,9 @@ api: ## write the exported names into api.txt
 
 asvs: ## write docs/asvs.md
 	go test ./internal/repotest -run '^TestASVS$$' -update
+
+docs: packages ## the documentation site, from docs/ into site/
+	scripts/docs.sh site
 
 vuln: ## known vulnerabilities in what we call; needs the network
 	go tool govulncheck work

@@ -20,6 +20,7 @@ require (
 	github.com/ncruces/go-sqlite3 v0.37.0
 	github.com/quic-go/quic-go v0.59.0
 	github.com/redis/rueidis v1.0.79
+	golang.org/x/net v0.60.0
 	golang.org/x/sys v0.49.0
 	modernc.org/sqlite v1.59.0
 )
@@ -39,7 +40,7 @@ require (
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
-	golang.org/x/net v0.60.0 // indirect
+
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	modernc.org/libc v1.75.7 // indirect

@@ -1,0 +1,2 @@
+// Package docsite builds the documentation site and looks for dead links in it.
+package docsite
