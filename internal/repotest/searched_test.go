@@ -10,7 +10,7 @@ import (
 // searched are the words by which people look for an answer, of this library or of
 // what they come from.
 var searched = []string{
-	"OAuth", "CSRF token", "Template", "Test", "Proxy", "Docker", "Single-page application", "`resave`", "`rolling`",
+	"OAuth", "OpenID Connect", "invalid state", "form_post", "Magic link", "CSRF token", "Template", "Test", "Proxy", "Docker", "Single-page application", "`resave`", "`rolling`",
 	"`saveUninitialized`", "Flash messages", "Remember me", "CORS", "JWT", "Bearer", "Mobile app", "Kubernetes", "sticky sessions", "load balancer",
 	"Middleware", "Websocket", "Race condition", "impersonation", "Cookie is not set", "logged out", "Log out everywhere", "Panic", "consent",
 }
