@@ -53,6 +53,19 @@ function links(md) {
   })
 }
 
+// plain keeps what Vue would run from running: a page is Markdown and no template.
+function plain(md) {
+  for (const name of ['render', 'renderAsync']) {
+    const render = md[name]
+    if (!render) continue
+    md[name] = (...args) => {
+      const escape = (html) => html.replaceAll('{{', '&#123;&#123;')
+      const html = render.apply(md, args)
+      return html.then ? html.then(escape) : escape(html)
+    }
+  }
+}
+
 export default defineConfig({
   title: 'coatcheck',
   description: 'Cookies and sessions for Go web applications',
@@ -61,7 +74,7 @@ export default defineConfig({
   rewrites: { 'README.md': 'index.md', 'guide/README.md': 'guide/index.md', 'decisions/README.md': 'decisions/index.md' },
   markdown: {
     anchor: { slugify: slug },
-    config: (md) => md.use(links),
+    config: (md) => md.use(links).use(plain),
     languageAlias: { caddy: 'nginx', haproxy: 'nginx', vcl: 'c' }, // which it does not know
   },
   themeConfig: {
