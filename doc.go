@@ -20,6 +20,26 @@
 //		fmt.Fprintf(w, "User %s, visit %d", s.User(), n)
 //	}
 //
+// # What an application needs
+//
+// Most programs get by with these names; the others serve tests, tools and the
+// authors of stores.
+//
+//   - Set up: [New] makes a [Manager] of a store, keys and a [Config], whose zero
+//     value is the safest; [Manager.Handler] wraps the application.
+//   - In a handler: [From] gives the [Session].
+//   - Who it is: [Session.Login], [Session.User], [Session.Logout].
+//   - Who may: [Manager.RequireLogin], and [Manager.Require] for routes with effects
+//     that anybody may use.
+//   - Values: a [Key], made by [NewKey], has Get, Set, Update and Pop; [Append].
+//   - Messages for the next page: [Session.Flash], [Session.Flashes].
+//   - Devices: [Manager.Sessions] lists a user's, [Manager.RevokeOthers] ends them.
+//   - What happened: [LogEvents] for the log, [Session.Err] for the handler.
+//
+// Other carriers: [NewInCookie] without a store, [NewBearer] for native clients.
+// Package coatchecktest is for tests, docs/guide/README.md answers by the words that
+// people search for. What a store must do is [Store], and package storetest checks it.
+//
 // # What it promises
 //
 // Requests of one session that run at once all keep what they wrote. A logout

@@ -53,3 +53,31 @@ func TestGuideHasEveryPage(t *testing.T) {
 		}
 	}
 }
+
+var docLink = regexp.MustCompile(`\[([A-Z]\w*)(?:\.([A-Z]\w*))?\]`)
+
+// "go doc" begins with what an application needs: about fifteen names, all of which
+// there are, before promises, workings and what authors of stores need.
+func TestPackageDocBeginsWithWhatAnApplicationNeeds(t *testing.T) {
+	t.Parallel()
+	_, rest, ok := strings.Cut(read(t, "doc.go"), "\n// # ")
+	part, _, _ := strings.Cut(rest, "\n// # ")
+	if !ok || !strings.HasPrefix(part, "What an application needs\n") {
+		t.Fatalf("doc.go begins with %.40q: want what an application needs first", part)
+	}
+	part, _, _ = strings.Cut(part, "\n// Other carriers") // for others
+	exported := read(t, "api.txt")
+	names := docLink.FindAllStringSubmatch(part, -1)
+	for _, m := range names {
+		declared := regexp.MustCompile(`(?m)^(type|func|const|var) ` + m[1] + `\b`)
+		if m[2] != "" {
+			declared = regexp.MustCompile(`(?m)^func \(\w+ \*?` + m[1] + `\) ` + m[2] + `\(`)
+		}
+		if !declared.MatchString(exported) {
+			t.Errorf("doc.go names %s, which there is not: mend the name", m[0])
+		}
+	}
+	if n := len(names); n < 12 || n > 22 {
+		t.Errorf("doc.go begins with %d names; want about fifteen", n)
+	}
+}
