@@ -102,7 +102,7 @@ var asvs = []chapter{
 		{"11.5.1", 2, "random values from a CSPRNG, at least 128 bits, no UUIDs", "crypto/rand: 144 bits in a token, 256 in the id of a session in its cookie", "", "TestTokenIssued attack/TestGuessing_CVE_2024_52801_CVE_2025_66630"},
 	}},
 	{"V14 Data protection", []requirement{
-		{"14.2.1", 1, "no token in a URL", "read from the session cookie alone", "put no token of its own there", "TestG8WhichCookieIsOurs"},
+		{"14.2.1", 1, "no token in a URL", "read from the session cookie alone, or by `NewBearer` from the `Authorization` header alone", "put no token of its own there", "TestG8WhichCookieIsOurs"},
 		{"14.2.2", 2, "no sensitive data in caches of servers", "`Vary: Cookie` and `Cache-Control: no-store` as soon as the session is looked at; headers to shared caches are removed", "not undo it in a proxy", "TestG12Headers TestG12EveryKindOfAnswer attack/TestCacheLeak_CVE_2023_30861_CVE_2026_27205"},
 		{"14.2.5", 3, "no cache deception", "the headers depend on the look at the session, not on the path", "routing: 404 for what does not exist", "TestG12Headers TestG12EveryKindOfAnswer"},
 		{"14.3.1", 1, "data is cleared at the client at the end", "`Logout` deletes its cookies by their exact attributes and sends `Clear-Site-Data: \"cache\", \"storage\"` (off: `KeepSiteData`); not `\"cookies\"`, which would also clear those of other hosts of the site",
