@@ -254,8 +254,10 @@ func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 }
 
 // RevokeOthers ends every session of the logged-in user but that of the
-// request ctx belongs to, as it is after committing what is pending. It fails
-// with ErrLoginRequired where nobody is logged in. ASVS 7.4.3
+// request ctx belongs to, as it is after committing what is pending, whatever
+// token another request gives it meanwhile. It fails with ErrLoginRequired where
+// nobody is logged in. Whoever may have a copy of the token stays: Reauthenticate
+// or Renew before. ASVS 7.4.3
 func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
 	s := m.session(ctx)
 	if s == nil {

@@ -136,11 +136,11 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 //     until, also where nothing was. An existing tombstone keeps its successor
 //     and the later of the two times. End returns that successor, or the zero ID.
 //   - S7: While a tombstone stands no call makes that id live.
-//   - S8: EndUser ends every live session of user except those in keep, and
-//     returns their ids. Until until it also refuses (ErrEnded) a Create or
+//   - S8: EndUser ends every live session of user except those in keep and those
+//     that have replaced them, and returns their ids. Until until it also refuses (ErrEnded) a Create or
 //     Replace with that User whose Began is not after at, except a Replace
 //     whose old id is kept: its new id is then kept too. It is linearizable
-//     with both.
+//     with both. The zero ID in keep is none.
 //   - S9: User returns each live record of exactly that user, compared byte for
 //     byte, at a cost that grows with that user's sessions only.
 //   - S10: No live record with a User is ever missing from User.

@@ -82,6 +82,7 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	keep = s.followed(keep)
 	s.revoke(user, at.UnixMicro(), until.UnixMicro(), keep)
 	var ended []coatcheck.ID
 	for slot := s.firstOf(user); slot != 0; {
@@ -101,6 +102,29 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 	return ended, nil
 }
 
+// followed returns the ids to keep and those that replaced them (S8). The zero ID
+// is none.
+func (s *Store) followed(keep []coatcheck.ID) []coatcheck.ID {
+	var all []coatcheck.ID
+	for _, id := range keep {
+		for ; !id.IsZero() && !slices.Contains(all, id); id = s.successor(id) {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// successor returns the id that replaced id, or zero.
+func (s *Store) successor(id coatcheck.ID) (next coatcheck.ID) {
+	sh := s.shard(id)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if _, e := s.lookup(sh, &id); e != nil && e.state == isEnded {
+		next = sh.arena.successor(e)
+	}
+	return next
+}
+
 // A revocation refuses logins of one user that began at or before at. Several
 // of a user become one that refuses what any of them does: a session that the
 // last call did not keep is over, so only its keep matters.
@@ -117,7 +141,7 @@ func (r *revocation) cost(user string) int64 {
 }
 
 func (s *Store) revoke(user string, at, until int64, keep []coatcheck.ID) {
-	r := &revocation{at: at, until: until, keep: slices.Clone(keep)}
+	r := &revocation{at: at, until: until, keep: keep}
 	if before := s.revoked[user]; before != nil {
 		r.at, r.until = max(r.at, before.at), max(r.until, before.until)
 		s.unrevoke(user, before)

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
@@ -28,14 +29,9 @@ type suspect struct {
 // step. Logins that come later are refused there; of those that were let in
 // before, each is found in the list, live, about to be made, or replaced since.
 func (s *Store) endUserInCluster(ctx context.Context, user string, at, until time.Time, keep []coatcheck.ID) ([]coatcheck.ID, error) {
-	m, err := s.runSafe(ctx, call{scriptRevoke, []string{s.indexKey(user)},
-		append([]string{timeArg(at), timeArg(until)}, idArgs(keep)...)})
+	keep, list, err := s.revokeInCluster(ctx, user, at, until, keep)
 	if err != nil {
 		return nil, err
-	}
-	list, err := m.AsStrSlice()
-	if err != nil || len(list)%2 != 0 {
-		return nil, errFormat
 	}
 	r := revocation{Store: s, user: user, at: at, until: until, skip: make(map[coatcheck.ID]bool)}
 	for _, id := range keep {
@@ -56,6 +52,44 @@ func (s *Store) endUserInCluster(ctx context.Context, user string, at, until tim
 		s.run(ctx, s.forget(user, 0, r.done...))
 	}
 	return r.ended, nil
+}
+
+// revokeInCluster notes the revocation and returns the list, and keep with what
+// replaced its ids (S8). An entry of the index says what it replaces only while
+// that Replace is under way. One that was done before the list was taken has left
+// its tombstone by then: where that is news, the revocation is noted again.
+func (s *Store) revokeInCluster(ctx context.Context, user string, at, until time.Time, keep []coatcheck.ID) (_ []coatcheck.ID, list []string, err error) {
+	keep, err = s.followed(ctx, keep)
+	for err == nil {
+		m, err := s.runSafe(ctx, call{scriptRevoke, []string{s.indexKey(user)},
+			append([]string{timeArg(at), timeArg(until)}, idArgs(keep)...)})
+		if err != nil {
+			return nil, nil, err
+		}
+		if list, err = m.AsStrSlice(); err != nil || len(list)%2 != 0 {
+			return nil, nil, errFormat
+		}
+		known := len(keep)
+		if keep, err = s.followed(ctx, keep); err != nil || len(keep) == known {
+			return keep, list, err
+		}
+	}
+	return nil, nil, err
+}
+
+// followed returns the ids to keep and those that have replaced them.
+func (s *Store) followed(ctx context.Context, keep []coatcheck.ID) ([]coatcheck.ID, error) {
+	keep = slices.Clone(keep)
+	for i := 0; i < len(keep); i++ {
+		v, err := s.read(ctx, keep[i], s.client.Do(ctx, s.client.B().Get().Key(s.recordKey(keep[i])).Build()))
+		if err != nil && err != coatcheck.ErrNotFound {
+			return nil, err
+		}
+		if v.kind == kindTombstone && !v.end.Next.IsZero() && !slices.Contains(keep, v.end.Next) {
+			keep = append(keep, v.end.Next)
+		}
+	}
+	return keep, nil
 }
 
 // end ends the suspects and returns those that took their place.

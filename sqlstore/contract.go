@@ -71,7 +71,9 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 	}
 	var kept []byte
 	for _, id := range keep {
-		kept = append(kept, id[:]...)
+		if !id.IsZero() {
+			kept = append(kept, id[:]...)
+		}
 	}
 	var ended []coatcheck.ID
 	err := s.call(ctx, "end sessions of a user", func(ctx context.Context) (err error) {

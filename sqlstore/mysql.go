@@ -33,7 +33,6 @@ const (
 		" VALUES (?, 0, 0, 0, 0, 0, ?, '') ON DUPLICATE KEY UPDATE" +
 		" deadline = IF(version = 0, GREATEST(deadline, ?), ?), {tombstone}"
 
-	mysqlNext    = "SELECT next_id FROM {sessions} WHERE id = ?"
 	mysqlOfUser  = "SELECT id FROM {sessions} WHERE usr = ? ORDER BY id"
 	mysqlEndOne  = "UPDATE {sessions} SET {tombstone}, deadline = ? WHERE id = ? AND usr = ?"
 	mysqlForLock = " FOR UPDATE"
@@ -165,7 +164,7 @@ func (e *mysql) end(ctx context.Context, id coatcheck.ID, until time.Time) (coat
 		return coatcheck.ID{}, err
 	}
 	var next []byte
-	err = e.s.db.QueryRowContext(ctx, e.spell(mysqlNext), id[:]).Scan(&next)
+	err = e.s.db.QueryRowContext(ctx, e.s.text.next, id[:]).Scan(&next)
 	if errors.Is(err, sql.ErrNoRows) { // swept already: it had no time left
 		err = nil
 	}
@@ -175,7 +174,11 @@ func (e *mysql) end(ctx context.Context, id coatcheck.ID, until time.Time) (coat
 func (e *mysql) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []coatcheck.ID, err error) {
 	err = e.transact(ctx, func(tx querier) error {
 		from, to := micro(at), micro(until)
-		if _, err := tx.ExecContext(ctx, e.spell(mysqlRevoke), user, from, to, keep, keep, from, from, to, to); err != nil {
+		keep, err := e.s.keeping(ctx, tx, keep, func(keep []byte) error {
+			_, err := tx.ExecContext(ctx, e.spell(mysqlRevoke), user, from, to, keep, keep, from, from, to, to)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		// By id, one by one: an update by the index on the user would lock in

@@ -138,7 +138,11 @@ func (e *postgres) end(ctx context.Context, id coatcheck.ID, until time.Time) (c
 // after that, so it sees every login that the lock has waited for.
 func (e *postgres) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []coatcheck.ID, err error) {
 	err = transact(ctx, e.s.db, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, e.s.text.revoke, user, micro(at), micro(until), keep); err != nil {
+		keep, err := e.s.keeping(ctx, tx, keep, func(keep []byte) error {
+			_, err := tx.ExecContext(ctx, e.s.text.revoke, user, micro(at), micro(until), keep)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		ended, err = ids(ctx, tx, e.s.text.endUser, micro(until), user, keep)

@@ -1,10 +1,12 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -154,4 +156,28 @@ func ids(ctx context.Context, q querier, query string, args ...any) ([]coatcheck
 		list = append(list, toID(id))
 	}
 	return list, rows.Err()
+}
+
+// keeping notes a revocation that keeps those ids and what has replaced them
+// (S8), and returns all of those. The first note locks out every Replace of the
+// user's sessions, so the tombstones that are read after it are all there are.
+func (s *Store) keeping(ctx context.Context, q querier, keep []byte, note func(keep []byte) error) ([]byte, error) {
+	if err := note(keep); err != nil {
+		return nil, err
+	}
+	all := slices.Clip(keep)
+	for at := 0; at < len(all); at += len(coatcheck.ID{}) {
+		var next []byte
+		err := q.QueryRowContext(ctx, s.text.next, all[at:at+len(coatcheck.ID{})]).Scan(&next)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		if len(next) == len(coatcheck.ID{}) && !bytes.Contains(all, next) {
+			all = append(all, next...)
+		}
+	}
+	if len(all) > len(keep) {
+		return all, note(all)
+	}
+	return all, nil
 }

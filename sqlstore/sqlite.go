@@ -60,7 +60,11 @@ func (e *sqlite) end(ctx context.Context, id coatcheck.ID, until time.Time) (coa
 func (e *sqlite) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) ([]coatcheck.ID, error) {
 	var ended []coatcheck.ID
 	err := e.queue.do(ctx, func(ctx context.Context, q querier) (err error) {
-		if _, err = q.ExecContext(ctx, e.s.text.revoke, user, micro(at), micro(until), keep); err == nil {
+		keep, err := e.s.keeping(ctx, q, keep, func(keep []byte) error {
+			_, err := q.ExecContext(ctx, e.s.text.revoke, user, micro(at), micro(until), keep)
+			return err
+		})
+		if err == nil {
 			ended, err = ids(ctx, q, e.s.text.endUser, micro(until), user, keep)
 		}
 		return err

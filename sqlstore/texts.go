@@ -8,6 +8,7 @@ import (
 // texts are the statements that all dialects share, but for spelling.
 type texts struct {
 	load, user    string
+	next          string // the id that replaced one
 	page          string // of a walk through all
 	update, touch string
 	insert        string // a record
@@ -37,6 +38,7 @@ func newTexts(d Dialect, n names) texts {
 	return texts{
 		load: spell("SELECT " + looks + " FROM {sessions} WHERE id = ?"),
 		user: spell("SELECT " + looks + ", id FROM {sessions} WHERE usr = ?"),
+		next: spell("SELECT next_id FROM {sessions} WHERE id = ?"),
 		page: spell("SELECT " + looks + ", id FROM {sessions} WHERE id > ? AND version <> 0 ORDER BY id LIMIT ?"),
 		// S3: a touch that came meanwhile is never undone.
 		update: spell("UPDATE {sessions} SET version = ?, began = ?, created = ?," +

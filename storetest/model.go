@@ -140,14 +140,30 @@ func (m *model) end(id coatcheck.ID, until time.Time) coatcheck.ID {
 }
 
 func (m *model) endUser(user string, at, until time.Time, keep []coatcheck.ID) (ended []coatcheck.ID) {
+	keep = m.followed(keep)
 	for _, rec := range m.user(user) {
 		if !slices.Contains(keep, rec.ID) {
 			m.end(rec.ID, until)
 			ended = append(ended, rec.ID)
 		}
 	}
-	m.revoked[user] = append(m.revoked[user], revocation{at: at, keep: slices.Clone(keep)})
+	m.revoked[user] = append(m.revoked[user], revocation{at: at, keep: keep})
 	return ended
+}
+
+// followed returns the ids to keep and those that have replaced them.
+func (m *model) followed(keep []coatcheck.ID) (all []coatcheck.ID) {
+	for _, id := range keep {
+		for !id.IsZero() && !slices.Contains(all, id) {
+			all = append(all, id)
+			row := m.rows[id]
+			if row == nil || row.ended == nil {
+				break
+			}
+			id = row.ended.Next
+		}
+	}
+	return all
 }
 
 func (m *model) user(user string) (list []coatcheck.Record) {

@@ -400,7 +400,12 @@ func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, k
 	defer s.mu.Unlock()
 	v := &naiveRevocation{at: at, until: until, keep: make(map[coatcheck.ID]bool)}
 	for _, id := range keep {
-		v.keep[id] = true
+		for ; (!id.IsZero() || s.is("keeps the zero id")) && !v.keep[id]; id = s.successor(id) {
+			v.keep[id] = true
+			if s.is("keeps what is named only") {
+				break
+			}
+		}
 	}
 	if !s.is("revokes as the last call says") {
 		if before := s.revoked[s.userKey(user)]; before != nil {
@@ -430,6 +435,13 @@ func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, k
 		return nil, nil
 	}
 	return ended, nil
+}
+
+func (s *naive) successor(id coatcheck.ID) (next coatcheck.ID) {
+	if r := s.rows[s.key(id)]; r != nil && r.ended != nil {
+		next = r.ended.Next
+	}
+	return next
 }
 
 func (s *naive) User(ctx context.Context, user string) ([]coatcheck.Record, error) {

@@ -27,7 +27,7 @@ var raceRules = []rule{
 	{"S7", "an End is final over every Update, Touch and Create in flight", raceResurrect},
 	{"S8", "a Create at the same time is before an EndUser and ended, or after it and refused", raceEndUserCreate},
 	{"S8", "a Replace at the same time is before an EndUser and ended, or after it and refused", raceEndUserReplace},
-	{"S8", "a session that is kept or its successor survives a Replace at the same time, if that comes after", raceEndUserKeep},
+	{"S8", "a session that is kept or its successor survives a Replace at the same time", raceEndUserKeep},
 	{"S10", "User misses no session while others come and go, nor one that is being replaced", raceUser},
 	{"S12", "a Load sees a record as one call wrote it", raceTorn},
 	{"S13", "a context cancelled during a call leaves the state before or after", raceCancel},

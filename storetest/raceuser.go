@@ -119,10 +119,6 @@ func raceEndUserKeep(ctx context.Context, e *env) error {
 				return err
 			})
 		err = errors.Join(err, e.replaced(ctx, mine.ID, renewed), e.ended(ctx, other.ID, coatcheck.ID{}, until))
-		if slices.Contains(ended, renewed.ID) { // the Replace came first: what is kept was over
-			return errors.Join(err, sameIDs(ended, []coatcheck.ID{renewed.ID, other.ID}),
-				e.ended(ctx, renewed.ID, coatcheck.ID{}, until), e.lists(ctx, user))
-		}
 		return errors.Join(err, sameIDs(ended, []coatcheck.ID{other.ID}),
 			e.live(ctx, renewed), e.lists(ctx, user, renewed))
 	})

@@ -11,6 +11,8 @@ import (
 var revokeRules = []rule{
 	{"S8", "EndUser ends every live session of the user and returns their ids", tryEndUser},
 	{"S8", "EndUser spares the sessions in keep", tryEndUserKeep},
+	{"S8", "EndUser spares what has replaced a session in keep, and what replaces that", tryEndUserKeepReplaced},
+	{"S8", "the zero ID in keep keeps nothing", tryEndUserKeepZero},
 	{"S8", "EndUser touches nobody else", tryEndUserOthers},
 	{"S8", "EndUser refuses a Create whose Began is not after at", tryRevokedCreate},
 	{"S8", "EndUser refuses a Replace whose Began is not after at, and leaves its old session as it was", tryRevokedReplace},
@@ -83,6 +85,49 @@ func tryEndUserKeep(ctx context.Context, e *env) error {
 		e.lists(ctx, user, c),
 		e.endUser(ctx, user, at, until, nil, c),
 		e.lists(ctx, user),
+	)
+}
+
+func tryEndUserKeepReplaced(ctx context.Context, e *env) error {
+	user, at, until := newUser(), now().Add(time.Second), soon()
+	a, other, away := e.record(user), e.record(user), e.record(user)
+	b := e.renewed(a, user)
+	c := e.renewed(b, user)
+	d := e.renewed(c, user)
+	gone := e.renewed(away, user)
+	return errors.Join(
+		e.create(ctx, a),
+		e.create(ctx, other),
+		e.create(ctx, away),
+		got("Replace", e.Replace(ctx, a.ID, a.Version, b), nil),
+		got("Replace", e.Replace(ctx, b.ID, b.Version, c), nil),
+		got("Replace", e.Replace(ctx, away.ID, away.Version, gone), nil),
+		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}, other, gone),
+		e.replaced(ctx, a.ID, b),
+		e.replaced(ctx, b.ID, c),
+		e.live(ctx, c),
+		got("Replace of what had replaced a kept session", e.Replace(ctx, c.ID, c.Version, d), nil),
+		e.lists(ctx, user, d),
+		e.end(ctx, d.ID, coatcheck.ID{}, until),
+		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}),
+		e.ended(ctx, d.ID, coatcheck.ID{}, until),
+		e.lists(ctx, user),
+	)
+}
+
+func tryEndUserKeepZero(ctx context.Context, e *env) error {
+	user, until := newUser(), soon()
+	at := now().Add(time.Second)
+	a, stray, anonymous := e.record(user), e.record(user), e.record("")
+	login := e.renewed(anonymous, user)
+	return errors.Join(
+		e.create(ctx, a),
+		e.create(ctx, anonymous),
+		e.endUser(ctx, user, at, until, []coatcheck.ID{{}}, a),
+		got("Create with Began before at", e.Create(ctx, stray), coatcheck.ErrEnded),
+		got("Replace with Began before at", e.Replace(ctx, anonymous.ID, anonymous.Version, login), coatcheck.ErrEnded),
+		e.lists(ctx, user),
+		e.unknown(ctx, coatcheck.ID{}),
 	)
 }
 

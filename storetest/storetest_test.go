@@ -82,6 +82,8 @@ var faults = []struct {
 	{fault: "ends what began before", rule: "S8"},
 	{fault: "keeps nothing", rule: "S8"},
 	{fault: "keeps one id only", rule: "S8"},
+	{fault: "keeps what is named only", rule: "S8"},
+	{fault: "keeps the zero id", rule: "S8"},
 	{fault: "returns no ids", rule: "S8"},
 
 	{fault: "folds the case of users", rule: "S9"},

@@ -100,6 +100,8 @@ var mutants = []mutant{
 	{"G1 who has won goes on", "TestG1TheFarOneGetsItsShare", ".", edit("heat.go", `h.until = now.Add(h.pause)`, ``)},
 	{"G1 nobody looks for another process", "TestG1TheFarOneIsNoticed", ".", edit("heat.go", `h.looked, h.until = now, now.Add(lookPause)`, ``)},
 	{"G1 a process is its own rival", "TestG1NobodyWaitsForNobody", ".", edit("heat.go", `if !waited && h.mine == 0 {`, `if !waited {`)},
+	{"S8 what replaced a kept session is ended", "TestG11RevokeOthersWhileRenewed", ".", edit("memstore/user.go", `; id = s.successor(id) {`, `; id = (coatcheck.ID{}) {`)},
+	{"S8 the zero id is kept", "TestStore", "memstore", edit("memstore/user.go", `for ; !id.IsZero() && `, `for ; `)},
 	{"S3 a sealed conflict is told as it is stored", "TestContract", "sealedstore", edit("sealedstore/sealedstore.go", `return s.conflict(s.Store.Update(ctx, sealed, was))`, `return s.Store.Update(ctx, sealed, was)`)},
 	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", ".", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, ID{}\n")},
 	{"G2 old requests set cookies", "TestG2OldRequestsSetNoCookie", ".", []overlay.Edit{

@@ -1,7 +1,14 @@
 -- Without Cluster: all of it at once.
 -- KEYS index    ARGV user, at, until, channel, records, kept ids …
 local kept = {}
-for i = 6, #ARGV do kept[ARGV[i]] = true end
+for i = 6, #ARGV do
+  local id = ARGV[i]
+  while id ~= '' and not kept[id] do -- S8: and what replaced it
+    kept[id] = true
+    local v = head(ARGV[5] .. id)
+    id = v ~= '' and byte(v, 1) == ENDED and sub(v, 10, 41) or ''
+  end
+end
 local found, ended = revoke(KEYS[1], ARGV[2], ARGV[3], kept), {}
 for i = 1, #found, 2 do
   local id = found[i]
