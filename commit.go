@@ -745,8 +745,7 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 // opensPage reports whether the request is a top-level GET navigation: with one
 // from another site a Lax marker would have come, so its absence says something.
 // What a service worker passes on may be a frame's.
-func (s *Session) opensPage() bool {
-	r := s.x.r
+func opensPage(r *http.Request) bool {
 	return r.Method == http.MethodGet && navigates(r) && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 
@@ -839,7 +838,7 @@ func (s *Session) seal(c *commitment, now time.Time) error {
 	}
 	age := c.rec.Deadline.Sub(now)
 	if c.sid, err = m.sid.Line(value, age); err == nil && m.marker != nil {
-		c.marker, err = m.marker.Line("1", age)
+		c.marker, err = m.marker.Line(markerOf(c.rec.ID), age)
 	}
 	if err != nil {
 		return fmt.Errorf("coatcheck: session cookie: %w", err)

@@ -45,14 +45,18 @@ func life(m *coatcheck.Manager) http.Handler {
 
 var maxAge = regexp.MustCompile(`Max-Age=(\d+)`)
 
-// setCookies returns the answer's lines with the token replaced by TOKEN.
+// setCookies returns the answer's lines with the token replaced by TOKEN and the
+// marker's value by HANDLE.
 func setCookies(h http.Header) []string {
 	var lines []string
 	for _, line := range h["Set-Cookie"] {
 		name, rest, _ := strings.Cut(line, "=")
 		value, attributes, _ := strings.Cut(rest, ";")
-		if len(value) == 52 {
+		switch len(value) {
+		case 52:
 			value = "TOKEN"
+		case 12:
+			value = "HANDLE"
 		}
 		lines = append(lines, name+"="+value+";"+attributes)
 	}
@@ -81,7 +85,7 @@ func TestG6SetCookieLines(t *testing.T) {
 	}{
 		{"zero", coatcheck.Config{},
 			[]string{
-				"__Host-Http-sid-lax=1; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"__Host-Http-sid-lax=HANDLE; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 				"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
 				"__Host-Http-sid-lax=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
@@ -95,7 +99,7 @@ func TestG6SetCookieLines(t *testing.T) {
 			[]string{"__Host-Http-sid=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"plain HTTP", coatcheck.Config{Cookie: cookie.Policy{AllowInsecureHTTP: true}},
 			[]string{
-				"sid-lax=1; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"sid-lax=HANDLE; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 				"sid=TOKEN; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
 				"sid-lax=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
@@ -109,7 +113,7 @@ func TestG6SetCookieLines(t *testing.T) {
 			[]string{"__Secure-sid=; Max-Age=0; Path=/; Domain=app.example; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"Path and Name", coatcheck.Config{Name: "app", Cookie: cookie.Policy{Path: "/app"}},
 			[]string{
-				"app-lax=1; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"app-lax=HANDLE; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 				"app=TOKEN; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
 				"app-lax=; Max-Age=0; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",

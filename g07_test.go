@@ -140,8 +140,15 @@ func TestG7NotHeldBack(t *testing.T) {
 		t.Errorf("with the session cookie: got %d, want 200", w.Code)
 	}
 	b.jar[sidName] = "not a token"
+	for _, site := range []string{"same-origin", "same-site", ""} {
+		c := b.clone()
+		if w := c.do("GET", "/", from(site, navigation)...); w.Code != 200 || len(c.cookies()[sidName]) != 52 {
+			t.Errorf("with a refused session cookie, %q: got %d and %v, want a new session", site, w.Code, c.cookies())
+		}
+	}
+	delete(b.jar, markName)
 	if w := b.do("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(b.cookies()[sidName]) != 52 {
-		t.Errorf("with a refused session cookie: got %d and %v, want a new session", w.Code, b.cookies())
+		t.Errorf("with a refused session cookie and no marker: got %d and %v, want a new session", w.Code, b.cookies())
 	}
 
 	first := newBrowser(only(m, set))
@@ -297,7 +304,7 @@ func TestG7LandingConditions(t *testing.T) {
 		{"an image", "GET", url, from("cross-site", image), nil},
 		{"prefetch", "GET", url, from("cross-site", navigation, "Sec-Purpose", "prefetch"), nil},
 		{"no marker", "GET", url, from("cross-site", navigation), map[string]string{}},
-		{"a session cookie", "GET", url, from("cross-site", navigation), map[string]string{markName: "1", sidName: "x"}},
+		{"no marker, a foreign session cookie", "GET", url, from("cross-site", navigation), map[string]string{sidName: "x"}},
 	} {
 		handled := 0
 		b, _ := landing(t, &handled)
@@ -354,7 +361,7 @@ func TestG7LandingLeadsOn(t *testing.T) {
 				r := b.request("GET", c.url, from(site, navigation, "Referer", "https://outer.example/in")...)
 				r.Host = "inner:8080"
 				w := b.send(r)
-				withheld := jar[sidName] == "" && jar[markName] != "" // as the Referer says, or the site
+				withheld := jar[markName] != "" // as the Referer says, or the site: "x" is not what it tells of
 				if withheld {
 					if handled != 1 {
 						t.Errorf("%s, %s, %v: got %d %q, want the handler", c.url, site, jar, w.Code, w.Body)

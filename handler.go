@@ -201,11 +201,7 @@ func (m *Manager) lands(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	held, marked := m.heldBack(r)
-	withheld := held && marked
-	if withheld {
-		_, err := m.sid.Read(r.Header)
-		withheld = isAbsent(err)
-	}
+	withheld := held && marked && !m.shown(r)
 	asked := r
 	u := withoutLanded(r.URL)
 	again := u != r.URL

@@ -38,8 +38,8 @@ func (s *Session) look() {
 	if err != nil && !isNamesakes(err) && s.mayHide() {
 		return
 	}
-	if isAbsent(err) {
-		s.noCookie = true
+	if isAbsent(err) || m.mayWithhold(r) && !m.shown(r) {
+		s.noCookie = true // or none that is ours
 		s.held, s.marked = m.heldBack(r)
 		return
 	}
@@ -51,12 +51,19 @@ func (s *Session) look() {
 	if err == nil {
 		t, err = m.carrier.open(value)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		s.loadTicket(t)
+		if s.absent() {
+			s.mayHide()
+		}
+	case !s.mayHide():
 		s.x.refusedCookie(err)
-		return
 	}
-	s.loadTicket(t)
 }
+
+// absent reports whether the cookies that were looked at are worth nothing more.
+func (s *Session) absent() bool { return !s.live && !s.ended && s.err == nil }
 
 // loadTicket asks the carrier for the record of a genuine cookie.
 func (s *Session) loadTicket(t ticket) {

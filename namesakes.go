@@ -42,6 +42,9 @@ func (s *Session) lookAtNamesakes() {
 	default:
 		s.loadNamesake(tickets)
 	}
+	if len(tickets) > 0 && s.absent() {
+		s.mayHide()
+	}
 }
 
 // genuine returns the tickets among several cookies of our name, each session

@@ -38,13 +38,13 @@ func (s *Session) unseen() bool {
 	}
 	// A Lax cookie comes with what opens a page, and with nothing else.
 	return s.noCookie && s.x.m.cfg.Cookie.SameSite == http.SameSiteLaxMode &&
-		s.x.r.Header.Get("Sec-Fetch-Site") == "cross-site" && !s.opensPage()
+		s.x.r.Header.Get("Sec-Fetch-Site") == "cross-site" && !opensPage(s.x.r)
 }
 
 // holdsBack reports whether a first write must not make a session: it could
 // overwrite the cookie that the browser withheld (G7).
 func (s *Session) holdsBack() bool {
-	return s.held && !s.live && s.identity != logIn && (s.marked || !s.opensPage())
+	return s.held && !s.live && s.identity != logIn && (s.marked || !opensPage(s.x.r))
 }
 
 // missed takes note that a value was asked for and is absent. The latch is held.

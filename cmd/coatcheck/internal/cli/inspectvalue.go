@@ -29,6 +29,7 @@ type inspector struct {
 // Sizes of docs/spec/cookie.md (C6 to C9) and docs/spec/record.md (T1).
 const (
 	tokenSize  = 39
+	handleSize = 9
 	headerSize = 14
 	signedSize = headerSize + 32
 	sealedSize = headerSize + 12 + 16
@@ -60,8 +61,9 @@ func (i inspector) report(w io.Writer, c given) bool {
 	switch {
 	case c.set && c.deletes(i.now):
 		p.line("kind", "a cookie that is deleted")
-	case strings.HasSuffix(c.name, "-lax") && c.value == "1":
+	case strings.HasSuffix(c.name, "-lax") && err == nil && len(b) == handleSize:
 		p.line("kind", "marker beside the session cookie %s: tells that the browser has one and held it back; worth nothing", strconv.Quote(strings.TrimSuffix(c.name, "-lax")))
+		p.line("handle", "%s", c.value)
 	case frame && len(b) == tokenSize && b[0] == 1:
 		i.token(p, c, b)
 	case frame && len(b) >= signedSize && b[0] == versionSigned:

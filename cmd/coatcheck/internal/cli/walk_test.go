@@ -100,7 +100,8 @@ func (w *walker) request(t *testing.T, b browser, s step) {
 		if err != nil {
 			t.Fatalf("Set-Cookie: %v", err)
 		}
-		// A cleared cookie has no value, and the marker's is the same for all.
+		// A cleared cookie has no value, and the marker's is the handle, which
+		// is shown to everybody.
 		if c.Value != "" && !strings.HasSuffix(c.Name, "-lax") {
 			w.issued = append(w.issued, c.Value)
 		}
