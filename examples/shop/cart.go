@@ -46,6 +46,24 @@ func add(goods map[string]int) func(basket) basket {
 	}
 }
 
+// takeOut returns a function for Update that takes out what an order has. What
+// another tab has put in meanwhile stays, for the next order; after a second click
+// the order has been taken out already.
+func takeOut(order basket) func(basket) basket {
+	goods, next := make(map[string]int), rand.Text()
+	for what, n := range order.Goods {
+		goods[what] = -n
+	}
+	return func(b basket) basket {
+		if b.Name != order.Name {
+			return b
+		}
+		b = add(goods)(b)
+		b.Name = next
+		return b
+	}
+}
+
 func (b basket) String() string {
 	var list []string
 	for _, what := range slices.Sorted(maps.Keys(b.Goods)) {
@@ -106,19 +124,7 @@ func (s *shop) checkout(w http.ResponseWriter, r *http.Request) error {
 	if err := s.db.place(r.Context(), a.ID, b.Name, b.String()); err != nil {
 		return err
 	}
-	// What another tab has put in meanwhile stays, for the next order.
-	paid, next := make(map[string]int), rand.Text()
-	for what, n := range b.Goods {
-		paid[what] = -n
-	}
-	cart.Update(sess, func(now basket) basket {
-		if now.Name != b.Name {
-			return now // a second click: this order has been taken out already
-		}
-		now = add(paid)(now)
-		now.Name = next
-		return now
-	})
+	cart.Update(sess, takeOut(b))
 	sess.Flash("Thank you! We are packing " + b.String() + ".")
 	return goTo(w, r, "/orders")
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http"
+	"strings"
+	"unicode"
 
 	"github.com/coatcheck/coatcheck"
 )
@@ -28,5 +30,17 @@ func (s *shop) endDevice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sess.Flash("Signed out there.")
+	return goTo(w, r, "/devices")
+}
+
+// deviceLabel is what a customer calls a device.
+const deviceLabel = "device"
+
+func (s *shop) nameDevice(w http.ResponseWriter, r *http.Request) error {
+	name := strings.TrimSpace(r.FormValue("name"))
+	if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return refusal{http.StatusBadRequest, "Please choose a name of at most 100 letters."}
+	}
+	coatcheck.From(r.Context()).SetLabel(deviceLabel, name)
 	return goTo(w, r, "/devices")
 }

@@ -49,9 +49,10 @@ func newShop(ctx context.Context, c config, db *database, keys *cookie.Keys) (*s
 		Proxies:     c.proxies,
 		CrossOrigin: crossOrigin,
 		// Links of other sites lead to every page, as the user: no GET has effects.
-		Landing: func(*http.Request) bool { return true },
-		OnError: s.onError,
-		Events:  coatcheck.LogEvents(c.log),
+		Landing:     func(*http.Request) bool { return true },
+		MaxRemember: rememberMax,
+		OnError:     s.onError,
+		Events:      coatcheck.LogEvents(c.log),
 	})
 	if err != nil {
 		return nil, err
@@ -122,6 +123,7 @@ func (s *shop) routes() http.Handler {
 			r.Get("/orders", s.do(s.orders))
 			r.Get("/notices", s.notices)
 			r.Get("/devices", s.do(s.devices))
+			r.Post("/devices/name", s.do(s.nameDevice))
 			r.Post("/devices/end", s.do(s.endDevice))
 			r.Get("/confirm", s.do(s.showConfirm))
 			r.Post("/confirm", s.do(s.confirmPassword))

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/alexedwards/argon2id"
 
@@ -19,11 +20,18 @@ var cost = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, Sa
 // nobody's hash is compared where there is no account: that takes as long.
 var nobody, _ = argon2id.CreateHash(rand.Text(), cost)
 
-// rememberFor is how long "stay signed in" lasts.
-const rememberFor = 30 * 24 * time.Hour
+// "Stay signed in" lasts as long as its device is used once in rememberFor.
+const (
+	rememberFor = 30 * 24 * time.Hour
+	rememberMax = 180 * 24 * time.Hour
+)
+
+// typed is the name in a form that was refused, for the same form to show it.
+var typed = coatcheck.NewKey[string]("form:signin")
 
 func (s *shop) showSignIn(w http.ResponseWriter, r *http.Request) error {
-	return s.page(w, r, http.StatusOK, "signin", nil)
+	name, _ := typed.Pop(coatcheck.From(r.Context()))
+	return s.page(w, r, http.StatusOK, "signin", name)
 }
 
 // signIn binds the session to the account. The cart of the visitor stays.
@@ -49,7 +57,7 @@ func (a *account) hasPassword(password string) bool {
 
 func (s *shop) register(w http.ResponseWriter, r *http.Request) error {
 	login, password := strings.TrimSpace(r.FormValue("login")), r.FormValue("password")
-	if login == "" || len(login) > 100 || len(password) < 8 || len(password) > 200 {
+	if login == "" || len(login) > 100 || !utf8.ValidString(login) || len(password) < 8 || len(password) > 200 {
 		return again(w, r, "Please choose a name, and a password of at least 8 characters.")
 	}
 	hash, err := argon2id.CreateHash(password, cost)
@@ -72,7 +80,7 @@ func enter(w http.ResponseWriter, r *http.Request, id string) error {
 	sess := coatcheck.From(r.Context())
 	sess.Login(id)
 	if r.FormValue("remember") != "" {
-		sess.Remember(rememberFor)
+		sess.RememberSliding(rememberFor)
 	}
 	sess.Flash("Welcome!")
 	return goTo(w, r, coatcheck.SafeReturn(r.FormValue("next")))
@@ -80,7 +88,11 @@ func enter(w http.ResponseWriter, r *http.Request, id string) error {
 
 // again shows the form once more. Nobody is told which of the two was wrong.
 func again(w http.ResponseWriter, r *http.Request, why string) error {
-	coatcheck.From(r.Context()).Flash(why)
+	sess := coatcheck.From(r.Context())
+	sess.Flash(why)
+	if name := r.FormValue("login"); len(name) <= 100 && utf8.ValidString(name) {
+		typed.SetFor(sess, name, 10*time.Minute)
+	}
 	return goTo(w, r, "/signin?"+url.Values{"next": {r.FormValue("next")}}.Encode())
 }
 
