@@ -169,7 +169,7 @@ const (
 	reasonEnded        = "the session had ended"
 	reasonTooOld       = "the request was too old to set a cookie"
 	reasonTooOldToKnow = "the request was too old to know what became of the session"
-	reasonTouch        = "touch"
+	reasonTouch        = "the visit could not be noted: the session had ended"
 
 	reasonLateLook   = "first looked at after the answer had begun"
 	reasonLateChange = "a change that needs a cookie, after the answer had begun"

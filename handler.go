@@ -18,7 +18,8 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	began  time.Time
-	before http.Header // the response's header at entry, nil if it was empty
+	before http.Header                 // the response's header at entry, nil if it was empty
+	kept   atomic.Pointer[http.Header] // and at the innermost Require…, if that is another
 	used   atomic.Pointer[Session]
 	outer  *exchange              // of another manager around this one, if any
 	inner  atomic.Pointer[within] // of other managers inside, that set a cookie
@@ -263,6 +264,7 @@ func (m *Manager) RequireFresh(maxAge time.Duration) func(http.Handler) http.Han
 func (m *Manager) require(next http.Handler, check func(*Session) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := m.From(r.Context())
+		keepHeader(r.Context(), w.Header())
 		s.load()
 		if s.Err() != nil { // the writer replaces whatever is answered
 			return

@@ -89,10 +89,7 @@ func (x *exchange) replace(err error) {
 	}
 	h := x.w.Header()
 	w := &errorWriter{ResponseWriter: x.w, x: x, inner: x.setInside(h)}
-	clear(h)
-	for name, values := range x.before {
-		h[name] = values
-	}
+	x.resetHeader(h)
 	if x.session().quiet {
 		// The client left, or the server is being shut down. Whoever still
 		// listens must not take what the handler made of it for an answer.

@@ -257,6 +257,28 @@ func (s *Session) User() string {
 	return s.currentUser()
 }
 
+// Identify is User for templates, with its error: the load that failed, or
+// ErrLate where the session is first asked after the answer has begun, as by a
+// template whose first part has left already. User then says "", which looks like
+// a visitor; a template that calls Identify fails instead, and its Execute returns
+// the error:
+//
+//	{{with .Session.Identify}}Hello {{.}}{{else}}<a href="/login">Log in</a>{{end}}
+//
+// Within Require, the usual way, the session is loaded before the handler, and
+// nothing comes too late.
+func (s *Session) Identify() (user string, err error) {
+	if !s.lock() {
+		return "", errStuck
+	}
+	defer s.unlock()
+	s.look()
+	if s.err != nil {
+		return "", s.err
+	}
+	return s.currentUser(), nil
+}
+
 func (s *Session) currentUser() string {
 	switch {
 	case s.identity == logIn:

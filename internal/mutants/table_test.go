@@ -129,6 +129,10 @@ var mutants = []mutant{
 	{"G5 an outage looks like nobody", "TestG5LoadFails", ".", edit("load.go", `s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)`, `_, _ = fmt.Errorf, told`)},
 	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", ".", edit("commit.go", `at := end.Add(-look)`, `at := end`)},
 	{"G5 a failed commit keeps the answer", "TestG5CommitFails", ".", edit("response.go", "x.replace(err)\n\t\treturn false", "return true")},
+	{"G5 a replaced answer lacks what middleware says of every answer", "TestG5HeadersOfMiddleware", ".", edit("header.go", `		x.kept.Store(kept)
+`, ``)},
+	{"G5 a replaced answer says what went with another body", "TestG5HeadersOfMiddleware", ".", edit("header.go", `return strings.HasPrefix(name, "Content-") &&`, `return false && strings.HasPrefix(name, "Content-") &&`)},
+	{"G5 a template that asks too late finds nobody", "TestG5IdentifyInATemplate", ".", edit("session.go", "if s.err != nil {\n\t\treturn \"\", s.err\n\t}", "")},
 	{"G5 what an inner manager has committed is dropped", "TestG5CommitsOfOtherManagersSurvive", ".", edit("response.go", `inner: x.setInside(h)}`, `}`)},
 	{"G5 Pop removes what it cannot read", "TestG5ValueThatDoesNotFit", ".", edit("key.go", `return old, nil // left alone`, `return e, nil`)},
 	{"G5 nobody reads an older form", "TestFormerly", ".", edit("form.go", `range x.former {`, `range x.former[:0] {`)},
