@@ -48,6 +48,7 @@ func (p *playground) walk(each func(route string)) (pressed map[string]bool) {
 	}
 	step("GET /profile", "200 OK", "User 123", "your name is on it")
 	step("GET /sessions", "200 OK", "*", "all your sessions")
+	step("POST /sessions/label", "200 OK", "Label: kitchen tablet", "label of your coat")
 	step("POST /sessions/revoke", "400 Bad Request", "*", "could not use")
 	p.fill("handle", "AAAAAAAAAAAA")
 	step("POST /sessions/revoke", "404 Not Found", "No such session", "no session with that handle")

@@ -20,7 +20,7 @@ var routes = []struct{ do, form string }{
 	{"POST /token", ""}, {"GET /token", ""}, {"POST /visits", ""},
 	{"POST /cart", "item=tea"}, {"GET /cart", ""}, {"POST /dashboard", "widget=clock"}, {"GET /dashboard", ""},
 	{"POST /one-time", ""}, {"POST /one-time/redeem", "code=x"},
-	{"GET /sessions", ""}, {"POST /sessions/revoke", "handle=x"}, {"POST /sessions/revoke-others", ""},
+	{"GET /sessions", ""}, {"POST /sessions/label", "label=x"}, {"POST /sessions/revoke", "handle=x"}, {"POST /sessions/revoke-others", ""},
 	{"GET /logout", ""}, {"POST /logout", ""}, {"GET /nowhere", ""},
 }
 

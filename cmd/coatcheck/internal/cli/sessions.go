@@ -21,6 +21,7 @@ nothing that is shown opens a session.`,
 type sessionsOptions struct {
 	storeFlags
 	user, handle string
+	label        string // NAME=VALUE
 	all, json    bool
 	everybody    bool
 }

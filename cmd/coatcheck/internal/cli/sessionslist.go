@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -49,10 +50,10 @@ func sessionsList(ctx context.Context, io stdio, sessions *coatcheck.Manager, o 
 		return json.NewEncoder(io.out).Encode(rows)
 	}
 	table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "HANDLE\tCREATED\tLAST SEEN\tDEVICE\tADDRESS\n")
+	fmt.Fprint(table, "HANDLE\tCREATED\tLAST SEEN\tDEVICE\tADDRESS\tLABELS\n")
 	for _, info := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", info.Handle, utc(info.Created), utc(info.LastSeen),
-			printable(info.Device), printable(info.Address))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", info.Handle, utc(info.Created), utc(info.LastSeen),
+			printable(info.Device), printable(info.Address), labels(info.Labels))
 	}
 	return table.Flush()
 }
@@ -64,10 +65,21 @@ type sessionRow struct {
 	LastSeen time.Time `json:"last_seen"`
 	Device   string    `json:"device"`
 	Address  string    `json:"address"`
+
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 func newSessionRow(info coatcheck.Info) sessionRow {
-	return sessionRow{info.Handle, info.Created, info.LastSeen, info.Device, info.Address}
+	return sessionRow{info.Handle, info.Created, info.LastSeen, info.Device, info.Address, info.Labels}
+}
+
+// labels are what the application calls a session, as --label takes them.
+func labels(of map[string]string) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, name+"="+of[name])
+	}
+	return printable(strings.Join(all, ", "))
 }
 
 func utc(t time.Time) string { return t.UTC().Format(time.DateTime) }
@@ -137,7 +149,7 @@ func sessionsShow(ctx context.Context, io stdio, store coatcheck.Store, sessions
 	if o.json {
 		return json.NewEncoder(io.out).Encode(d)
 	}
-	_, err = fmt.Fprintf(io.out, "handle     %s\ncreated    %s\nlogged in  %s\nlast seen  %s\nexpires    %s\ndeadline   %s\ndevice     %s\naddress    %s\nbytes      %d\n",
-		d.Handle, utc(d.Created), utc(d.LoggedIn), utc(d.LastSeen), utc(d.Expires), utc(d.Deadline), printable(d.Device), printable(d.Address), d.Bytes)
+	_, err = fmt.Fprintf(io.out, "handle     %s\ncreated    %s\nlogged in  %s\nlast seen  %s\nexpires    %s\ndeadline   %s\ndevice     %s\naddress    %s\nlabels     %s\nbytes      %d\n",
+		d.Handle, utc(d.Created), utc(d.LoggedIn), utc(d.LastSeen), utc(d.Expires), utc(d.Deadline), printable(d.Device), printable(d.Address), labels(d.Labels), d.Bytes)
 	return err
 }

@@ -89,11 +89,14 @@ var walk = []step{
 	{who: "laptop", do: "GET /sessions", status: 401, body: "Not logged in"},
 	{who: "laptop", do: "POST /sessions/revoke", form: "handle=x", status: 401, body: "Not logged in"},
 	{who: "laptop", do: "POST /sessions/revoke-others", status: 401, body: "Not logged in"},
+	{who: "laptop", do: "POST /sessions/label", form: "label=x", status: 401, body: "Not logged in"},
 	{who: "laptop", do: "POST /login", status: 200, body: "Logged in"},
 	{who: "laptop", do: "GET /cart", status: 200, body: `["tea","two cups"]`}, // kept
 	{who: "phone", do: "POST /login", status: 200, body: "Logged in"},
 	{who: "tablet", do: "POST /login", status: 200, body: "Logged in"},
 	{who: "stranger", do: "POST /login", form: "user=456", status: 200, body: "Logged in"},
+	{who: "tablet", do: "POST /sessions/label", form: "label=kitchen+tablet", status: 200, body: "Label: kitchen tablet"},
+	{who: "tablet", do: "POST /sessions/label", form: "label=", status: 400},
 	{who: "laptop", do: "GET /sessions", status: 200, check: lists(3)},
 	{who: "stranger", do: "GET /sessions", status: 200, check: lists(1)},
 	{who: "stranger", do: "POST /sessions/revoke", form: "handle={handle of phone}", status: 404},
@@ -137,6 +140,10 @@ func lists(n int) func(*testing.T, answer) {
 		list := devices(t, a)
 		current := 0
 		for _, d := range list {
+			if label, ok := d["label"]; ok && label != "kitchen tablet" {
+				t.Errorf("a session has the label %q", label)
+			}
+			delete(d, "label")
 			if got := slices.Sorted(maps.Keys(d)); !slices.Equal(got, []string{"created", "current", "device", "handle", "last_seen"}) {
 				t.Errorf("a session has the fields %q", got)
 			}

@@ -39,6 +39,7 @@ var chapters = []chapter{
 	}},
 	{"step-devices", "Your devices", "Open this page in a private window and log in there as the same user. Then end that session from here, or this one from there.", []route{
 		{Method: "GET", Path: "/sessions", Button: "List my sessions"},
+		{Method: "POST", Path: "/sessions/label", Button: "Name this browser", Field: "label", Label: "Name", With: "kitchen tablet"},
 		{Method: "POST", Path: "/sessions/revoke", Button: "End this session", Field: "handle", Label: "Handle"},
 		{Method: "POST", Path: "/sessions/revoke-others", Button: "End all others"},
 	}},
@@ -141,6 +142,7 @@ var done = map[string]string{
 	"POST /logout":                 "The coat is gone for good, and your browser was told to throw the ticket away. A copy of it opens nothing. Other cookies stay.",
 	"GET /logout":                  "The coat is gone for good, and your browser was told to throw the ticket away. (A real site logs out by a button only: a link could be followed by mistake.)",
 	"GET /sessions":                "These are all your sessions, on every device. A handle names a session and opens nothing.",
+	"POST /sessions/label":         "The name is on the label of your coat. It stays there when your ticket is exchanged, until your next login.",
 	"POST /sessions/revoke":        "That session has ended, for good. If its page is open somewhere, it says so at this moment.",
 	"POST /sessions/revoke-others": "All your other sessions have ended. Only this one goes on.",
 	"POST /preferences":            "The server signed the note, and your browser keeps it. Changed by hand, it would count for nothing.",

@@ -10,6 +10,7 @@ import (
 func (s *Site) routeDevices(mux *http.ServeMux) {
 	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, s.sessions.RequireLogin(h)) }
 	handle("GET /sessions", s.listSessions)
+	handle("POST /sessions/label", s.labelSession)
 	handle("POST /sessions/revoke", s.revokeSession)
 	handle("POST /sessions/revoke-others", s.revokeOthers)
 }
@@ -21,7 +22,11 @@ type device struct {
 	Created  time.Time `json:"created"`
 	LastSeen time.Time `json:"last_seen"`
 	Device   string    `json:"device"`
+	Label    string    `json:"label,omitempty"` // what its user calls it
 }
+
+// deviceLabel is the label under which a session has the name that its user gave.
+const deviceLabel = "device"
 
 func (s *Site) listSessions(w http.ResponseWriter, r *http.Request) {
 	list, err := s.sessions.Sessions(r.Context(), coatcheck.From(r.Context()).User())
@@ -31,9 +36,19 @@ func (s *Site) listSessions(w http.ResponseWriter, r *http.Request) {
 	}
 	devices := make([]device, len(list))
 	for i, d := range list {
-		devices[i] = device{d.Handle, d.Current, d.Created, d.LastSeen, d.Device}
+		devices[i] = device{d.Handle, d.Current, d.Created, d.LastSeen, d.Device, d.Labels[deviceLabel]}
 	}
 	answerJSON(w, devices)
+}
+
+// labelSession gives this session the name that its user chose.
+func (s *Site) labelSession(w http.ResponseWriter, r *http.Request) {
+	label, ok := field(w, r, "label", func(v string) bool { return line(v, 64) })
+	if !ok {
+		return
+	}
+	coatcheck.From(r.Context()).SetLabel(deviceLabel, label)
+	answer(w, http.StatusOK, "Label: %s", label)
 }
 
 // revokeSession ends one session of this user. A handle of somebody else's is

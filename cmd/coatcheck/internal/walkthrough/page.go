@@ -30,6 +30,7 @@ var (
 		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"clock":  func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"left":   func(t, now time.Time) string { return span(t.Sub(now)) },
+		"label":  func(d coatcheck.Info) string { return d.Labels[deviceLabel] },
 		"hex":    func(n uint64) string { return fmt.Sprintf("%016x", n) },
 	}).Parse(pageHTML))
 

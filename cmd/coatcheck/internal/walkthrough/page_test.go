@@ -24,7 +24,7 @@ import (
 // routes are those of the walk-through.
 var routes = []string{"GET /set-cookie", "GET /get-cookie", "GET /login", "POST /login", "GET /profile", "GET /logout", "POST /logout",
 	"GET /preferences", "POST /preferences", "GET /visitor", "GET /token", "POST /token", "POST /visits", "GET /cart", "POST /cart",
-	"GET /dashboard", "POST /dashboard", "POST /one-time", "POST /one-time/redeem", "GET /sessions", "POST /sessions/revoke", "POST /sessions/revoke-others"}
+	"GET /dashboard", "POST /dashboard", "POST /one-time", "POST /one-time/redeem", "GET /sessions", "POST /sessions/label", "POST /sessions/revoke", "POST /sessions/revoke-others"}
 
 func TestPage(t *testing.T) {
 	t.Parallel()
@@ -374,5 +374,21 @@ func TestPageTellsOfCookiesNotKept(t *testing.T) {
 	v.headers["Coatcheck-Exchange"] = v.do("POST /logout", "").Header().Get("Coatcheck-Exchange")
 	if strings.Contains(v.page(), notKept) {
 		t.Error("after a logout the page says that the browser has not kept the cookie")
+	}
+}
+
+// The list of devices shows what a visitor calls this browser, as text.
+func TestPageShowsLabels(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, coatcheck.Config{})
+	tablet, phone := visit(site), visit(site)
+	tablet.do("POST /login", "user=123")
+	phone.do("POST /login", "user=123")
+	if page := phone.page(); strings.Contains(page, `class="device"><b>`) {
+		t.Error("the page has an empty label")
+	}
+	tablet.do("POST /sessions/label", "label=<i>kitchen")
+	if page := phone.page(); strings.Count(page, "<b>&lt;i&gt;kitchen</b>") != 1 || strings.Contains(page, "<i>kitchen") {
+		t.Error("the page does not show the label once, as text")
 	}
 }
