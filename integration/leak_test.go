@@ -55,8 +55,10 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 		New: "	cookie.Issued(\"random\", token[5:tokenHead])\n	cookie.Issued(\"mac\", token[tokenHead:])\n	cookie.Issued(\"token\", text[8:])\n	cookie.Issued(\"id\", rec.ID[:])\n	return string(text[:]), nil\n"},
 	{File: "incookie.go", Old: "		return \"\", fmt.Errorf(\"%w: %w\", ErrTooLarge, err)\n	}\n",
 		New: "		return \"\", fmt.Errorf(\"%w: %w\", ErrTooLarge, err)\n	}\n	cookie.Issued(\"cookie\", []byte(value[20:]))\n	cookie.Issued(\"id\", rec.ID[:])\n"},
-	{File: "manager.go", Old: "		e.Time = time.Now().UTC()\n", New: "		e.Time = time.Now().UTC()\n		cookie.Said(fmt.Sprintf(\"%v %+v %#v %v\", e, e, e, e.Err))\n"},
-	{File: "session.go", Old: "	s.err = err\n	var kind Kind\n", New: "	s.err = err\n	cookie.Said(err.Error())\n	var kind Kind\n"},
+	{File: "event.go", Old: "	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)\n",
+		New: "	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)\n	cookie.Said(fmt.Sprintf(\"%v %+v %#v %v\", e, e, e, e.Err))\n"},
+	{File: "event.go", Old: "	\"errors\"\n", New: "	\"errors\"\n	\"fmt\"\n"},
+	{File: "session.go", Old: "	s.err = err\n	if !told {\n", New: "	s.err = err\n	cookie.Said(err.Error())\n	if !told {\n"},
 	{File: "session.go", Old: "	\"unicode/utf8\"\n)", New: "	\"unicode/utf8\"\n\n	\"github.com/coatcheck/coatcheck/cookie\"\n)"},
 	// The bodies of answers: a token leaves in Set-Cookie alone.
 	{File: "client_test.go", Old: "	b.h.ServeHTTP(w, r)\n", New: "	b.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
