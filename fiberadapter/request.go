@@ -27,7 +27,7 @@ func newRequest(c fiber.Ctx) (*http.Request, error) {
 		Proto:      string(ctx.Request.Header.Protocol()),
 		ProtoMajor: 1,
 		ProtoMinor: 1,
-		Header:     make(http.Header),
+		Header:     requestHeader(c),
 		Body:       &body{c: c},
 		Host:       string(ctx.Request.Header.Host()),
 		RemoteAddr: ctx.RemoteAddr().String(),
@@ -40,15 +40,21 @@ func newRequest(c fiber.Ctx) (*http.Request, error) {
 		r.ProtoMinor = 0
 	}
 	r.ContentLength = max(int64(ctx.Request.Header.ContentLength()), -1)
-	lines := ctx.Request.Header.AllInOrder()
-	if len(ctx.Request.Header.RawHeaders()) == 0 { // made by a program
-		lines = ctx.Request.Header.All()
-	}
-	for name, value := range lines {
-		r.Header.Add(string(name), string(value))
-	}
 	delete(r.Header, "Host")
 	return r.WithContext(c.Context()), nil
+}
+
+// requestHeader are the lines that came.
+func requestHeader(c fiber.Ctx) http.Header {
+	h, header := make(http.Header), &c.Request().Header
+	lines := header.AllInOrder()
+	if len(header.RawHeaders()) == 0 { // made by a program
+		lines = header.All()
+	}
+	for name, value := range lines {
+		h.Add(string(name), string(value))
+	}
+	return h
 }
 
 // A body is the request's, for Config.OnError: it is read when it is asked for,
