@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -306,6 +307,7 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 // endUserAt ends what the user has and refuses logins that began by at.
 func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept ...ID) ([]ID, error) {
 	defer m.streams.ends()()
+	user = strings.Clone(user) // as in Login; a store may keep it
 	ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)
 	if err != nil {
 		m.storeError(ctx, ID{}, "end user", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -406,7 +407,8 @@ func (s *Session) Login(user string) {
 	if now := s.currentUser(); now != "" && now != user {
 		s.discard()
 	}
-	s.identity, s.user, s.remember = logIn, user, 0
+	// A copy: fasthttp, under Fiber, lets strings change after the request.
+	s.identity, s.user, s.remember = logIn, strings.Clone(user), 0
 	if w := s.wishes; w != nil {
 		s.remember = w.remember
 		s.label(w.labels)

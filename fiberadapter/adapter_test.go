@@ -488,3 +488,27 @@ func TestFibersOwnAdaptor(t *testing.T) {
 		t.Errorf("first is %q", first)
 	}
 }
+
+// Fiber's strings are fasthttp's memory, which the next request writes over. A user
+// that came in a form stays who they are.
+func TestUsersOfForms(t *testing.T) {
+	s := newShop(t, coatcheck.Config{})
+	s.Post("/sign-in", func(c fiber.Ctx) error {
+		coatcheck.From(c.Context()).Login(c.Query("user"))
+		return nil
+	})
+	v := s.serve(t)
+	v.client.Transport.(*http.Transport).MaxConnsPerHost = 1 // one buffer for all
+	people := map[string]*visitor{}
+	for i := range 20 {
+		user := fmt.Sprintf("user-%02d", i)
+		people[user] = v.other()
+		people[user].want(200, "", "POST /sign-in?user="+user)
+	}
+	for user, v := range people {
+		v.want(200, user, "GET /user")
+		if list, err := s.sessions.Sessions(t.Context(), user); err != nil || len(list) != 1 {
+			t.Errorf("%s has %d sessions, %v, want one", user, len(list), err)
+		}
+	}
+}

@@ -29,8 +29,15 @@
 //   - Fiber refuses header lines of more than Config.ReadBufferSize, 4,096 bytes by
 //     default, with all cookies; a session in its cookie (coatcheck.NewInCookie)
 //     wants 16,384.
+//   - Fiber's strings are memory that later requests write over, unless
+//     Config.Immutable says otherwise. What a session is given is copied or encoded
+//     at once: users, values, flashes, labels. What an event handler or a goroutine
+//     keeps, the application copies.
 //   - What a middleware changes in the request's cookies is not seen: the cookies
 //     are those that came.
+//
+// Cookies without a session, those of package cookie, are read and set by GetCookie,
+// SetCookie, ClearCookie and RefreshCookie.
 //
 // A panic stores nothing of what waits, where the recoverer is outside of New, as
 // above. Where it is inside, With(coatcheck.DropOnPanic) belongs inside of that.

@@ -206,6 +206,8 @@ var mutants = []mutant{
 	{"G4 an answer past us in a writer of net/http is not noticed", "TestG4PassedBy", ".", edit("passedby.go", `if keepsBegun(w) {`, `if false {`)},
 	{"G4 what needs a cookie is stored though the answer went past us", "TestG4PassedBy", ".", edit("passedby.go", "\tx.enter(sent)\n", "")},
 	{"G4 the writer does not tell when the client leaves", "TestG4WriterHasWhatTheServersHas", ".", edit("response.go", `_, notify := x.w.(closeNotifier); notify`, `false`)},
+	{"G3 a login keeps the caller's memory", "TestUsersAreCopied", ".", edit("session.go", `logIn, strings.Clone(user), 0`, `logIn, strings.TrimSpace(user), 0`)},
+	{"G3 a revocation keeps the caller's memory", "TestUsersAreCopied", ".", edit("manager.go", `user = strings.Clone(user)`, `user = strings.TrimSpace(user)`)},
 	{"G4 a HEAD is kept", "TestG4Head", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)`, `return false`)},
 	{"G14 requests are kept for ever", "TestG14HalfAnHour", ".", []overlay.Edit{
 		{File: "handler.go", Old: "	defer x.leave(r)\n", New: "	defer x.leave(r)\n	kept = append(kept, x)\n"},
