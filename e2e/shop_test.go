@@ -28,10 +28,7 @@ import (
 func runShop(t *testing.T, partner string) (origin string) {
 	t.Helper()
 	dir := t.TempDir()
-	program := filepath.Join(dir, "shop")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../examples/shop").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	program := build(t, "../examples/shop")
 	cert, err := certificate()
 	if err != nil {
 		t.Fatal(err)
