@@ -164,7 +164,7 @@ func (s *shop) onError(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	to := "/signin"
-	if s.sessions.From(r.Context()).User() != "" {
+	if errors.Is(err, coatcheck.ErrNotFresh) { // which is an ErrLoginRequired, too
 		to = "/confirm"
 	}
 	http.Redirect(w, r, to+"?"+url.Values{"next": {cameFrom(r)}}.Encode(), http.StatusSeeOther)
