@@ -43,8 +43,8 @@ type address struct {
 	Number int
 }
 
-func newApp(w *world, m *coatcheck.Manager, keys *cookie.Keys) http.Handler {
-	a := &app{
+func newApp(w *world, m *coatcheck.Manager, keys *cookie.Keys) *app {
+	return &app{
 		world: w, m: m,
 		plain:   cookie.New[string]("plain", cookie.Policy{}),
 		signed:  cookie.NewSigned[string]("signed", keys, cookie.Policy{}),
@@ -53,7 +53,10 @@ func newApp(w *world, m *coatcheck.Manager, keys *cookie.Keys) http.Handler {
 		short:   cookie.NewSealed[string]("short", keys, cookie.Policy{MaxAge: time.Minute}),
 		address: cookie.NewSigned[address]("address", keys, cookie.Policy{}),
 	}
-	inner := http.NewServeMux()
+}
+
+func (a *app) handler() http.Handler {
+	m, inner := a.m, http.NewServeMux()
 	inner.HandleFunc("/", a.serve)
 	inner.Handle("/members", m.RequireLogin(http.HandlerFunc(a.serve)))
 	inner.Handle("/twice", m.Handler(http.HandlerFunc(a.serve)))

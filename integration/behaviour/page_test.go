@@ -21,7 +21,8 @@ tower-sessions 28c6d21, sessionup 11284f3, gorilla/sessions bb4cd60 with securec
 no code and no sentence of them is here. Equal ones of several suites are one row.
 
 Every row is put through steps against a real net/http server, in ` + "`integration/behaviour`" + `: those about what stores could do differently on the memory store, SQLite, Redis and
-PostgreSQL, the others on the first two of them; those marked ✓ also where the session lives in its cookie. Where time passes the server runs in a bubble of testing/synctest. This page is
+PostgreSQL, the others on the first two of them; those marked ✓ also where the session lives in its cookie. Where time passes the server runs in a bubble of testing/synctest. But for those and
+for two in which an answer begins before its handler has returned, all are the same under Fiber, through [fiberadapter](guide/routers.md#fiber). This page is
 made from the tests: ` + "`go test ./integration/behaviour -update`" + `.
 `
 

@@ -63,6 +63,7 @@ var answers = []behaviour{
 	},
 	{
 		name: "a new session after the first byte is an error that the handler sees", from: "Spring Session, iron-session", inCookie: true,
+		begins: true,
 		steps: []step{
 			{do: "GET get=tea&write=early&set=tea:green&err", want: "200 none: earlyabsent ErrLate"},
 			{do: "GET get=tea", want: "200: absent"},
@@ -71,7 +72,8 @@ var answers = []behaviour{
 	},
 	{
 		name: "a first look after the first byte is refused, since a cache may have the answer already", from: "Spring Session", inCookie: true,
-		ours: "stricter: also where a session is there",
+		ours:   "stricter: also where a session is there",
+		begins: true,
 		steps: []step{
 			{do: "POST login=alice", want: "200 new"},
 			{do: "GET write=early&user&err", want: "200 none: earlyuser= ErrLate"},

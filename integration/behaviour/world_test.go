@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 )
@@ -52,6 +54,7 @@ type world struct {
 	store    *faulty
 	server   net.Listener
 	handler  atomic.Pointer[http.Handler]
+	fiber    atomic.Pointer[fasthttp.RequestHandler]
 	client   *http.Client
 	secrets  []string
 	jars     map[string]map[string]string
@@ -75,12 +78,16 @@ func newWorld(t *testing.T, b behaviour, k kind, l net.Listener, dial func(conte
 	}
 	w.store = &faulty{Store: k.open(t)}
 	w.restart()
-	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) })}
 	transport := &http.Transport{DialContext: dial}
 	w.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if !b.waits() {
 		w.client.Timeout = time.Minute
 	}
+	if k.fiber {
+		serveFiber(t, w, l)
+		return w
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) })}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -111,7 +118,13 @@ func (w *world) restart() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	h := newApp(w, m, keys)
+	a := newApp(w, m, keys)
+	if w.kind.fiber {
+		f := newFiber(a)
+		w.fiber.Store(&f)
+		return
+	}
+	h := a.handler()
 	w.handler.Store(&h)
 }
 
