@@ -96,12 +96,20 @@ func (l *log) present() coatcheck.ID {
 	if l.inCookie() {
 		return coatcheck.ID{}
 	}
-	return l.q.w.idOf(l.s.Handle())
+	id := l.q.w.idOf(l.s.Handle())
+	if id.IsZero() && l.looked && l.q.visit.method == "HEAD" {
+		return l.base // a login that is only rehearsed hides it
+	}
+	return id
 }
 
 // do does a step and keeps what came of it.
 func (l *log) do(s step) {
 	m := l.mark()
+	if renews([]change{{verb: s.verb}}) { // from then on the session has no handle
+		l.s.Handle()
+		l.know(m)
+	}
 	l.meddled = l.meddled || s.verb == "logout" || strings.HasPrefix(s.verb, "revoke")
 	switch s.verb {
 	case "look":

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"log"
@@ -69,7 +70,11 @@ func (w *worker) do(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := coatcheck.From(r.Context())
+	var before string
 	for _, st := range steps {
+		if st.Op == "renew" || st.Op == "reauth" || st.Op == "remember" {
+			before = s.Handle() // from then on there is none until the commit
+		}
 		out.Called = time.Now().UnixMicro()
 		a, err := w.step(r, s, st)
 		if err != nil {
@@ -79,7 +84,7 @@ func (w *worker) do(rw http.ResponseWriter, r *http.Request) {
 		}
 		out.Answers = append(out.Answers, a)
 	}
-	out.Handle, out.User = s.Handle(), s.User()
+	out.Handle, out.User = cmp.Or(s.Handle(), before), s.User()
 	_ = json.NewEncoder(rw).Encode(out)
 }
 
