@@ -350,7 +350,7 @@ func (s *Session) commitInTurn(c *commitment, phase uint32) error {
 func (s *Session) outcome(c *commitment) error {
 	switch {
 	case c.maker && c.err == nil:
-		s.committed(c)
+		c.err = s.committed(c)
 	case c.stored:
 		s.rebase(c.rec, true)
 	default:
@@ -410,7 +410,11 @@ func (s *Session) step(t *turn, c *commitment, phase uint32) {
 // onTo makes what the chain has come to this session's base. The first of a
 // chain begins with what it loaded, or with what this process stored last.
 func (s *Session) onTo(t *turn, c *commitment) error {
-	switch last := &t.last; {
+	last := &t.last
+	if s.shownIn(last, c.waited) {
+		t.heat.lost(time.Now())
+	}
+	switch {
 	case t.base.Version != 0:
 		if t.moved() && c.home == nil {
 			home := s.base
@@ -500,8 +504,7 @@ func (s *Session) commitAlone(c *commitment, phase uint32) error {
 		err := s.put(c, c.ctx.at)
 		switch {
 		case err == nil:
-			s.committed(c)
-			return nil
+			return s.committed(c)
 		case errors.Is(err, ErrExists) && c.ctx.Err() == nil: // another token
 		default:
 			return err
@@ -537,12 +540,16 @@ func latest(a, b time.Time) time.Time {
 // current returns what the store has now. From the second conflict on it first
 // pauses a little, so that many processes do not keep in step.
 func (s *Session) current(c *commitment, conflict error, try int) (Record, error) {
+	now, ok := found(conflict, s.base.ID)
+	if conflict != nil && try%8 == patience {
+		s.show(c, latest(now.Seen, s.base.Seen))
+	}
 	if conflict != nil && try > 0 {
 		if c.rest(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
 			return Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
 		}
 	}
-	if now, ok := found(conflict, s.base.ID); ok {
+	if ok {
 		return now, nil
 	}
 	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)

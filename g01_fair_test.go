@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -50,6 +51,15 @@ func (d distant) Update(ctx context.Context, rec coatcheck.Record, was uint64) (
 	return err
 }
 
+func (d distant) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) (err error) {
+	if err = d.travel(ctx); err == nil {
+		if err = d.Store.Touch(ctx, id, seen, expires); d.travel(ctx) != nil {
+			err = ctx.Err()
+		}
+	}
+	return err
+}
+
 // onlyConflict is a store that does not tell what it found.
 type onlyConflict struct{ coatcheck.Store }
 
@@ -64,6 +74,12 @@ func (s onlyConflict) Update(ctx context.Context, rec coatcheck.Record, was uint
 // contend lets processes at those distances commit to one session, each for so
 // many clients and so long, and returns how often each did.
 func contend(t *testing.T, store coatcheck.Store, clients int, long time.Duration, away ...time.Duration) (commits []int64) {
+	t.Helper()
+	return contendBy(t, store, slices.Repeat([]int{clients}, len(away)), long, away...)
+}
+
+// contendBy is contend with another number of clients for each.
+func contendBy(t *testing.T, store coatcheck.Store, clients []int, long time.Duration, away ...time.Duration) (commits []int64) {
 	var m []*coatcheck.Manager
 	for _, d := range away {
 		m = append(m, manage(t, distant{store, d}, coatcheck.Config{}))
@@ -77,7 +93,7 @@ func contend(t *testing.T, store coatcheck.Store, clients int, long time.Duratio
 	for i := range away {
 		b := first.clone()
 		b.h = g1App(m[i])
-		for range clients {
+		for range clients[i] {
 			wg.Go(func() {
 				for time.Now().Before(end) {
 					start := time.Now()
@@ -126,6 +142,34 @@ func TestG1TheFarOneGetsItsShare(t *testing.T) {
 				}
 				n := contend(t, store, 64, c.long, c.far, time.Millisecond)
 				if n[0] < n[1]/4 {
+					t.Errorf("the far one has %d commits, want at least a quarter of the near one's %d", n[0], n[1])
+				}
+			})
+		})
+	}
+}
+
+// G1: the same, however many clients each has, and however far the far one is.
+func TestG1TheFarOneGetsItsShareOfFew(t *testing.T) {
+	for _, c := range []struct {
+		far       time.Duration
+		its, near int // clients
+	}{
+		{5 * time.Millisecond, 1, 1},
+		{20 * time.Millisecond, 1, 1},
+		{5 * time.Millisecond, 64, 1},
+		{20 * time.Millisecond, 64, 1},
+		{40 * time.Millisecond, 64, 1},
+		{20 * time.Millisecond, 1, 64},
+		{40 * time.Millisecond, 64, 64},
+		{20 * time.Millisecond, 4, 16},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := contendBy(t, memstore.New(memstore.Config{}), []int{c.its, c.near}, 5*time.Second, c.far, time.Millisecond)
+				// What each could do alone bounds what it can have of the other.
+				if c.its >= c.near && n[0] < n[1]/4 {
 					t.Errorf("the far one has %d commits, want at least a quarter of the near one's %d", n[0], n[1])
 				}
 			})

@@ -2,6 +2,7 @@ package coatcheck_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -152,5 +153,47 @@ func loginsAtOnce(t *testing.T, together bool, most int) {
 	left := slices.DeleteFunc(browsers, func(b *browser) bool { return b.do("GET", "/user").Body.String() != "user ann" })
 	if records, err := store.User(t.Context(), "ann"); len(left) != most || len(records) != most || err != nil {
 		t.Errorf("%d browsers are logged in and %d sessions left (%v), want %d", len(left), len(records), err, most)
+	}
+}
+
+// G5, G11: where nobody knows whether the token of a login that was dated anew is
+// stored, the login is 503, ends nobody's session and leaves none of its own.
+func TestG11RedatedAndNoAnswer(t *testing.T) {
+	t.Parallel()
+	for _, applied := range []bool{true, false} {
+		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := memstore.New(memstore.Config{})
+				broken := &trap{Store: store}
+				other := newBrowser(g11App(manage(t, apart{store, 2 * time.Second}, coatcheck.Config{MaxPerUser: 1})))
+				wants(t, other.do("POST", "/login?user=ann"), 200, "")
+				lost := false
+				failing := func(_ context.Context, method string) error {
+					if lost = lost || method == "Replace"; method == "Replace" || lost && method == "Load" {
+						return errors.New("no answer")
+					}
+					return nil
+				}
+				if applied {
+					broken.set(func(ctx context.Context, method string) error {
+						if lost && method == "Load" {
+							return errors.New("no answer")
+						}
+						return nil
+					}, failing)
+				} else {
+					broken.set(failing, nil)
+				}
+				b := newBrowser(g11App(manage(t, broken, coatcheck.Config{MaxPerUser: 1})))
+				wants(t, b.do("POST", "/login?user=ann"), 503, "")
+				broken.set(nil, nil)
+				wants(t, b.do("GET", "/user"), 200, "user ")
+				wants(t, other.do("GET", "/user"), 200, "user ann")
+				if records, err := store.User(t.Context(), "ann"); err != nil || len(records) != 1 {
+					t.Errorf("%d sessions, %v; want the other's", len(records), err)
+				}
+			})
+		})
 	}
 }

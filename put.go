@@ -70,8 +70,9 @@ func (m *Manager) applied(ctx context.Context, c *commitment) bool {
 	return errors.As(err, &ended) && ended.Next == c.rec.ID
 }
 
-// committed takes the stored record as the new base.
-func (s *Session) committed(c *commitment) {
+// committed takes the stored record as the new base. It fails where a login that
+// had to be dated anew is not known to be there.
+func (s *Session) committed(c *commitment) (err error) {
 	m, ctx, identity := s.x.m, &c.ctx, s.identity
 	h, _ := cutHeader(c.rec.Data) // encodeData made it
 	s.take(&c.rec, h)
@@ -83,7 +84,9 @@ func (s *Session) committed(c *commitment) {
 	}
 	var oldest []Record
 	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
-		oldest = s.place(c)
+		if oldest, err = s.place(c); err != nil {
+			return err
+		}
 	}
 	if c.fresh && m.cfg.Events != nil {
 		s.x.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
@@ -92,6 +95,7 @@ func (s *Session) committed(c *commitment) {
 		m.endOne(ctx, rec.ID, Revoked, rec.User)
 	}
 	m.sweepSome(ctx, c.rec.Seen)
+	return nil
 }
 
 func kindOf(identity identity, c *commitment) Kind {
@@ -140,36 +144,53 @@ func (m *Manager) mayLogIn(ctx context.Context, identity identity, c *commitment
 // other. Where the clocks of servers are apart the login may look older than
 // what it came after. Then it takes another token, dated after the newest: an id
 // never changes its date, so the order of two ids is the same for all.
-func (s *Session) place(c *commitment) []Record {
+func (s *Session) place(c *commitment) ([]Record, error) {
 	m := s.x.m
 	for {
 		records, err := m.live(&c.ctx, c.rec.User)
 		if err != nil || len(records) <= m.cfg.MaxPerUser {
-			return nil // told; the next login tries again
+			return nil, nil // told; the next login tries again
 		}
 		own := slices.IndexFunc(records, func(r Record) bool { return r.ID == c.rec.ID })
 		if own < m.cfg.MaxPerUser { // also where another login has just ended it
-			return records[m.cfg.MaxPerUser:]
+			return records[m.cfg.MaxPerUser:], nil
 		}
-		if !s.redate(c, records[0].Created.Add(time.Microsecond)) {
-			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:]
+		if time.Until(c.ctx.at) < 3*lookTime { // a call, a look, and the end of what nobody knows of
+			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:], nil
+		}
+		switch err := s.redate(c, records[0].Created.Add(time.Microsecond)); {
+		case err == nil:
+		case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound): // this one makes none too many any more
+			return nil, nil
+		case m.told(err):
+			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:], nil
+		default:
+			s.gone()
+			return nil, err
 		}
 	}
 }
 
 // redate gives the session that a login has just made another token, which the
 // browser does not have yet, and another date.
-func (s *Session) redate(c *commitment, created time.Time) bool {
+func (s *Session) redate(c *commitment, created time.Time) error {
 	next := &commitment{ctx: deadline{parent: c.ctx.parent, detached: true, at: c.ctx.at}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, was: c.rec.Version}
 	defer next.end()
 	next.rec.Version, next.rec.Created = newVersion(), created
-	if s.seal(next, c.now) != nil || s.put(next, c.ctx.at) != nil {
-		return false
+	if err := s.seal(next, c.now); err != nil {
+		return err
+	}
+	if err := s.put(next, c.ctx.at.Add(-lookTime)); err != nil {
+		if !s.x.m.told(err) { // nobody knows which of the two lives, so neither must (G5)
+			s.x.m.endOne(&c.ctx, c.rec.ID, Revoked, c.rec.User)
+			s.x.m.endOne(&c.ctx, next.rec.ID, Revoked, c.rec.User)
+		}
+		return err
 	}
 	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
 	s.base = c.rec
 	s.x.out.sid, s.x.out.marker = c.sid, c.marker
-	return true
+	return nil
 }
 
 // idle is the idle time of the session as it stands.

@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,12 @@ func (q *request) checkDelivery() {
 	}
 }
 
+// unknownSince reports whether a call that was to replace the id, or to put it in
+// the place of another, got no answer.
+func unknownSince(calls []call, id coatcheck.ID) bool {
+	return slices.ContainsFunc(calls, func(c call) bool { return c.kind == "Replace" && (c.id == id || c.next == id) && c.err != nil })
+}
+
 // checkLooks looks at the store calls of an answered request: what was applied
 // without an answer, and could be looked up, must have been found (G5). And a
 // login's own commit must not have ended it (G11).
@@ -108,12 +115,13 @@ func (q *request) checkLooks() {
 			continue
 		}
 		value, _ := setCookie(q.sent, cookieNames[c.store])
+		unknown := unknownSince(calls[i:], made) // it is 503, and neither of the two tokens stays
 		if c.lookPossible && tokenID(value) != made && q.w.alive(c.store, made) && q.sentAt.Sub(q.began) < 50*time.Second && !q.logs[c.store].logout &&
-			!(q.logs[c.store].entered && q.errorOf(c.store) != nil && q.w.wasRevoked("")) {
+			!(q.logs[c.store].entered && q.errorOf(c.store) != nil && q.w.wasRevoked("")) && !unknown {
 			q.w.breaks("G5 in the %s: %v made %s, whose answer was lost, could have looked and does not send its token", storeNames[c.store], q, q.w.label(made))
 		}
 		for _, end := range calls[i:] {
-			if end.kind == "End" && end.applied && end.id == made && !q.logs[c.store].meddled && q.sentAt.Sub(q.began) < 50*time.Second {
+			if end.kind == "End" && end.applied && end.id == made && !unknown && !q.logs[c.store].meddled && q.sentAt.Sub(q.began) < 50*time.Second {
 				q.w.breaks("G11: %v made %s and ended it by the same commit", q, q.w.label(made))
 			}
 		}
