@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -24,11 +25,12 @@ func entriesOf(t testing.TB, data []byte) []entry {
 	return list
 }
 
-// R1, R2, R3, R4, R5 as the vectors have them, which another program made.
+// R1, R2, R3, R4, R5, R6, R7 as the vectors have them, which another program made.
 func TestRecordVectors(t *testing.T) {
 	t.Parallel()
 	for _, c := range vectors[struct {
 		ID, Says, Data, Device, Address, Error string
+		Labels                                 map[string]string
 		Remember                               int64
 		Entries                                []struct {
 			Name, Value string
@@ -48,6 +50,9 @@ func TestRecordVectors(t *testing.T) {
 		}
 		if h.remember != time.Duration(c.Remember)*time.Second || string(h.device) != c.Device || string(h.address) != c.Address {
 			t.Errorf("%s (%s): got %v, %q, %q", c.ID, c.Says, h.remember, h.device, h.address)
+		}
+		if got := labelsOf(h.entries); !maps.Equal(got, c.Labels) {
+			t.Errorf("%s (%s): labels %q, want %q", c.ID, c.Says, got, c.Labels)
 		}
 		got := entriesOf(t, h.entries)
 		var want []entry

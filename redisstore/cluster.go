@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -119,7 +118,7 @@ func (s *Store) prepare(ctx context.Context, old coatcheck.ID, was uint64, rec *
 		if made, err = s.admit(ctx, rec, old); err != nil {
 			return made, err
 		}
-		return made, plain(s.runSafe(ctx, create))
+		return made, s.unlinked(ctx, rec, made, plain(s.runSafe(ctx, create)))
 	}
 	replies, err := s.runAll(ctx, s.admission(rec, old), create)
 	if err != nil {
@@ -130,7 +129,26 @@ func (s *Store) prepare(ctx context.Context, old coatcheck.ID, was uint64, rec *
 	if err != nil && created == nil {
 		s.runAll(ctx, s.decision(old, rec.ID, "")) // else it goes when it expires
 	}
-	return made, cmp.Or(err, created)
+	if err == nil {
+		err = s.unlinked(ctx, rec, made, created)
+	}
+	return made, err
+}
+
+// unlinked lets the entry not say that it replaces old, where the id was somebody
+// else's already: EndUser would take that one for what replaced a kept session.
+func (s *Store) unlinked(ctx context.Context, rec *coatcheck.Record, made entry, created error) error {
+	if errors.Is(created, coatcheck.ErrExists) {
+		s.run(ctx, s.trim(rec, made))
+	}
+	return created
+}
+
+// trim takes the id that it replaces out of an entry.
+func (s *Store) trim(rec *coatcheck.Record, made entry) call {
+	trim := s.forget(rec.User, 0, idArg(rec.ID), made.value)
+	trim.args[0] = ""
+	return trim
 }
 
 // commitment is the step that decides.
@@ -157,9 +175,7 @@ func (s *Store) forget(user string, age time.Duration, entries ...string) call {
 func (s *Store) settle(ctx context.Context, old coatcheck.ID, rec *coatcheck.Record, made entry, m rueidis.RedisMessage) {
 	calls := []call{s.decision(old, rec.ID, "1")}
 	if rec.User != "" {
-		trim := s.forget(rec.User, 0, idArg(rec.ID), made.value)
-		trim.args[0] = ""
-		calls = append(calls, trim)
+		calls = append(calls, s.trim(rec, made))
 	}
 	if _, of, err := ending(m); err == nil && len(of) > entryBegan {
 		calls = append(calls, s.forget(of[entryBegan:], 0, idArg(old), of[:entryBegan]))

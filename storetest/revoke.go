@@ -12,6 +12,7 @@ var revokeRules = []rule{
 	{"S8", "EndUser ends every live session of the user and returns their ids", tryEndUser},
 	{"S8", "EndUser spares the sessions in keep", tryEndUserKeep},
 	{"S8", "EndUser spares what has replaced a session in keep, and what replaces that", tryEndUserKeepReplaced},
+	{"S8", "a Replace that failed makes nothing what replaced a session in keep", tryEndUserKeepFailed},
 	{"S8", "the zero ID in keep keeps nothing", tryEndUserKeepZero},
 	{"S8", "EndUser touches nobody else", tryEndUserOthers},
 	{"S8", "EndUser refuses a Create whose Began is not after at", tryRevokedCreate},
@@ -112,6 +113,25 @@ func tryEndUserKeepReplaced(ctx context.Context, e *env) error {
 		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}),
 		e.ended(ctx, d.ID, coatcheck.ID{}, until),
 		e.lists(ctx, user),
+	)
+}
+
+func tryEndUserKeepFailed(ctx context.Context, e *env) error {
+	user, at, until := newUser(), now().Add(time.Second), soon()
+	a, other, stale := e.record(user), e.record(user), e.record(user)
+	onto := e.renewed(a, user)
+	onto.ID = other.ID
+	late := e.renewed(a, user)
+	return errors.Join(
+		e.create(ctx, a),
+		e.create(ctx, other),
+		e.create(ctx, stale),
+		got("Replace onto a live id", e.Replace(ctx, a.ID, a.Version, onto), coatcheck.ErrExists),
+		got("Replace of another version", e.Replace(ctx, a.ID, a.Version+1, late), coatcheck.ErrConflict),
+		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}, other, stale),
+		e.live(ctx, a),
+		e.lists(ctx, user, a),
+		got("Create of an id that failed to replace it", e.Create(ctx, late), coatcheck.ErrEnded),
 	)
 }
 
