@@ -8,7 +8,7 @@ TORTURE  ?= 1h
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages torture check lint fips variants fuzz simulate mutants e2e pictures bench bench-all bench-check api asvs docs vuln
+.PHONY: help test packages torture check lint fips variants fuzz simulate mutants e2e pictures bench bench-all bench-check bench-hot api asvs docs vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ bench-all: ## the same for longer, at most half an hour; records what bench-chec
 
 bench-check: ## fail if allocations, or times against the floor, became worse than recorded
 	cd benchmarks && go run ./cmd/measure -mode check
+
+bench-hot: packages ## many clients in one session, side by side with the commit BASE
+	scripts/bench-hot.sh $(BASE)
 
 api: ## write the exported names into api.txt
 	go test ./internal/repotest -run '^TestAPI$$' -update

@@ -1,12 +1,16 @@
 //go:build linux
 
-package integration_test
+// Package hot measures many clients that write one session: side by side with an
+// older commit by `make bench-hot`.
+package hot_test
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,12 +18,18 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/rueidis"
+
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
+	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
 )
+
+func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 
 // A hot process serves a counter in one session.
 type hot struct {
@@ -77,23 +87,54 @@ func hotStores(b *testing.B, f func(b *testing.B, open opener)) {
 		network.Delay(away / 2)
 		return network.Port
 	}
+	b.Run("memory", func(b *testing.B) {
+		store := memstore.New(memstore.Config{})
+		f(b, func(*testing.B, time.Duration) coatcheck.Store { return store })
+	})
 	b.Run("PostgreSQL", func(b *testing.B) {
 		server := servers.NewPostgres(b)
 		name := server.NewDatabase(b)
 		f(b, func(b *testing.B, away time.Duration) coatcheck.Store {
 			dsn := strings.Replace(server.DSN(name), fmt.Sprint(":", server.Port), fmt.Sprint(":", forward(b, server.Port, away)), 1)
-			db := openSQL(b, "pgx", dsn)
-			db.SetMaxOpenConns(40)
-			db.SetMaxIdleConns(40)
-			return newSQLStore(b, db, sqlstore.PostgreSQL, "")
+			return openPostgres(b, dsn)
 		})
 	})
 	b.Run("Redis", func(b *testing.B) {
 		server := servers.NewRedis(b)
 		f(b, func(b *testing.B, away time.Duration) coatcheck.Store {
-			return openRedis(b, at(fmt.Sprint("127.0.0.1:", forward(b, server.Port, away))), redisstore.Config{Prefix: "hot:"})
+			return openRedis(b, forward(b, server.Port, away))
 		})
 	})
+}
+
+func openPostgres(b *testing.B, dsn string) coatcheck.Store {
+	b.Helper()
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close() })
+	db.SetMaxOpenConns(40)
+	db.SetMaxIdleConns(40)
+	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{})
+	if err == nil {
+		err = store.Migrate(b.Context())
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return store
+}
+
+func openRedis(b *testing.B, port int) coatcheck.Store {
+	b.Helper()
+	option := rueidis.ClientOption{InitAddress: []string{fmt.Sprint("127.0.0.1:", port)}, ReadBufferEachConn: 1 << 15, WriteBufferEachConn: 1 << 15}
+	store, err := redisstore.New(b.Context(), option, redisstore.Config{Prefix: "hot:"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(store.Close)
+	return store
 }
 
 // BenchmarkHotSession is 1 and 64 clients that count in one session, each answer
