@@ -51,13 +51,8 @@ func (s *Session) putInto(h http.Header) {
 	}
 	tidy(h)
 	if s.looked {
-		name := s.x.m.comesIn()
-		if vary := h["Vary"]; len(vary) == 0 {
-			out.vary[0] = name
-			h["Vary"] = out.vary[:]
-		} else if !mentions(vary, name) && !mentions(vary, "*") {
-			h["Vary"] = []string{strings.Join(vary, ", ") + ", " + name}
-		}
+		out.vary[0] = s.x.m.comesIn()
+		vary(h, out.vary[:])
 	}
 	if set {
 		s.x.put(h)
@@ -69,10 +64,44 @@ func (s *Session) putInto(h http.Header) {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
 	if set || !private(h["Cache-Control"]) {
-		out.cacheControl[0] = "no-store"
-		h["Cache-Control"] = out.cacheControl[:]
-		remove(h, "Expires")
-		remove(h, "Pragma")
+		noStore(h, out.cacheControl[:])
+	}
+}
+
+// keepOut makes a header that of an answer which is not the handler's, nobody
+// else's to keep, and depends on these of the request: middleware around us has
+// said of the handler's what a cache may do with it (G12).
+func keepOut(h http.Header, dependsOn ...string) {
+	tidy(h)
+	for _, name := range dependsOn {
+		vary(h, []string{name})
+	}
+	noStore(h, make([]string, 1))
+}
+
+// guard keeps an answer of OnError out of shared caches, also where nobody has
+// looked at the session.
+func guard(h http.Header) {
+	tidy(h)
+	if !private(h["Cache-Control"]) {
+		noStore(h, make([]string, 1))
+	}
+}
+
+// noStore writes a Cache-Control of that alone, into room.
+func noStore(h http.Header, room []string) {
+	room[0] = "no-store"
+	h["Cache-Control"] = room
+	remove(h, "Expires")
+	remove(h, "Pragma")
+}
+
+// vary names one more header of the request on which a tidy answer depends.
+func vary(h http.Header, name []string) {
+	if lines := h["Vary"]; len(lines) == 0 {
+		h["Vary"] = name
+	} else if !mentions(lines, name[0]) && !mentions(lines, "*") {
+		h["Vary"] = []string{strings.Join(lines, ", ") + ", " + name[0]}
 	}
 }
 

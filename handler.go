@@ -132,7 +132,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	case err != nil:
 		x.event(Event{Kind: Refused, Reason: reasonCrossOrigin, Err: err})
 		x.session().refuse(ErrCrossOrigin)
-	case m.cfg.Landing != nil && m.lands(w, r):
+	case m.cfg.Landing != nil && x.lands(r):
 		return
 	default:
 		next.ServeHTTP(x.writer(), x.r)
@@ -197,7 +197,8 @@ func navigates(r *http.Request) bool {
 // with a redirect to the URL itself. One that is held back with landed in its
 // query has been here before and is the handler's, so that nothing goes round,
 // whatever proxies and browsers do to Host, Referer and the rest.
-func (m *Manager) lands(w http.ResponseWriter, r *http.Request) bool {
+func (x *exchange) lands(r *http.Request) bool {
+	m, w := x.m, x.w
 	if r.Method != http.MethodGet || !navigates(r) || prefetch(r) {
 		return false
 	}
@@ -210,12 +211,13 @@ func (m *Manager) lands(w http.ResponseWriter, r *http.Request) bool {
 		clean := *r
 		clean.URL, asked = u, &clean
 	}
-	switch {
-	case again == withheld || !m.cfg.Landing(asked):
+	if again == withheld || !m.cfg.Landing(asked) {
 		return false
-	case again:
+	}
+	x.dropForeign(w.Header())
+	if again {
 		redirectLanded(w, r)
-	default:
+	} else {
 		servePage(w, r, http.StatusOK, landingPage)
 	}
 	return true

@@ -58,7 +58,7 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 		text = "Too many sessions. Nothing was changed."
 	}
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
+	keepOut(h)
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
@@ -101,9 +101,8 @@ var (
 // servePage answers with one of the pages, which leads to the same URL.
 func servePage(w http.ResponseWriter, r *http.Request, status int, page *template.Template) {
 	h := w.Header()
+	keepOut(h, "Cookie", "Sec-Fetch-Site")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Cookie, Sec-Fetch-Site")
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'sha256-"+landingHash+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
@@ -116,9 +115,8 @@ func servePage(w http.ResponseWriter, r *http.Request, status int, page *templat
 // redirectLanded ends a landing.
 func redirectLanded(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	keepOut(h, "Cookie", "Sec-Fetch-Site")
 	h.Set("Location", localURL(withoutLanded(requested(r))))
-	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Cookie, Sec-Fetch-Site")
 	w.WriteHeader(http.StatusSeeOther)
 }
 

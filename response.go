@@ -115,6 +115,7 @@ func (w *errorWriter) WriteHeader(status int) {
 	if final(status) && !w.wrote {
 		w.wrote = true
 		w.x.challenge(w.ResponseWriter.Header(), status)
+		guard(w.ResponseWriter.Header())
 		w.x.session().headers()
 		for _, s := range w.inner {
 			s.headersInto(w.ResponseWriter.Header())

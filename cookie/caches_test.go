@@ -59,7 +59,13 @@ func TestCaches(t *testing.T) {
 			}
 		}
 	}
+	// Also where a Set-Cookie line is there already, and nothing for caches.
 	w := httptest.NewRecorder()
+	w.Header()["set-cookie"] = []string{"other=1"}
+	if err := theme.Set(w, "dark"); err != nil || !slices.Equal(w.Header()["Cache-Control"], []string{ours}) || len(w.Header()["Set-Cookie"]) != 2 {
+		t.Errorf("beside another Set-Cookie: got %v and %q", err, w.Header())
+	}
+	w = httptest.NewRecorder()
 	w.Header().Set("Cache-Control", "max-age=60")
 	if err := allowed.Set(w, "x"); err != nil || w.Header().Get("Cache-Control") != "max-age=60" {
 		t.Errorf("AllowCaching: got %v and %q", err, w.Header()["Cache-Control"])

@@ -50,6 +50,7 @@ func (c *Raw) put(h http.Header, line string) {
 		return
 	}
 	gather(h, "Cache-Control")
+	gather(h, "Set-Cookie")
 	control := h["Cache-Control"]
 	if len(control) == 0 && len(h["Set-Cookie"]) == 0 {
 		both := [...]string{line, keepOut}

@@ -160,7 +160,7 @@ var mutants = []mutant{
 	{"G7 a foreign cookie keeps a visitor from landing", "TestG7LandsBesideAForeignCookie", ".", edit("handler.go", `held && marked && !m.shown(r)`, `held && marked && len(r.CookiesNamed(m.cfg.Name)) == 0`)},
 	{"G7 what comes where no Lax cookie does is ours", "TestG7ForeignCookieOfAnEmbeddedRequest", ".", edit("shown.go", `return r.Header.Get("Sec-Fetch-Site") != "cross-site" || opensPage(r)`, `return true`)},
 	{"G7 a refused cookie hides one behind a comma", "TestG7JoinedCookies", ".", edit("load.go", `case !s.mayHide():`, `default:`)},
-	{"G7 the landing page leads on for ever", "TestG7LandingLeadsOn", ".", edit("handler.go", `case again == withheld || !m.cfg.Landing(asked):`, `case !again && !withheld || !m.cfg.Landing(asked):`)},
+	{"G7 the landing page leads on for ever", "TestG7LandingLeadsOn", ".", edit("handler.go", `if again == withheld || !m.cfg.Landing(asked) {`, `if !again && !withheld || !m.cfg.Landing(asked) {`)},
 	{"G4 a recovered panic stores what was changed before", "TestG4RecoveredPanics", ".", edit("panic.go", "x != nil && !returned;", "x != nil && returned;")},
 	{"G4 a recovered panic takes the session for logged out", "TestG4AfterARecoveredPanic", ".", edit("panic.go", `if s.left && s.was != nil {`, `if false {`)},
 	{"G4 a Set-Cookie of our name leaves where no session is used", "TestG4SetCookieFromElsewhere", ".", edit("response.go", "x.dropForeign(x.w.Header())\n\t\tx.enter(next)", "x.enter(next)")},
@@ -173,6 +173,17 @@ var mutants = []mutant{
 	{"G14 a session cookie has no bound of its own", "TestInCookieSizes", ".", edit("incookie.go", `if size > m.cfg.MaxCookie {`, `if false {`)},
 	{"G7 a session behind a comma is overwritten", "TestG7JoinedCookies", ".", edit("load.go", `!isNamesakes(err) && s.mayHide()`, `false`)},
 	{"G12 caches keep what cookie.Set sets", "TestCaches", "cookie", edit("cookie/put.go", `if c.caching {`, `if true {`)},
+	{"G12 a second cookie is kept by caches", "TestCaches", "cookie", edit("cookie/put.go", `		h["Cache-Control"] = []string{keepOut}
+`, ``)},
+	{"G12 the landing page is for shared caches", "TestG12OwnAnswers", ".", edit("pages.go", `	keepOut(h, "Cookie", "Sec-Fetch-Site")
+	h.Set("Content-Type"`, `	noStore(h, make([]string, 1))
+	h.Set("Content-Type"`)},
+	{"G12 an answer of OnError is for shared caches", "TestG12OwnAnswers", ".", edit("response.go", `		guard(w.ResponseWriter.Header())
+`, ``)},
+	{"G12 an answer to an error is for shared caches", "TestG12AnswerErrorAlone", ".", edit("pages.go", `	keepOut(h)
+`, ``)},
+	{"G4 a Set-Cookie of our name leaves with the landing page", "TestG12OwnAnswers", ".", edit("handler.go", `	x.dropForeign(w.Header())
+	if again`, `	if again`)},
 	{"G12 public stands behind no-cache, and HAProxy forgets it", "TestCaches", "cookie", edit("cookie/put.go", `strings.HasSuffix(last, keepOut)`, `strings.Contains(last, keepOut)`)},
 	{"G8 the token's MAC is not checked", "TestG8EveryBit", ".", macUnchecked},
 	{"G8 a foreign cookie locks out", "TestG8NamesakesLive", ".", edit("load.go", `if isNamesakes(err) {`, `if false {`)},
@@ -190,7 +201,7 @@ var mutants = []mutant{
 	{"G11 a login ends itself", "TestG11EndOldestWithClocksApart", ".", edit("put.go", `if own < m.cfg.MaxPerUser {`, `if true {`)},
 	{"G11 a handle of anybody ends", "TestG11Revoke", ".", edit("manager.go", `return r.ID.Handle() == handle })`, `return true })`)},
 	{"G11 a session that was missed lives on", "TestG11RevokeEverybody", ".", edit("everybody.go", `n == 0 && walk > 1`, `true`)},
-	{"G12 answers do not vary", "TestG12Headers", ".", edit("cache.go", "if s.looked {\n\t\tname", "if set := out.sid != \"\"; set {\n\t\tname")},
+	{"G12 answers do not vary", "TestG12Headers", ".", edit("cache.go", "if s.looked {\n\t\tout.vary", "if set {\n\t\tout.vary")},
 	{"G12 answers vary by cookie where a token comes in a header", "TestBearer", ".", edit("bearer.go", "return authorization\n\t}\n\treturn \"Cookie\"", "return \"Cookie\"\n\t}\n\treturn \"Cookie\"")},
 	{"G4 a token from elsewhere leaves", "TestBearerGateway", ".", edit("bearer.go", "delete(h, key)\n\t\tx.event", "x.event")},
 	{"G2 a refusal undoes the logout before it", "TestG2LogoutBeforeTheRefusal", ".", edit("handler.go", "case s.Commit() == nil:", "default:")},
@@ -199,7 +210,7 @@ var mutants = []mutant{
 `, `		name = "Set-Cookie"
 `)},
 	{"G12 names have one spelling", "TestG12NamesInAnyCase", ".", edit("cache.go", `	tidy(h)
-`, ``)},
+	if s.looked`, `	if s.looked`)},
 	{"G13 an id prints itself", "TestG13NoSecretInSight", ".", edit("store.go", `fmt.Fprint(f, id.Handle())`, `fmt.Fprintf(f, "%x", id[:])`)},
 	{"G13 a store prints what it holds", "TestG13EveryTypePrintsNoSecret", ".", edit("memstore/memstore.go", `func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, "{memstore}") }`, `var _ = io.EOF`)},
 	{"G14 a prefetch changes the session", "TestG14PrefetchAndHead", ".", edit("commit.go", "case prefetch(s.x.r):\n\t\treturn ErrReadOnly", "case false:\n\t\treturn ErrReadOnly")},
