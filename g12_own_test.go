@@ -33,8 +33,7 @@ func TestG12OwnAnswers(t *testing.T) {
 		{"a login is required", "GET", "/inside", nil, 401, "Origin, Cookie"},
 		{"OnError of the application", "POST", "/teapot", from("cross-site", fetching), 418, "Origin"},
 	} {
-		var m *coatcheck.Manager
-		m = manage(t, memstore.New(memstore.Config{}), coatcheck.Config{
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{
 			Landing: func(r *http.Request) bool { return r.URL.Path == "/in" },
 			OnError: func(w http.ResponseWriter, r *http.Request, err error) {
 				if r.URL.Path == "/teapot" {
