@@ -221,6 +221,10 @@ var mutants = []mutant{
 	{"G4 the writer does not tell when the client leaves", "TestG4WriterHasWhatTheServersHas", ".", edit("response.go", `_, notify := x.w.(closeNotifier); notify`, `false`)},
 	{"G3 a login keeps the caller's memory", "TestUsersAreCopied", ".", edit("session.go", `logIn, strings.Clone(user), 0`, `logIn, strings.TrimSpace(user), 0`)},
 	{"G3 a revocation keeps the caller's memory", "TestUsersAreCopied", ".", edit("manager.go", `user = strings.Clone(user)`, `user = strings.TrimSpace(user)`)},
+	{"G8 under Fiber cookies are what fasthttp makes of them", "TestRefusals", "fiberadapter", edit("fiberadapter/request.go", `lines := header.AllInOrder()`, `lines := header.All()`)},
+	{"G4 under Fiber a session is closed before its socket", "TestHijack", "fiberadapter", edit("fiberadapter/adapter.go", `ctx.Response.IsBodyStream() || ctx.Hijacked()`, `ctx.Response.IsBodyStream()`)},
+	{"G4 under Fiber a panic is a return", "TestPanic", "fiberadapter", edit("fiberadapter/adapter.go", "\t\t\tx.giveUp(&ctx.Response)\n", "\t\t\tx.next()\n")},
+	{"G5 under Fiber a failure does not replace the answer", "TestOutage", "fiberadapter", edit("fiberadapter/adapter.go", `x.inner.Write(nil); err != nil`, `x.inner.Write(nil); err != nil && false`)},
 	{"G4 a HEAD is kept", "TestG4Head", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)`, `return false`)},
 	{"G14 requests are kept for ever", "TestG14HalfAnHour", ".", []overlay.Edit{
 		{File: "handler.go", Old: "	defer x.leave(r)\n", New: "	defer x.leave(r)\n	kept = append(kept, x)\n"},
