@@ -52,7 +52,8 @@ type Event struct {
 	// outside of it put there; or those of the context that the method of Manager
 	// was called with. It is never nil and never ends: a log or a queue that works
 	// on after the request may use it. It keeps the request's values in memory,
-	// so take out of it what is needed and let it go. The session is not in it.
+	// so take out of it what is needed and let it go. Do not ask it for the
+	// session: that is in use while it tells.
 	Context context.Context `json:"-"`
 }
 
@@ -69,8 +70,11 @@ func (m *Manager) event(ctx context.Context, e Event) {
 	if m.cfg.Events == nil {
 		return
 	}
-	if d, ok := ctx.(*deadline); ok { // of a commit, whose session it would keep
-		ctx = d.parent
+	switch c := ctx.(type) { // what would keep the session, or lead to it
+	case *deadline:
+		ctx = c.parent
+	case *exchange:
+		ctx = c.Context
 	}
 	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)
 	m.cfg.Events(e)

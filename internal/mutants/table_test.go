@@ -211,6 +211,10 @@ var mutants = []mutant{
 `)},
 	{"G12 names have one spelling", "TestG12NamesInAnyCase", ".", edit("cache.go", `	tidy(h)
 	if s.looked`, `	if s.looked`)},
+	{"G13 an answer is replaced without a trace", "TestG13NoAnswerReplacedWithoutATrace", ".", edit("session.go", "if !told {\n\t\ts.tell(err)", "if false {\n\t\ts.tell(err)")},
+	{"G13 an answer for want of the session is replaced without a trace", "TestG13NoAnswerReplacedWithoutATrace", ".", edit("response.go", `if err == errStuck {`, `if false {`)},
+	{"G13 of many whose store call failed one is told", "TestG13EachOfManyIsTold", ".", edit("commit.go", `s.failTold(err, c.told)`, `s.failTold(err, c.told || c.err != nil)`)},
+	{"G13 events are nobody's", "TestG13EventsHaveAContext", ".", edit("event.go", `context.WithoutCancel(ctx)`, `context.Background()`)},
 	{"G13 an id prints itself", "TestG13NoSecretInSight", ".", edit("store.go", `fmt.Fprint(f, id.Handle())`, `fmt.Fprintf(f, "%x", id[:])`)},
 	{"G13 a store prints what it holds", "TestG13EveryTypePrintsNoSecret", ".", edit("memstore/memstore.go", `func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, "{memstore}") }`, `var _ = io.EOF`)},
 	{"G14 a prefetch changes the session", "TestG14PrefetchAndHead", ".", edit("commit.go", "case prefetch(s.x.r):\n\t\treturn ErrReadOnly", "case false:\n\t\treturn ErrReadOnly")},
