@@ -185,6 +185,11 @@ func (q *request) done(a answer, end time.Duration) {
 		b.over = b.over || q.token == len(b.cookies)
 		q.note(end, history.Done, a)
 		return
+	case identity == "remember" && a.Cookie == "" && a.Handle != "": // it had nothing to extend
+		q.steps = q.steps[:len(q.steps)-1]
+		q.note(end, history.Done, a)
+		b.call(q, end, history.Call{Op: "see", Val: a.User, Outcome: history.Done})
+		return
 	case identity == "login" || a.Handle != "" && (identity == "renew" || identity == "reauth" || identity == "remember"):
 		if a.Cookie == "" || a.Cookie == "-" {
 			b.surprise = append(b.surprise, fmt.Sprintf("%s with token %d was answered without a cookie (G3)", identity, q.token))
@@ -280,6 +285,11 @@ func (q *request) revoked(end time.Duration, st step, c history.Call, i int, a a
 			c.Arg, own.Arg = q.b.user, q.b.user // or the other one
 		}
 		q.b.call(q, end, own)
+		if q.b.site.far && q.token < len(q.b.cookies) { // what led to its successor may be swept
+			own.Op, own.Outcome = "revoked", history.Unknown
+			q.b.call(q, end, own)
+			own.Op, own.Outcome = "others", c.Outcome
+		}
 		if c.Outcome == history.Ended {
 			return // it was not its place to end others
 		}

@@ -132,6 +132,7 @@ func TestRevocations(t *testing.T) {
 func TestStore(t *testing.T) {
 	type c = history.StoreCall
 	make1 := c{Op: "Create", ID: 1, User: "u", Version: 11, Began: 5, Seen: 100}
+	replace2 := c{Op: "Replace", Old: 1, ID: 2, User: "u", Was: 11, Version: 21, Began: 8, Seen: 100}
 	for _, h := range []struct {
 		name  string
 		calls []c
@@ -153,6 +154,7 @@ func TestStore(t *testing.T) {
 		{"S8: a login that began before", []c{{Op: "EndUser", User: "u", At: 7}, make1}, false},
 		{"S8: one that began later", []c{{Op: "EndUser", User: "u", At: 4}, make1}, true},
 		{"S8: kept", []c{make1, {Op: "EndUser", User: "u", At: 7, Keep: []int{1}}, {Op: "Replace", Old: 1, ID: 2, User: "u", Was: 11, Version: 21, Began: 5, Seen: 100}}, true},
+		{"S8: what has replaced it is kept", []c{make1, replace2, {Op: "EndUser", User: "u", At: 7, Keep: []int{1}}}, true},
 		{"S8: not ended", []c{make1, {Op: "EndUser", User: "u", At: 7}}, false},
 		{"S10", []c{make1, {Op: "User", User: "u"}}, false},
 		{"S15", []c{{Op: "Create", ID: 1, User: "u", Version: 11, Seen: 100, Unknown: true}, {Op: "Load", ID: 1, Got: 11, GotUser: "u", GotSeen: 100}}, true},

@@ -140,8 +140,8 @@ func (s session) identity(c *Call, live bool) (session, bool) {
 			return session{}, true
 		}
 		return s, true
-	case "others": // what keeps only a token that was replaced meanwhile ends its successor
-		if !live && s.tokens != "" && s.user == c.Arg {
+	case "others": // what has replaced a kept token is kept too (S8)
+		if !s.had(c.Token) && s.tokens != "" && s.user == c.Arg {
 			return session{}, true
 		}
 		return s, true

@@ -147,7 +147,7 @@ func (s *shop) answered(c *StoreCall) bool {
 	case "User": // S9, S10
 		return c.Free || slices.Equal(sorted(c.IDs), s.of(c.User, nil))
 	case "EndUser": // S8
-		return c.Free || slices.Equal(sorted(c.IDs), s.of(c.User, c.Keep))
+		return c.Free || slices.Equal(sorted(c.IDs), s.of(c.User, s.keeps(c)))
 	}
 	return true
 }
@@ -155,6 +155,20 @@ func (s *shop) answered(c *StoreCall) bool {
 func sorted(ids []int) []int {
 	ids = slices.Clone(ids)
 	slices.Sort(ids)
+	return ids
+}
+
+// keeps lists what EndUser keeps: also what has replaced that. Of one id alone
+// only the answer tells.
+func (s *shop) keeps(c *StoreCall) (ids []int) {
+	if s.only != 0 && len(c.Keep) > 0 && !c.Unknown && !slices.Contains(c.IDs, s.only) {
+		return []int{s.only}
+	}
+	for _, id := range c.Keep {
+		for ; id != 0 && !slices.Contains(ids, id); id = s.rows[id].next {
+			ids = append(ids, id)
+		}
+	}
 	return ids
 }
 
@@ -197,12 +211,13 @@ func (s shop) expect(c *StoreCall) (errs []string, next shop) {
 		*r = row{state: ended, until: max(r.until, c.Until), next: r.next} // a live row has neither
 		return []string{""}, next
 	case "EndUser": // S8
-		for _, id := range s.of(c.User, c.Keep) {
+		keep := s.keeps(c)
+		for _, id := range s.of(c.User, keep) {
 			next.rows[id] = row{state: ended, until: c.Until}
 		}
 		next.times, next.at = min(s.times+1, 2), max(s.at, c.At)
 		next.kept = [MaxIDs + 1]bool{}
-		for _, id := range c.Keep {
+		for _, id := range keep {
 			next.kept[id] = true
 		}
 		return []string{""}, next
