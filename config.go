@@ -111,7 +111,9 @@ type Config struct {
 
 	// OnError answers in place of the handler when err ends a request: a
 	// failed load or commit, ErrEnded, ErrHeldBack, ErrLoginRequired and so on.
-	// What the handler answered is gone by then. Nil means AnswerError.
+	// What the handler answered is gone by then. Nil means AnswerError. One of
+	// your own leaves to that what it does not answer itself, or Retry-After and
+	// the page that leads on are lost.
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Events is told what happens to sessions; LogEvents is one. It is called
