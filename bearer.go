@@ -137,13 +137,24 @@ func (x *exchange) put(h http.Header) {
 	switch {
 	case x.m.bearer:
 		h[TokenHeader] = []string{out.sid}
-	case out.marker != "" && len(h["Set-Cookie"]) == 0:
+	case out.sid == "":
+		cookie.Put(h, out.over)
+	case out.sid == x.m.sid.Expired():
 		// The session cookie last: of several cookies that one answer clears,
 		// some versions of curl drop only the last.
-		h["Set-Cookie"] = []string{out.marker, out.sid}
-	default:
 		cookie.Put(h, out.marker)
 		cookie.Put(h, out.sid)
+	case out.marker != "" && len(h["Set-Cookie"]) == 0:
+		h["Set-Cookie"] = []string{out.sid, out.marker}
+	default:
+		// First: of the cookies of an upgrade some libraries for websockets send
+		// only the first.
+		cookie.Put(h, out.sid)
+		cookie.Put(h, out.marker)
+		lines := h["Set-Cookie"] // made anew by Put
+		i := slices.Index(lines, out.sid)
+		copy(lines[1:], lines[:i])
+		lines[0] = out.sid
 	}
 }
 

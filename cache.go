@@ -49,12 +49,17 @@ func (s *Session) putInto(h http.Header) {
 	if !set && !s.looked {
 		return
 	}
+	if set {
+		out.over = ""
+	} else {
+		s.leaveNote()
+	}
 	tidy(h)
 	if s.looked {
 		out.vary[0] = s.x.m.comesIn()
 		vary(h, out.vary[:])
 	}
-	if set {
+	if set || out.over != "" {
 		s.x.put(h)
 	}
 	if set && s.namesakes {
@@ -63,7 +68,7 @@ func (s *Session) putInto(h http.Header) {
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
-	if set || !private(h["Cache-Control"]) {
+	if set || out.over != "" || !private(h["Cache-Control"]) {
 		noStore(h, out.cacheControl[:])
 	}
 }

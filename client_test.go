@@ -10,10 +10,12 @@ import (
 	"github.com/coatcheck/coatcheck/cookie"
 )
 
-// sidName and markName are the cookies of a manager with the zero Config.
+// sidName, markName and overName are the cookies of a manager with the zero
+// Config: the session, its marker, and the note that a session is over.
 const (
 	sidName  = "__Host-Http-sid"
 	markName = sidName + "-lax"
+	overName = sidName + "-over"
 )
 
 // keys is a keyring for tests.

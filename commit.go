@@ -186,13 +186,15 @@ func (s *Session) commitLogout(c *commitment) error {
 	if late && s.leaving.IsZero() && !s.wasLeft && s.hasCookie() {
 		return errForgotten // the browser may have a session by now, which this would not end
 	}
-	// The chain ends: each link was a login or renewal within the last minute.
-	for id := s.leaving; !id.IsZero(); {
-		next, err := s.endLink(c, id, late)
-		if err != nil {
-			return err
+	for _, first := range [...]ID{s.leaving, s.brought} {
+		// The chain ends: each link was a login or renewal within the last minute.
+		for id := first; !id.IsZero(); {
+			next, err := s.endLink(c, id, late)
+			if err != nil {
+				return err
+			}
+			id = next
 		}
-		id = next
 	}
 	for _, id := range s.rivals() {
 		if _, err := s.x.m.endOne(c.calling(c.ctx.at), id, LoggedOut, ""); err != nil {
@@ -203,7 +205,8 @@ func (s *Session) commitLogout(c *commitment) error {
 	if s.x.phase() == open {
 		s.clearCookie()
 	}
-	s.leaving, s.leaver, s.was, s.left, s.wasLeft = ID{}, "", nil, false, true
+	s.leaving, s.leaver, s.was, s.brought, s.left, s.wasLeft = ID{}, "", nil, ID{}, false, true
+	s.ended, s.replaced, s.finished = false, false, false
 	return nil
 }
 
@@ -284,9 +287,10 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 				return err
 			}
 		}
+		s.endedBy(err)
 		s.gone()
 		if s.identity != logIn {
-			return ErrEnded
+			return s.why()
 		}
 		// Whoever has just proven who they are gets a new, empty session.
 		return s.commitAlone(c, phase)
@@ -297,16 +301,18 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 // refusedLogin returns why a login must not go on with a new session: it was
 // refused for a revocation of its user, which is not to be asked again, since a
 // server whose clock is ahead may have forgotten it by then, and what the browser
-// has would stay alive (G2).
+// has would stay alive (G2). The session in which it was made goes on, also one
+// that this request has just made.
 func (s *Session) refusedLogin(c *commitment, err error) error {
-	if !errors.Is(err, ErrEnded) || s.x.m.carrier.inCookie() {
+	if !errors.Is(err, ErrEnded) {
 		return nil
 	}
-	_, look := s.x.m.carrier.Load(&c.ctx, s.base.ID)
+	_, look := s.x.m.carrier.load(&c.ctx, ticket{id: s.base.ID, rec: &s.base})
 	switch {
 	case look == nil:
-		return err
+		return errRevoked
 	case errors.Is(look, ErrEnded), errors.Is(look, ErrNotFound):
+		s.endedBy(look)
 		return nil
 	}
 	c.told = s.x.storeError(s.base.ID, "load", look)
@@ -506,6 +512,8 @@ func (s *Session) commitAlone(c *commitment, phase uint32) error {
 		case err == nil:
 			return s.committed(c)
 		case errors.Is(err, ErrExists) && c.ctx.Err() == nil: // another token
+		case errors.Is(err, ErrEnded) && s.identity == logIn:
+			return errRevoked
 		default:
 			return err
 		}
@@ -659,13 +667,33 @@ func (c *commitment) end() {
 	}
 }
 
-// errTooOld is the ErrEnded of a request whose Set-Cookie could come after the
-// end of a session was forgotten. It says nothing about the session.
-var errTooOld = fmt.Errorf("%w: the request is too old to set a cookie", ErrEnded)
+// errRevoked is the ErrEnded of a login: RevokeAll, or a clock that is ahead of
+// ours, says that the user's logins of that time are over (S8).
+var errRevoked = fmt.Errorf("%w: the user was revoked when the login had begun", ErrEnded)
 
-// errForgotten is the ErrEnded of a logout that comes so late that nobody knows
+// errOvertaken is the ErrEnded of a request whose token a login or renewal has
+// just replaced: whoever asks again brings the new one.
+var errOvertaken = fmt.Errorf("%w: its token was replaced meanwhile", ErrEnded)
+
+// errTooOld is the ErrTooOld of a request whose Set-Cookie could come after the
+// end of a session was forgotten. It says nothing about the session.
+var errTooOld = fmt.Errorf("%w to set a cookie", ErrTooOld)
+
+// errForgotten is the ErrTooOld of a logout that comes so late that nobody knows
 // any more what a login meanwhile made of the session.
-var errForgotten = fmt.Errorf("%w: the request is too old to know what became of it", ErrEnded)
+var errForgotten = fmt.Errorf("%w to know what became of the session", ErrTooOld)
+
+// errUpgrade is the ErrLate of a session that would begin in an upgrade: what is
+// sent then is not ours, and may have no room for a cookie.
+var errUpgrade = fmt.Errorf("%w: a session that begins in an upgrade needs Session.Commit before it, and the writer's Header in the upgrade's answer", ErrLate)
+
+// why is the ErrEnded of a session of which nothing follows.
+func (s *Session) why() error {
+	if s.replaced {
+		return errOvertaken
+	}
+	return ErrEnded
+}
 
 // prepare replays the ops on the base and makes the record to be stored, if
 // there is anything to store.
@@ -679,6 +707,9 @@ func (s *Session) prepare(c *commitment, phase uint32) (needed bool, err error) 
 	}
 	changed := s.changed(now.UnixMilli())
 	if !s.live && s.identity != logIn && !changed || s.live && s.identity == keepToken && !changed {
+		if s.blind && s.misses() { // in the session that was withheld it may be a change
+			return false, ErrHeldBack
+		}
 		return false, nil
 	}
 	c.rec, c.old, c.was, c.sid, c.marker = Record{}, ID{}, 0, "", ""
@@ -737,10 +768,12 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 		return ErrReadOnly
 	case !fresh && !s.x.m.carrier.inCookie():
 		return nil
-	case s.ended && s.identity != logIn:
-		return ErrEnded
+	case s.dead():
+		return s.why()
 	case s.holdsBack():
 		return ErrHeldBack
+	case phase == hijacked && s.x.phase() == open:
+		return errUpgrade
 	case phase == hijacked || s.x.phase() != open:
 		return ErrLate
 	case s.x.tooOld(now):
@@ -773,12 +806,12 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 	}
 	switch s.identity {
 	case logIn:
-		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.loginTime(), now
+		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.authTime(), now
 		h.remember = 0
 		h.device = appendDevice(device[:0], s.x.r.UserAgent())
 		h.address = appendAddress(address[:0], s.x.r, cfg)
 	case authenticateAgain:
-		c.rec.Began = s.loginTime()
+		c.rec.Began = s.authTime()
 	}
 	view := s.view
 	if s.remember != 0 {

@@ -208,6 +208,10 @@ func cookieName(p cookie.Policy) string {
 // markerSuffix makes the marker's name of the session cookie's.
 const markerSuffix = "-lax"
 
+// overSuffix makes the name of the note by which an answer tells a browser that
+// its session is over (see Session.told).
+const overSuffix = "-over"
+
 // markerPolicy is that of the marker beside a Strict session cookie: the same
 // but Lax, so that a link from another site brings the marker alone (G7).
 func markerPolicy(p cookie.Policy) cookie.Policy {
@@ -233,6 +237,11 @@ var (
 	// ErrCrossOrigin: Config.CrossOrigin refused the request, or its Origin or
 	// Referer is of another host.
 	ErrCrossOrigin = errors.New("coatcheck: cross-origin request refused")
+
+	// ErrTooOld: the request began so long ago, more than 50 seconds, that it
+	// must not begin or renew a session any more: the browser may have a newer
+	// one by now. What needs no new cookie is kept. It is an ErrEnded.
+	ErrTooOld = fmt.Errorf("%w: the request is too old", ErrEnded)
 
 	// ErrLoginRequired: nobody is logged in, or not recently enough.
 	ErrLoginRequired = errors.New("coatcheck: login required")

@@ -31,6 +31,7 @@ const (
 	Mismatch   Kind = "value mismatch" // a stored value does not fit its key's type; Err names the key
 	Damaged    Kind = "damaged"        // a record cannot be read; the session was ended
 	WriteEnded Kind = "write ended"    // a write came after the session's end and was refused
+	TooOld     Kind = "too old"        // a request that took longer than 50 seconds wanted to begin, renew or end a session
 	Late       Kind = "late"           // the session was used too late in the response
 	StoreError Kind = "store error"    // the store failed
 	Insecure   Kind = "insecure"       // New was told to allow plain HTTP, or a Secure cookie was set over it
@@ -105,12 +106,14 @@ func (s *Session) tell(err error) {
 	switch {
 	case errors.Is(err, ErrCrossOrigin): // told where the hosts are known
 		return
+	case errors.Is(err, ErrTooOld):
+		e.Kind, e.Reason = TooOld, whyEnded(err)
 	case errors.Is(err, ErrEnded):
 		e.Kind, e.Reason = WriteEnded, whyEnded(err)
 	case errors.Is(err, ErrHeldBack):
 		e.Kind, e.Reason, e.Err = HeldBack, s.whyHeldBack(), s.x.m.elsewhere(s.x.r)
 	case errors.Is(err, ErrLate):
-		e.Kind, e.Reason = Late, s.whyLate()
+		e.Kind, e.Reason = Late, s.whyLate(err)
 	case errors.Is(err, ErrNotFresh):
 		e.Kind, e.Reason = LoginRequired, reasonNotFresh
 	case errors.Is(err, ErrLoginRequired):
@@ -171,12 +174,15 @@ const (
 	reasonWaited       = "it waited too long"
 	reasonStoreFailed  = "the store failed for all who waited"
 	reasonEnded        = "the session had ended"
+	reasonRevoked      = "the user's sessions were ended when the login had begun"
+	reasonReplaced     = "a login or renewal had just replaced its token"
 	reasonTooOld       = "the request was too old to set a cookie"
 	reasonTooOldToKnow = "the request was too old to know what became of the session"
 	reasonTouch        = "the visit could not be noted: the session had ended"
 
 	reasonLateLook   = "first looked at after the answer had begun"
 	reasonLateChange = "a change that needs a cookie, after the answer had begun"
+	reasonUpgrade    = "a session that begins in an upgrade: call Session.Commit before it"
 	reasonReturned   = "used after the handler had returned, or was given up"
 	reasonInUse      = "in use when the response ended"
 	reasonPassedBy   = "answered past the session's writer"
@@ -217,10 +223,14 @@ func whyFailed(err error) string {
 // whyEnded is the reason of WriteEnded.
 func whyEnded(err error) string {
 	switch {
-	case errors.Is(err, errTooOld):
-		return reasonTooOld
 	case errors.Is(err, errForgotten):
 		return reasonTooOldToKnow
+	case errors.Is(err, ErrTooOld):
+		return reasonTooOld
+	case errors.Is(err, errRevoked):
+		return reasonRevoked
+	case errors.Is(err, errOvertaken):
+		return reasonReplaced
 	}
 	return reasonEnded
 }
@@ -237,8 +247,10 @@ func (s *Session) whyHeldBack() string {
 }
 
 // whyLate is the reason of Late, as an error that the handler has met.
-func (s *Session) whyLate() string {
+func (s *Session) whyLate(err error) string {
 	switch {
+	case errors.Is(err, errUpgrade):
+		return reasonUpgrade
 	case s.x.tooLate():
 		return reasonReturned
 	case !s.looked:
@@ -337,7 +349,7 @@ func levelOf(e Event) slog.Level {
 			return slog.LevelInfo // as a browser and the policy have it
 		}
 		return slog.LevelWarn
-	case Refused, Mismatch, Damaged, WriteEnded, Late, Insecure, Large:
+	case Refused, Mismatch, Damaged, WriteEnded, TooOld, Late, Insecure, Large:
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo

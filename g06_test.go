@@ -85,8 +85,8 @@ func TestG6SetCookieLines(t *testing.T) {
 	}{
 		{"zero", coatcheck.Config{},
 			[]string{
-				"__Host-Http-sid-lax=HANDLE; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 				"__Host-Http-sid=TOKEN; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"__Host-Http-sid-lax=HANDLE; Max-Age=43200; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
 				"__Host-Http-sid-lax=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
 				"__Host-Http-sid=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
@@ -99,8 +99,8 @@ func TestG6SetCookieLines(t *testing.T) {
 			[]string{"__Host-Http-sid=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"plain HTTP", coatcheck.Config{Cookie: cookie.Policy{AllowInsecureHTTP: true}},
 			[]string{
-				"sid-lax=HANDLE; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 				"sid=TOKEN; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"sid-lax=HANDLE; Max-Age=43200; Path=/; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
 				"sid-lax=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
 				"sid=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
@@ -113,8 +113,8 @@ func TestG6SetCookieLines(t *testing.T) {
 			[]string{"__Secure-sid=; Max-Age=0; Path=/; Domain=app.example; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}},
 		{"Path and Name", coatcheck.Config{Name: "app", Cookie: cookie.Policy{Path: "/app"}},
 			[]string{
-				"app-lax=HANDLE; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 				"app=TOKEN; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Strict; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
+				"app-lax=HANDLE; Max-Age=43200; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Sat, 01 Jan 2000 12:00:00 GMT",
 			}, []string{
 				"app-lax=; Max-Age=0; Path=/app; Secure; HttpOnly; SameSite=Lax; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
 				"app=; Max-Age=0; Path=/app; Secure; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:00 GMT",

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// StripCookies takes the session cookie and its marker out of a request that is
+// StripCookies takes the session cookie and what goes with it out of a request that is
 // about to be sent to another server, which has no business with them. Other
 // cookies stay as they are. A gateway calls it from httputil.ReverseProxy:
 //
@@ -55,7 +55,7 @@ func (m *Manager) withoutOurs(line string) string {
 }
 
 // isOurs reports whether a pair or line begins with the name of the session
-// cookie or of its marker, however much space is around it. A cookie without a
+// cookie or of what goes with it, however much space is around it. A cookie without a
 // name is sent as its value alone, which may look like one of ours.
 func (m *Manager) isOurs(pair string) bool {
 	const space = " \t\r\n" // net/http makes spaces of the last two
@@ -65,7 +65,7 @@ func (m *Manager) isOurs(pair string) bool {
 		name = strings.Trim(name, space)
 	}
 	suffix, ours := strings.CutPrefix(name, m.cfg.Name)
-	return ok && ours && (suffix == "" || suffix == markerSuffix)
+	return ok && ours && (suffix == "" || suffix == markerSuffix || suffix == overSuffix)
 }
 
 // dropForeign takes Set-Cookie lines of our names that are not ours out of an
@@ -99,5 +99,5 @@ func (x *exchange) tellForeign() {
 // which it is not.
 func (x *exchange) poses(line string) bool {
 	pair, _, _ := strings.Cut(line, ";")
-	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker
+	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker && line != x.out.over
 }

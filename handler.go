@@ -218,7 +218,7 @@ func (x *exchange) lands(r *http.Request) bool {
 	if again {
 		redirectLanded(w, r)
 	} else {
-		servePage(w, r, http.StatusOK, landingPage)
+		servePage(w, r, http.StatusOK, landingPage, leadingTo(requested(r)))
 	}
 	return true
 }
@@ -276,6 +276,8 @@ func (m *Manager) require(next http.Handler, check func(*Session) error) http.Ha
 			s.x.call(next, w, r)
 		case s.withheld():
 			s.refuse(ErrHeldBack)
+		case s.overtaken():
+			s.refuse(errOvertaken)
 		case s.Commit() == nil: // a Logout before this stands, and whatever goes with it (G2)
 			s.refuse(err)
 		}

@@ -232,7 +232,7 @@ func (s *Session) changing(err error, o op) bool {
 		return false
 	}
 	s.record(o)
-	s.applied = len(s.ops)
+	s.applied, s.blind = len(s.ops), true
 	return true
 }
 

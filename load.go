@@ -83,10 +83,15 @@ func (s *Session) took(id ID, rec *Record, err error, now time.Time) {
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonUnknown}) // forgotten since
 	case errors.Is(err, ErrEnded):
 		s.base.ID = id
-		if standing(err, now) {
-			s.ended = true
-		} else {
+		s.endedBy(err)
+		switch {
+		case !standing(err, now):
+			s.replaced, s.finished = false, false
 			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})
+		case s.finished && s.told(id):
+			s.finished = false
+		default:
+			s.ended = true
 		}
 	case errors.Is(s.x.Context.Err(), context.Canceled):
 		s.err, s.quiet = err, true
@@ -102,6 +107,32 @@ func standing(err error, now time.Time) bool {
 	return !errors.As(err, &e) || e.Until.After(now)
 }
 
+// endedBy takes from a store's ErrEnded how the session ended, as far as it says.
+func (s *Session) endedBy(err error) {
+	if e, ok := errors.AsType[*EndedError](err); ok {
+		s.replaced = !e.Next.IsZero()
+		s.finished = !s.replaced
+	}
+}
+
+// told reports whether an answer has told the browser that this session is over.
+// Then the request was not in flight when it ended, and its cookie counts as
+// absent although the tombstone stands (G2).
+//
+// To clear the cookie would say the same, but clears what the browser has when
+// the answer comes: that may be a newer login's.
+func (s *Session) told(id ID) bool {
+	note, err := s.x.m.over.Read(s.x.r.Header)
+	return err == nil && note == id.Handle()
+}
+
+// leaveNote makes the note for the browser. It lasts as long as a tombstone.
+func (s *Session) leaveNote() {
+	if out := &s.x.out; s.finished && out.over == "" && s.x.m.over != nil && !s.readOnly() {
+		out.over, _ = s.x.m.over.Line(s.base.ID.Handle(), tombstoneLife)
+	}
+}
+
 // loaded takes a live record.
 func (s *Session) loaded(id ID, rec *Record, now time.Time) {
 	m := s.x.m
@@ -114,7 +145,7 @@ func (s *Session) loaded(id ID, rec *Record, now time.Time) {
 	h, err := openData(rec.Data)
 	if err != nil {
 		// End it, or the browser would bring it for ever.
-		s.base.ID, s.ended = id, true
+		s.base.ID, s.ended, s.finished = id, true, true
 		s.x.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User, Reason: reasonDamaged})
 		ctx := &deadline{parent: s.x.Context, detached: true, at: now.Add(commitTimeout)}
 		defer ctx.end()

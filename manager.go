@@ -24,6 +24,7 @@ type Manager struct {
 	sid     *cookie.Raw
 	marker  *cookie.Raw // nil unless SameSite is Strict
 	bearer  bool        // no cookies: see NewBearer
+	over    *cookie.Raw // see Session.told; nil with bearer
 	scopes  []string    // see putScopes
 	origins origins
 	commits queue
@@ -70,6 +71,9 @@ func newManager(c carrier, cfg Config) (*Manager, error) {
 		if m.marker, err = cookie.NewRaw(cfg.Name+markerSuffix, markerPolicy(cfg.Cookie)); err != nil {
 			return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: marker: %w", err)
 		}
+	}
+	if m.over, err = cookie.NewRaw(cfg.Name+overSuffix, cfg.Cookie); err != nil {
+		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)
 	}
 	m.scopes = scopes(cfg.Cookie, m.sid, m.marker)
 	if cfg.Cookie.AllowInsecureHTTP {
@@ -257,8 +261,9 @@ func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 // RevokeOthers ends every session of the logged-in user but that of the
 // request ctx belongs to, as it is after committing what is pending, whatever
 // token another request gives it meanwhile. It fails with ErrLoginRequired where
-// nobody is logged in. Whoever may have a copy of the token stays: Reauthenticate
-// or Renew before. ASVS 7.4.3
+// nobody is logged in, and with ErrHeldBack where the browser withheld the
+// cookie. Whoever may have a copy of the token stays: Reauthenticate or Renew
+// before. ASVS 7.4.3
 func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
 	s := m.session(ctx)
 	if s == nil {
@@ -268,6 +273,9 @@ func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
 	if user == "" {
 		if err := s.Err(); err != nil {
 			return 0, err
+		}
+		if s.withheld() {
+			return 0, ErrHeldBack
 		}
 		return 0, ErrLoginRequired
 	}

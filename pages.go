@@ -30,32 +30,23 @@ func StatusOf(err error) int {
 	}
 }
 
-// AnswerError is the default Config.OnError: a short plain text, or for a visitor
-// from another site a small page that leads on, with the status StatusOf(err).
-// A Config.OnError that handles some errors leaves the others to it.
+// AnswerError is the default Config.OnError: a short plain text, with the status
+// StatusOf(err); or for whoever looks at the answer, of a session that has ended
+// or was withheld, a small page that says what to do and leads on. A
+// Config.OnError that handles some errors leaves the others to it.
 func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
-	if errors.Is(err, ErrHeldBack) && r.Method == http.MethodGet && navigates(r) {
-		servePage(w, r, status, heldBackPage)
-		return
-	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
-	text := http.StatusText(status)
 	switch {
-	case errors.Is(err, ErrEnded):
-		text = "Your session has ended. Nothing was changed."
-	case errors.Is(err, ErrHeldBack):
-		text = "This request came from elsewhere, without the session cookie. Nothing was changed."
-	case errors.Is(err, ErrNotFresh):
-		text = "Log in again, or prove once more who you are"
-	case errors.Is(err, ErrLoginRequired):
-		text = "Not logged in"
-	case errors.Is(err, ErrTooLarge):
-		text = "Too much to keep. Nothing was changed."
-	case errors.Is(err, ErrTooMany):
-		text = "Too many sessions. Nothing was changed."
+	case errors.Is(err, ErrHeldBack) && r.Method == http.MethodGet && navigates(r):
+		servePage(w, r, status, heldBackPage, leadingTo(requested(r)))
+		return
+	case errors.Is(err, ErrEnded) && shown(r):
+		page := leadingTo(back(r))
+		page.Text = textOf(err)
+		servePage(w, r, status, endedPage, page)
+		return
+	case status == http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
 	}
 	h := w.Header()
 	keepOut(h)
@@ -63,11 +54,58 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		io.WriteString(w, text)
+		io.WriteString(w, textOf(err))
 	}
 }
 
-// The two pages that answer a visitor whose session cookie the browser withheld
+// textOf is what AnswerError says of an error.
+func textOf(err error) string {
+	switch {
+	case errors.Is(err, errForgotten):
+		return "This took so long that it is not known any more what became of your session. Please log out once more."
+	case errors.Is(err, ErrTooOld):
+		return "This took too long: what needs a new session was not kept. Please try once more."
+	case errors.Is(err, errRevoked):
+		return "All sessions of this account were ended just now. Nothing was changed. Please log in once more."
+	case errors.Is(err, errOvertaken):
+		return "This came while you logged in or out. Nothing was changed. Please try once more."
+	case errors.Is(err, ErrEnded):
+		return "Your session has ended. Nothing was changed."
+	case errors.Is(err, ErrHeldBack):
+		return "This request came from elsewhere, without the session cookie. Nothing was changed."
+	case errors.Is(err, ErrNotFresh):
+		return "Log in again, or prove once more who you are"
+	case errors.Is(err, ErrLoginRequired):
+		return "Not logged in"
+	case errors.Is(err, ErrTooLarge):
+		return "Too much to keep. Nothing was changed."
+	case errors.Is(err, ErrTooMany):
+		return "Too many sessions. Nothing was changed."
+	case errors.Is(err, errUpgrade):
+		return "A session that begins in an upgrade needs Session.Commit before it."
+	}
+	return http.StatusText(StatusOf(err))
+}
+
+// shown reports whether somebody looks at the answer, in a window or tab.
+func shown(r *http.Request) bool {
+	return navigates(r) || r.Header.Get("Sec-Fetch-Mode") == "" && strings.HasPrefix(r.Header.Get("Accept"), "text/html")
+}
+
+// back is where somebody goes on whose request was not done: a GET may be asked
+// for again; a form is on the page that it came from, if that is ours.
+func back(r *http.Request) *url.URL {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return requested(r)
+	}
+	from, err := url.Parse(r.Referer())
+	if err != nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" && !strings.EqualFold(from.Host, r.Host) {
+		return &url.URL{Path: "/"}
+	}
+	return from
+}
+
+// The pages that answer a visitor whose session cookie the browser withheld
 // (G7). An empty answer with a Refresh header would stay blank for ever where
 // the link has a #fragment; the script keeps it. The noscript way loses it, the
 // link is there for whoever has neither.
@@ -91,6 +129,8 @@ var (
 		`<p><a href="{{.URL}}">Continue</a></p><script>` + landingScript + `</script></html>`))
 	heldBackPage = template.Must(template.New("held back").Parse(pageHead +
 		`<p>You came here from elsewhere, and your browser did not show who you are. Nothing was changed. <p><a href="{{.URL}}">Continue</a></html>`))
+	endedPage = template.Must(template.New("ended").Parse(pageHead +
+		`<p>{{.Text}} <p><a href="{{.URL}}">Continue</a></html>`))
 
 	landingHash = func() string {
 		sum := sha256.Sum256([]byte(landingScript))
@@ -98,8 +138,16 @@ var (
 	}()
 )
 
-// servePage answers with one of the pages, which leads to the same URL.
-func servePage(w http.ResponseWriter, r *http.Request, status int, page *template.Template) {
+// A pageData is what the pages are made of.
+type pageData struct{ URL, Landed, Text string }
+
+// leadingTo is for a page that leads to u.
+func leadingTo(u *url.URL) pageData {
+	return pageData{URL: localURL(withoutLanded(u)), Landed: localURL(withLanded(u))}
+}
+
+// servePage answers with one of the pages.
+func servePage(w http.ResponseWriter, r *http.Request, status int, page *template.Template, data pageData) {
 	h := w.Header()
 	keepOut(h, "Cookie", "Sec-Fetch-Site")
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -107,8 +155,7 @@ func servePage(w http.ResponseWriter, r *http.Request, status int, page *templat
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		u := requested(r)
-		page.Execute(w, struct{ URL, Landed string }{localURL(withoutLanded(u)), localURL(withLanded(u))}) // an error is the client's absence
+		page.Execute(w, data) // an error is the client's absence
 	}
 }
 

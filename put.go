@@ -75,8 +75,11 @@ func (m *Manager) applied(ctx context.Context, c *commitment) bool {
 func (s *Session) committed(c *commitment) (err error) {
 	m, ctx, identity := s.x.m, &c.ctx, s.identity
 	h, _ := cutHeader(c.rec.Data) // encodeData made it
+	if s.ended && s.brought.IsZero() {
+		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
+	}
 	s.take(&c.rec, h)
-	s.ended = false
+	s.ended, s.replaced, s.finished = false, false, false
 	s.setCookie(c)
 	s.clean()
 	if !c.old.IsZero() {
@@ -113,7 +116,7 @@ func kindOf(identity identity, c *commitment) Kind {
 
 // clean forgets what was pending.
 func (s *Session) clean() {
-	s.ops, s.view, s.applied, s.drop = nil, nil, 0, false
+	s.ops, s.view, s.applied, s.drop, s.blind = nil, nil, 0, false, false
 	s.identity, s.user, s.remember = keepToken, "", 0
 }
 

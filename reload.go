@@ -58,6 +58,7 @@ func (s *Session) ask(now time.Time) error {
 	case err == nil:
 		return s.rebase(rec, true)
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrEnded):
+		s.endedBy(err)
 		return ErrEnded
 	case errors.Is(s.x.Context.Err(), context.Canceled):
 		s.err, s.quiet = err, true

@@ -39,6 +39,7 @@ func (s *Session) rememberFor(d time.Duration, sliding bool) {
 		return
 	}
 	s.remember = max(s.remember, d.Truncate(time.Second))
+	s.blind = true
 	w := s.wish()
 	w.remember, w.sliding = max(w.remember, s.remember), w.sliding || sliding
 }

@@ -29,8 +29,9 @@ type response struct {
 	forget   bool // the browser is to clear what pages kept
 	begun    bool // before us; only a test wants to know
 
-	// The Set-Cookie lines of the session and its marker; empty = none.
-	sid, marker string
+	// The Set-Cookie lines of the session, its marker, and the note that an
+	// earlier one is over; empty = none.
+	sid, marker, over string
 
 	// Header values live here: a slice shared between responses could be
 	// edited by one of them (G12).
@@ -259,6 +260,9 @@ func (w hijackWriter) ReadFrom(src io.Reader) (int64, error) {
 func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	before := w.x.phase()
 	if !w.x.start(hijacked) {
+		if err := w.x.session().Err(); err != nil { // libraries for websockets pass it on
+			return nil, nil, fmt.Errorf("%w: %w", errReplaced, err)
+		}
 		return nil, nil, errReplaced
 	}
 	conn, rw, err := http.NewResponseController(w.x.w).Hijack()

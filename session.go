@@ -42,6 +42,8 @@ type Session struct {
 	live       bool
 	sure       bool // base was loaded or stored by this request, not only handed on in this process
 	ended      bool // by a tombstone or during this request: only a login goes on
+	replaced   bool // by a login or renewal elsewhere, whose answer the browser is about to have
+	finished   bool // by anything else: the browser is to be told
 	quiet      bool // err is the client's absence: no event, no 503
 
 	// What is to be committed.
@@ -59,12 +61,14 @@ type changes struct {
 	leaving  ID // by Logout
 	leaver   string
 	was      *Record       // what Logout took away, for who panics before it is done
+	brought  ID            // by the browser, ended or replaced before a login here made a session of its own
 	wasLeft  bool          // a Logout of this request is done
 	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
 	remember time.Duration // of Remember
 	wishes   *wishes       // for a login after a commit
 	ops      []op
+	blind    bool    // some of them promise the handler a change
 	applied  int     // how many of ops view holds
 	view     []entry // the names that ops changed, as they then are
 
@@ -208,8 +212,8 @@ func (s *Session) mayChange(newToken bool) bool {
 	case !s.usable():
 	case phase != open && (newToken || !s.live || s.x.m.carrier.inCookie()):
 		s.fail(s.orEnded(ErrLate))
-	case s.ended && !newToken && s.identity != logIn:
-		s.fail(ErrEnded)
+	case !newToken && s.dead():
+		s.fail(s.why())
 	}
 	if s.err != nil {
 		return false
@@ -218,12 +222,41 @@ func (s *Session) mayChange(newToken bool) bool {
 	return true
 }
 
+// dead reports whether the session has ended and nothing follows it. A login does;
+// and whoever asks for the end knows of it: a second Logout, a double click, may
+// leave a message as the first did.
+func (s *Session) dead() bool { return s.ended && !s.left && s.identity != logIn }
+
 // orEnded is ErrEnded where that is the better answer than err.
 func (s *Session) orEnded(err error) error {
 	if s.ended {
-		return ErrEnded
+		return s.why()
 	}
 	return err
+}
+
+// nobody is the error of what needs a user where there is none.
+func (s *Session) nobody() error {
+	if s.misses() {
+		return ErrHeldBack
+	}
+	return s.orEnded(ErrLoginRequired)
+}
+
+// misses reports whether there is a session that the browser withheld, and no
+// login has made another (G7).
+func (s *Session) misses() bool {
+	return s.held && s.marked && !s.live && s.identity != logIn
+}
+
+// overtaken reports whether a login or renewal has replaced the token that the
+// request brought, so that nobody knows here whether a user is logged in.
+func (s *Session) overtaken() bool {
+	if !s.lock() {
+		return false
+	}
+	defer s.unlock()
+	return s.dead() && s.replaced
 }
 
 // withheld reports whether a request from another site came without the
@@ -302,9 +335,19 @@ func (s *Session) AuthTime() time.Time {
 	case s.currentUser() == "":
 		return time.Time{}
 	case s.identity >= authenticateAgain:
-		return s.loginTime()
+		return s.authTime()
 	}
 	return s.base.Began
+}
+
+// authTime is what a login or re-authentication records. In a live session of the
+// same user it never goes back: where another server's clock is ahead, a
+// revocation that the login came after would cover what only proves it again.
+func (s *Session) authTime() time.Time {
+	if s.live && (s.identity != logIn || s.base.User == s.user) {
+		return latest(s.base.Began, s.loginTime())
+	}
+	return s.loginTime()
 }
 
 // loginTime is what a login records: the start of the request, or just after a
@@ -376,6 +419,7 @@ func (s *Session) Clear() {
 		labels := s.pendingLabels()
 		s.discard()
 		s.label(labels)
+		s.blind = true
 	}
 }
 
@@ -417,7 +461,8 @@ func (s *Session) Login(user string) {
 
 // Reauthenticate records that the logged-in user has proven again who they are:
 // new token, AuthTime now, lifetime started anew, values kept. Where nobody is
-// logged in it is ErrLoginRequired. ASVS 7.2.4, 7.5.1
+// logged in it is ErrLoginRequired, and ErrHeldBack where the browser withheld
+// the cookie. ASVS 7.2.4, 7.5.1
 func (s *Session) Reauthenticate() {
 	if !s.lock() {
 		return
@@ -427,7 +472,7 @@ func (s *Session) Reauthenticate() {
 		return
 	}
 	if s.currentUser() == "" {
-		s.fail(s.orEnded(ErrLoginRequired))
+		s.fail(s.nobody())
 		return
 	}
 	s.identity = max(s.identity, authenticateAgain)
@@ -445,11 +490,15 @@ func (s *Session) Renew() {
 	}
 }
 
-// mayRenew reports whether there is a token to renew. To renew an ended
-// session is a write that came too late.
+// mayRenew reports whether there is a token to renew. To renew an ended session
+// is a write that came too late, and to renew a withheld one is held back (G7).
 func (s *Session) mayRenew() bool {
-	if s.ended && s.identity != logIn {
-		s.fail(ErrEnded)
+	switch {
+	case s.identity == logIn:
+	case s.dead():
+		s.fail(s.why())
+	case s.misses():
+		s.fail(ErrHeldBack)
 	}
 	return s.err == nil && (s.live || s.identity == logIn)
 }
@@ -503,8 +552,8 @@ func (s *Session) Touch() {
 	switch {
 	case !s.usable():
 		return
-	case s.ended && s.identity != logIn:
-		s.fail(ErrEnded)
+	case s.dead():
+		s.fail(s.why())
 		return
 	case !s.live:
 		return
@@ -513,6 +562,7 @@ func (s *Session) Touch() {
 	switch err := s.touch(clock()); {
 	case err == nil:
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+		s.endedBy(err)
 		s.gone()
 		s.fail(ErrEnded)
 	default:
@@ -561,6 +611,7 @@ func (s *Session) confirm(ctx context.Context) error {
 	_, err := s.x.m.carrier.Load(ctx, s.base.ID)
 	switch {
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+		s.endedBy(err)
 		s.gone()
 		return ErrEnded
 	case err != nil:
@@ -580,6 +631,7 @@ func (s *Session) revoked(user string, at time.Time, ended []ID) {
 		s.edit().began = at.Add(time.Microsecond)
 	}
 	if s.live && (slices.Contains(ended, s.base.ID) || s.x.m.carrier.inCookie() && s.base.User == user) {
+		s.finished = true
 		s.gone()
 	}
 }
@@ -590,6 +642,9 @@ func (s *Session) gone() {
 	s.base = Record{ID: s.base.ID}
 	if s.changes != nil {
 		s.view, s.applied = nil, 0 // what the ops made of the values that are gone
+	}
+	if s.x.out.sid != "" && s.x.phase() == open {
+		s.finished = false // the browser never had it
 	}
 	s.x.out.sid, s.x.out.marker = "", ""
 	s.x.m.streams.end(s.base.ID)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,46 @@ func TestG4HijackedHead(t *testing.T) {
 			}
 			conn.Close()
 			server.Close()
+		}
+	}
+}
+
+// G4: an upgrade that starts a session: of its Set-Cookie lines the session's is
+// the first, since some libraries for websockets send no other; of those that
+// clear, it is the last, since some clients heed no other.
+func TestG4SessionCookieFirst(t *testing.T) {
+	t.Parallel()
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+	for _, others := range [][]string{nil, {"a=1"}, {"a=1", "b=2", "c=3"}} {
+		var lines []string
+		act := func(change func(*coatcheck.Session)) http.Handler {
+			return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for _, line := range others {
+					w.Header().Add("Set-Cookie", line)
+				}
+				change(m.From(r.Context()))
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conn.Close()
+				lines = w.Header()["Set-Cookie"]
+			}))
+		}
+		client, server := net.Pipe()
+		client.Close()
+		b := newBrowser(act(func(s *coatcheck.Session) { s.Login("ann"); s.Commit() }))
+		w := httptest.NewRecorder()
+		b.h.ServeHTTP(hijackable{w, server}, b.request("GET", "/"))
+		b.keep(w)
+		if len(lines) != len(others)+2 || !strings.HasPrefix(lines[0], sidName+"=") || !slices.Equal(lines[1:len(others)+1], others) {
+			t.Errorf("a login beside %q sets %q", others, lines)
+		}
+		b.h = act(func(s *coatcheck.Session) { s.Logout(); s.Commit() })
+		b.h.ServeHTTP(hijackable{httptest.NewRecorder(), server}, b.request("GET", "/"))
+		if n := len(lines); n != len(others)+2 || !strings.HasPrefix(lines[n-1], sidName+"=;") {
+			t.Errorf("a logout beside %q sets %q", others, lines)
 		}
 	}
 }

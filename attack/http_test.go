@@ -3,6 +3,7 @@ package attack_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -174,6 +175,7 @@ func TestCookieLeftBehind_CVE_2026_34454(t *testing.T) {
 	if len(set) != 2 || len(cleared) != 2 {
 		t.Fatalf("set %q, cleared %q", set, cleared)
 	}
+	slices.Reverse(cleared) // the session's is the first that is set and the last that goes
 	for i := range set {
 		s, err1 := http.ParseSetCookie(set[i])
 		c, err2 := http.ParseSetCookie(cleared[i])

@@ -172,7 +172,7 @@ func TestBrowserFails(t *testing.T) {
 		want     string
 	}{
 		"a bad user":     {newSessions(t, memstore.New(memstore.Config{})), func(s *coatcheck.Session) { s.Login("") }, "user"},
-		"another domain": {elsewhere, func(s *coatcheck.Session) { s.Login("alice") }, "refuses the cookie __Secure-sid-lax with Domain=app.example"},
+		"another domain": {elsewhere, func(s *coatcheck.Session) { s.Login("alice") }, "refuses the cookie __Secure-sid with Domain=app.example"},
 	} {
 		fake := &fatal{TB: t}
 		func() {

@@ -34,7 +34,8 @@ func (b *browser) cookies(foreign bool) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var pairs []string
-	for _, name := range []string{cookieNames[inner], cookieNames[inner] + "-lax", cookieNames[outer], cookieNames[outer] + "-lax"} {
+	for i := range 6 {
+		name := cookieNames[[...]int{inner, outer}[i/3]] + [...]string{"", "-lax", "-over"}[i%3]
 		c, ok := b.jar[name]
 		if ok && (c.expires.IsZero() || c.expires.After(time.Now())) && (!foreign || c.sameSite == http.SameSiteLaxMode) {
 			pairs = append(pairs, name+"="+c.value)

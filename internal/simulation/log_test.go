@@ -3,7 +3,6 @@ package simulation_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,11 +34,11 @@ type log struct {
 	begun    time.Time    // when the request's knowledge of the session began: its look, or its latest commit
 	pending  []change
 	leaving  coatcheck.ID // of a logout that waits for the commit
+	brought  coatcheck.ID // by the browser, where that is another session: the logout is of it too
 	logout   bool
 	flushed  bool      // the first byte has left
 	over     bool      // an error was seen: nothing more is committed
 	entered  bool      // by Login in this request
-	leftOwn  bool      // a Logout was of a login of this request
 	fresh    time.Time // the request's start for logins, later if it revoked
 	markEnd  mark      // the handler's return
 	panicked bool
@@ -194,7 +193,7 @@ func (l *log) deferred(s step, m mark) {
 		return
 	}
 	user := ""
-	if s.verb == "login" {
+	if renews([]change{{verb: s.verb}}) { // with a new token pending the session has no handle
 		user = l.s.User()
 		l.know(m)
 	}
@@ -222,14 +221,41 @@ func (l *log) doLogout(s step, m mark) {
 		l.check(m, err)
 		return
 	}
-	l.pending, l.entered, l.leftOwn = nil, false, l.leftOwn || l.entered
+	l.pending, l.entered = nil, false
 	if l.logout = true; l.leaving.IsZero() {
 		if l.leaving = base; base.IsZero() {
 			l.leaving = l.cookie
+		} else if l.ownSession(base) {
+			l.brought = l.cookie
 		}
 	}
 	if l.base = (coatcheck.ID{}); l.flushed {
 		l.settled(m, l.s.Err())
+	}
+}
+
+// ownSession reports whether the request itself has made the session.
+func (l *log) ownSession(id coatcheck.ID) bool {
+	for {
+		c := l.q.w.madeBy(l.store, id)
+		switch {
+		case c == nil || c.request != l.q:
+			return false
+		case c.kind == "Create":
+			return true
+		}
+		id = c.id
+	}
+}
+
+// leaves keeps the facts of a logout.
+func (l *log) leaves(f fact) {
+	for _, id := range [...]coatcheck.ID{l.leaving, l.brought} {
+		if l.logout && !id.IsZero() {
+			f := f
+			f.kind, f.from = isLogout, id
+			l.keep(&f)
+		}
 	}
 }
 
@@ -324,7 +350,7 @@ func (l *log) settled(m mark, err error) {
 	case l.over || len(l.pending) == 0 && !l.logout && err == nil:
 		l.pending = nil
 	case l.q.visit.method == "HEAD" && err == nil: // rehearsed, and not kept (G4)
-		l.pending, l.leaving, l.logout = nil, coatcheck.ID{}, false
+		l.pending, l.leaving, l.brought, l.logout = nil, coatcheck.ID{}, coatcheck.ID{}, false
 	case err == nil:
 		l.accept(m)
 	default:
@@ -339,9 +365,7 @@ func (l *log) accept(m mark) {
 		return
 	}
 	now := time.Now()
-	if l.logout && !l.leaving.IsZero() {
-		l.keep(&fact{kind: isLogout, from: l.leaving, begin: m.at, end: now, must: true})
-	}
+	l.leaves(fact{begin: m.at, end: now, must: true})
 	from, to := l.base, l.present()
 	if !m.looked && from == to && !from.IsZero() && from != l.cookie {
 		from = coatcheck.ID{} // made by the call that looked first
@@ -355,7 +379,7 @@ func (l *log) accept(m mark) {
 	if _, made := l.madeSince(m.at); made != nil && to.IsZero() && len(l.pending) > 0 { // and dropped: the answer comes too late
 		l.group(from, madeID(made), m, now, true)
 	}
-	l.base, l.pending, l.leaving, l.logout = to, nil, coatcheck.ID{}, false
+	l.base, l.pending, l.leaving, l.brought, l.logout = to, nil, coatcheck.ID{}, coatcheck.ID{}, false
 }
 
 // group keeps the fact of a commit, and returns it. Where all its changes may
@@ -402,9 +426,7 @@ func (l *log) reject(m mark, err error) {
 	if l.inCookie() || isAny(err, coatcheck.ErrLate, coatcheck.ErrHeldBack, coatcheck.ErrReadOnly, coatcheck.ErrValue, coatcheck.ErrLoginRequired, coatcheck.ErrCrossOrigin) {
 		return
 	}
-	if l.logout && !l.leaving.IsZero() {
-		l.keep(&fact{kind: isLogout, from: l.leaving, begin: m.at, end: forever})
-	}
+	l.leaves(fact{begin: m.at, end: forever})
 	ended := errors.Is(err, coatcheck.ErrEnded)
 	if ended {
 		l.ended(m)
@@ -434,8 +456,6 @@ func (l *log) ended(m mark) {
 		}
 	}
 	switch {
-	case user == "" && l.q.w.plan.clock != 0 && l.q.w.wasRevoked("") && slices.ContainsFunc(l.pending, func(c change) bool { return c.verb == "reauth" }):
-		// Revoked by a clock that is ahead (S8).
 	case user == "":
 		l.dead(m)
 	case time.Since(l.q.began) < 49*time.Second && !l.q.w.wasRevoked(user):
@@ -464,7 +484,7 @@ func (l *log) returns() { l.markEnd = l.mark() }
 
 // panics drops what was not committed.
 func (l *log) panics() {
-	l.pending, l.leaving, l.logout, l.panicked = nil, coatcheck.ID{}, false, true
+	l.pending, l.leaving, l.brought, l.logout, l.panicked = nil, coatcheck.ID{}, coatcheck.ID{}, false, true
 	l.markEnd = l.mark()
 }
 

@@ -40,7 +40,7 @@ func (q *request) checkToken(store int, l *log) {
 	made := q.made(store)
 	// Unless it was the login that was refused, of a user whom somebody revoked
 	// meanwhile: what the request stored before it stays.
-	kept := l.entered && !made.IsZero() && q.w.alive(store, made)
+	kept := l.entered && (l.inCookie() || !made.IsZero() && q.w.alive(store, made))
 	if err := q.errorOf(store); ok && errors.Is(err, coatcheck.ErrEnded) && !kept && (value != "" || !l.meddled) {
 		q.w.breaks("G2: %v finds its session ended and has a Set-Cookie", q)
 	}
@@ -84,7 +84,7 @@ func (q *request) checkDelivery() {
 			!q.w.becameOf(store, brought, has) || !q.w.alive(store, has) {
 			continue
 		}
-		if value == "" && !l.leftOwn { // else the logout was of a login of this request
+		if value == "" {
 			q.w.breaks("G2: %v removes the cookie of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
 		} else if made := q.w.madeBy(store, tokenID(value)); value != "" && !l.entered && made != nil && made.kind == "Create" {
 			q.w.breaks("G2: %v puts a new cookie over that of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
@@ -116,8 +116,7 @@ func (q *request) checkLooks() {
 		}
 		value, _ := setCookie(q.sent, cookieNames[c.store])
 		unknown := unknownSince(calls[i:], made) // it is 503, and neither of the two tokens stays
-		if c.lookPossible && tokenID(value) != made && q.w.alive(c.store, made) && q.sentAt.Sub(q.began) < 50*time.Second && !q.logs[c.store].logout &&
-			!(q.logs[c.store].entered && q.errorOf(c.store) != nil && q.w.wasRevoked("")) && !unknown {
+		if c.lookPossible && tokenID(value) != made && q.w.alive(c.store, made) && q.sentAt.Sub(q.began) < 50*time.Second && !q.logs[c.store].logout && !unknown {
 			q.w.breaks("G5 in the %s: %v made %s, whose answer was lost, could have looked and does not send its token", storeNames[c.store], q, q.w.label(made))
 		}
 		for _, end := range calls[i:] {
