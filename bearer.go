@@ -65,6 +65,8 @@ func (c *Config) ofCookies() string {
 		return "Name"
 	case c.Cookie != cookie.Policy{}:
 		return "Cookie"
+	case len(c.FormerCookies) > 0:
+		return "FormerCookies"
 	case c.MaxCookie != 0:
 		return "MaxCookie"
 	case c.Landing != nil:

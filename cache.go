@@ -62,7 +62,7 @@ func (s *Session) putInto(h http.Header) {
 	if set || out.over != "" {
 		s.x.put(h)
 	}
-	if set && s.namesakes {
+	if set && (s.namesakes || s.rescoped || len(s.x.m.cfg.FormerCookies) > 0) {
 		s.x.m.putScopes(h)
 	}
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {

@@ -264,6 +264,7 @@ func (s *Session) clearCookie() {
 		return
 	}
 	s.x.out.forget = !m.cfg.KeepSiteData
+	s.rescoped = m.carrier.inCookie()
 	s.x.out.sid = m.sid.Expired()
 	if m.marker != nil {
 		s.x.out.marker = m.marker.Expired()
@@ -868,7 +869,7 @@ func (s *Session) seal(c *commitment, now time.Time) error {
 		return err
 	}
 	if m.carrier.inCookie() {
-		if err := s.x.fits(len(m.cfg.Name)+len(value), &c.rec); err != nil {
+		if err := s.fits(len(m.cfg.Name)+len(value), &c.rec); err != nil {
 			return err
 		}
 	}

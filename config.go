@@ -36,6 +36,14 @@ type Config struct {
 	// zero: the session's lifetime decides.
 	Cookie cookie.Policy
 
+	// FormerCookies are policies that Cookie had in earlier releases, of which
+	// Domain and Path count: whenever the session cookie is set or cleared, the
+	// ones that those left are deleted. A browser sends both, of which no
+	// program can tell which is which, and after a logout the other remains; with
+	// NewInCookie it is still a session. Take a policy out again when its cookies
+	// are too old: after Lifetime, or MaxRemember. At most four.
+	FormerCookies []cookie.Policy
+
 	// Idle ends the session of a logged-in user who does nothing for so long:
 	// never earlier, at most a tenth later. Default 30 minutes.
 	Idle time.Duration
@@ -82,9 +90,10 @@ type Config struct {
 	KeepSiteData bool
 
 	// MaxCookie bounds the cookie of NewInCookie, name and value, in bytes: a
-	// change that would make it larger is ErrTooLarge. Zero is 4,096, the most
-	// that browsers keep; 3,500 gets through every proxy as it comes. New refuses
-	// it: its cookies are small.
+	// change that would make it larger is ErrTooLarge. Where it was lowered, a
+	// cookie that is larger goes on as long as its values do not grow. Zero is
+	// 4,096, the most that browsers keep; 3,500 gets through every proxy as it
+	// comes. New refuses it: its cookies are small.
 	MaxCookie int
 
 	// CrossOrigin refuses requests with unsafe methods, and websocket
@@ -156,6 +165,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, err
 	}
 	c.Origins, c.Proxies = slices.Clone(c.Origins), slices.Clone(c.Proxies)
+	c.FormerCookies = slices.Clone(c.FormerCookies)
 	c.ProxyHeader = cmp.Or(c.ProxyHeader, forwardedFor)
 	if c.CrossOrigin == nil {
 		c.CrossOrigin = http.NewCrossOriginProtection()

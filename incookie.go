@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -103,16 +104,32 @@ func cookieBound(max int) (int, error) {
 	return max, nil
 }
 
-// fits checks the size of a session cookie.
-func (x *exchange) fits(size int, rec *Record) error {
-	m := x.m
-	if size > m.cfg.MaxCookie {
+// fits checks the size of a session cookie. One that was larger than
+// Config.MaxCookie when it came, which has been lowered since, may be written as
+// long as its values do not grow: a login, a touch and what makes it smaller must
+// not fail.
+func (s *Session) fits(size int, rec *Record) error {
+	m, x := s.x.m, s.x
+	if size > maxCookie || size > m.cfg.MaxCookie && !(s.cameLarger() && s.growsNot(rec)) {
 		return fmt.Errorf("%w: a session cookie of %d bytes; Config.MaxCookie is %d", ErrTooLarge, size, m.cfg.MaxCookie)
 	}
 	if size >= largeCookie {
 		x.event(Event{Kind: Large, Handle: rec.ID.Handle(), User: rec.User, Reason: reasonLarge})
 	}
 	return nil
+}
+
+// cameLarger reports whether the browser has a larger cookie than may be made.
+func (s *Session) cameLarger() bool {
+	m := s.x.m
+	values, _ := m.sid.ReadAll(s.x.r.Header, maxNamesakes)
+	return slices.ContainsFunc(values, func(v string) bool { return len(m.cfg.Name)+len(v) > m.cfg.MaxCookie })
+}
+
+// growsNot reports whether rec has no more of values than base.
+func (s *Session) growsNot(rec *Record) bool {
+	h, ok := cutHeader(rec.Data)
+	return ok && s.live && len(h.entries) <= len(s.entries())
 }
 
 // cookieRecordVersion is the first byte of what is sealed; docs/spec/record.md.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coatcheck/coatcheck"
 )
@@ -60,4 +62,69 @@ func TestInCookieSizes(t *testing.T) {
 			t.Errorf("MaxCookie %d: got %v, want an error that names the field", max, err)
 		}
 	}
+}
+
+// A lowered Config.MaxCookie: only a change that would make a cookie larger is
+// refused. Who has a larger one is not locked out.
+func TestMaxCookieLowered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := coatcheck.NewKey[string]("a"), coatcheck.NewKey[string]("b")
+		manager := func(max int) *coatcheck.Manager {
+			m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{MaxCookie: max})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return m
+		}
+		first := newBrowser(only(manager(0), func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+			a.Set(s, strings.Repeat("x", 1300))
+			b.Set(s, strings.Repeat("y", 1300))
+		}))
+		first.do("POST", "/")
+		m := manager(2000)
+		for _, c := range []struct {
+			name   string
+			act    func(*coatcheck.Session)
+			status int
+		}{
+			{"delete", func(s *coatcheck.Session) { a.Delete(s) }, 200},
+			{"a smaller value", func(s *coatcheck.Session) { a.Set(s, "x") }, 200},
+			{"as large", func(s *coatcheck.Session) { a.Set(s, strings.Repeat("z", 1300)) }, 200},
+			{"login", func(s *coatcheck.Session) { s.Login("alice") }, 200},
+			{"login and renew", func(s *coatcheck.Session) { s.Login("alice"); s.Commit(); s.Renew() }, 200},
+			{"remember", func(s *coatcheck.Session) { s.Login("alice"); s.Remember(day) }, 200},
+			{"logout", (*coatcheck.Session).Logout, 200},
+			{"a larger value", func(s *coatcheck.Session) { a.Set(s, strings.Repeat("x", 1301)) }, 413},
+			{"one more", func(s *coatcheck.Session) { hits.Set(s, 1) }, 413},
+			{"login and one more", func(s *coatcheck.Session) { s.Login("alice"); hits.Set(s, 1) }, 413},
+			{"beyond what browsers keep", func(s *coatcheck.Session) { s.Login("alice"); a.Set(s, strings.Repeat("x", 2000)) }, 413},
+		} {
+			other := first.clone()
+			other.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.act(s) })
+			before := other.cookies()[sidName]
+			w := other.do("POST", "/")
+			if w.Code != c.status || (other.cookies()[sidName] == before) != (c.status != 200) {
+				t.Errorf("%s: got %d, and the cookie stays: %t; want %d", c.name, w.Code, other.cookies()[sidName] == before, c.status)
+			}
+		}
+		fresh := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+			a.Set(s, strings.Repeat("x", 2000))
+		}))
+		if w := fresh.do("POST", "/"); w.Code != 413 {
+			t.Errorf("a new session: got %d, want 413", w.Code)
+		}
+		// G6: the touch that keeps a visitor who only looks.
+		looks := first.clone()
+		looks.h = life(m)
+		for range 4 {
+			time.Sleep(20 * time.Minute)
+			looks.do("GET", "/look", navigation...)
+		}
+		there := false
+		looks.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { _, there = a.Get(s) })
+		if looks.do("GET", "/"); !there {
+			t.Error("a session that is larger than MaxCookie is not touched and ends by idleness")
+		}
+	})
 }

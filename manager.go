@@ -75,7 +75,12 @@ func newManager(c carrier, cfg Config) (*Manager, error) {
 	if m.over, err = cookie.NewRaw(cfg.Name+overSuffix, cfg.Cookie); err != nil {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)
 	}
+	former, err := formerScopes(cfg, m.sid, m.marker)
+	if err != nil {
+		return nil, err
+	}
 	m.scopes = scopes(cfg.Cookie, m.sid, m.marker)
+	m.scopes = append(m.scopes, slices.DeleteFunc(former, func(l string) bool { return slices.Contains(m.scopes, l) })...)
 	if cfg.Cookie.AllowInsecureHTTP {
 		m.event(context.Background(), Event{Kind: Insecure, Reason: reasonPlain})
 	}

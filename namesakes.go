@@ -3,6 +3,7 @@ package coatcheck
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -106,14 +107,21 @@ func (s *Session) loadNamesake(tickets []ticket) {
 		case says == saysNothing: // an outage is never "nobody" (G5)
 			s.took(t.id, &rec, err, now)
 			return
-		case says == saysLive && best.says == saysLive:
+		case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):
 			s.x.event(Event{Kind: Refused, Reason: reasonSeveralLive})
 			return
-		case i == 0 || says > best.says:
+		case i == 0 || says > best.says || says == saysLive && rec.Seen.After(best.rec.Seen):
 			best.id, best.rec, best.err, best.says = t.id, rec, err, says
 		}
 	}
 	s.took(best.id, &best.rec, best.err, now)
+}
+
+// oneOwner reports whether of two sessions that live the later counts, since both
+// are of one user and nobody knows that the earlier was replaced: in a cookie it
+// lives on (decision 59). Who has none of that user's cannot plant one.
+func (m *Manager) oneOwner(a, b *Record) bool {
+	return m.carrier.inCookie() && a.User != "" && a.User == b.User
 }
 
 // What a load says of a session, the weightier the higher.
@@ -141,6 +149,35 @@ func whatSays(rec *Record, err error, now time.Time) int {
 		return saysOver
 	}
 	return saysLive
+}
+
+// maxFormer bounds Config.FormerCookies: each costs two lines in an answer.
+const maxFormer = 4
+
+// formerScopes are the lines that delete the cookies of our names in the scopes
+// of Config.FormerCookies.
+func formerScopes(cfg Config, names ...*cookie.Raw) (lines []string, err error) {
+	if len(cfg.FormerCookies) > maxFormer {
+		return nil, fmt.Errorf("coatcheck: Config.FormerCookies has %d policies; want at most %d", len(cfg.FormerCookies), maxFormer)
+	}
+	for i, former := range cfg.FormerCookies {
+		p := cfg.Cookie
+		p.Domain, p.Path = former.Domain, former.Path
+		if p.Domain == cfg.Cookie.Domain && cmp.Or(p.Path, "/") == cmp.Or(cfg.Cookie.Path, "/") {
+			return nil, fmt.Errorf("coatcheck: Config.FormerCookies[%d] has Domain and Path of Config.Cookie; want those it had before", i)
+		}
+		for _, own := range names {
+			if own == nil {
+				continue
+			}
+			old, err := cookie.NewRaw(own.Name(), p)
+			if err != nil {
+				return nil, fmt.Errorf("coatcheck: Config.FormerCookies[%d]: %w", i, err)
+			}
+			lines = append(lines, old.Expired())
+		}
+	}
+	return lines, nil
 }
 
 // scopes are the Set-Cookie lines that delete the cookies of our names in the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -279,13 +280,16 @@ func TestG8NamesakesInCookie(t *testing.T) {
 		time.Sleep(time.Minute)
 		b.do("POST", "/count")
 		later := b.cookies()[sidName]
-		stranger := newBrowser(h)
+		stranger := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login("mallory") }))
 		stranger.do("POST", "/login")
+		anonymous := newBrowser(h)
+		anonymous.do("POST", "/set")
 		for _, c := range []struct {
 			name, other string
 			count       string
 		}{
-			{"an earlier copy", first, "1"}, {"junk", "x", "1"}, {"another session", stranger.cookies()[sidName], "0"},
+			{"an earlier copy", first, "1"}, {"junk", "x", "1"}, {"another's session", stranger.cookies()[sidName], "0"}, {"a session of nobody", anonymous.cookies()[sidName], "0"},
+			{"another's, and an earlier copy", stranger.cookies()[sidName] + "; " + sidName + "=" + first, "0"},
 		} {
 			for _, line := range both(sidName, later, c.other) {
 				l.forget()
@@ -301,4 +305,114 @@ func TestG8NamesakesInCookie(t *testing.T) {
 			}
 		}
 	})
+}
+
+// inJar is what a browser brings to example.com: it keeps one cookie for each
+// name and scope, which are those of the lines.
+type inJar map[string]string
+
+func (j inJar) keep(w *httptest.ResponseRecorder) {
+	for _, c := range w.Result().Cookies() {
+		scope := c.Name + " " + c.Domain + " " + c.Path
+		if c.MaxAge < 0 {
+			delete(j, scope)
+		} else {
+			j[scope] = c.Name + "=" + c.Value
+		}
+	}
+}
+
+func (j inJar) do(h http.Handler, method, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	r.Header.Set("Cookie", strings.Join(slices.Sorted(maps.Values(j)), "; "))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	j.keep(w)
+	return w
+}
+
+// G8: the same heals a change of Domain or Path, also for sessions in their
+// cookies, where the one that a login replaced lives on: the later of one user
+// counts, whoever it is that changed the token.
+func TestNamesakesInCookieAfterAChange(t *testing.T) {
+	t.Parallel()
+	policies := map[string]cookie.Policy{
+		"host": {}, "domain": {Domain: "example.com"}, "path": {Path: "/app"}, "both": {Domain: "example.com", Path: "/app"},
+	}
+	for before, was := range policies {
+		for after, is := range policies {
+			if before == after {
+				continue
+			}
+			for _, act := range []string{"/login", "/renew", "/again", "/remember"} {
+				synctest.Test(t, func(t *testing.T) {
+					manager := func(p cookie.Policy) *coatcheck.Manager {
+						m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Name: "sid9", Cookie: p})
+						if err != nil {
+							t.Fatal(err)
+						}
+						return m
+					}
+					jar := make(inJar)
+					jar.do(life(manager(was)), "POST", "/login")
+					time.Sleep(time.Minute)
+					h := life(manager(is))
+					if w := jar.do(h, "POST", act); w.Code != 200 {
+						t.Fatalf("%s to %s, %s: got %d", before, after, act, w.Code)
+					}
+					if before == "host" && after == "domain" || after == "both" {
+						if len(jar) != 2 {
+							t.Errorf("%s to %s, after %s: the jar holds %v, want the other scopes deleted", before, after, act, slices.Sorted(maps.Keys(jar)))
+						}
+					}
+					for range 2 {
+						if w := jar.do(h, "POST", "/count"); w.Code != 200 || !strings.HasPrefix(w.Body.String(), "alice") {
+							t.Errorf("%s to %s, after %s: got %d %q, want alice", before, after, act, w.Code, w.Body)
+						}
+					}
+					if got := jar.do(h, "GET", "/look").Body.String(); got != "alice2" {
+						t.Errorf("%s to %s, after %s: got %q, want alice with both counts", before, after, act, got)
+					}
+				})
+			}
+		}
+	}
+}
+
+// G2, with Config.FormerCookies: a logout ends what a former Domain or Path left
+// as well, which no program could name otherwise; each answer that sets or clears
+// the session cookie deletes it. G6: what cannot work is an error.
+func TestFormerCookies(t *testing.T) {
+	t.Parallel()
+	was := cookie.Policy{Domain: "example.com"}
+	before := carriers(t, coatcheck.Config{Name: "sid9", Cookie: was})
+	after := carriers(t, coatcheck.Config{Name: "sid9", FormerCookies: []cookie.Policy{was, {Path: "/app"}}})
+	for kind, m := range after {
+		jar := make(inJar)
+		anonymous := make(inJar)
+		jar.do(life(before[kind]), "POST", "/login")
+		anonymous.do(life(before[kind]), "POST", "/set")
+		for _, j := range []inJar{jar, anonymous} {
+			if w := j.do(life(m), "POST", "/login"); w.Code != 200 || len(j) != 2 {
+				t.Errorf("%s: login answers %d, the jar then holds %v", kind, w.Code, slices.Sorted(maps.Keys(j)))
+			}
+			if got := j.do(life(m), "GET", "/look").Body.String(); !strings.HasPrefix(got, "alice") {
+				t.Errorf("%s: after the login %q, want alice", kind, got)
+			}
+		}
+		jar = make(inJar)
+		jar.do(life(before[kind]), "POST", "/login")
+		if jar.do(life(m), "POST", "/logout"); len(jar) != 0 {
+			t.Errorf("%s: after a logout the jar holds %v", kind, slices.Sorted(maps.Keys(jar)))
+		}
+	}
+	for want, cfg := range map[string]coatcheck.Config{
+		"Config.FormerCookies[1] has Domain and Path of": {FormerCookies: []cookie.Policy{{Path: "/app"}, {Path: "/"}}, Name: "sid9"},
+		"Config.FormerCookies[0]: cookie":                {FormerCookies: []cookie.Policy{{Domain: "example.com"}}},
+		"Config.FormerCookies has 5":                     {FormerCookies: make([]cookie.Policy, 5)},
+	} {
+		if _, err := coatcheck.New(memstore.New(memstore.Config{}), keys(t), cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
 }

@@ -260,6 +260,7 @@ func (s *Session) touch(now time.Time) error {
 func (s *Session) setCookie(c *commitment) {
 	if c.sid != "" {
 		s.x.out.sid, s.x.out.marker = c.sid, c.marker
+		s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()
 		s.x.m.tellPlainHTTP(s.x.r)
 	}
 }

@@ -52,6 +52,7 @@ type Session struct {
 	identity identity
 
 	namesakes bool // the request had several cookies of our name
+	rescoped  bool // a copy of an older session in another scope must go
 	*changes       // nil until there is one
 }
 

@@ -187,7 +187,13 @@ var mutants = []mutant{
 	{"proxy headers are believed from everybody", "TestProxies", ".", edit("proxy.go", `(!at.IsValid() || c.ours(at))`, `true`)},
 	{"proxy headers are read from the left", "TestProxies", ".", edit("proxy.go", `range slices.Backward(elements)`, `range slices.All(elements)`)},
 	{"a quote of the client swallows what the proxy adds", "TestProxies", ".", edit("proxy.go", `return append(parts, "")`, `return append(parts, s[start:])`)},
-	{"G14 a session cookie has no bound of its own", "TestInCookieSizes", ".", edit("incookie.go", `if size > m.cfg.MaxCookie {`, `if false {`)},
+	{"G14 a session cookie has no bound of its own", "TestInCookieSizes", ".", edit("incookie.go", `size > m.cfg.MaxCookie && !(s.cameLarger() && s.growsNot(rec))`, `false`)},
+	{"a lowered MaxCookie locks people out", "TestMaxCookieLowered", ".", edit("incookie.go", `!(s.cameLarger() && s.growsNot(rec))`, `true`)},
+	{"G14 what came too large may grow", "TestMaxCookieLowered", ".", edit("incookie.go", `s.live && len(h.entries) <= len(s.entries())`, `true`)},
+	{"10.5 in a cookie the old copy locks out", "TestNamesakesInCookieAfterAChange", ".", edit("namesakes.go", `case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):`, `case says == saysLive && best.says == saysLive:`)},
+	{"G8 of two people's sessions in cookies the newer counts", "TestG8NamesakesInCookie", ".", edit("namesakes.go", `a.User != "" && a.User == b.User`, `true`)},
+	{"10.5 a login leaves the copy in the other scope", "TestNamesakesInCookieAfterAChange", ".", edit("put.go", `s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()`, ``)},
+	{"10.5 former scopes are forgotten", "TestFormerCookies", ".", edit("cache.go", ` || len(s.x.m.cfg.FormerCookies) > 0`, ``)},
 	{"G7 a session behind a comma is overwritten", "TestG7JoinedCookies", ".", edit("load.go", `!isNamesakes(err) && s.mayHide()`, `false`)},
 	{"G12 caches keep what cookie.Set sets", "TestCaches", "cookie", edit("cookie/put.go", `if c.caching {`, `if true {`)},
 	{"G12 a second cookie is kept by caches", "TestCaches", "cookie", edit("cookie/put.go", `		h["Cache-Control"] = []string{keepOut}
@@ -207,7 +213,7 @@ var mutants = []mutant{
 	{"G8 any number of cookies is looked at", "TestG8Namesakes", ".", edit("namesakes.go", `m.sid.ReadAll(s.x.r.Header, maxNamesakes)`, `m.sid.ReadAll(s.x.r.Header, 1<<20)`)},
 	{"G8 two genuine cookies lock out", "TestG8Namesakes", ".", edit("namesakes.go", `	default:
 		s.loadNamesake(tickets)`, `	default:`)},
-	{"G8 a logout leaves the other scopes", "TestG8NamesakesPolicy", ".", edit("cache.go", `if set && s.namesakes {`, `if false {`)},
+	{"G8 a logout leaves the other scopes", "TestG8NamesakesPolicy", ".", edit("cache.go", `if set && (s.namesakes ||`, `if set && (false ||`)},
 	{"G8 fallbacks do not verify", "TestG8Rotation", ".", edit("token.go", `for _, key := range t.keys {`, `for _, key := range t.keys[:1] {`)},
 	{"G13 a cookie that no browser keeps is silent", "TestG13PlainHTTP", ".", edit("plainhttp.go", "	return true\n}\n\n// proxyHeaders", "	return false\n}\n\n// proxyHeaders")},
 	{"G9 the store has the token", "TestG9StolenStore", ".", tokenAsID},
