@@ -91,6 +91,29 @@ func (x *exchange) dropForeign(h http.Header) {
 	}
 }
 
+// dropTrailers does that for the trailers that the server sends when the handler
+// has returned: those that the header announced, and those with http.TrailerPrefix,
+// as httputil.ReverseProxy has them.
+func (x *exchange) dropTrailers() {
+	h := x.w.Header()
+	if len(h["Trailer"]) > 0 {
+		x.dropForeign(h)
+	}
+	name := "Set-Cookie"
+	if x.m.bearer {
+		name = TokenHeader
+	}
+	for key, lines := range h {
+		if len(key) != len(http.TrailerPrefix)+len(name) || !strings.EqualFold(key[len(http.TrailerPrefix):], name) {
+			continue
+		}
+		if x.m.bearer || slices.ContainsFunc(lines, x.poses) {
+			delete(h, key) // others lose nothing: browsers take no cookies from trailers
+			x.tellForeign()
+		}
+	}
+}
+
 func (x *exchange) tellForeign() {
 	x.event(Event{Kind: Refused, Reason: reasonForeign})
 }

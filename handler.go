@@ -144,6 +144,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 // when the handler panicked: then nothing more is committed, but an outer
 // handler that answers still sends our cookies.
 func (x *exchange) leave(r *http.Request) {
+	defer x.dropTrailers()
 	// The server removes uploaded files by the request it made, and others look
 	// there for the pattern: the copy that the handler had must not hide them.
 	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm

@@ -29,7 +29,7 @@ var mutants = []mutant{
 	{"the first of two cookies is believed", "TestCookieTossing_CVE_2023_27495_CookieCrumbles", "attack",
 		edit("cookie/read.go", `return "", &ForgedError{c.name, ReasonDuplicate}`, `continue`)},
 	{"of two sessions that live one is believed", "TestCookieTossing_CVE_2023_27495_CookieCrumbles", "attack",
-		edit("namesakes.go", `case says == saysLive && best.says == saysLive:`, `case false:`)},
+		edit("namesakes.go", `case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):`, `case false:`)},
 	{"names match in any case", "TestNameSmuggling_CVE_2023_23934_WS_2022_0330", "attack",
 		edit("cookie/read.go", `if !strings.HasPrefix(pair, c.start) {`, `if len(pair) < len(c.start) || !strings.EqualFold(pair[:len(c.start)], c.start) {`)},
 	{"a marker without its session is a logout", "TestJarOverflow_RFC6265bis_8_6", "attack", edit("load.go", `s.noCookie = true`, `s.noCookie, s.left = true, true`)},
@@ -183,6 +183,14 @@ var mutants = []mutant{
 	{"G4 a Set-Cookie of our name leaves where no session is used", "TestG4SetCookieFromElsewhere", ".", edit("response.go", "x.dropForeign(x.w.Header())\n\t\tx.enter(next)", "x.enter(next)")},
 	{"G4 a Set-Cookie of our name leaves beside ours", "TestG4SetCookieFromElsewhere", ".", edit("cache.go", "\ts.x.dropForeign(h)\n", "")},
 	{"G4 a nameless cookie poses as the session's", "TestG4SetCookieFromElsewhere", ".", edit("gateway.go", `name == "" && ok {`, `false {`)},
+	{"G4 a Set-Cookie of our name leaves in a trailer", "TestG4Trailers", ".", edit("handler.go", `	defer x.dropTrailers()
+`, ``)},
+	{"G4 an announced trailer is not looked at", "TestG4Trailers", ".", edit("gateway.go", `len(h["Trailer"]) > 0`, `false`)},
+	{"G4 a head without end passes", "TestG4HijackedHeadWithoutEnd", ".", edit("upgrade.go", `	case isHead && end < 0:
+`, `	case isHead && end < 0 && func() bool { isHead = false; return false }():
+`)},
+	{"G4 a head ends with CRLF alone", "TestG4HijackedHead", ".", edit("upgrade.go", `bytes.HasPrefix(rest, []byte("\n")) || `, ``)},
+	{"G4 a folded line hides a cookie", "TestG4HijackedHead", ".", edit("upgrade.go", `more = len(head) > 0 && (head[0] == ' ' || head[0] == '\t')`, `more = false`)},
 	{"G8 a gateway sends the token upstream", "TestStripCookies", ".", edit("gateway.go", `kept = append(kept, pair)`, `kept = append(kept, line)`)},
 	{"proxy headers are believed from everybody", "TestProxies", ".", edit("proxy.go", `(!at.IsValid() || c.ours(at))`, `true`)},
 	{"proxy headers are read from the left", "TestProxies", ".", edit("proxy.go", `range slices.Backward(elements)`, `range slices.All(elements)`)},
