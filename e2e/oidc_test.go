@@ -236,6 +236,9 @@ func TestCodeFlow(t *testing.T) {
 		}
 		b.open(s.app + "/")
 		s.is(b, "", "0")
+		b.click("#query") // at once, in the same browser (G2)
+		s.password(b)
+		s.is(b, "alice", "0")
 	})
 }
 

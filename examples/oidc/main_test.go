@@ -286,8 +286,8 @@ func TestLogoutToken(t *testing.T) {
 	b.is("after the logout token", "", "0")
 	visitor.is("who was never logged in", "", "1")
 
-	// The provider itself: its own logout tells us, and so does ours.
-	b = w.browser()
+	// The provider itself: its own logout tells us, and so does ours. Whoever was
+	// logged out logs in again at once, in the same browser.
 	b.login("")
 	b.is("logged in again", "alice", "0")
 	for _, sid := range w.p.Sessions("alice") {
