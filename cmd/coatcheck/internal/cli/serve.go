@@ -22,7 +22,7 @@ import (
 var serveCommand = command{
 	name:    "serve",
 	summary: "run the walk-through of cookies and sessions",
-	usage:   "[--addr HOST:PORT] [--store URL] [--tls]",
+	usage:   "[--addr HOST:PORT] [--store URL] [--tls] [--origin URL]...",
 	about: `
 Runs a small web application that shows what cookies and sessions are for, until
 it is interrupted. The page at / shows what the browser and the server hold, and
@@ -63,6 +63,10 @@ command line.
 		flags.StringVar(&o.addr, "addr", "localhost:8080", "listen on `HOST:PORT`; port 0 picks a free one")
 		flags.StringVar(&o.store, "store", "", "keep the sessions in the store behind `URL`, see below;\nempty: "+storeEnv+", and without it "+defaultStore)
 		flags.BoolVar(&o.tls, "tls", false, "serve HTTPS with a throw-away certificate for localhost, 127.0.0.1 and ::1")
+		flags.Func("origin", "people reach it at `URL`, such as https://app.example, through a proxy that\nrewrites Host; may be given more than once", func(origin string) error {
+			o.origins = append(o.origins, origin)
+			return nil
+		})
 		return func(ctx context.Context, io stdio, _ []string) error {
 			o.store = cmp.Or(o.store, io.getenv(storeEnv), defaultStore)
 			return serve(ctx, io, o)
@@ -76,6 +80,7 @@ const defaultStore = "sqlite:coatcheck.db"
 type serveOptions struct {
 	addr, store string
 	tls         bool
+	origins     []string
 }
 
 func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
@@ -99,8 +104,11 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	site, err := walkthrough.New(store.Store, keys, coatcheck.Config{Events: coatcheck.LogEvents(log)})
+	site, err := walkthrough.New(store.Store, keys, coatcheck.Config{Events: coatcheck.LogEvents(log), Origins: o.origins})
 	if err != nil {
+		if _, why, ok := strings.Cut(err.Error(), "Config.Origins has "); ok {
+			return usagef("--origin is %s", why)
+		}
 		return err
 	}
 	server := newServer(accessLog(log, site), log)

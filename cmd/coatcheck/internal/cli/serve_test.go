@@ -165,3 +165,25 @@ func TestEndOnAnotherServerEndsStreams(t *testing.T) {
 		t.Errorf("the stream ends with %q, %v", rest, err)
 	}
 }
+
+// G6: origins that --origin names are the walk-through's own behind a proxy that
+// rewrites Host, and no others.
+func TestOrigins(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--origin", "https://app.example", "--origin", "https://www.app.example")
+	for origin, want := range map[string]int{"https://app.example": 200, "https://www.app.example": 200, "https://evil.example": 403} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/login", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", origin)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("a login from %s: got %d, want %d", origin, res.StatusCode, want)
+		}
+	}
+}
