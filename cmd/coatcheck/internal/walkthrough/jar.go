@@ -51,7 +51,6 @@ func newJar(c cookies, keys *cookie.Keys, cfg coatcheck.Config) (jar, error) {
 	if j.ticket == "" {
 		return jar{}, errors.New("no session cookie")
 	}
-	slices.Reverse(j.kinds) // the session cookie comes last
 	for _, k := range []struct {
 		kind
 		set func(http.ResponseWriter) error
