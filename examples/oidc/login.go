@@ -56,22 +56,33 @@ func (a *app) landed(w http.ResponseWriter, r *http.Request) {
 	case s.Withheld(): // no Landing, or it did not help: the page has a link to itself
 		coatcheck.AnswerError(w, r, coatcheck.ErrHeldBack)
 	default:
-		again(w, "This login was not begun in this browser, or took too long.")
+		notBegun(w, r)
 	}
+}
+
+// notBegun answers where no login waits. Whoever presses Back, or loads the way back
+// twice, has used it up and is logged in: that is no failure.
+func notBegun(w http.ResponseWriter, r *http.Request) {
+	if coatcheck.From(r.Context()).User() != "" {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	again(w, "This login was not begun in this browser, or took too long.")
 }
 
 // posted is the way back of form_post. No cookie of the session comes with it, so
 // the state is in one of its own.
 func (a *app) posted(w http.ResponseWriter, r *http.Request) {
-	b, err := a.begun.Get(r)
-	if err != nil || subtle.ConstantTimeCompare([]byte(b.State), []byte(r.PostFormValue("state"))) != 1 {
-		again(w, "This login was not begun in this browser, or took too long.")
-		return
-	}
 	// A login here would be a new session, without what the visitor has kept in
-	// the one that is not shown. So the form is sent once more, by a page of ours.
+	// the one that is not shown, nor is it known who is logged in already. So the
+	// form is sent once more, by a page of ours.
 	if s := coatcheck.From(r.Context()); s.Withheld() && r.PostFormValue("again") == "" {
 		repost(w, r)
+		return
+	}
+	b, err := a.begun.Get(r)
+	if err != nil || subtle.ConstantTimeCompare([]byte(b.State), []byte(r.PostFormValue("state"))) != 1 {
+		notBegun(w, r)
 		return
 	}
 	if err := a.begun.Clear(w); err != nil {

@@ -165,11 +165,16 @@ func TestCodeFlow(t *testing.T) {
 	if res, _ := b.do("GET", back, nil); res.StatusCode != http.StatusOK {
 		t.Errorf("the way back: got %d", res.StatusCode)
 	}
-	if res, _ := b.do("GET", back, nil); res.StatusCode != http.StatusForbidden {
-		t.Errorf("the way back once more: got %d, want 403", res.StatusCode)
+	if res, _ := b.do("GET", back, nil); res.StatusCode != http.StatusOK || res.Request.URL.String() != b.site+"/" {
+		t.Errorf("the way back once more: got %d at %v, want home: alice is logged in", res.StatusCode, res.Request.URL)
+	}
+	b.is("after the way back once more", "alice", "1")
+	nobody := w.browser()
+	if res, _ := nobody.do("GET", back, nil); res.StatusCode != http.StatusForbidden {
+		t.Errorf("the way back of another: got %d, want 403", res.StatusCode)
 	}
 	for _, state := range []string{"", "x", "\x00\xff", strings.Repeat("A", 26), strings.Repeat("A", 5000)} {
-		if res, _ := b.do("GET", b.site+"/callback?"+url.Values{"state": {state}, "code": {"x"}}.Encode(), nil); res.StatusCode != http.StatusForbidden {
+		if res, _ := nobody.do("GET", b.site+"/callback?"+url.Values{"state": {state}, "code": {"x"}}.Encode(), nil); res.StatusCode != http.StatusForbidden {
 			t.Errorf("the state %.10q: got %d, want 403", state, res.StatusCode)
 		}
 	}
@@ -201,11 +206,15 @@ func TestFormPost(t *testing.T) {
 	if res, _ := bare.do("POST", b.site+"/callback", form, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); res.StatusCode != http.StatusForbidden {
 		t.Errorf("from any site: got %d, want 403", res.StatusCode)
 	}
-	if res, _ := bare.do("POST", b.site+"/callback", url.Values{"state": {"x"}, "code": form["code"]}, cross...); res.StatusCode != http.StatusForbidden {
+	if res, _ := bare.do("POST", b.site+"/callback", url.Values{"state": {"x"}, "code": form["code"], "again": {"1"}}, cross...); res.StatusCode != http.StatusForbidden {
 		t.Errorf("with another state: got %d, want 403", res.StatusCode)
 	}
-	if res, _ := w.browser().do("POST", b.site+"/callback", form, cross...); res.StatusCode != http.StatusForbidden {
-		t.Errorf("in another browser: got %d, want 403", res.StatusCode)
+	ownPage := []string{"Origin", b.site, "Sec-Fetch-Site", "same-origin"}
+	twice := url.Values{"state": form["state"], "code": form["code"], "again": {"1"}}
+	for _, from := range [][]string{cross, ownPage} {
+		if res, _ := w.browser().do("POST", b.site+"/callback", twice, from...); res.StatusCode != http.StatusForbidden {
+			t.Errorf("in another browser: got %d, want 403", res.StatusCode)
+		}
 	}
 	res, page := bare.do("POST", b.site+"/callback", form, cross...)
 	again := fields(page)
@@ -213,10 +222,12 @@ func TestFormPost(t *testing.T) {
 		t.Fatalf("no page that posts it once more: %d %s", res.StatusCode, page)
 	}
 	again.Set("again", "1")
-	if res, body := b.do("POST", b.site+"/callback", again, "Origin", b.site, "Sec-Fetch-Site", "same-origin"); res.Request.URL.String() != b.site+"/" {
-		t.Fatalf("after the login: %d %s", res.StatusCode, body)
+	for _, what := range []string{"after the login", "after Back, and the form once more"} {
+		if res, body := b.do("POST", b.site+"/callback", again, ownPage...); res.StatusCode != http.StatusOK || res.Request.URL.String() != b.site+"/" {
+			t.Fatalf("%s: %d %s", what, res.StatusCode, body)
+		}
+		b.is(what, "alice", "1")
 	}
-	b.is("after the login", "alice", "1")
 
 	// A browser that withholds the cookies all the same is logged in, once.
 	other := w.browser()

@@ -75,7 +75,7 @@ func (s *shop) openIDCallback(w http.ResponseWriter, r *http.Request) error {
 	t, err := s.openid.trip.Get(r)
 	s.openid.trip.Clear(w)
 	if err != nil || subtle.ConstantTimeCompare([]byte(t.State), []byte(r.PostFormValue("state"))) != 1 {
-		return refusal{http.StatusBadRequest, "This sign-in was not begun here, or took too long. Please begin again."}
+		return goTo(w, r, openIDDone) // which sees the session: perhaps this answer was used already
 	}
 	token, id, err := s.openid.exchange(r.Context(), r.PostFormValue("code"), t)
 	if err != nil {
@@ -117,7 +117,12 @@ func (o *openID) exchange(ctx context.Context, code string, t trip) (*oauth2.Tok
 	return token, id, err
 }
 
+// openIDDone leads on whoever is signed in, also by an answer that came twice (Back,
+// or a second click): that is no failure.
 func (s *shop) openIDDone(w http.ResponseWriter, r *http.Request) error {
+	if sess := coatcheck.From(r.Context()); sess.User() == "" && !sess.Withheld() {
+		return refusal{http.StatusBadRequest, "This sign-in was not begun here, or took too long. Please begin again."}
+	}
 	return goTo(w, r, coatcheck.SafeReturn(r.FormValue("next")))
 }
 
