@@ -25,6 +25,11 @@
 //     Middleware around New sees no error.
 //   - Nobody tells that a client has left: c.Context() is not cancelled. A load
 //     still ends after 5 seconds, and a stream hears of it when it flushes.
+//   - A page cache, such as Fiber's middleware cache, belongs outside of New, which
+//     puts Cache-Control: no-store and Vary: Cookie into the answer when all handlers
+//     have returned. Between New and the handlers it sees neither, keeps the page of
+//     one user and gives it to others:
+//     app.Use(cache.New(), fiberadapter.New(sessions)).
 //   - c.End sends the answer before the session is committed, without its cookie.
 //   - Fiber refuses header lines of more than Config.ReadBufferSize, 4,096 bytes by
 //     default, with all cookies; a session in its cookie (coatcheck.NewInCookie)
