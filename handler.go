@@ -126,6 +126,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 	x.r = r.WithContext(x)
 	x.out.begun = inTest() && begun(w)
+	defer x.endAbort()
 	defer x.leave(r)
 	err := m.foreign(r)
 	switch {

@@ -25,6 +25,7 @@ const (
 type response struct {
 	state    atomic.Uint32
 	replaced bool // what the handler still writes is refused
+	whole    bool // and what replaces it has been written
 	returned bool // the handler, and not by a panic
 	forget   bool // the browser is to clear what pages kept
 	begun    bool // before us; only a test wants to know
@@ -96,11 +97,28 @@ func (x *exchange) replace(err error) {
 		// listens must not take what the handler made of it for an answer.
 		h.Set("Connection", "close")
 		w.WriteHeader(http.StatusRequestTimeout)
+	} else {
+		x.m.cfg.OnError(w, x.r, err)
+		if !w.wrote {
+			w.WriteHeader(StatusOf(err))
+		}
+	}
+	x.out.whole = true
+}
+
+// endAbort ends the panic http.ErrAbortHandler of a handler whose answer was
+// replaced. httputil.ReverseProxy aborts where a Write fails, as ours then do, so
+// that no client takes half an answer for the whole. But what replaces it is
+// whole, and the server would throw it away with the connection (G5); to flush it
+// before is not enough, as HTTP/2 resets the stream all the same. So the
+// middleware around us sees what the client does, an answer, and no panic. Every
+// other panic goes on, and so does this one where OnError did not return.
+func (x *exchange) endAbort() {
+	if !x.out.whole {
 		return
 	}
-	x.m.cfg.OnError(w, x.r, err)
-	if !w.wrote {
-		w.WriteHeader(StatusOf(err))
+	if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
+		panic(fault)
 	}
 }
 
