@@ -45,7 +45,8 @@ type Config struct {
 	FormerCookies []cookie.Policy
 
 	// Idle ends the session of a logged-in user who does nothing for so long:
-	// never earlier, at most a tenth later. Default 30 minutes.
+	// never earlier, at most a tenth later. Default 30 minutes. With NewInCookie
+	// only loading a page counts, and Session.Touch.
 	Idle time.Duration
 
 	// Lifetime ends it whatever happens. Login and Reauthenticate restart it.

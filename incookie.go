@@ -47,8 +47,10 @@ func (IrrevocableSessions) Revoke(context.Context, string, time.Time) error {
 //   - Of two requests at once the later answer wins, also for Update and Append.
 //   - Logout clears the cookie, but a copy of it lives until its deadline or
 //     until RevokeAll. Flashes may show a message twice.
-//   - Pop, Sessions, Revoke, RevokeLabel and RevokeOthers, which would have to
-//     know, fail with errors.ErrUnsupported. RevokeAll works, through revoker, and returns 0.
+//   - Pop, Reload, Sessions, All, Revoke, RevokeLabel, RevokeOthers and
+//     RevokeEverybody, which would have to know, fail with errors.ErrUnsupported.
+//     RevokeAll works, through revoker, and returns 0.
+//   - Idle counts from the last page that was loaded, and from Session.Touch.
 //
 // A session with a user costs one call of the revoker per request that looks.
 // Choose a Store where you can.

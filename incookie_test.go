@@ -202,6 +202,86 @@ func TestInCookieTouch(t *testing.T) {
 	})
 }
 
+// Config.Idle: "With NewInCookie only loading a page counts, and Session.Touch." So
+// an application that only fetches, with Fetch Metadata or without, stays logged in
+// by one Touch every few minutes, and a browser without it by its pages.
+func TestInCookieOnlyFetches(t *testing.T) {
+	fetch := []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Accept", "*/*"}
+	for name, c := range map[string]struct {
+		method, path string
+		headers      []string
+		stays        bool
+	}{
+		"Touch":                           {"GET", "/touch", fetch, true},
+		"Touch in a POST":                 {"POST", "/touch", fetch, true},
+		"Touch, no Fetch Metadata":        {"GET", "/touch", []string{"Accept", "application/json"}, true},
+		"fetches":                         {"GET", "/user", fetch, false},
+		"fetches, no Fetch Metadata":      {"GET", "/user", []string{"Accept", "application/json"}, false},
+		"pages, no Fetch Metadata":        {"GET", "/user", []string{"Accept", "text/html,application/xhtml+xml,*/*;q=0.8"}, true},
+		"forms, no Fetch Metadata":        {"POST", "/user", []string{"Accept", "text/html,application/xhtml+xml,*/*;q=0.8"}, false},
+		"Touch in what is fetched ahead":  {"GET", "/touch", append([]string{"Sec-Purpose", "prefetch"}, fetch...), false},
+		"fetches that accept what a page": {"GET", "/user", append(fetch[:6:6], "Accept", "text/html"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := inCookie(t, coatcheck.IrrevocableSessions{})
+				b := newBrowser(inCookieApp(m))
+				b.do("POST", "/login")
+				b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/touch" {
+						m.From(r.Context()).Touch()
+					}
+					fmt.Fprint(w, m.From(r.Context()).User())
+				}))
+				began := time.Now()
+				last := time.Duration(0)
+				for time.Since(began) < 13*time.Hour && b.do(c.method, c.path, c.headers...).Body.String() == "alice" {
+					last = time.Since(began)
+					time.Sleep(time.Minute)
+				}
+				want := 33*time.Minute - time.Minute // 1.1 x Idle
+				if c.stays {
+					want = 12*time.Hour - time.Minute // Lifetime
+				}
+				if last != want {
+					t.Errorf("the last request that was logged in came after %v, want %v", last, want)
+				}
+			})
+		})
+	}
+}
+
+// Touch brings a cookie "at most once per tenth" of Idle, and none in a stream.
+func TestInCookieTouchIsSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := inCookie(t, coatcheck.IrrevocableSessions{})
+		b := newBrowser(inCookieApp(m))
+		b.do("POST", "/login")
+		b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if s := m.From(r.Context()); r.URL.Path == "/stream" {
+				s.User()
+				w.WriteHeader(http.StatusOK)
+				s.Touch()
+				if err := s.Err(); err != nil {
+					t.Errorf("Touch in a stream: %v", err)
+				}
+			} else {
+				s.Touch()
+			}
+		}))
+		for _, step := range []struct {
+			wait time.Duration
+			path string
+			want bool
+		}{{2 * time.Minute, "/", false}, {2 * time.Minute, "/stream", false}, {0, "/", true}, {time.Minute, "/", false}} {
+			time.Sleep(step.wait)
+			if got := b.do("GET", step.path).Header().Get("Set-Cookie") != ""; got != step.want {
+				t.Errorf("%s after %v more: Set-Cookie = %v, want %v", step.path, step.wait, got, step.want)
+			}
+		}
+	})
+}
+
 // G14: "everything that is stored has a limit": no request sweeps the store of a
 // revoker, so its revocations do.
 func TestG14RevokerSweeps(t *testing.T) {

@@ -209,7 +209,7 @@ func (s *Session) touchIfDue() {
 		return
 	}
 	id := s.base.ID
-	err := s.touch(clock())
+	err := s.touch(clock(), false)
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
@@ -219,8 +219,9 @@ func (s *Session) touchIfDue() {
 	}
 }
 
-// touch moves Seen and the idle end to now, if that is worth a call.
-func (s *Session) touch(now time.Time) error {
+// touch moves Seen and the idle end to now, if that is worth a call; asked is
+// whether the application wants it.
+func (s *Session) touch(now time.Time, asked bool) error {
 	idle := s.idleTime()
 	if now.Sub(s.base.Seen) < idle/10 || s.readOnly() {
 		return nil
@@ -240,8 +241,8 @@ func (s *Session) touch(now time.Time) error {
 	c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
 	if s.x.m.carrier.inCookie() {
 		// A new cookie for each of a page's many requests would overwrite what
-		// the others set.
-		if r := s.x.r; r.Method != http.MethodGet || !navigates(r) || s.mayCommit(false, s.x.phase(), now) != nil {
+		// the others set. An application that loads no pages asks for it in one.
+		if r := s.x.r; !asked && (r.Method != http.MethodGet || !shown(r)) || s.mayCommit(false, s.x.phase(), now) != nil {
 			return nil
 		}
 		if err := s.seal(c, now); err != nil {

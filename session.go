@@ -545,6 +545,12 @@ func (s *Session) Logout() {
 
 // Touch counts as activity: it moves the idle end. Requests that look at the
 // session do so by themselves; an open stream or websocket does not.
+//
+// Of a session in its cookie only requests that load a page do so by themselves,
+// each of which brings a new cookie. An application that fetches and loads no page
+// calls Touch in one of its requests, GET /api/me every few minutes for one, before
+// the answer begins. The cost is that of every change in a cookie: of requests at
+// once the cookie that comes last wins.
 func (s *Session) Touch() {
 	if !s.lock() {
 		return
@@ -560,7 +566,7 @@ func (s *Session) Touch() {
 		return
 	}
 	id := s.base.ID
-	switch err := s.touch(clock()); {
+	switch err := s.touch(clock(), true); {
 	case err == nil:
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
 		s.endedBy(err)

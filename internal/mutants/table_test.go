@@ -199,6 +199,8 @@ var mutants = []mutant{
 	{"proxy headers are read from the left", "TestProxies", ".", edit("proxy.go", `range slices.Backward(elements)`, `range slices.All(elements)`)},
 	{"a quote of the client swallows what the proxy adds", "TestProxies", ".", edit("proxy.go", `return append(parts, "")`, `return append(parts, s[start:])`)},
 	{"G14 a session cookie has no bound of its own", "TestInCookieSizes", ".", edit("incookie.go", `size > m.cfg.MaxCookie && !(s.cameLarger() && s.growsNot(rec))`, `false`)},
+	{"in a cookie Touch moves nothing", "TestInCookieOnlyFetches", ".", edit("put.go", `!asked && (r.Method`, `(r.Method`)},
+	{"in a cookie only Fetch Metadata tells of pages", "TestInCookieOnlyFetches", ".", edit("put.go", `!shown(r))`, `!navigates(r))`)},
 	{"a lowered MaxCookie locks people out", "TestMaxCookieLowered", ".", edit("incookie.go", `!(s.cameLarger() && s.growsNot(rec))`, `true`)},
 	{"G14 what came too large may grow", "TestMaxCookieLowered", ".", edit("incookie.go", `len(h.entries) <= len(s.entries())`, `len(h.entries) >= 0`)},
 	{"10.5 in a cookie the old copy locks out", "TestNamesakesInCookieAfterAChange", ".", edit("namesakes.go", `case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):`, `case says == saysLive && best.says == saysLive:`)},
