@@ -93,3 +93,59 @@ func TestG2EndedSessionEndsNoOthers(t *testing.T) {
 		t.Errorf("%d sessions left, %v; want the owner's", len(list), err)
 	}
 }
+
+// Key.Get: "It is a copy": what is changed in it is not changed in the session,
+// also where the value was set in the same request.
+func TestGetReturnsACopy(t *testing.T) {
+	bytes, list := coatcheck.NewKey[[]byte]("bytes"), coatcheck.NewKey[map[string][]int]("list")
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+	b := newBrowser(only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
+		if r.Method == http.MethodPost {
+			given := []byte("abc")
+			bytes.Set(s, given)
+			given[0] = 'x'
+			list.Set(s, map[string][]int{"a": {1}})
+		}
+		for range 2 {
+			raw, _ := bytes.Get(s)
+			got, _ := list.Get(s)
+			if string(raw) != "abc" || len(got) != 1 || got["a"][0] != 1 {
+				t.Errorf("%s: got %q and %v, want what was set", r.Method, raw, got)
+				return
+			}
+			raw[0], got["a"][0], got["b"] = 'x', 2, nil
+		}
+	}))
+	for _, method := range []string{"POST", "GET", "GET"} {
+		wants(t, b.do(method, "/"), http.StatusOK, "")
+	}
+}
+
+// The guide's idle time of one user's own: a value that expires, set anew by each
+// request. Where it is gone the request logs out.
+func TestIdleTimeByAValueThatExpires(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		active := coatcheck.NewKey[bool]("active")
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+		b := newBrowser(only(m, func(w http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
+			if r.Method == http.MethodPost {
+				s.Login("admin")
+			} else if _, ok := active.Get(s); !ok {
+				s.Logout()
+				return
+			}
+			active.SetFor(s, true, 5*time.Minute)
+			w.Write([]byte(s.User()))
+		}))
+		wants(t, b.do("POST", "/"), http.StatusOK, "admin")
+		for range 3 {
+			time.Sleep(4 * time.Minute)
+			wants(t, b.do("GET", "/"), http.StatusOK, "admin")
+		}
+		time.Sleep(6 * time.Minute)
+		wants(t, b.do("GET", "/"), http.StatusOK, "")
+		if list, err := m.Sessions(t.Context(), "admin"); err != nil || len(list) != 0 {
+			t.Errorf("%d sessions of the admin after six minutes, %v; want none", len(list), err)
+		}
+	})
+}

@@ -55,7 +55,9 @@ func NewKey[T any](name string) Key[T] {
 // Name returns the key's name.
 func (k Key[T]) Name() string { return k.name }
 
-// Get returns the value, and whether there is one.
+// Get returns the value, and whether there is one. It is a copy: what is changed in
+// a map, a slice or behind a pointer of it is not changed in the session. Set does
+// that, or Update, which loses nothing to other requests.
 func (k Key[T]) Get(s *Session) (T, bool) {
 	var zero T
 	if !s.lock() {

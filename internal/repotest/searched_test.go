@@ -13,6 +13,7 @@ var searched = []string{
 	"OAuth", "OpenID Connect", "invalid state", "form_post", "Magic link", "CSRF token", "Template", "Test", "Proxy", "Docker", "Single-page application", "`resave`", "`rolling`",
 	"`saveUninitialized`", "Flash messages", "Remember me", "CORS", "JWT", "Bearer", "Mobile app", "Kubernetes", "sticky sessions", "load balancer",
 	"Middleware", "Websocket", "Race condition", "impersonation", "Cookie is not set", "logged out", "Log out everywhere", "Panic", "consent",
+	"Prefetch", "Turbo", "htmx", "Timeout", "iframe", "until the browser closes", "unticked", "time left", "Graceful shutdown", "idle time of its own", "Page cache",
 }
 
 const guide = "docs/guide/README.md"
