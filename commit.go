@@ -87,7 +87,7 @@ func (s *Session) closeLocked(phase uint32) {
 	if waits && phase != replaced && s.lost() {
 		reason := reasonUnsaved
 		if !s.x.out.returned {
-			reason = reasonPanic
+			reason = s.x.whyAbandoned()
 		}
 		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: reason})
 	}

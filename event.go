@@ -188,6 +188,7 @@ const (
 	reasonPassedBy   = "answered past the session's writer"
 	reasonUnsaved    = "not saved after the response"
 	reasonPanic      = "not saved: the handler panicked"
+	reasonTimedOut   = "not saved: a time-out had answered"
 
 	reasonPlain  = "session cookies travel over plain HTTP"
 	reasonBearer = "a bearer token was given over plain HTTP: whoever listens can use it; use HTTPS"

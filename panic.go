@@ -52,13 +52,23 @@ func (x *exchange) abandon() {
 	s.abandon()
 }
 
+// whyAbandoned is the reason of Late where the handler has not returned. Where
+// there is no server of net/http the writer knows of time-outs, as that of
+// fiberadapter does.
+func (x *exchange) whyAbandoned() string {
+	if w, ok := x.w.(interface{ TimedOut() bool }); ok && w.TimedOut() {
+		return reasonTimedOut
+	}
+	return reasonPanic
+}
+
 // abandon drops what waits for the commit. The latch is held.
 func (s *Session) abandon() {
 	if !s.pending() {
 		return
 	}
 	if s.err == nil && !s.rehearses() {
-		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: reasonPanic})
+		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: s.x.whyAbandoned()})
 	}
 	if s.left && s.was != nil { // what Logout took away
 		if h, err := openData(s.was.Data); err == nil {

@@ -82,6 +82,7 @@ func (x *call) handle() error {
 	err := x.c.Next()
 	if late := ctx.LastTimeoutErrorResponse(); late != nil {
 		returned, timedOut = true, true // and a handler is still at work, with all of ctx but this answer
+		x.outer.late.Store(true)
 		x.giveUp(late)
 		return err
 	}

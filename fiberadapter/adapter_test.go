@@ -398,6 +398,43 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// G4: what waited at Fiber's time-out is dropped, and the event says so: nothing
+// has panicked.
+func TestTimeoutIsNoPanic(t *testing.T) {
+	s := newShop(t, coatcheck.Config{})
+	answered := make(chan struct{})
+	s.Post("/slow", timeout.New(func(c fiber.Ctx) error {
+		note.Set(coatcheck.From(c.Context()), "x")
+		<-answered
+		return nil
+	}, timeout.Config{Timeout: 20 * time.Millisecond}))
+	s.Post("/panic", func(c fiber.Ctx) error {
+		note.Set(coatcheck.From(c.Context()), "x")
+		panic("oh")
+	})
+	v := s.serve(t)
+	for _, test := range []struct{ what, want string }{
+		{"POST /slow", "not saved: a time-out had answered"},
+		{"POST /panic", "not saved: the handler panicked"},
+	} {
+		if test.what == "POST /slow" {
+			v.want(408, "", test.what)
+			close(answered)
+		} else {
+			v.want(500, "", test.what)
+		}
+		s.mu.Lock()
+		if n := len(s.events); n != 1 || s.events[0].Kind != coatcheck.Late || s.events[0].Reason != test.want {
+			t.Errorf("%s: got the events %+v, want one that says %q", test.what, s.events, test.want)
+		}
+		s.events = nil
+		s.mu.Unlock()
+	}
+	if n := s.rows(t); n != 0 {
+		t.Errorf("%d sessions, want none", n)
+	}
+}
+
 // Two managers serve one request, each with its cookie; one that fails leaves the
 // other's.
 func TestManagers(t *testing.T) {

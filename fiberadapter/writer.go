@@ -3,6 +3,7 @@ package fiberadapter
 import (
 	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
 )
@@ -13,6 +14,7 @@ type writer struct {
 	header http.Header
 	status int
 	body   []byte
+	late   atomic.Bool // a handler may still be at work
 }
 
 func newWriter(res *fasthttp.Response) *writer {
@@ -37,6 +39,10 @@ func (w *writer) Write(b []byte) (int, error) {
 
 // Written reports whether Handler has answered or let the answer leave.
 func (w *writer) Written() bool { return w.status != 0 }
+
+// TimedOut reports whether a time-out has answered for the handlers. Handler asks,
+// so that its event does not speak of a panic.
+func (w *writer) TimedOut() bool { return w.late.Load() }
 
 // isOwn reports whether a header is of the body or the connection, which fasthttp
 // looks after, and is no business of Handler.

@@ -264,6 +264,7 @@ var mutants = []mutant{
 	{"G8 under Fiber cookies are what fasthttp makes of them", "TestRefusals", "fiberadapter", edit("fiberadapter/request.go", `lines := header.AllInOrder()`, `lines := header.All()`)},
 	{"G4 under Fiber a session is closed before its socket", "TestHijack", "fiberadapter", edit("fiberadapter/adapter.go", `ctx.Response.IsBodyStream() || ctx.Hijacked()`, `ctx.Response.IsBodyStream()`)},
 	{"G4 under Fiber a panic is a return", "TestPanic", "fiberadapter", edit("fiberadapter/adapter.go", "\t\t\tx.giveUp(&ctx.Response)\n", "\t\t\tx.next()\n")},
+	{"G13 under Fiber a time-out is told as a panic", "TestTimeoutIsNoPanic", "fiberadapter", edit("panic.go", `ok && w.TimedOut() {`, `ok && w.TimedOut() && false {`)},
 	{"G5 under Fiber a failure does not replace the answer", "TestOutage", "fiberadapter", edit("fiberadapter/adapter.go", `x.inner.Write(nil); err != nil`, `x.inner.Write(nil); err != nil && false`)},
 	{"G4 a HEAD is kept", "TestG4Head", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)`, `return false`)},
 	{"G14 requests are kept for ever", "TestG14HalfAnHour", ".", []overlay.Edit{
