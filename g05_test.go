@@ -776,6 +776,22 @@ func TestG5PendingAtTheTimeout(t *testing.T) {
 	}
 }
 
+// The guide on time-outs: inside of Handler the 503 of TimeoutHandler "is an answer
+// like any other", with which a login is committed; outside nothing is (above).
+func TestG5TimeoutHandlerInsideCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+		b := newBrowser(m.Handler(http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			m.From(r.Context()).Login("ann")
+			time.Sleep(2 * time.Second)
+		}), time.Second, "too slow")))
+		wants(t, b.do("POST", "/"), 503, "too slow")
+		b.h = g5App(m)
+		wants(t, b.do("GET", "/user"), 200, "user ann")
+		time.Sleep(2 * time.Second)
+	})
+}
+
 // G5: "A damaged record is an ended session plus an event, never a 500 for ever."
 func TestG5DamagedRecord(t *testing.T) {
 	for name, data := range map[string][]byte{"empty": nil, "version": {99}, "cut": {1, 0, 0, 5}} {

@@ -518,3 +518,29 @@ func TestG11RevokeOthersByHead(t *testing.T) {
 		t.Errorf("got %v, want ErrEnded", err)
 	}
 }
+
+// RevokeAll, RevokeOthers: "acts at once, also under HEAD, which keeps nothing
+// that is pending".
+func TestG11RevocationsByHead(t *testing.T) {
+	t.Parallel()
+	for name, revoke := range map[string]func(context.Context, *coatcheck.Manager) (int, error){
+		"RevokeAll":    func(ctx context.Context, m *coatcheck.Manager) (int, error) { return m.RevokeAll(ctx, "alice") },
+		"RevokeOthers": func(ctx context.Context, m *coatcheck.Manager) (int, error) { return m.RevokeOthers(ctx) },
+	} {
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+		other := begin(t, m, nil)
+		b := begin(t, m, only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
+			hits.Set(s, 7)
+			if n, err := revoke(r.Context(), m); n == 0 || err != nil {
+				t.Errorf("%s: ended %d, %v", name, n, err)
+			}
+		}))
+		b.do("HEAD", "/")
+		if user, _ := stored(m, other); user != "" {
+			t.Errorf("%s by HEAD: the other session is still %q's", name, user)
+		}
+		if _, n := stored(m, b); n == 7 {
+			t.Errorf("%s by HEAD: the value was kept", name)
+		}
+	}
+}

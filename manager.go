@@ -257,7 +257,8 @@ func (m *Manager) endOne(ctx context.Context, id ID, kind Kind, user string) (ne
 
 // RevokeAll ends every session of user and returns how many. It also defeats
 // a login of that user whose request began before it. With a request's context
-// it first commits what is pending; a login later in that request stands.
+// it first commits what is pending; a login later in that request stands. It
+// acts at once, also under HEAD, which keeps nothing that is pending.
 // ASVS 7.4.2, 7.4.5
 func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 	return m.endUser(ctx, user, m.session(ctx), false)
@@ -268,7 +269,8 @@ func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 // token another request gives it meanwhile. It fails with ErrLoginRequired where
 // nobody is logged in, and with ErrHeldBack where the browser withheld the
 // cookie. Whoever may have a copy of the token stays: Reauthenticate or Renew
-// before. ASVS 7.4.3
+// before. It ends sessions at once, also under HEAD, which keeps nothing that is
+// pending. ASVS 7.4.3
 func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
 	s := m.session(ctx)
 	if s == nil {
