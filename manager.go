@@ -107,7 +107,8 @@ type exchangeKey struct{}
 
 // From returns the session of the request that ctx belongs to, of the
 // innermost manager. It costs nothing: the session is loaded when it is first
-// used. From panics where no Manager.Handler wraps the handler.
+// used. From panics where no Manager.Handler wraps the handler. On Fiber, with
+// package fiberadapter, the context is c.Context(), not c.
 func From(ctx context.Context) *Session {
 	return sessionOf(ctx.Value(exchangeKey{}))
 }
@@ -120,7 +121,7 @@ func sessionOf(value any) *Session { return exchangeOf(value).session() }
 func exchangeOf(value any) *exchange {
 	x, ok := value.(*exchange)
 	if !ok {
-		panic("coatcheck: no session in this context: wrap the handler with Manager.Handler, and pass on the request's context")
+		panic("coatcheck: no session in this context: wrap the handler with Manager.Handler, and pass on the request's context; on Fiber it is fiberadapter.New and From(c.Context())")
 	}
 	return x
 }

@@ -549,3 +549,15 @@ func TestUsersOfForms(t *testing.T) {
 		}
 	}
 }
+
+// fiber.Ctx is a context too, and has no session: the panic says what to write.
+func TestFromOfFibersContext(t *testing.T) {
+	s := newSite(t, coatcheck.Config{})
+	said := make(chan string, 1)
+	s.Use(recover.New(recover.Config{EnableStackTrace: true, StackTraceHandler: func(_ fiber.Ctx, fault any) { said <- fmt.Sprint(fault) }}), fiberadapter.New(s.sessions))
+	s.Get("/", func(c fiber.Ctx) error { return c.SendString(coatcheck.From(c).User()) })
+	s.serve(t).want(500, "", "GET /")
+	if text := <-said; !strings.Contains(text, "From(c.Context())") {
+		t.Errorf("the panic says %q, want what to write on Fiber", text)
+	}
+}

@@ -74,7 +74,7 @@ func (o *options) runAll(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	fmt.Println("shop serves on " + o.origin)
+	fmt.Print(o.greeting())
 	select {
 	case <-ctx.Done():
 		return nil

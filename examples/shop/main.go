@@ -15,12 +15,14 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -33,6 +35,7 @@ type options struct {
 	all                                bool
 	addr, db, origin, partner, proxies string
 	issuer, secret, cert, key          string
+	people                             map[string]string // and their passwords, of the provider in this process
 }
 
 func parse() *options {
@@ -43,7 +46,7 @@ func parse() *options {
 	flag.StringVar(&o.origin, "origin", "", "the `ORIGIN` under which browsers reach the shop; empty: http:// and the address")
 	flag.StringVar(&o.partner, "partner", "", "another `ORIGIN` of the same site whose pages call the API")
 	flag.StringVar(&o.proxies, "proxies", "", "the `PREFIX` of the addresses of proxies in front, such as 127.0.0.1/32")
-	flag.StringVar(&o.issuer, "issuer", "", "the `URL` of an OpenID provider; where the shop is \"shop\", with SHOP_OPENID_SECRET; empty: one in this process, for alice, password wonder")
+	flag.StringVar(&o.issuer, "issuer", "", "the `URL` of an OpenID provider; where the shop is \"shop\", with SHOP_OPENID_SECRET; empty: one in this process, for alice, password wonder, and two others")
 	flag.StringVar(&o.cert, "cert", "", "a `FILE` with a certificate, to serve HTTPS")
 	flag.StringVar(&o.key, "key", "", "and the `FILE` with its key")
 	flag.Parse()
@@ -110,12 +113,27 @@ func (o *options) runOne(ctx context.Context, dir string) error {
 		return err
 	}
 	go s.work(ctx)
-	return o.serve(ctx, o.addr, s.routes(), func() { fmt.Println("shop serves on " + o.origin) })
+	return o.serve(ctx, o.addr, s.routes(), func() { fmt.Print(o.greeting()) })
+}
+
+// greeting says where the shop is and who may sign in.
+func (o *options) greeting() string {
+	text := "shop serves on " + o.origin + "\nRegister there, or sign in by the provider at " + o.issuer
+	if o.people != nil {
+		text += " as"
+		for _, name := range slices.Sorted(maps.Keys(o.people)) {
+			text += " " + name + " (password " + o.people[name] + ")"
+		}
+	}
+	return text + "\n"
 }
 
 // serve serves until ctx ends, and calls ready when it does.
 func (o *options) serve(ctx context.Context, addr string, h http.Handler, ready func()) error {
 	listener, err := net.Listen("tcp", addr)
+	if err != nil && addr == o.addr {
+		return fmt.Errorf("%w; -addr HOST:PORT serves elsewhere", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -151,8 +169,9 @@ func (o *options) startProvider(ctx context.Context, instance string) error {
 	if o.cert != "" {
 		o.issuer = "https://" + addr
 	}
+	o.people = map[string]string{"alice": "wonder", "bob": "builder", "carol": "singer"}
 	p, err := openid.New(o.issuer, openid.Config{
-		Users:   map[string]string{"alice": "wonder", "bob": "builder", "carol": "singer"},
+		Users:   o.people,
 		Clients: []openid.Client{{ID: clientID, Secret: o.secret, Redirects: []string{o.origin + "/openid/callback"}, BackChannel: instance + "/openid/logout"}},
 	})
 	if err != nil {

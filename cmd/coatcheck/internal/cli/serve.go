@@ -126,7 +126,7 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; --addr HOST:PORT serves elsewhere", err)
 	}
 	if _, err := fmt.Fprintf(io.out, "coatcheck serves on %s\n", urlOf(listener.Addr(), host, o.tls)); err != nil {
 		return errors.Join(err, listener.Close())

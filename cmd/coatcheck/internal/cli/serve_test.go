@@ -87,7 +87,7 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer taken.Close()
 	status, out, log := start(t, nothing, "--addr", taken.Addr().String())
-	if status != 1 || out != "" || !strings.Contains(log, "coatcheck serve: listen tcp") {
+	if status != 1 || out != "" || !strings.Contains(log, "coatcheck serve: listen tcp") || !strings.Contains(log, "--addr") {
 		t.Errorf("got status %d, %q, %q; want 1 and the reason", status, out, log)
 	}
 }
