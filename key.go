@@ -16,9 +16,15 @@ import (
 //
 // What JSON would alter or leave out of a value is refused with ErrValue, and the
 // error names it: text that is not UTF-8, a field that is not exported and not
-// zero, NaN, in an interface what comes back as something else. Left out is what
-// json:"-" and omitempty say. Types with methods for JSON or text, to write and to
-// read, decide for themselves.
+// zero, NaN, two keys of a map that are written alike. Left out is what json:"-"
+// and omitempty say. Types with methods for JSON or text, to write and to read,
+// decide for themselves.
+//
+// In an interface the data comes back and not its type: numbers as float64, text
+// as string, slices and arrays as []any, maps with keys of text as map[string]any.
+// Refused there is what is no longer the same data: integers beyond 2^53, structs,
+// pointers, []byte, json.Number, times and other types with methods for JSON or
+// text, maps with other keys.
 //
 // A stored value that does not fit T, of an earlier release, counts as absent, and
 // is an event; it stays until a change replaces it. See Formerly.

@@ -98,7 +98,7 @@ func checkTable(v reflect.Value, depth int) *fault {
 	}
 	for pairs := v.MapRange(); pairs.Next(); {
 		if !utf8.ValidString(pairs.Key().String()) {
-			return &fault{why: "a key is text that is not UTF-8, which JSON cannot carry"}
+			return &fault{why: keyNotUTF8}
 		}
 		if f := checkData(pairs.Value(), depth+1); f != nil {
 			return f.in("[…]")

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -59,7 +60,26 @@ type (
 	byPointer struct{ n int }
 	oneWay    struct{ N int }
 	named     string
+	point     struct{ X, Y int } // the form has only X
+	folded    string             // any case when it is read
+	toText    int
+	fromText  int
+	counted   struct {
+		N json.Number `json:"n,omitempty"`
+	}
 )
+
+func (p point) MarshalText() ([]byte, error)  { return strconv.AppendInt(nil, int64(p.X), 10), nil }
+func (p *point) UnmarshalText(b []byte) error { _, err := fmt.Sscan(string(b), &p.X); return err }
+func (f *folded) UnmarshalText(b []byte) error {
+	if string(b) == "no" {
+		return errors.New("secret")
+	}
+	*f = folded(strings.ToLower(string(b)))
+	return nil
+}
+func (toText) MarshalText() ([]byte, error)    { return []byte("x"), nil }
+func (*fromText) UnmarshalText(b []byte) error { return nil }
 
 func (b *byPointer) MarshalJSON() ([]byte, error) { return json.Marshal(b.n) }
 func (b *byPointer) UnmarshalJSON(j []byte) error { return json.Unmarshal(j, &b.n) }
@@ -153,6 +173,10 @@ var examples = []example{
 	carried("big", big.NewInt(0).Lsh(big.NewInt(1), 200)),
 	carried("big by value", *big.NewInt(0).Lsh(big.NewInt(1), 200)),
 	carried("raw", json.RawMessage(`{"a":1}`)),
+	carried("keys that are times", map[time.Time]int{time.Unix(1, 0).UTC(): 1, time.Unix(2, 0).UTC(): 2}),
+	carried("keys of text that are read by a method", nil, map[folded]bool{}, map[folded]bool{"a": true, "b": false}),
+	carried("keys that are structs", map[point]int{{X: 1}: 1, {X: 2}: 2}),
+	carried("empty numbers that are left out", counted{}, counted{"1"}),
 	carried("number", json.Number("12345678901234567890")),
 	carried("a form by pointer", byPointer{7}),
 	carried("in a list", []byPointer{{7}}),
@@ -175,6 +199,13 @@ var examples = []example{
 	altered("in a list", "[1]: text that is not UTF-8", []string{"a", bad}),
 	altered("in a table", "[…]: text", map[string]string{"secret": bad}),
 	altered("as a key", "a key is text", map[string]int{bad: 1}),
+	altered("two times of one instant", "two keys that come back as one", map[time.Time]int{time.Unix(1, 0).UTC(): 2, time.Unix(1, 0).In(time.FixedZone("", 0)): 3}),
+	altered("two keys of one form", "two keys that come back as one", map[point]int{{1, 2}: 1, {1, 3}: 2}),
+	altered("two keys that are read as one", "two keys that come back as one", map[folded]int{"a": 1, "A": 2}),
+	altered("a key that is not read", "does not read back", map[folded]int{"no": 1}),
+	altered("a key of text with a method", "a key is text", map[folded]int{bad: 1}),
+	altered("an empty number", "an empty json.Number, which comes back as 0", json.Number("")),
+	altered("an empty number in a list", "[1]: an empty json.Number", []json.Number{"1", ""}),
 	altered("in a struct", "B.ID: text", twice{B: base{bad}}),
 	altered("behind a pointer", "text", &[]string{bad}[0]),
 	altered("token", "raw: not exported", token{raw: map[string]any{"id_token": "secret"}}),
@@ -203,6 +234,8 @@ var examples = []example{
 	unfit[func()]("func", "func()"),
 	unfit[complex128]("complex", "complex128"),
 	unfit[map[float64]int]("keys", "keys"),
+	unfit[map[toText]int]("keys that are only written", "keys"),
+	unfit[map[fromText]int]("keys that are only read", "keys"),
 	unfit[map[base]int]("struct keys", "keys"),
 	unfit[hidden]("hidden", "no exported field"),
 	unfit[holder]("holder", "Hidden: a exact_test.hidden"),

@@ -1,7 +1,9 @@
 package exact
 
 import (
+	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -70,6 +72,9 @@ func (b *builder) record(t reflect.Type, addressable bool) (check, *fault) {
 			}
 			x.check = made.check
 		}
+		if m.Type == reflect.TypeFor[json.Number]() && omits(m.Tag) {
+			x.check = nil // an empty one is left out, and comes back
+		}
 		if x.check != nil {
 			fields = append(fields, x)
 		}
@@ -78,6 +83,12 @@ func (b *builder) record(t reflect.Type, addressable bool) (check, *fault) {
 		return nil, nil
 	}
 	return checkStruct(fields), nil
+}
+
+// omits reports whether a field is left out where it is empty.
+func omits(tag reflect.StructTag) bool {
+	_, options, _ := strings.Cut(tag.Get("json"), ",")
+	return slices.ContainsFunc(strings.Split(options, ","), func(o string) bool { return o == "omitempty" || o == "omitzero" })
 }
 
 // members lists the fields of t and of what is embedded in it. outer are the

@@ -58,7 +58,7 @@ func (b *builder) checkOf(t reflect.Type, addressable bool) (check, *fault) {
 	switch t.Kind() {
 	case reflect.String:
 		if t == reflect.TypeFor[json.Number]() {
-			return nil, nil // encoding/json checks it
+			return checkNumber, nil
 		}
 		return checkText, nil
 	case reflect.Float32, reflect.Float64:
@@ -118,25 +118,35 @@ func (b *builder) list(t reflect.Type, addressable bool) (check, *fault) {
 }
 
 func (b *builder) table(t reflect.Type) (check, *fault) {
-	text := false
-	switch t.Key().Kind() {
-	case reflect.String:
-		text = true
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
-		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-	default:
-		if f := formOf(t.Key(), false); f.out&textForm == 0 || f.in&textForm == 0 {
-			return nil, &fault{why: "a " + t.String() + ", whose keys JSON cannot carry; want keys of text or integers"}
-		}
+	key, f := keyOf(t)
+	if f != nil {
+		return nil, f
 	}
 	elem, f := b.of(t.Elem(), false)
 	if f != nil {
 		return nil, f.in("[…]")
 	}
-	if !text && elem.check == nil {
+	if key == nil && elem.check == nil {
 		return nil, nil
 	}
-	return checkMap(text, elem), nil
+	return checkMap(key, elem), nil
+}
+
+// keyOf returns what there is to check of the keys of a map. encoding/json writes
+// keys of a string type as they are, whatever methods they have, and reads them by
+// UnmarshalText.
+func keyOf(t reflect.Type) (checkKeys, *fault) {
+	kind, has := t.Key().Kind(), formOf(t.Key(), false)
+	writes, reads := has.out&textForm != 0 && kind != reflect.String, has.in&textForm != 0
+	switch {
+	case kind == reflect.String && !reads:
+		return checkTextKeys, nil
+	case kind == reflect.String || writes && reads:
+		return checkFormKeys, nil
+	case writes == reads && (reflect.Int <= kind && kind <= reflect.Uintptr):
+		return nil, nil
+	}
+	return nil, &fault{why: "a " + t.String() + ", whose keys JSON cannot carry; want keys of text or integers"}
 }
 
 // A form is what methods a type has for JSON.

@@ -201,6 +201,8 @@ var mutants = []mutant{
 	{"G14 a session cookie has no bound of its own", "TestInCookieSizes", ".", edit("incookie.go", `size > m.cfg.MaxCookie && !(s.cameLarger() && s.growsNot(rec))`, `false`)},
 	{"in a cookie Touch moves nothing", "TestInCookieOnlyFetches", ".", edit("put.go", `!asked && (r.Method`, `(r.Method`)},
 	{"in a cookie only Fetch Metadata tells of pages", "TestInCookieOnlyFetches", ".", edit("put.go", `!shown(r))`, `!navigates(r))`)},
+	{"two keys of a map become one", "TestExact", "internal/exact", edit("internal/exact/keys.go", `if back.Len() != m.Len() {`, `if false {`)},
+	{"an empty number becomes 0", "TestExact", "internal/exact", edit("internal/exact/exact.go", `if v.Len() == 0 {`, `if false {`)},
 	{"a lowered MaxCookie locks people out", "TestMaxCookieLowered", ".", edit("incookie.go", `!(s.cameLarger() && s.growsNot(rec))`, `true`)},
 	{"G14 what came too large may grow", "TestMaxCookieLowered", ".", edit("incookie.go", `len(h.entries) <= len(s.entries())`, `len(h.entries) >= 0`)},
 	{"10.5 in a cookie the old copy locks out", "TestNamesakesInCookieAfterAChange", ".", edit("namesakes.go", `case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):`, `case says == saysLive && best.says == saysLive:`)},
