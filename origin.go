@@ -57,7 +57,11 @@ func (m *Manager) elsewhere(r *http.Request) error {
 // notHost is for whoever runs the application. Only the beginning of what a
 // client wrote is told.
 func notHost(r *http.Request, name, origin string) error {
-	return fmt.Errorf("%s %.100q is not Host %.100q: if both are this application's, name the origin in Config.Origins", name, origin, r.Host)
+	setting := "Config.Origins"
+	if scheme, _, ok := strings.Cut(origin, "://"); ok && !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
+		setting = "Config.CrossOrigin.AddTrustedOrigin" // an application's own scheme: capacitor://localhost
+	}
+	return fmt.Errorf("%s %.100q is not Host %.100q: if both are this application's, name the origin in %s", name, origin, r.Host, setting)
 }
 
 // contradicted reports whether Fetch Metadata says that the request is not

@@ -123,6 +123,38 @@ func TestG7AnotherHost(t *testing.T) {
 	}
 }
 
+// G13: the event of a refusal names the setting that would let the origin in: one of
+// an application's own scheme, which Config.Origins refuses, is CrossOrigin's.
+func TestCrossOriginHint(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[string]string{
+		"https://app.example": "Config.Origins", "HTTP://app.example": "Config.Origins",
+		"capacitor://localhost": "Config.CrossOrigin.AddTrustedOrigin", "ionic://localhost": "Config.CrossOrigin.AddTrustedOrigin",
+	} {
+		for _, trusted := range []bool{false, true} {
+			var l listener
+			cross := http.NewCrossOriginProtection()
+			if trusted {
+				if err := cross.AddTrustedOrigin(origin); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{CrossOrigin: cross, Events: l.hear})
+			w := newBrowser(life(m)).do("POST", "/look", "Origin", origin)
+			e := l.heard()
+			if trusted {
+				if w.Code != 200 {
+					t.Errorf("%s, trusted: got %d, %+v", origin, w.Code, e)
+				}
+				continue
+			}
+			if w.Code != 403 || len(e) != 1 || e[0].Err == nil || !strings.HasSuffix(e[0].Err.Error(), " "+want) {
+				t.Errorf("%s: got %d, %+v, want 403 and the hint %s", origin, w.Code, e, want)
+			}
+		}
+	}
+}
+
 // G6: What cannot work is an error at construction: an origin that no browser
 // would send.
 func TestG6Origins(t *testing.T) {
