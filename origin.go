@@ -58,7 +58,7 @@ func (m *Manager) elsewhere(r *http.Request) error {
 // client wrote is told.
 func notHost(r *http.Request, name, origin string) error {
 	setting := "Config.Origins"
-	if scheme, _, ok := strings.Cut(origin, "://"); ok && !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
+	if scheme, _, ok := strings.Cut(origin, "://"); ok && name == "Origin" && !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
 		setting = "Config.CrossOrigin.AddTrustedOrigin" // an application's own scheme: capacitor://localhost
 	}
 	return fmt.Errorf("%s %.100q is not Host %.100q: if both are this application's, name the origin in %s", name, origin, r.Host, setting)
