@@ -95,6 +95,7 @@ func TestG5OtherPanicsGoOn(t *testing.T) {
 		"an abort, replaced":          {true, false, abort, nil},
 		"an abort, not replaced":      {false, false, abort, abort},
 		"an abort in OnError":         {true, true, abort, abort},
+		"the error of its Write":      {true, false, "its error", nil},
 		"another panic, replaced":     {true, false, "oh", "oh"},
 		"another panic, not replaced": {false, false, "oh", "oh"},
 	} {
@@ -108,7 +109,9 @@ func TestG5OtherPanicsGoOn(t *testing.T) {
 			if test.fail {
 				s.Login("")
 			}
-			io.WriteString(w, "saved")
+			if _, err := io.WriteString(w, "saved"); err != nil && test.fault == any("its error") {
+				panic(fmt.Errorf("write: %w", err))
+			}
 			panic(test.fault)
 		})
 		var got any

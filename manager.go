@@ -259,8 +259,10 @@ func (m *Manager) endOne(ctx context.Context, id ID, kind Kind, user string) (ne
 // RevokeAll ends every session of user and returns how many. It also defeats
 // a login of that user whose request began before it. With a request's context
 // it first commits what is pending; a login later in that request stands. It
-// acts at once, also under HEAD, which keeps nothing that is pending.
-// ASVS 7.4.2, 7.4.5
+// acts at once, also under HEAD, which keeps nothing that is pending. Where it
+// ends the session of that request, as does Revoke of its own handle, call Logout
+// too before something is kept, such as a flash: a change in a session that has
+// ended is ErrEnded. ASVS 7.4.2, 7.4.5
 func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 	return m.endUser(ctx, user, m.session(ctx), false)
 }

@@ -57,6 +57,9 @@ func (m *Manager) elsewhere(r *http.Request) error {
 // notHost is for whoever runs the application. Only the beginning of what a
 // client wrote is told.
 func notHost(r *http.Request, name, origin string) error {
+	if origin == "null" {
+		return fmt.Errorf("%s is null: the page hides where it comes from, as a sandbox does, or its own Referrer-Policy, for which same-origin is enough", name)
+	}
 	setting := "Config.Origins"
 	if scheme, _, ok := strings.Cut(origin, "://"); ok && name == "Origin" && !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http") {
 		setting = "Config.CrossOrigin.AddTrustedOrigin" // an application's own scheme: capacitor://localhost

@@ -155,6 +155,17 @@ func TestCrossOriginHint(t *testing.T) {
 	}
 }
 
+// G7: no setting takes the origin "null", so the event names what makes it.
+func TestCrossOriginNull(t *testing.T) {
+	t.Parallel()
+	var l listener
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	w := newBrowser(life(m)).do("POST", "/look", "Origin", "null")
+	if e := l.heard(); w.Code != 403 || len(e) != 1 || e[0].Err == nil || !strings.Contains(e[0].Err.Error(), "Referrer-Policy") {
+		t.Errorf("got %d, %+v", w.Code, e)
+	}
+}
+
 // G6: What cannot work is an error at construction: an origin that no browser
 // would send.
 func TestG6Origins(t *testing.T) {

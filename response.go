@@ -111,15 +111,23 @@ func (x *exchange) replace(err error) {
 // that no client takes half an answer for the whole. But what replaces it is
 // whole, and the server would throw it away with the connection (G5); to flush it
 // before is not enough, as HTTP/2 resets the stream all the same. So the
-// middleware around us sees what the client does, an answer, and no panic. Every
-// other panic goes on, and so does this one where OnError did not return.
+// middleware around us sees what the client does, an answer, and no panic. A
+// handler that panics with the error of that Write means the same. Every other
+// panic goes on, and so does this one where OnError did not return.
 func (x *exchange) endAbort() {
 	if !x.out.whole {
 		return
 	}
-	if fault := recover(); fault != nil && fault != http.ErrAbortHandler {
+	if fault := recover(); fault != nil && !aborts(fault) {
 		panic(fault)
 	}
+}
+
+// aborts reports whether a panic is the abort of a handler, or what our own
+// refused Write told it.
+func aborts(fault any) bool {
+	err, ok := fault.(error)
+	return ok && (errors.Is(err, http.ErrAbortHandler) || errors.Is(err, errReplaced))
 }
 
 // An errorWriter is what OnError writes to.

@@ -150,8 +150,8 @@ var mutants = []mutant{
 	{"G5 a failed commit keeps the answer", "TestG5CommitFails", ".", edit("response.go", "x.replace(err)\n\t\treturn false", "return true")},
 	{"G5 a replaced answer lacks what middleware says of every answer", "TestG5HeadersOfMiddleware", ".", edit("header.go", `		x.kept.Store(kept)
 `, ``)},
-	{"G5 a replaced answer is thrown away with the connection", "TestG5ReplacedUnderAReverseProxy", ".", edit("response.go", `fault != nil && fault != http.ErrAbortHandler`, `fault != nil`)},
-	{"G5 whatever panic is ended after a replaced answer", "TestG5OtherPanicsGoOn", ".", edit("response.go", `fault != nil && fault != http.ErrAbortHandler`, `fault != nil && false`)},
+	{"G5 a replaced answer is thrown away with the connection", "TestG5ReplacedUnderAReverseProxy", ".", edit("response.go", `fault != nil && !aborts(fault)`, `fault != nil`)},
+	{"G5 whatever panic is ended after a replaced answer", "TestG5OtherPanicsGoOn", ".", edit("response.go", `fault != nil && !aborts(fault)`, `fault != nil && false`)},
 	{"G5 a panic in OnError is ended", "TestG5OtherPanicsGoOn", ".", edit("response.go", `if !x.out.whole {`, `if !x.out.replaced {`)},
 	{"G5 a replaced answer says what went with another body", "TestG5HeadersOfMiddleware", ".", edit("header.go", `return strings.HasPrefix(name, "Content-") &&`, `return false && strings.HasPrefix(name, "Content-") &&`)},
 	{"G5 a template that asks too late finds nobody", "TestG5IdentifyInATemplate", ".", edit("session.go", "if s.err != nil {\n\t\treturn \"\", s.err\n\t}", "")},
