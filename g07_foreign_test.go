@@ -85,6 +85,26 @@ func TestG7ForeignCookieBesideAWithheldOne(t *testing.T) {
 	}
 }
 
+// G7: a marker that no session can have, beside that of the session which came,
+// holds nothing back: a sibling's cookie logs nobody out.
+func TestG7PlantedMarker(t *testing.T) {
+	t.Parallel()
+	for kind, m := range carriers(t, coatcheck.Config{}) {
+		b := begin(t, m, nil)
+		other := begin(t, m, nil).cookies()[markName]
+		ours := sidName + "=" + b.cookies()[sidName] + "; " + markName + "=" + b.cookies()[markName]
+		for planted, want := range map[string]int{"evil": 200, "1": 200, "": 200, strings.Repeat("A", 13): 200, other: 409} {
+			r := newBrowser(nil).request("GET", "https://example.com/set", "Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
+			r.Header.Set("Cookie", markName+"="+planted+"; "+ours)
+			w := httptest.NewRecorder()
+			life(m).ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s, %q: got %d, want %d", kind, planted, w.Code, want)
+			}
+		}
+	}
+}
+
 // G7: the page for visitors from elsewhere lands them also where a foreign cookie
 // of our name comes in place of ours.
 func TestG7LandsBesideAForeignCookie(t *testing.T) {

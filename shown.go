@@ -1,6 +1,7 @@
 package coatcheck
 
 import (
+	"encoding/base64"
 	"net/http"
 	"slices"
 )
@@ -34,7 +35,8 @@ func (m *Manager) mayWithhold(r *http.Request) bool {
 
 // shown reports whether the cookies of our names that such a request brings are
 // all that the browser has, as far as can be told: each marker names a session
-// whose genuine cookie is there. Without a marker nothing was withheld, unless
+// whose genuine cookie is there, or cannot be one of ours beside one that does.
+// Without a marker nothing was withheld, unless
 // the request is one that Lax cookies do not come with either: then what came is
 // neither, and not ours. It asks no store (G8).
 func (m *Manager) shown(r *http.Request) bool {
@@ -45,6 +47,7 @@ func (m *Manager) shown(r *http.Request) bool {
 	if err != nil || len(markers) == 0 { // too many, or none that we set
 		return false
 	}
+	came := len(markers)
 	values, _ := m.sid.ReadAll(r.Header, maxNamesakes)
 	for _, value := range values {
 		if t, err := m.carrier.open(value); err == nil {
@@ -52,5 +55,14 @@ func (m *Manager) shown(r *http.Request) bool {
 			markers = slices.DeleteFunc(markers, func(v string) bool { return v == own })
 		}
 	}
+	if len(markers) < came { // beside one that is ours, what cannot be one is not
+		markers = slices.DeleteFunc(markers, func(v string) bool { return !isHandle(v) })
+	}
 	return len(markers) == 0
+}
+
+// isHandle reports whether v could be the handle of a session.
+func isHandle(v string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(v)
+	return err == nil && len(b) == handleBytes
 }

@@ -19,6 +19,9 @@ type ID [sha256.Size]byte
 // handleLabel keeps handles apart from every other use of SHA-256 here.
 const handleLabel = "coatcheck/handle/v1\x00"
 
+// handleBytes of that hash make a handle.
+const handleBytes = 9
+
 // Handle returns the public name of the session: 9 bytes of a hash of the ID,
 // as 12 characters of base64url. It is what lists, logs and events show, and
 // it is useless as a cookie.
@@ -27,7 +30,7 @@ func (id ID) Handle() string {
 	n := copy(b[:], handleLabel)
 	copy(b[n:], id[:])
 	sum := sha256.Sum256(b[:])
-	return base64.RawURLEncoding.EncodeToString(sum[:9])
+	return base64.RawURLEncoding.EncodeToString(sum[:handleBytes])
 }
 
 // IsZero reports whether the ID names no session.

@@ -224,8 +224,8 @@ func TestPageAccessibilityTree(t *testing.T) {
 				t.Errorf("after %q: %d of %q, want one", route, seen[want], want)
 			}
 		}
-		if seen["button"] < 22 || seen["textbox"] != 6 {
-			t.Errorf("after %q: %d buttons and %d fields, want 22 or more and 6", route, seen["button"], seen["textbox"])
+		if seen["button"] < 22 || seen["textbox"] != 7 {
+			t.Errorf("after %q: %d buttons and %d fields, want 22 or more and 7", route, seen["button"], seen["textbox"])
 		}
 	}
 	same := eval[[]string](p.tab, "[...document.querySelectorAll('[id]')].map(e => e.id).filter((id, i, all) => all.indexOf(id) !== i)")
