@@ -282,7 +282,7 @@ func toolSessions(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 	run(t, program, 0, "Revoked 1.\n", append(revoke, "--handle", mine)...)
 	refused(t, visitors[0], site)
 	run(t, program, 1, "no live session", append(revoke, "--handle", mine)...)
-	run(t, program, 2, "want either --handle or --all", revoke...)
+	run(t, program, 2, "want either --handle, --label or --all", revoke...)
 	for _, v := range visitors[1:] {
 		v.must(t, site, "GET", "/profile", http.StatusOK, "User "+user)
 	}

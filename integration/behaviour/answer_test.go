@@ -53,13 +53,18 @@ func (a answer) check(w *world, s step) {
 	}
 }
 
+// cookie lists what the answer sets of that name, without the deletions of other
+// scopes that may stand before it (decision 59).
 func (a answer) cookie(name string) (list []*http.Cookie) {
 	for _, c := range a.sets {
 		if c.Name == name {
 			list = append(list, c)
 		}
 	}
-	return list
+	return slices.DeleteFunc(list, func(c *http.Cookie) bool {
+		own := list[len(list)-1]
+		return c.MaxAge < 0 && (c.Path != own.Path || c.Domain != own.Domain)
+	})
 }
 
 func (a answer) has(w *world, do, want string, sid []*http.Cookie) {

@@ -63,7 +63,7 @@ func (s *site) send(ctx context.Context, process int, path, cookie string, steps
 	for _, line := range res.Header.Values("Set-Cookie") {
 		pair, rest, _ := strings.Cut(line, ";")
 		switch {
-		case strings.Contains(pair, "-lax="), strings.HasPrefix(pair, outerName):
+		case strings.Contains(pair, "-lax="), strings.Contains(pair, "-over="), strings.HasPrefix(pair, outerName):
 		case strings.Contains(rest, "Max-Age=0"):
 			a.Cookie = "-"
 		default:
