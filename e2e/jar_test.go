@@ -392,17 +392,24 @@ func TestBackAfterLogout(t *testing.T) {
 				t.Parallel()
 				s := serve(t, coatcheck.Config{KeepSiteData: c.keep})
 				b := e.newTab(t)
-				b.login(s)
-				b.open(s.app + c.path)
-				b.shows(s.app+c.path, "alice")
-				b.open(s.app + "/blank?menu")
-				if status := b.fetched("POST", s.app+"/logout"); status != 200 {
-					t.Fatalf("logout: got %d", status)
+				back := func() (html string, shown bool) {
+					b.login(s)
+					b.open(s.app + c.path)
+					b.shows(s.app+c.path, "alice")
+					b.open(s.app + "/blank?menu")
+					if status := b.fetched("POST", s.app+"/logout"); status != 200 {
+						t.Fatalf("logout: got %d", status)
+					}
+					eval[bool](b, "addEventListener('pagehide', () => {}), setTimeout(() => history.back()), true")
+					b.until("location.pathname == '" + c.path + "' && document.readyState == 'complete'")
+					html = eval[string](b, "document.documentElement.outerHTML")
+					return html, strings.Contains(html, "alice")
 				}
-				eval[bool](b, "addEventListener('pagehide', () => {}), setTimeout(() => history.back()), true")
-				b.until("location.pathname == '" + c.path + "' && document.readyState == 'complete'")
-				html := eval[string](b, "document.documentElement.outerHTML")
-				if shown := strings.Contains(html, "alice"); shown != c.kept {
+				html, shown := back()
+				for tries := 1; c.kept && !shown && tries < 5; tries++ { // a browser need not keep what it may
+					html, shown = back()
+				}
+				if shown != c.kept {
 					t.Errorf("back after logout shows %.300q, private content want %t", html, c.kept)
 				}
 				if !c.kept {
