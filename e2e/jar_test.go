@@ -363,7 +363,7 @@ func TestBackAfterLogoutOverHTTP(t *testing.T) {
 				t.Fatalf("logout: got %d", status)
 			}
 			b.back()
-			b.until("location.pathname == '/private' && document.readyState == 'complete'")
+			b.until("location.pathname == '/private' && document.readyState != 'loading'")
 			shown := eval[bool](b, "document.documentElement.outerHTML.includes('alice')")
 			if shown && !keep {
 				t.Error("back after a logout shows the private page, and the browser was asked to clear what it keeps")
@@ -401,7 +401,7 @@ func TestBackAfterLogout(t *testing.T) {
 						t.Fatalf("logout: got %d", status)
 					}
 					eval[bool](b, "addEventListener('pagehide', () => {}), setTimeout(() => history.back()), true")
-					b.until("location.pathname == '" + c.path + "' && document.readyState == 'complete'")
+					b.until("location.pathname == '" + c.path + "' && document.readyState != 'loading'")
 					html = eval[string](b, "document.documentElement.outerHTML")
 					return html, strings.Contains(html, "alice")
 				}
@@ -435,7 +435,7 @@ func TestBackAfterRevoke(t *testing.T) {
 			t.Fatalf("RevokeAll: %d, %v", n, err)
 		}
 		eval[bool](b, "setTimeout(() => history.back()), true")
-		b.until("location.pathname == '/private' && document.readyState == 'complete'")
+		b.until("location.pathname == '/private' && document.readyState != 'loading'")
 		e.saw(t, "after `RevokeAll` from elsewhere", shownAgain(eval[bool](b, "document.documentElement.outerHTML.includes('alice')")))
 		if status := b.fetched("GET", s.app+"/private"); status != http.StatusUnauthorized {
 			t.Errorf("asked again: got %d, want 401", status)
