@@ -282,7 +282,7 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 	default: // no version is compared there: only what the browser brought may be the base
 		err = s.commitAlone(c, phase)
 	}
-	if !c.refused && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrEnded)) {
+	if !c.refused && isOver(err) {
 		if s.identity == logIn {
 			if err := s.refusedLogin(c, err); err != nil {
 				return err
@@ -312,7 +312,7 @@ func (s *Session) refusedLogin(c *commitment, err error) error {
 	switch {
 	case look == nil:
 		return errRevoked
-	case errors.Is(look, ErrEnded), errors.Is(look, ErrNotFound):
+	case isOver(look):
 		s.endedBy(look)
 		return nil
 	}
@@ -562,7 +562,7 @@ func (s *Session) current(c *commitment, conflict error, try int) (Record, error
 		return now, nil
 	}
 	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
-	if err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) {
+	if err != nil && !isOver(err) {
 		c.told = s.x.storeError(s.base.ID, "load", err)
 		err = fmt.Errorf("coatcheck: commit session: %w", err)
 	}

@@ -101,6 +101,10 @@ func (s *Session) took(id ID, rec *Record, err error, now time.Time) {
 	}
 }
 
+// isOver reports whether err says that there is no such session any more: it has
+// ended, or is unknown, as it is once its end is forgotten.
+func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, ErrNotFound) }
+
 // standing reports whether the tombstone that err tells of stands at now.
 func standing(err error, now time.Time) bool {
 	var e *EndedError

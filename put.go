@@ -163,7 +163,7 @@ func (s *Session) place(c *commitment) ([]Record, error) {
 		}
 		switch err := s.redate(c, records[0].Created.Add(time.Microsecond)); {
 		case err == nil:
-		case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound): // this one makes none too many any more
+		case isOver(err): // this one makes none too many any more
 			return nil, nil
 		case m.told(err):
 			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:], nil
@@ -212,7 +212,7 @@ func (s *Session) touchIfDue() {
 	err := s.touch(clock(), false)
 	switch {
 	case err == nil:
-	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+	case isOver(err):
 		s.x.event(Event{Kind: WriteEnded, Handle: id.Handle(), Reason: reasonTouch})
 	default:
 		s.x.storeError(id, "touch", err)

@@ -57,7 +57,7 @@ func (s *Session) ask(now time.Time) error {
 		return ErrEnded
 	case err == nil:
 		return s.rebase(rec, true)
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrEnded):
+	case isOver(err):
 		s.endedBy(err)
 		return ErrEnded
 	case errors.Is(s.x.Context.Err(), context.Canceled):

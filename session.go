@@ -568,7 +568,7 @@ func (s *Session) Touch() {
 	id := s.base.ID
 	switch err := s.touch(clock(), true); {
 	case err == nil:
-	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+	case isOver(err):
 		s.endedBy(err)
 		s.gone()
 		s.fail(ErrEnded)
@@ -617,7 +617,7 @@ func (s *Session) confirm(ctx context.Context) error {
 	}
 	_, err := s.x.m.carrier.Load(ctx, s.base.ID)
 	switch {
-	case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+	case isOver(err):
 		s.endedBy(err)
 		s.gone()
 		return ErrEnded

@@ -87,7 +87,7 @@ func (m *Manager) expire(st *stream) {
 	rec, err := m.carrier.Load(ctx, st.id)
 	wait := time.Until(rec.Expires)
 	switch {
-	case err != nil && !errors.Is(err, ErrEnded) && !errors.Is(err, ErrNotFound) && !errors.Is(err, errors.ErrUnsupported):
+	case err != nil && !isOver(err) && !errors.Is(err, errors.ErrUnsupported):
 		wait = loadTimeout // the store is away: ask again
 	case err != nil || wait <= 0:
 		m.streams.found(st.id)

@@ -45,7 +45,7 @@ func (m *Manager) poll(ctx context.Context) {
 		}
 		rec, err := m.carrier.Load(ctx, id)
 		switch {
-		case errors.Is(err, ErrEnded), errors.Is(err, ErrNotFound):
+		case isOver(err):
 			m.streams.found(id)
 		case errors.Is(err, errors.ErrUnsupported):
 			return // nobody knows of a session in its cookie
