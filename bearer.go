@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // TokenHeader is the header of an answer in which a manager of NewBearer gives a
@@ -31,8 +32,8 @@ const noToken = "none"
 //
 // What belongs to cookies is an error in cfg: Name, Cookie, MaxCookie, Landing,
 // KeepSiteData.
-func NewBearer(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
-	if store == nil {
+func NewBearer(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
+	if st == nil {
 		return nil, errors.New("coatcheck: NewBearer: store is nil")
 	}
 	if keys == nil {
@@ -45,7 +46,7 @@ func NewBearer(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens := newTokens(store, keys, bearerPurpose)
+	tokens := newTokens(st, keys, bearerPurpose)
 	if len(tokens.keys) == 0 {
 		return nil, errNoSecret("NewBearer")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A client keeps the token that answers bring, as a native application does.
@@ -46,9 +47,9 @@ func (c *client) do(method, url string, headers ...string) *httptest.ResponseRec
 	return w
 }
 
-func bearer(t testing.TB, store coatcheck.Store, cfg coatcheck.Config) *coatcheck.Manager {
+func bearer(t testing.TB, st store.Store, cfg coatcheck.Config) *coatcheck.Manager {
 	t.Helper()
-	m, err := coatcheck.NewBearer(store, keys(t), cfg)
+	m, err := coatcheck.NewBearer(st, keys(t), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +79,8 @@ func bearerApp(m *coatcheck.Manager) http.Handler {
 // after each change of identity (G3); there is no cookie, and caches know (G12).
 func TestBearer(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	m := bearer(t, store, coatcheck.Config{})
+	st := memstore.New(memstore.Config{})
+	m := bearer(t, st, coatcheck.Config{})
 	c := &client{h: bearerApp(m)}
 	seen := map[string]bool{}
 	for _, path := range []string{"/login?user=alice", "/renew", "/again", "/login?user=alice"} {
@@ -123,8 +124,8 @@ func TestBearer(t *testing.T) {
 // G2: an end is final, and the client is told to forget its token.
 func TestBearerLogout(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	c := &client{h: bearerApp(bearer(t, store, coatcheck.Config{}))}
+	st := memstore.New(memstore.Config{})
+	c := &client{h: bearerApp(bearer(t, st, coatcheck.Config{}))}
 	c.do("POST", "/login?user=alice")
 	stolen := &client{h: c.h, token: c.token}
 	w := c.do("POST", "/logout")
@@ -137,7 +138,7 @@ func TestBearerLogout(t *testing.T) {
 	if stolen.token == "none" {
 		t.Error("a write that came too late clears a token, which may be a newer one") // G2
 	}
-	if records, err := store.User(t.Context(), "alice"); err != nil || len(records) != 0 {
+	if records, err := st.User(t.Context(), "alice"); err != nil || len(records) != 0 {
 		t.Errorf("the store has %d sessions, %v", len(records), err)
 	}
 	// Whoever sends "none" has no token: that is no forgery.
@@ -207,8 +208,8 @@ func bearerlessApp(t *testing.T) http.Handler {
 func TestBearerHeader(t *testing.T) {
 	t.Parallel()
 	var l listener
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	h := bearerApp(bearer(t, store, coatcheck.Config{Events: l.hear}))
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	h := bearerApp(bearer(t, st, coatcheck.Config{Events: l.hear}))
 	c := &client{h: h}
 	c.do("POST", "/login?user=alice")
 	good := c.token
@@ -238,7 +239,7 @@ func TestBearerHeader(t *testing.T) {
 		r := httptest.NewRequest("GET", "/user", nil)
 		r.Header["Authorization"] = tt.lines
 		l.forget()
-		calls := store.count("")
+		calls := st.count("")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		want := "user "
@@ -251,7 +252,7 @@ func TestBearerHeader(t *testing.T) {
 				refused = e.Reason
 			}
 		}
-		if !tt.in && store.count("") != calls {
+		if !tt.in && st.count("") != calls {
 			t.Errorf("%.40q: the store is called", tt.lines) // G8
 		}
 		if w.Body.String() != want || refused != tt.refused {
@@ -298,17 +299,17 @@ func TestBearerGateway(t *testing.T) {
 // token.
 func TestBearerOutage(t *testing.T) {
 	t.Parallel()
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	c := &client{h: bearerApp(bearer(t, store, coatcheck.Config{}))}
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	c := &client{h: bearerApp(bearer(t, st, coatcheck.Config{}))}
 	c.do("POST", "/login?user=alice")
 	token := c.token
-	store.set(away(), nil)
+	st.set(away(), nil)
 	for _, path := range []string{"/user", "/hit", "/renew", "/login?user=alice", "/private"} {
 		if w := c.do("POST", path); w.Code != 503 || len(w.Header()[coatcheck.TokenHeader]) != 0 || c.token != token {
 			t.Errorf("%s: got %d, %d tokens", path, w.Code, len(w.Header()[coatcheck.TokenHeader]))
 		}
 	}
-	store.set(nil, nil)
+	st.set(nil, nil)
 	wants(t, c.do("GET", "/user"), 200, "user alice")
 }
 
@@ -316,8 +317,8 @@ func TestBearerOutage(t *testing.T) {
 // of devices has both.
 func TestBearerBesideCookies(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	web, api := manage(t, store, coatcheck.Config{}), bearer(t, store, coatcheck.Config{})
+	st := memstore.New(memstore.Config{})
+	web, api := manage(t, st, coatcheck.Config{}), bearer(t, st, coatcheck.Config{})
 	both := web.Handler(api.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Accept")
 		switch r.URL.Path {
@@ -357,7 +358,7 @@ func TestBearerBesideCookies(t *testing.T) {
 // G6: what cannot work is an error when it is declared, and names the field.
 func TestBearerConfig(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
+	st := memstore.New(memstore.Config{})
 	for field, cfg := range map[string]coatcheck.Config{
 		"Config.Name":         {Name: "sid"},
 		"Config.Cookie":       {Cookie: cookie.Policy{Path: "/api"}},
@@ -366,7 +367,7 @@ func TestBearerConfig(t *testing.T) {
 		"Config.KeepSiteData": {KeepSiteData: true},
 		"Config.Idle":         {Idle: -1},
 	} {
-		if _, err := coatcheck.NewBearer(store, keys(t), cfg); err == nil || !strings.Contains(err.Error(), field) {
+		if _, err := coatcheck.NewBearer(st, keys(t), cfg); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: got %v", field, err)
 		}
 	}
@@ -374,11 +375,11 @@ func TestBearerConfig(t *testing.T) {
 		t.Error("no store is accepted")
 	}
 	for _, k := range []*cookie.Keys{nil, {}} {
-		if _, err := coatcheck.NewBearer(store, k, coatcheck.Config{}); err == nil {
+		if _, err := coatcheck.NewBearer(st, k, coatcheck.Config{}); err == nil {
 			t.Error("no keys are accepted")
 		}
 	}
-	m := bearer(t, store, coatcheck.Config{})
+	m := bearer(t, st, coatcheck.Config{})
 	if d := m.Describe(); !strings.Contains(d, "Authorization: Bearer") || strings.Contains(d, "cookie") || !strings.Contains(d, "told to forget the token") {
 		t.Errorf("described as\n%s", d)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // sidName, markName and overName are the cookies of a manager with the zero
@@ -29,9 +30,9 @@ func keys(t testing.TB) *cookie.Keys {
 }
 
 // manage returns a manager, or ends the test.
-func manage(t testing.TB, store coatcheck.Store, cfg coatcheck.Config) *coatcheck.Manager {
+func manage(t testing.TB, st store.Store, cfg coatcheck.Config) *coatcheck.Manager {
 	t.Helper()
-	m, err := coatcheck.New(store, keys(t), cfg)
+	m, err := coatcheck.New(st, keys(t), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

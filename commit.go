@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // settle commits what is pending before the first byte, makes the automatic
@@ -186,7 +188,7 @@ func (s *Session) commitLogout(c *commitment) error {
 	if late && s.leaving.IsZero() && !s.wasLeft && s.hasCookie() {
 		return errForgotten // the browser may have a session by now, which this would not end
 	}
-	for _, first := range [...]ID{s.leaving, s.brought} {
+	for _, first := range [...]store.ID{s.leaving, s.brought} {
 		// The chain ends: each link was a login or renewal within the last minute.
 		for id := first; !id.IsZero(); {
 			next, err := s.endLink(c, id, late)
@@ -205,7 +207,7 @@ func (s *Session) commitLogout(c *commitment) error {
 	if s.x.phase() == open {
 		s.clearCookie()
 	}
-	s.leaving, s.leaver, s.was, s.brought, s.left, s.wasLeft = ID{}, "", nil, ID{}, false, true
+	s.leaving, s.leaver, s.was, s.brought, s.left, s.wasLeft = store.ID{}, "", nil, store.ID{}, false, true
 	s.ended, s.replaced, s.finished = false, false, false
 	return nil
 }
@@ -213,21 +215,21 @@ func (s *Session) commitLogout(c *commitment) error {
 // endLink ends one id of the chain and returns the one that had replaced it. A
 // late request first asks what became of the id: where the tombstone, and with it
 // the successor, may be forgotten, nobody can tell whether the end is one (G2).
-func (s *Session) endLink(c *commitment, id ID, late bool) (next ID, err error) {
+func (s *Session) endLink(c *commitment, id store.ID, late bool) (next store.ID, err error) {
 	m, ctx := s.x.m, c.calling(c.ctx.at)
 	defer c.release(ctx)
-	var ended EndedError
+	var ended store.EndedError
 	if late {
 		switch _, err := m.carrier.Load(ctx, id); {
 		case errors.Is(err, ErrEnded):
-			if e := (*EndedError)(nil); errors.As(err, &e) {
+			if e := (*store.EndedError)(nil); errors.As(err, &e) {
 				ended = *e
 			}
-		case errors.Is(err, ErrNotFound), errors.Is(err, errors.ErrUnsupported):
-			return ID{}, errForgotten
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, errors.ErrUnsupported):
+			return store.ID{}, errForgotten
 		case err != nil:
 			c.told = s.x.storeError(id, "load", err)
-			return ID{}, fmt.Errorf("coatcheck: end session: %w", err)
+			return store.ID{}, fmt.Errorf("coatcheck: end session: %w", err)
 		}
 	}
 	if next, err = m.endOne(ctx, id, LoggedOut, s.leaver); err != nil { // perhaps applied; a second time does no harm
@@ -278,7 +280,7 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 	case !s.x.m.carrier.inCookie():
 		err = s.commitInTurn(c, phase)
 	case over(&s.base, c.now):
-		err = ErrNotFound
+		err = store.ErrNotFound
 	default: // no version is compared there: only what the browser brought may be the base
 		err = s.commitAlone(c, phase)
 	}
@@ -396,7 +398,7 @@ func (s *Session) step(t *turn, c *commitment, phase uint32) {
 	}
 	if over(&s.base, c.now) { // unless another request has moved the idle end
 		if c.sure {
-			c.settle(ErrNotFound)
+			c.settle(store.ErrNotFound)
 		} else {
 			s.reload(t, c, nil)
 		}
@@ -439,7 +441,7 @@ func (s *Session) onTo(t *turn, c *commitment) error {
 }
 
 // store makes the one store call of a chain.
-func (s *Session) store(id *ID, t *turn, c *commitment) {
+func (s *Session) store(id *store.ID, t *turn, c *commitment) {
 	q := &s.x.m.commits
 	if !t.moved() { // nothing was compared: G1 wants the store's word
 		s.reload(t, c, nil)
@@ -512,7 +514,7 @@ func (s *Session) commitAlone(c *commitment, phase uint32) error {
 		switch {
 		case err == nil:
 			return s.committed(c)
-		case errors.Is(err, ErrExists) && c.ctx.Err() == nil: // another token
+		case errors.Is(err, store.ErrExists) && c.ctx.Err() == nil: // another token
 		case errors.Is(err, ErrEnded) && s.identity == logIn:
 			return errRevoked
 		default:
@@ -523,7 +525,7 @@ func (s *Session) commitAlone(c *commitment, phase uint32) error {
 
 // rebase takes what the store has of the same session: sure, if it has just said
 // so, else as far as this process knows.
-func (s *Session) rebase(rec Record, sure bool) error {
+func (s *Session) rebase(rec store.Record, sure bool) error {
 	if rec.Version == s.base.Version { // perhaps seen since
 		s.base.Seen, s.base.Expires = latest(s.base.Seen, rec.Seen), latest(s.base.Expires, rec.Expires)
 		s.sure = s.sure || sure
@@ -548,14 +550,14 @@ func latest(a, b time.Time) time.Time {
 
 // current returns what the store has now. From the second conflict on it first
 // pauses a little, so that many processes do not keep in step.
-func (s *Session) current(c *commitment, conflict error, try int) (Record, error) {
+func (s *Session) current(c *commitment, conflict error, try int) (store.Record, error) {
 	now, ok := found(conflict, s.base.ID)
 	if conflict != nil && try%8 == patience {
 		s.show(c, latest(now.Seen, s.base.Seen))
 	}
 	if conflict != nil && try > 0 {
 		if c.rest(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
-			return Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
+			return store.Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
 		}
 	}
 	if ok {
@@ -571,13 +573,13 @@ func (s *Session) current(c *commitment, conflict error, try int) (Record, error
 
 // found returns the record of that id that a conflict tells of, if it can be
 // read.
-func found(err error, id ID) (Record, bool) {
+func found(err error, id store.ID) (store.Record, bool) {
 	if err == nil {
-		return Record{}, false
+		return store.Record{}, false
 	}
-	conflict, ok := errors.AsType[*ConflictError](err)
+	conflict, ok := errors.AsType[*store.ConflictError](err)
 	if !ok || conflict.Now.ID != id || conflict.Now.Version == 0 {
-		return Record{}, false
+		return store.Record{}, false
 	}
 	_, damaged := openData(conflict.Now.Data)
 	return conflict.Now, damaged == nil
@@ -589,13 +591,13 @@ type commitment struct {
 	ctx         deadline // of all of it
 	call        deadline // of a store call that a look may have to follow
 	now         time.Time
-	rec         Record
+	rec         store.Record
 	was         uint64
-	old         ID     // what it replaces, if anything
-	sid, marker string // the Set-Cookie lines, if the commit needs them
-	fresh       bool   // the record is new to the store
-	refused     bool   // by this request's own rules, not by the store
-	told        bool   // by an event, of the store's error
+	old         store.ID // what it replaces, if anything
+	sid, marker string   // the Set-Cookie lines, if the commit needs them
+	fresh       bool     // the record is new to the store
+	refused     bool     // by this request's own rules, not by the store
+	told        bool     // by an event, of the store's error
 
 	// In the queue.
 	plain   bool // keeps its token: may share a store call
@@ -609,7 +611,7 @@ type commitment struct {
 	refusal error
 	err     error         // of the store, or for want of time
 	wake    chan struct{} // by the holder of the turn
-	home    *Record       // what was base before a replay on what others had not stored
+	home    *store.Record // what was base before a replay on what others had not stored
 }
 
 // settle ends this commit by itself; whoever is next goes on without it.
@@ -713,7 +715,7 @@ func (s *Session) prepare(c *commitment, phase uint32) (needed bool, err error) 
 		}
 		return false, nil
 	}
-	c.rec, c.old, c.was, c.sid, c.marker = Record{}, ID{}, 0, "", ""
+	c.rec, c.old, c.was, c.sid, c.marker = store.Record{}, store.ID{}, 0, "", ""
 	c.fresh = !s.live || s.identity != keepToken
 	if err := s.mayCommit(c.fresh, phase, now); err != nil {
 		return false, err

@@ -1,6 +1,10 @@
 package coatcheck
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/coatcheck/coatcheck/store"
+)
 
 // A store that gives the same version with other data breaks its contract. The
 // request goes on with what it had, and nothing panics.
@@ -12,8 +16,8 @@ func TestRebaseOnTheSameVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Session{}
-	s.take(&Record{Version: 7, Data: data}, h)
-	if err := s.rebase(Record{Version: 7, Data: []byte{1}}, true); err != nil {
+	s.take(&store.Record{Version: 7, Data: data}, h)
+	if err := s.rebase(store.Record{Version: 7, Data: []byte{1}}, true); err != nil {
 		t.Fatal(err)
 	}
 	if got := findEntry(s.entries(), "a").raw; string(got) != "1" {

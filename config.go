@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // maxCookieAge is the longest life browsers give a cookie (RFC 6265bis §5.5).
@@ -230,8 +231,21 @@ func markerPolicy(p cookie.Policy) cookie.Policy {
 	return p
 }
 
-// Errors that OnError, Session.Err and the methods of Manager give. Those of
-// the store contract occur too, wrapped: ErrEnded, ErrFull, ErrConflict.
+// Errors of stores that OnError, Session.Err and the methods of Manager give,
+// wrapped. Package store has the others.
+var (
+	// ErrEnded: the session, or every session of its user, was ended (G2).
+	ErrEnded = store.ErrEnded
+
+	// ErrConflict: others changed the session again and again, until the time
+	// for the commit was over. Nothing of it was stored.
+	ErrConflict = store.ErrConflict
+
+	// ErrFull: the store has no room for another session.
+	ErrFull = store.ErrFull
+)
+
+// Errors that OnError, Session.Err and the methods of Manager give.
 var (
 	// ErrLate: the change needs a Set-Cookie, or the session was first looked
 	// at, after the response had begun; or the handler had returned.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func isClosed(c <-chan struct{}) bool {
@@ -171,8 +172,8 @@ func TestEndedAfterItsEvent(t *testing.T) {
 // closed already.
 func TestEndedWithoutSession(t *testing.T) {
 	t.Parallel()
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	m := manage(t, store, coatcheck.Config{})
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	m := manage(t, st, coatcheck.Config{})
 	l := listen(m)
 	b := newBrowser(l)
 	b.do("GET", "/stream")
@@ -189,7 +190,7 @@ func TestEndedWithoutSession(t *testing.T) {
 	}
 	b = newBrowser(l)
 	wants(t, b.do("POST", "/?b"), 200, "")
-	store.set(away("Load"), nil)
+	st.set(away("Load"), nil)
 	b.do("GET", "/stream")
 	if !isClosed(<-l.channels) {
 		t.Error("open although the session could not be loaded")
@@ -259,8 +260,8 @@ func TestEndedAfterOwnChange(t *testing.T) {
 // Nothing is left of a request that has returned: no timer that asks the store.
 func TestEndedForgetsRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := holding(memstore.New(memstore.Config{}))
-		l := listen(manage(t, store, coatcheck.Config{}))
+		st := holding(memstore.New(memstore.Config{}))
+		l := listen(manage(t, st, coatcheck.Config{}))
 		b := newBrowser(l)
 		wants(t, b.do("POST", "/?a"), 200, "")
 		f, over := l.stream(t, b)
@@ -271,9 +272,9 @@ func TestEndedForgetsRequests(t *testing.T) {
 		if isClosed(over) {
 			t.Error("closed by the handler's return")
 		}
-		loads := store.count("Load")
+		loads := st.count("Load")
 		time.Sleep(24 * time.Hour)
-		if n := store.count("Load") - loads; n != 0 {
+		if n := st.count("Load") - loads; n != 0 {
 			t.Errorf("%d loads for requests that have returned", n)
 		}
 	})
@@ -302,8 +303,8 @@ func TestEndedOfTwoStreams(t *testing.T) {
 // one question to the store per session and idle time.
 func TestEndedOfHijackedConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := holding(memstore.New(memstore.Config{}))
-		l := listen(manage(t, store, coatcheck.Config{Idle: 10 * time.Minute}))
+		st := holding(memstore.New(memstore.Config{}))
+		l := listen(manage(t, st, coatcheck.Config{Idle: 10 * time.Minute}))
 		b := newBrowser(l)
 		wants(t, b.do("POST", "/?a"), 200, "")
 		var all []<-chan struct{}
@@ -313,12 +314,12 @@ func TestEndedOfHijackedConnections(t *testing.T) {
 			written()
 		}
 		synctest.Wait()
-		loads := store.count("Load")
+		loads := st.count("Load")
 		for range 6 {
 			time.Sleep(5 * time.Minute)
 			wants(t, b.do("GET", "/"), 200, "ann||")
 		}
-		if n := store.count("Load") - loads - 6; n > 6 {
+		if n := st.count("Load") - loads - 6; n > 6 {
 			t.Errorf("%d loads in 30 minutes for connections that are perhaps done", n)
 		}
 		for _, over := range all {
@@ -339,8 +340,8 @@ func TestEndedOfHijackedConnections(t *testing.T) {
 // nothing behind.
 func TestEndedAfterTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := holding(memstore.New(memstore.Config{}))
-		m := manage(t, store, coatcheck.Config{})
+		st := holding(memstore.New(memstore.Config{}))
+		m := manage(t, st, coatcheck.Config{})
 		b := newBrowser(g3App(m))
 		wants(t, b.do("POST", "/?a"), 200, "")
 		var s *coatcheck.Session
@@ -352,9 +353,9 @@ func TestEndedAfterTheHandler(t *testing.T) {
 		if !isClosed(s.Ended()) {
 			t.Error("open after the handler has returned")
 		}
-		loads := store.count("Load")
+		loads := st.count("Load")
 		time.Sleep(time.Hour)
-		if n := store.count("Load") - loads; n != 0 {
+		if n := st.count("Load") - loads; n != 0 {
 			t.Errorf("%d loads", n)
 		}
 	})
@@ -366,9 +367,9 @@ func TestEndedElsewhere(t *testing.T) {
 	for _, watch := range []bool{false, true} {
 		t.Run(fmt.Sprint("watch=", watch), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := memstore.New(memstore.Config{})
-				l := listen(manage(t, justStore{store}, coatcheck.Config{}))
-				elsewhere := manage(t, store, coatcheck.Config{})
+				st := memstore.New(memstore.Config{})
+				l := listen(manage(t, justStore{st}, coatcheck.Config{}))
+				elsewhere := manage(t, st, coatcheck.Config{})
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan error)
 				if watch {
@@ -403,23 +404,23 @@ func TestEndedElsewhere(t *testing.T) {
 }
 
 // justStore hides what a store offers beside the contract.
-type justStore struct{ coatcheck.Store }
+type justStore struct{ store.Store }
 
 // A store that is away when the end is due ends nothing: it is asked again.
 func TestEndedDuringOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		l := listen(manage(t, store, coatcheck.Config{}))
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		l := listen(manage(t, st, coatcheck.Config{}))
 		b := newBrowser(l)
 		wants(t, b.do("POST", "/?a"), 200, "")
 		f, over := l.stream(t, b)
 		synctest.Wait()
-		store.set(away("Load"), nil)
+		st.set(away("Load"), nil)
 		time.Sleep(34 * time.Minute)
 		if isClosed(over) {
 			t.Error("closed by an outage")
 		}
-		store.set(nil, nil)
+		st.set(nil, nil)
 		start := time.Now()
 		<-over
 		if took := time.Since(start); took > 5*time.Second {

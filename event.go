@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A Kind says what happened to a session. The guide's page on events has a
@@ -62,7 +63,7 @@ type Event struct {
 func (x *exchange) event(e Event) { x.m.event(x.Context, e) }
 
 // storeError is that of the manager, for a request.
-func (x *exchange) storeError(id ID, what string, err error) (told bool) {
+func (x *exchange) storeError(id store.ID, what string, err error) (told bool) {
 	return x.m.storeError(x.Context, id, what, err)
 }
 
@@ -83,7 +84,7 @@ func (m *Manager) event(ctx context.Context, e Event) {
 
 // storeError tells of a store that failed, and reports whether it has: one that
 // cannot do a thing has not failed.
-func (m *Manager) storeError(ctx context.Context, id ID, what string, err error) (told bool) {
+func (m *Manager) storeError(ctx context.Context, id store.ID, what string, err error) (told bool) {
 	if !storeFailed(err) {
 		return false
 	}
@@ -209,7 +210,7 @@ func whyFailed(err error) string {
 		return reasonInvalid
 	case errors.Is(err, ErrFull):
 		return reasonFull
-	case errors.Is(err, ErrConflict), errors.Is(err, ErrExists):
+	case errors.Is(err, ErrConflict), errors.Is(err, store.ErrExists):
 		return reasonRaces
 	case errors.Is(err, errStuck):
 		return reasonStuck
@@ -261,7 +262,7 @@ func (s *Session) whyLate(err error) string {
 }
 
 // whyOver is the reason of Expired for a record whose time had run out.
-func whyOver(rec *Record, now time.Time) string {
+func whyOver(rec *store.Record, now time.Time) string {
 	if !rec.Deadline.After(now) {
 		return reasonLifetime
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // All goes through the live sessions of everybody, anonymous ones included, in
@@ -23,7 +25,7 @@ import (
 // here is, or sessions live in their cookies.
 func (m *Manager) All(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
-		var current ID
+		var current store.ID
 		if s := m.session(ctx); s != nil {
 			current = s.id()
 		}
@@ -77,7 +79,7 @@ func (m *Manager) endWalk(ctx context.Context, s *Session, at time.Time) (total 
 		if rec.Began.After(at) {
 			continue
 		}
-		ended := []ID{rec.ID}
+		ended := []store.ID{rec.ID}
 		if rec.User != "" {
 			ended, err = m.endUserAt(ctx, rec.User, at)
 		} else {
@@ -95,18 +97,18 @@ func (m *Manager) endWalk(ctx context.Context, s *Session, at time.Time) (total 
 }
 
 // records goes through the records that have not expired.
-func (m *Manager) records(ctx context.Context) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) {
-		lister, ok := As[Lister](m.carrier)
+func (m *Manager) records(ctx context.Context) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		lister, ok := store.As[store.Lister](m.carrier)
 		if !ok {
-			yield(Record{}, fmt.Errorf("coatcheck: go through sessions: %w", errors.ErrUnsupported))
+			yield(store.Record{}, fmt.Errorf("coatcheck: go through sessions: %w", errors.ErrUnsupported))
 			return
 		}
 		for rec, err := range lister.All(ctx) {
 			switch {
 			case err != nil:
-				m.storeError(ctx, ID{}, "go through sessions", err)
-				yield(Record{}, fmt.Errorf("coatcheck: go through sessions: %w", err))
+				m.storeError(ctx, store.ID{}, "go through sessions", err)
+				yield(store.Record{}, fmt.Errorf("coatcheck: go through sessions: %w", err))
 				return
 			case over(&rec, clock()), rec.User != "" && checkUser(rec.User) != nil: // a Revoker's own
 			case !yield(rec, nil):

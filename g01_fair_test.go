@@ -13,12 +13,13 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A distant store is so far away: a call takes effect half of it later, and is
 // answered after all of it.
 type distant struct {
-	coatcheck.Store
+	store.Store
 	away time.Duration
 }
 
@@ -33,7 +34,7 @@ func (d distant) travel(ctx context.Context) error {
 	}
 }
 
-func (d distant) Load(ctx context.Context, id coatcheck.ID) (rec coatcheck.Record, err error) {
+func (d distant) Load(ctx context.Context, id store.ID) (rec store.Record, err error) {
 	if err = d.travel(ctx); err == nil {
 		if rec, err = d.Store.Load(ctx, id); d.travel(ctx) != nil {
 			err = ctx.Err()
@@ -42,7 +43,7 @@ func (d distant) Load(ctx context.Context, id coatcheck.ID) (rec coatcheck.Recor
 	return rec, err
 }
 
-func (d distant) Update(ctx context.Context, rec coatcheck.Record, was uint64) (err error) {
+func (d distant) Update(ctx context.Context, rec store.Record, was uint64) (err error) {
 	if err = d.travel(ctx); err == nil {
 		if err = d.Store.Update(ctx, rec, was); d.travel(ctx) != nil {
 			err = ctx.Err()
@@ -51,7 +52,7 @@ func (d distant) Update(ctx context.Context, rec coatcheck.Record, was uint64) (
 	return err
 }
 
-func (d distant) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) (err error) {
+func (d distant) Touch(ctx context.Context, id store.ID, seen, expires time.Time) (err error) {
 	if err = d.travel(ctx); err == nil {
 		if err = d.Store.Touch(ctx, id, seen, expires); d.travel(ctx) != nil {
 			err = ctx.Err()
@@ -61,9 +62,9 @@ func (d distant) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.
 }
 
 // onlyConflict is a store that does not tell what it found.
-type onlyConflict struct{ coatcheck.Store }
+type onlyConflict struct{ store.Store }
 
-func (s onlyConflict) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (s onlyConflict) Update(ctx context.Context, rec store.Record, was uint64) error {
 	err := s.Store.Update(ctx, rec, was)
 	if errors.Is(err, coatcheck.ErrConflict) {
 		return coatcheck.ErrConflict
@@ -73,18 +74,18 @@ func (s onlyConflict) Update(ctx context.Context, rec coatcheck.Record, was uint
 
 // contend lets processes at those distances commit to one session, each for so
 // many clients and so long, and returns how often each did.
-func contend(t *testing.T, store coatcheck.Store, clients int, long time.Duration, away ...time.Duration) (commits []int64) {
+func contend(t *testing.T, st store.Store, clients int, long time.Duration, away ...time.Duration) (commits []int64) {
 	t.Helper()
-	return contendBy(t, store, slices.Repeat([]int{clients}, len(away)), long, away...)
+	return contendBy(t, st, slices.Repeat([]int{clients}, len(away)), long, away...)
 }
 
 // contendBy is contend with another number of clients for each.
-func contendBy(t *testing.T, store coatcheck.Store, clients []int, long time.Duration, away ...time.Duration) (commits []int64) {
+func contendBy(t *testing.T, st store.Store, clients []int, long time.Duration, away ...time.Duration) (commits []int64) {
 	var m []*coatcheck.Manager
 	for _, d := range away {
-		m = append(m, manage(t, distant{store, d}, coatcheck.Config{}))
+		m = append(m, manage(t, distant{st, d}, coatcheck.Config{}))
 	}
-	first := newBrowser(g1App(manage(t, store, coatcheck.Config{})))
+	first := newBrowser(g1App(manage(t, st, coatcheck.Config{})))
 	wants(t, first.do("POST", "/login"), 200, "")
 	counts := make([]atomic.Int64, len(away))
 	var slowest atomic.Int64
@@ -136,11 +137,11 @@ func TestG1TheFarOneGetsItsShare(t *testing.T) {
 		t.Run(fmt.Sprint(c.far, c.tells), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var store coatcheck.Store = memstore.New(memstore.Config{})
+				var st store.Store = memstore.New(memstore.Config{})
 				if !c.tells {
-					store = onlyConflict{store}
+					st = onlyConflict{st}
 				}
-				n := contend(t, store, 64, c.long, c.far, time.Millisecond)
+				n := contend(t, st, 64, c.long, c.far, time.Millisecond)
 				if n[0] < n[1]/4 {
 					t.Errorf("the far one has %d commits, want at least a quarter of the near one's %d", n[0], n[1])
 				}
@@ -201,11 +202,11 @@ func TestG1NobodyWaitsForNobody(t *testing.T) {
 func TestG1TheFarOneIsNoticed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := memstore.New(memstore.Config{})
-		near := newBrowser(g1App(manage(t, distant{store, time.Millisecond}, coatcheck.Config{})))
+		st := memstore.New(memstore.Config{})
+		near := newBrowser(g1App(manage(t, distant{st, time.Millisecond}, coatcheck.Config{})))
 		wants(t, near.do("POST", "/login"), 200, "")
 		far := near.clone()
-		far.h = g1App(manage(t, distant{store, 20 * time.Millisecond}, coatcheck.Config{}))
+		far.h = g1App(manage(t, distant{st, 20 * time.Millisecond}, coatcheck.Config{}))
 		end := time.Now().Add(5 * time.Second)
 		parallel(24, func(i int) {
 			b := near

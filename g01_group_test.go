@@ -13,6 +13,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A line is a session whose commits wait for one that is with the store. The
@@ -244,7 +245,7 @@ func TestG1FatesOfMany(t *testing.T) {
 		l.add("/count", "/cart?item=a", "/count")
 		l.store.set(func(_ context.Context, method string) error {
 			if method == "Update" {
-				return &coatcheck.EndedError{}
+				return &store.EndedError{}
 			}
 			return nil
 		}, nil)
@@ -304,11 +305,11 @@ func TestG1FatesOfMany(t *testing.T) {
 
 // A growing store asks before it stores data of that size.
 type growing struct {
-	coatcheck.Store
+	store.Store
 	may func(size int) error
 }
 
-func (g growing) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (g growing) Update(ctx context.Context, rec store.Record, was uint64) error {
 	if err := g.may(len(rec.Data)); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var (
@@ -404,8 +405,8 @@ func TestG1UpdateNeverRunsAfterItReturned(t *testing.T) {
 	}
 	for name, update := range failures {
 		t.Run(name, func(t *testing.T) {
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{})
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{})
 			var returned, late atomic.Bool
 			b := newBrowser(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s := coatcheck.From(r.Context())
@@ -431,7 +432,7 @@ func TestG1UpdateNeverRunsAfterItReturned(t *testing.T) {
 			})))
 			wants(t, b.do("POST", "/start"), 200, "")
 			if name == "commit fails" {
-				store.set(func(_ context.Context, method string) error {
+				st.set(func(_ context.Context, method string) error {
 					if method == "Update" {
 						return errors.New("away")
 					}
@@ -447,7 +448,7 @@ func TestG1UpdateNeverRunsAfterItReturned(t *testing.T) {
 			if late.Load() {
 				t.Error("Update's function ran after Update had returned")
 			}
-			store.set(nil, nil)
+			st.set(nil, nil)
 			wants(t, b.do("GET", "/"), 200, "ann 0 false [cart]")
 		})
 	}
@@ -457,13 +458,13 @@ func TestG1UpdateNeverRunsAfterItReturned(t *testing.T) {
 // neither waits for ever nor is its update reported as done.
 func TestG1UpdateThatUsesTheSessionEnds(t *testing.T) {
 	t.Parallel()
-	for name, store := range map[string]coatcheck.Store{
+	for name, st := range map[string]store.Store{
 		"memstore": memstore.New(memstore.Config{}),
 		"slow":     slow{memstore.New(memstore.Config{})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				m := manage(t, store, coatcheck.Config{})
+				m := manage(t, st, coatcheck.Config{})
 				b := newBrowser(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					s := coatcheck.From(r.Context())
 					n := g1Count.Update(s, func(n int) int {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // paths answers each path by a function of the request's session.
@@ -77,32 +78,32 @@ func stopAt(ctx context.Context, place string) error {
 func pause(r *http.Request) { stopAt(r.Context(), "handler") }
 
 // A slow store is applied also when the caller has given up.
-type slow struct{ coatcheck.Store }
+type slow struct{ store.Store }
 
-func (s slow) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s slow) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	return s.Store.Load(context.WithoutCancel(ctx), id)
 }
 
-func (s slow) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s slow) Create(ctx context.Context, rec store.Record) error {
 	return s.Store.Create(context.WithoutCancel(ctx), rec)
 }
 
-func (s slow) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (s slow) Update(ctx context.Context, rec store.Record, was uint64) error {
 	return s.Store.Update(context.WithoutCancel(ctx), rec, was)
 }
 
-func (s slow) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s slow) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	return s.Store.Replace(context.WithoutCancel(ctx), old, was, rec)
 }
 
-func (s slow) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (s slow) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	return s.Store.Touch(context.WithoutCancel(ctx), id, seen, expires)
 }
 
 // holding returns a trap that holds flights.
-func holding(store coatcheck.Store) *trap {
+func holding(st store.Store) *trap {
 	return &trap{
-		Store:  store,
+		Store:  st,
 		before: func(ctx context.Context, method string) error { return stopAt(ctx, method) },
 		after:  func(ctx context.Context, method string) error { return stopAt(ctx, "after "+method) },
 	}
@@ -157,10 +158,10 @@ func bare(t testing.TB, w *httptest.ResponseRecorder) {
 
 // isOver fails unless the browser is anonymous and no live session is left of
 // the user.
-func isOver(t testing.TB, store coatcheck.Store, b *browser, user string) {
+func isOver(t testing.TB, st store.Store, b *browser, user string) {
 	t.Helper()
 	wants(t, b.do("GET", "/user"), 200, "user ")
-	records, err := store.User(context.Background(), user)
+	records, err := st.User(context.Background(), user)
 	if err != nil || len(records) != 0 {
 		t.Errorf("the store has %d live sessions of %s (%v), want none", len(records), user, err)
 	}
@@ -294,8 +295,8 @@ func TestG2EndWinsOverRequestsInFlight(t *testing.T) {
 			for _, late := range []time.Duration{0, 61 * time.Second} {
 				t.Run(fmt.Sprint(end, "/", f.name, "/", late), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						store := memstore.New(memstore.Config{})
-						m := manage(t, holding(slow{store}), coatcheck.Config{})
+						st := memstore.New(memstore.Config{})
+						m := manage(t, holding(slow{st}), coatcheck.Config{})
 						b := newBrowser(g2App(m))
 						wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 						wants(t, b.do("POST", "/count"), 200, "count 1")
@@ -318,7 +319,7 @@ func TestG2EndWinsOverRequestsInFlight(t *testing.T) {
 						}
 						wants(t, w, f.code, body)
 						bare(t, w)
-						isOver(t, store, b, "ann")
+						isOver(t, st, b, "ann")
 					})
 				})
 			}
@@ -365,8 +366,8 @@ func TestG2EndWinsOverHijackedConnections(t *testing.T) {
 	for end, do := range ends {
 		t.Run(end, func(t *testing.T) {
 			t.Parallel()
-			store := memstore.New(memstore.Config{})
-			m := manage(t, store, coatcheck.Config{})
+			st := memstore.New(memstore.Config{})
+			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g2App(m))
 			wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 			_, written := socket(t, b, "/socket")
@@ -374,7 +375,7 @@ func TestG2EndWinsOverHijackedConnections(t *testing.T) {
 			if got := written(); got != "true" {
 				t.Errorf("the handler's write was refused as ended: %s, want true", got)
 			}
-			isOver(t, store, b, "ann")
+			isOver(t, st, b, "ann")
 		})
 	}
 }
@@ -386,8 +387,8 @@ func TestG2LoginInFlight(t *testing.T) {
 		for _, place := range []string{"Load", "Replace"} {
 			t.Run(end+"/"+place, func(t *testing.T) {
 				t.Parallel()
-				store := memstore.New(memstore.Config{})
-				m := manage(t, holding(store), coatcheck.Config{})
+				st := memstore.New(memstore.Config{})
+				m := manage(t, holding(st), coatcheck.Config{})
 				b := newBrowser(g2App(m))
 				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 				wants(t, b.do("POST", "/count"), 200, "count 1")
@@ -398,7 +399,7 @@ func TestG2LoginInFlight(t *testing.T) {
 				if end == "RevokeAll" {
 					wants(t, w, 409, "")
 					bare(t, w)
-					isOver(t, store, b, "ann")
+					isOver(t, st, b, "ann")
 					return
 				}
 				wants(t, w, 200, "in")
@@ -420,8 +421,8 @@ func TestG2Tombstone(t *testing.T) {
 		t.Run(after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log diary
-				store := memstore.New(memstore.Config{})
-				m := manage(t, store, coatcheck.Config{Events: log.write})
+				st := memstore.New(memstore.Config{})
+				m := manage(t, st, coatcheck.Config{Events: log.write})
 				b := newBrowser(g2App(m))
 				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 				ends["Revoke"](t, m, b)
@@ -462,9 +463,9 @@ func TestG2ExpiredBeforeTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log diary
-				store := memstore.New(memstore.Config{})
+				st := memstore.New(memstore.Config{})
 				cfg.Events = log.write
-				m := manage(t, store, cfg)
+				m := manage(t, st, cfg)
 				b := newBrowser(g2App(m))
 				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 				wants(t, b.clone().do("POST", "/count"), 200, "count 1")
@@ -507,8 +508,8 @@ func TestG2ExpiresDuringTheRequest(t *testing.T) {
 		for _, moved := range []bool{false, true} {
 			t.Run(fmt.Sprint(f.url, "/moved=", moved), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					store := memstore.New(memstore.Config{})
-					m := manage(t, holding(store), coatcheck.Config{Idle: 10 * time.Minute})
+					st := memstore.New(memstore.Config{})
+					m := manage(t, holding(st), coatcheck.Config{Idle: 10 * time.Minute})
 					b := newBrowser(g2App(m))
 					wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 					time.Sleep(11*time.Minute - 10*time.Second)
@@ -621,8 +622,8 @@ func TestG2LogoutFollowsTheChain(t *testing.T) {
 		for _, place := range []string{"Load", "End"} {
 			t.Run(url+"/"+place, func(t *testing.T) {
 				t.Parallel()
-				store := memstore.New(memstore.Config{})
-				m := manage(t, holding(store), coatcheck.Config{})
+				st := memstore.New(memstore.Config{})
+				m := manage(t, holding(st), coatcheck.Config{})
 				b := newBrowser(g2App(m))
 				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 				logout := depart(t, b, place, "POST", "/logout")
@@ -631,9 +632,9 @@ func TestG2LogoutFollowsTheChain(t *testing.T) {
 					wants(t, other.do("POST", url), 200, "")
 				}
 				wants(t, logout.land(), 200, "out")
-				isOver(t, store, other, "ann")
-				isOver(t, store, other, "bob")
-				isOver(t, store, b, "ann")
+				isOver(t, st, other, "ann")
+				isOver(t, st, other, "bob")
+				isOver(t, st, b, "ann")
 			})
 		}
 	}
@@ -645,8 +646,8 @@ func TestG2RevokeFollowsTheSameUser(t *testing.T) {
 	for _, user := range []string{"ann", "bob"} {
 		t.Run(user, func(t *testing.T) {
 			t.Parallel()
-			store := holding(memstore.New(memstore.Config{}))
-			m := manage(t, store, coatcheck.Config{})
+			st := holding(memstore.New(memstore.Config{}))
+			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g2App(m))
 			wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 			list, err := m.Sessions(t.Context(), "ann")
@@ -668,7 +669,7 @@ func TestG2RevokeFollowsTheSameUser(t *testing.T) {
 				t.Error("Revoke found no session")
 			}
 			if user == "ann" {
-				isOver(t, store, b, "ann")
+				isOver(t, st, b, "ann")
 			} else { // another user's session stays
 				wants(t, b.do("GET", "/user"), 200, "user bob")
 			}
@@ -718,8 +719,8 @@ func TestG2EndedSession(t *testing.T) {
 	for name, try := range tries {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := memstore.New(memstore.Config{})
-			m := manage(t, store, coatcheck.Config{})
+			st := memstore.New(memstore.Config{})
+			m := manage(t, st, coatcheck.Config{})
 			var err error
 			b := newBrowser(m.Handler(paths{
 				"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
@@ -746,7 +747,7 @@ func TestG2EndedSession(t *testing.T) {
 			if (try.code == 409) != errors.Is(err, coatcheck.ErrEnded) {
 				t.Errorf("Err is %v", err)
 			}
-			isOver(t, store, b, "ann")
+			isOver(t, st, b, "ann")
 		})
 	}
 }
@@ -778,8 +779,8 @@ func TestG2LoginInEndedSession(t *testing.T) {
 // the request had gone through a session that ended before.
 func TestG2LogoutTwice(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	m := manage(t, store, coatcheck.Config{})
+	st := memstore.New(memstore.Config{})
+	m := manage(t, st, coatcheck.Config{})
 	b := newBrowser(m.Handler(paths{
 		"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Login("ann") },
 		"/logout": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
@@ -805,14 +806,14 @@ func TestG2LogoutTwice(t *testing.T) {
 	if len(b.cookies()) != 0 {
 		t.Error("the cookies were not cleared")
 	}
-	isOver(t, store, b, "ann")
+	isOver(t, st, b, "ann")
 	late := again.clone()
 	wants(t, again.do("POST", "/logout"), 200, "")
 	if len(again.cookies()) != 0 {
 		t.Error("the second logout did not clear the cookies")
 	}
 	wants(t, late.do("POST", "/in-and-out"), 200, "")
-	isOver(t, store, late, "ann")
+	isOver(t, st, late, "ann")
 }
 
 // §7: "After Logout the session is empty and new: a value or flash kept then
@@ -820,8 +821,8 @@ func TestG2LogoutTwice(t *testing.T) {
 // cookie is cleared."
 func TestG2LogoutThenFlash(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	m := manage(t, store, coatcheck.Config{})
+	st := memstore.New(memstore.Config{})
+	m := manage(t, st, coatcheck.Config{})
 	b := newBrowser(m.Handler(paths{
 		"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
 			s.Login("ann")
@@ -848,8 +849,8 @@ func TestG2LogoutThenFlash(t *testing.T) {
 	if b.cookies()[sidName] == old.cookies()[sidName] || b.cookies()[sidName] == "" {
 		t.Error("no new token after Logout and Flash")
 	}
-	isOver(t, store, b, "ann")
-	isOver(t, store, old, "ann")
+	isOver(t, st, b, "ann")
+	isOver(t, st, old, "ann")
 	wants(t, b.do("GET", "/flashes"), 200, "[bye] and []")
 }
 
@@ -857,8 +858,8 @@ func TestG2LogoutThenFlash(t *testing.T) {
 // for the end of the response, and a login in the same request does not undo it.
 func TestG2LogoutInAStream(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	m := manage(t, store, coatcheck.Config{})
+	st := memstore.New(memstore.Config{})
+	m := manage(t, st, coatcheck.Config{})
 	b := newBrowser(m.Handler(paths{
 		"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Login("ann") },
 		"/stream": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
@@ -872,23 +873,23 @@ func TestG2LogoutInAStream(t *testing.T) {
 	}))
 	wants(t, b.do("POST", "/login"), 200, "")
 	stream := depart(t, b, "handler", "GET", "/stream")
-	isOver(t, store, b, "ann")
+	isOver(t, st, b, "ann")
 	w := stream.land()
 	wants(t, w, 200, "ann;true")
 	bare(t, w)
-	isOver(t, store, b, "ann")
+	isOver(t, st, b, "ann")
 }
 
 // G2: expiry wins also over a write that waited for another's commit meanwhile.
 func TestG2ExpiresInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{Idle: 10 * time.Minute})
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, st, coatcheck.Config{Idle: 10 * time.Minute})
 		b := newBrowser(g2App(m))
 		wants(t, b.do("POST", "/login?user=ann"), 200, "in")
 		time.Sleep(11*time.Minute - time.Second)
-		store.set(func(_ context.Context, method string) error {
-			if method == "Update" && store.count("Update") == 1 {
+		st.set(func(_ context.Context, method string) error {
+			if method == "Update" && st.count("Update") == 1 {
 				time.Sleep(2 * time.Second)
 				return errors.New("away")
 			}

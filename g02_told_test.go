@@ -10,12 +10,13 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // shopfront is an application with a page behind RequireLogin, a login form that
 // shows flashes, and a cart for everybody.
-func shopfront(t testing.TB, store coatcheck.Store) *coatcheck.Manager {
-	return manage(t, store, coatcheck.Config{OnError: func(w http.ResponseWriter, r *http.Request, err error) {
+func shopfront(t testing.TB, st store.Store) *coatcheck.Manager {
+	return manage(t, st, coatcheck.Config{OnError: func(w http.ResponseWriter, r *http.Request, err error) {
 		if coatcheck.StatusOf(err) == http.StatusUnauthorized {
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 			return
@@ -111,8 +112,8 @@ func TestG2ToldLateHarmsNoLogin(t *testing.T) {
 		t.Run(c.method+c.url, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := holding(memstore.New(memstore.Config{}))
-				m := shopfront(t, store)
+				st := holding(memstore.New(memstore.Config{}))
+				m := shopfront(t, st)
 				b := newBrowser(shopfrontApp(m))
 				wants(t, b.do("POST", "/login?password=right"), 200, "")
 				time.Sleep(time.Second)
@@ -234,13 +235,13 @@ func TestG2LogoutAfterALoginOfItsOwn(t *testing.T) {
 	for _, place := range []string{"handler", "Replace"} {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
-			store := holding(memstore.New(memstore.Config{}))
-			m := manage(t, store, coatcheck.Config{})
+			st := holding(memstore.New(memstore.Config{}))
+			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g3App(m))
 			wants(t, b.do("POST", "/?d"), 200, "")
 			logout := depart(t, b, place, "POST", "/?-aco")
 			other := b.clone()
-			other.h = g3App(manage(t, store, coatcheck.Config{})) // another process
+			other.h = g3App(manage(t, st, coatcheck.Config{})) // another process
 			wants(t, other.do("POST", "/?b"), 200, "")
 			w := logout.land()
 			wants(t, w, 200, "")
@@ -272,9 +273,9 @@ func TestG3DefeatedLoginKeepsTheSession(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := holding(memstore.New(memstore.Config{}))
+				st := holding(memstore.New(memstore.Config{}))
 				var log diary
-				m := manage(t, store, coatcheck.Config{Events: log.write})
+				m := manage(t, st, coatcheck.Config{Events: log.write})
 				b := newBrowser(g3App(m))
 				wants(t, b.do("POST", "/?"+c.first), 200, "")
 				time.Sleep(time.Second)
@@ -301,9 +302,9 @@ func TestG3AuthTimeWithClocksApart(t *testing.T) {
 		for _, steps := range []string{"p", "a", "am", "pn"} {
 			t.Run(fmt.Sprint(steps, off), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					store := memstore.New(memstore.Config{})
-					here := manage(t, store, coatcheck.Config{})
-					behind := manage(t, apart{store, off}, coatcheck.Config{})
+					st := memstore.New(memstore.Config{})
+					here := manage(t, st, coatcheck.Config{})
+					behind := manage(t, apart{st, off}, coatcheck.Config{})
 					b := newBrowser(g3App(here))
 					time.Sleep(time.Second)
 					if _, err := here.RevokeAll(t.Context(), "ann"); err != nil {
@@ -311,7 +312,7 @@ func TestG3AuthTimeWithClocksApart(t *testing.T) {
 					}
 					time.Sleep(time.Microsecond)
 					wants(t, b.do("POST", "/?a"), 200, "")
-					before, err := store.User(t.Context(), "ann")
+					before, err := st.User(t.Context(), "ann")
 					if err != nil || len(before) != 1 {
 						t.Fatal(len(before), err)
 					}
@@ -319,7 +320,7 @@ func TestG3AuthTimeWithClocksApart(t *testing.T) {
 					wants(t, b.do("POST", "/?"+steps), 200, "")
 					b.h = g3App(here)
 					wants(t, b.do("GET", "/"), 200, "ann||")
-					after, err := store.User(t.Context(), "ann")
+					after, err := st.User(t.Context(), "ann")
 					if err != nil || len(after) != 1 || after[0].Began.Before(before[0].Began) {
 						t.Errorf("AuthTime went from %v back, %v", before, after)
 					}
@@ -338,8 +339,8 @@ func TestG3ReplacedTokenAsksAgain(t *testing.T) {
 		for _, place := range []string{"Load", "handler"} {
 			t.Run(steps+"/"+place, func(t *testing.T) {
 				t.Parallel()
-				store := holding(memstore.New(memstore.Config{}))
-				m := manage(t, store, coatcheck.Config{})
+				st := holding(memstore.New(memstore.Config{}))
+				m := manage(t, st, coatcheck.Config{})
 				mux := http.NewServeMux()
 				mux.Handle("/", g3App(m))
 				for path, require := range map[string]func(http.Handler) http.Handler{

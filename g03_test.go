@@ -12,6 +12,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var g3Theme = coatcheck.NewKey[string]("theme")
@@ -72,18 +73,18 @@ func TestG3TokenChanges(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.before+" then "+test.steps, func(t *testing.T) {
 			t.Parallel()
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			b := newBrowser(g3App(manage(t, store, coatcheck.Config{})))
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
 			wants(t, b.do("POST", "/?"+test.before), 200, "")
-			old, writes := b.clone(), store.count("")
+			old, writes := b.clone(), st.count("")
 			wants(t, b.do("POST", "/?"+test.steps), 200, "")
 			if changed := b.cookies()[sidName] != old.cookies()[sidName]; changed != test.changes {
 				t.Errorf("the token changed: %t, want %t", changed, test.changes)
 			}
-			if n := store.count("") - writes - store.count("Sweep"); n > 2 {
+			if n := st.count("") - writes - st.count("Sweep"); n > 2 {
 				t.Errorf("%d store calls, want a Load and one more", n)
 			}
-			if n := store.count("Replace"); n == 1 != test.changes {
+			if n := st.count("Replace"); n == 1 != test.changes {
 				t.Errorf("%d calls of Replace", n)
 			}
 			w := b.do("GET", "/")
@@ -140,9 +141,9 @@ func TestG3LoginReplays(t *testing.T) {
 	} {
 		t.Run(test.first+" then "+test.steps, func(t *testing.T) {
 			t.Parallel()
-			store := holding(memstore.New(memstore.Config{}))
-			b := newBrowser(g3App(manage(t, store, coatcheck.Config{})))
-			elsewhere := newBrowser(g3App(manage(t, store, coatcheck.Config{})))
+			st := holding(memstore.New(memstore.Config{}))
+			b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
+			elsewhere := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
 			wants(t, b.do("POST", "/?"+test.first), 200, "")
 			elsewhere.jar = b.cookies()
 			login := depart(t, b, "Replace", "POST", "/?"+test.steps)
@@ -158,8 +159,8 @@ func TestG3LoginReplays(t *testing.T) {
 func TestG3UnknownIDsAreNeverAdopted(t *testing.T) {
 	t.Parallel()
 	var log diary
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	app := g3App(manage(t, store, coatcheck.Config{Events: log.write}))
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	app := g3App(manage(t, st, coatcheck.Config{Events: log.write}))
 	elsewhere := newBrowser(g3App(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})))
 	wants(t, elsewhere.do("POST", "/?a"), 200, "")
 	genuine := elsewhere.cookies()[sidName]
@@ -182,7 +183,7 @@ func TestG3UnknownIDsAreNeverAdopted(t *testing.T) {
 		wants(t, b.clone().do("POST", "/?o"), 200, "")
 		wants(t, b.do("POST", "/?F"), 200, "")
 		wants(t, b.do("POST", "/?n"), 200, "")
-		if n := store.count("Create") + store.count("Update") + store.count("Replace"); n != 0 {
+		if n := st.count("Create") + st.count("Update") + st.count("Replace"); n != 0 {
 			t.Errorf("%s: %d records came from a read, a renewal or a logout", name, n)
 		}
 		for _, steps := range []string{"d", "a"} {
@@ -193,9 +194,9 @@ func TestG3UnknownIDsAreNeverAdopted(t *testing.T) {
 			}
 			wants(t, b.do("GET", "/"), 200, "||")
 		}
-		store.mu.Lock()
-		clear(store.calls)
-		store.mu.Unlock()
+		st.mu.Lock()
+		clear(st.calls)
+		st.mu.Unlock()
 	}
 	if log.count(coatcheck.Refused) == 0 {
 		t.Error("nobody was told")
@@ -209,12 +210,12 @@ func TestG3TwoLoginsAtOnce(t *testing.T) {
 		for _, processes := range []int{1, 2} {
 			t.Run(fmt.Sprint(users, "/", processes), func(t *testing.T) {
 				t.Parallel()
-				store := holding(memstore.New(memstore.Config{}))
-				first := newBrowser(g3App(manage(t, store, coatcheck.Config{})))
+				st := holding(memstore.New(memstore.Config{}))
+				first := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
 				wants(t, first.do("POST", "/?d"), 200, "")
 				second := first.clone()
 				if processes == 2 {
-					second.h = g3App(manage(t, store, coatcheck.Config{}))
+					second.h = g3App(manage(t, st, coatcheck.Config{}))
 				}
 				late := depart(t, second, "handler", "POST", "/?"+users[1:]+"-")
 				wants(t, first.do("POST", "/?"+users[:1]), 200, "")
@@ -241,14 +242,14 @@ func TestG3LoginAfterTheEnd(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(test), func(t *testing.T) {
 			t.Parallel()
-			store := holding(memstore.New(memstore.Config{}))
-			b := newBrowser(g3App(manage(t, store, coatcheck.Config{})))
+			st := holding(memstore.New(memstore.Config{}))
+			b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
 			wants(t, b.do("POST", "/?"+test.first), 200, "")
-			creates := store.count("Create")
+			creates := st.count("Create")
 			login := depart(t, b, "handler", "POST", "/?"+test.login+"-")
 			wants(t, b.clone().do("POST", "/?"+test.end), 200, "")
 			wants(t, login.land(), 200, "")
-			if n := store.count("Create") - creates; n != 1 {
+			if n := st.count("Create") - creates; n != 1 {
 				t.Errorf("%d calls of Create, want 1", n)
 			}
 			wants(t, b.do("GET", "/?flashes"), 200, test.want)
@@ -276,8 +277,8 @@ func TestG3RevokeAllDefeatsLogins(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprint(test, late), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					store := holding(slow{memstore.New(memstore.Config{})})
-					m := manage(t, store, coatcheck.Config{})
+					st := holding(slow{memstore.New(memstore.Config{})})
+					m := manage(t, st, coatcheck.Config{})
 					b := newBrowser(g3App(m))
 					wants(t, b.do("POST", "/?"+test.first), 200, "")
 					time.Sleep(time.Second)
@@ -296,7 +297,7 @@ func TestG3RevokeAllDefeatsLogins(t *testing.T) {
 					wants(t, w, test.code, "")
 					if test.code == 409 {
 						bare(t, w)
-						records, err := store.User(t.Context(), "ann")
+						records, err := st.User(t.Context(), "ann")
 						if len(records) != 0 || err != nil {
 							t.Errorf("%d sessions of the revoked user are left, %v", len(records), err)
 						}
@@ -374,16 +375,16 @@ func TestG3Lifetimes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.steps), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &recorder{Store: memstore.New(memstore.Config{})}
-				b := newBrowser(g3App(manage(t, store, coatcheck.Config{})))
+				st := &recorder{Store: memstore.New(memstore.Config{})}
+				b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
 				for i, steps := range test.steps {
 					time.Sleep(time.Duration(min(i, 1)) * hour)
 					wants(t, b.do("POST", "/?"+steps), 200, "")
 				}
-				if left := time.Until(store.last.Deadline); left != test.deadline {
+				if left := time.Until(st.last.Deadline); left != test.deadline {
 					t.Errorf("the session's life ends after %v, want %v", left, test.deadline)
 				}
-				if left := time.Until(store.last.Expires); left != test.idle {
+				if left := time.Until(st.last.Expires); left != test.idle {
 					t.Errorf("its idle end is after %v, want %v", left, test.idle)
 				}
 			})
@@ -393,21 +394,21 @@ func TestG3Lifetimes(t *testing.T) {
 
 // A recorder is a store that shows the record it was given last.
 type recorder struct {
-	coatcheck.Store
-	last coatcheck.Record
+	store.Store
+	last store.Record
 }
 
-func (r *recorder) Create(ctx context.Context, rec coatcheck.Record) error {
+func (r *recorder) Create(ctx context.Context, rec store.Record) error {
 	r.last = rec
 	return r.Store.Create(ctx, rec)
 }
 
-func (r *recorder) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (r *recorder) Update(ctx context.Context, rec store.Record, was uint64) error {
 	r.last = rec
 	return r.Store.Update(ctx, rec, was)
 }
 
-func (r *recorder) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (r *recorder) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	r.last = rec
 	return r.Store.Replace(ctx, old, was, rec)
 }
@@ -459,8 +460,8 @@ func TestG3RefusedLogins(t *testing.T) {
 		{func(s *coatcheck.Session) { s.Login("a"); s.Logout(); s.Reauthenticate() }, coatcheck.ErrLoginRequired},
 		{func(s *coatcheck.Session) { s.Login(long[:255]) }, nil},
 	} {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{})
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, st, coatcheck.Config{})
 		b := newBrowser(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s := coatcheck.From(r.Context())
 			test.do(s)
@@ -475,7 +476,7 @@ func TestG3RefusedLogins(t *testing.T) {
 		}
 		wants(t, w, coatcheck.StatusOf(test.want), "")
 		bare(t, w)
-		if n := store.count(""); n != 0 {
+		if n := st.count(""); n != 0 {
 			t.Errorf("%d store calls for a refused login", n)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var errAway = errors.New("dial tcp 10.0.0.7:6379: connection refused")
@@ -105,8 +106,8 @@ func TestG5LoadFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log diary
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{Events: log.write})
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{Events: log.write})
 			b := newBrowser(g5App(m))
 			wants(t, b.do("POST", "/login"), 200, "")
 			before := b.cookies()
@@ -131,7 +132,7 @@ func TestG5LoadFails(t *testing.T) {
 				w.Header().Add("Vary", "Origin")
 				inner.ServeHTTP(w, r)
 			})
-			store.set(away("Load"), nil)
+			st.set(away("Load"), nil)
 			w := b.do("GET", "/")
 			wants(t, w, 503, "Service Unavailable")
 			bare(t, w)
@@ -151,7 +152,7 @@ func TestG5LoadFails(t *testing.T) {
 			if n := log.count(coatcheck.StoreError); n != 1 {
 				t.Errorf("%d store errors heard of, want 1", n)
 			}
-			store.set(nil, nil)
+			st.set(nil, nil)
 			b.h = g5App(m)
 			wants(t, b.do("GET", "/user"), 200, "user ann")
 		})
@@ -180,13 +181,13 @@ func TestG5AfterAFailedLoad(t *testing.T) {
 	for name, try := range tries {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{})
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g5App(m))
 			wants(t, b.do("POST", "/login"), 200, "")
 			wants(t, b.do("POST", "/count"), 200, "count 1")
-			store.set(away("Load"), nil)
-			calls := store.count("")
+			st.set(away("Load"), nil)
+			calls := st.count("")
 			b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s := coatcheck.From(r.Context())
 				try(s)
@@ -197,10 +198,10 @@ func TestG5AfterAFailedLoad(t *testing.T) {
 			w := b.do("POST", "/")
 			wants(t, w, 503, "")
 			bare(t, w)
-			if n := store.count("") - calls; n != 1 {
+			if n := st.count("") - calls; n != 1 {
 				t.Errorf("%d store calls, want the load alone", n)
 			}
-			store.set(nil, nil)
+			st.set(nil, nil)
 			b.h = g5App(m)
 			wants(t, b.do("GET", "/get"), 200, "count 1")
 			wants(t, b.do("GET", "/user"), 200, "user ann")
@@ -211,10 +212,10 @@ func TestG5AfterAFailedLoad(t *testing.T) {
 // G5: "A load ends with the request or after 5 s".
 func TestG5LoadHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 		wants(t, b.do("POST", "/login"), 200, "")
-		store.set(hang("Load"), nil)
+		st.set(hang("Load"), nil)
 		start := time.Now()
 		w := b.do("GET", "/user")
 		wants(t, w, 503, "Service Unavailable")
@@ -229,18 +230,18 @@ func TestG5LoadHangs(t *testing.T) {
 // survives a store outage."
 func TestG5RouteThatDoesNotLook(t *testing.T) {
 	t.Parallel()
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 	wants(t, b.do("POST", "/login"), 200, "")
-	store.set(away(), nil)
-	calls := store.count("")
+	st.set(away(), nil)
+	calls := st.count("")
 	w := b.do("GET", "/static")
 	wants(t, w, 200, "static")
 	bare(t, w)
 	if h := w.Header(); h.Get("Vary") != "" || h.Get("Cache-Control") != "public" {
 		t.Errorf("headers %v", h)
 	}
-	if n := store.count("") - calls; n != 0 {
+	if n := st.count("") - calls; n != 0 {
 		t.Errorf("%d store calls, want none", n)
 	}
 }
@@ -249,8 +250,8 @@ func TestG5RouteThatDoesNotLook(t *testing.T) {
 func TestG5Require(t *testing.T) {
 	const maxAge = time.Hour
 	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{})
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, st, coatcheck.Config{})
 		ran := false
 		action := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ran = true
@@ -287,7 +288,7 @@ func TestG5Require(t *testing.T) {
 		wants(t, b.do("POST", "/renew"), 200, "renewed")
 		check("not fresh", "/fresh", 401)
 		check("not fresh", "/login-required", 200)
-		store.set(away("Load"), nil)
+		st.set(away("Load"), nil)
 		check("outage", "/require", 503)
 		check("outage", "/login-required", 503)
 		check("outage", "/fresh", 503)
@@ -300,18 +301,18 @@ func TestG5Require(t *testing.T) {
 func TestG5EarlierCommitSurvives(t *testing.T) {
 	for _, test := range []struct {
 		what string
-		then func(t *testing.T, store *trap, m *coatcheck.Manager, s *coatcheck.Session)
+		then func(t *testing.T, st *trap, m *coatcheck.Manager, s *coatcheck.Session)
 		code int
 		user string
 	}{
-		{"outage", func(t *testing.T, store *trap, m *coatcheck.Manager, s *coatcheck.Session) {
-			store.set(away("Update"), nil)
+		{"outage", func(t *testing.T, st *trap, m *coatcheck.Manager, s *coatcheck.Session) {
+			st.set(away("Update"), nil)
 			g1Count.Set(s, 1)
 		}, 503, "user ann"},
-		{"value too large", func(t *testing.T, store *trap, m *coatcheck.Manager, s *coatcheck.Session) {
+		{"value too large", func(t *testing.T, st *trap, m *coatcheck.Manager, s *coatcheck.Session) {
 			coatcheck.NewKey[string]("large").Set(s, strings.Repeat("x", 40_000))
 		}, 413, "user ann"},
-		{"ended since", func(t *testing.T, store *trap, m *coatcheck.Manager, s *coatcheck.Session) {
+		{"ended since", func(t *testing.T, st *trap, m *coatcheck.Manager, s *coatcheck.Session) {
 			time.Sleep(time.Second)
 			if n, err := m.RevokeAll(t.Context(), "ann"); n != 1 || err != nil {
 				t.Error(n, err)
@@ -322,8 +323,8 @@ func TestG5EarlierCommitSurvives(t *testing.T) {
 		for _, loggedIn := range []bool{false, true} {
 			t.Run(fmt.Sprint(test.what, loggedIn), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					store := &trap{Store: memstore.New(memstore.Config{})}
-					m := manage(t, store, coatcheck.Config{})
+					st := &trap{Store: memstore.New(memstore.Config{})}
+					m := manage(t, st, coatcheck.Config{})
 					b := newBrowser(g5App(m))
 					if loggedIn {
 						wants(t, b.do("POST", "/login"), 200, "")
@@ -336,7 +337,7 @@ func TestG5EarlierCommitSurvives(t *testing.T) {
 						if err := s.Commit(); err != nil {
 							t.Error(err)
 						}
-						test.then(t, store, m, s)
+						test.then(t, st, m, s)
 						fmt.Fprint(w, "done")
 					}))
 					w := b.do("POST", "/")
@@ -348,7 +349,7 @@ func TestG5EarlierCommitSurvives(t *testing.T) {
 					if n, want := len(h.Values("Set-Cookie")), map[bool]int{true: 0, false: 2}[test.code == 409]; n != want {
 						t.Errorf("%d cookies are set, want %d", n, want)
 					}
-					store.set(nil, nil)
+					st.set(nil, nil)
 					b.h = g5App(m)
 					wants(t, b.do("GET", "/user"), 200, test.user)
 				})
@@ -386,35 +387,35 @@ func TestG5CommitFails(t *testing.T) {
 				t.Run(fmt.Sprint(test.method, "/applied=", applied, "/blind=", blind), func(t *testing.T) {
 					t.Parallel()
 					var log diary
-					store := &trap{Store: memstore.New(memstore.Config{})}
-					b := newBrowser(g5App(manage(t, store, coatcheck.Config{Events: log.write})))
+					st := &trap{Store: memstore.New(memstore.Config{})}
+					b := newBrowser(g5App(manage(t, st, coatcheck.Config{Events: log.write})))
 					if test.first != "" {
 						wants(t, b.do("POST", test.first), 200, "")
 					}
 					old := b.clone()
-					loads, calls := store.count("Load"), store.count(test.method)
+					loads, calls := st.count("Load"), st.count(test.method)
 					if test.first != "" {
 						loads++ // that of the request itself
 					}
 					fails := away(test.method)
 					if blind { // the look fails too
 						fails = func(_ context.Context, method string) error {
-							if method == test.method || method == "Load" && store.count("Load") > loads {
+							if method == test.method || method == "Load" && st.count("Load") > loads {
 								return errAway
 							}
 							return nil
 						}
 					}
 					if applied {
-						store.set(nil, fails)
+						st.set(nil, fails)
 					} else {
-						store.set(fails, nil)
+						st.set(fails, nil)
 					}
 					w := b.do("POST", test.url)
-					if n := store.count(test.method) - calls; n != 1 {
+					if n := st.count(test.method) - calls; n != 1 {
 						t.Errorf("%d calls of %s, want 1: no replay", n, test.method)
 					}
-					if n := store.count("Load") - loads; n != 1 {
+					if n := st.count("Load") - loads; n != 1 {
 						t.Errorf("the core looked %d times, want once", n)
 					}
 					done := applied && !blind
@@ -427,7 +428,7 @@ func TestG5CommitFails(t *testing.T) {
 					if n := log.count(coatcheck.StoreError); n == 0 != done {
 						t.Errorf("%d store errors heard of", n)
 					}
-					store.set(nil, nil)
+					st.set(nil, nil)
 					if done || !applied {
 						test.again(t, b, done)
 					} else if test.method == "Update" { // stored, though nobody was told so
@@ -448,19 +449,19 @@ func TestG5LogoutFails(t *testing.T) {
 		for _, applied := range []bool{false, true} {
 			t.Run(fmt.Sprint(fails, applied), func(t *testing.T) {
 				t.Parallel()
-				store := &trap{Store: memstore.New(memstore.Config{})}
-				b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+				st := &trap{Store: memstore.New(memstore.Config{})}
+				b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 				wants(t, b.do("POST", "/login"), 200, "")
 				fail := func(_ context.Context, method string) error {
-					if method == "End" && store.count("End") <= fails {
+					if method == "End" && st.count("End") <= fails {
 						return errAway
 					}
 					return nil
 				}
 				if applied {
-					store.set(nil, fail)
+					st.set(nil, fail)
 				} else {
-					store.set(fail, nil)
+					st.set(fail, nil)
 				}
 				old := b.clone()
 				w := b.do("POST", "/logout")
@@ -485,10 +486,10 @@ func TestG5LogoutFails(t *testing.T) {
 }
 
 // hangFrom keeps a method's calls waiting, and all calls after the first of them.
-func hangFrom(store *trap, method string) func(context.Context, string) error {
-	calls := store.count(method)
+func hangFrom(st *trap, method string) func(context.Context, string) error {
+	calls := st.count(method)
 	return func(ctx context.Context, m string) error {
-		if store.count(method) == calls {
+		if st.count(method) == calls {
 			return nil
 		}
 		<-ctx.Done()
@@ -518,14 +519,14 @@ func TestG5CommitHangs(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(test.method, test.url, test.all), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &trap{Store: memstore.New(memstore.Config{})}
-				b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+				st := &trap{Store: memstore.New(memstore.Config{})}
+				b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 				if test.first != "" {
 					wants(t, b.do("POST", test.first), 200, "")
 				}
-				store.set(hang(test.method), nil)
+				st.set(hang(test.method), nil)
 				if test.all {
-					store.set(hangFrom(store, test.method), nil)
+					st.set(hangFrom(st, test.method), nil)
 				}
 				start := time.Now()
 				w := b.do("POST", test.url)
@@ -534,7 +535,7 @@ func TestG5CommitHangs(t *testing.T) {
 				if took := time.Since(start); took != test.took {
 					t.Errorf("the commit ended after %v, want %v", took, test.took)
 				}
-				store.set(nil, nil)
+				st.set(nil, nil)
 				if test.first != "" {
 					wants(t, b.do("GET", "/user"), 200, "user ann")
 				}
@@ -561,16 +562,16 @@ func TestG5AppliedAndNoAnswer(t *testing.T) {
 			}
 			t.Run(fmt.Sprint(test.method, test.first, test.url, wait), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					store := &trap{Store: memstore.New(memstore.Config{})}
-					b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+					st := &trap{Store: memstore.New(memstore.Config{})}
+					b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 					if test.first != "" {
 						wants(t, b.do("POST", test.first), 200, "")
 					}
 					if wait > 0 { // another commit of the session takes its time
 						slowly := make(chan struct{})
-						store.set(func(_ context.Context, method string) error {
+						st.set(func(_ context.Context, method string) error {
 							if method == "Update" {
-								store.set(nil, nil)
+								st.set(nil, nil)
 								close(slowly)
 								time.Sleep(wait)
 							}
@@ -579,9 +580,9 @@ func TestG5AppliedAndNoAnswer(t *testing.T) {
 						go b.do("POST", "/count")
 						<-slowly
 					}
-					calls := store.count(test.method)
-					store.set(nil, func(ctx context.Context, method string) error {
-						if method == test.method && store.count(method) == calls+1 && ctx.Err() == nil {
+					calls := st.count(test.method)
+					st.set(nil, func(ctx context.Context, method string) error {
+						if method == test.method && st.count(method) == calls+1 && ctx.Err() == nil {
 							<-ctx.Done()
 							return ctx.Err()
 						}
@@ -593,7 +594,7 @@ func TestG5AppliedAndNoAnswer(t *testing.T) {
 					if took := time.Since(start); took > 5*time.Second {
 						t.Errorf("it took %v, want 5s at most", took)
 					}
-					store.set(nil, nil)
+					st.set(nil, nil)
 					wants(t, b.do("GET", test.then), 200, test.want)
 				})
 			})
@@ -608,8 +609,8 @@ func TestG5ClientLeavesDuringLoad(t *testing.T) {
 		t.Run(url, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log diary
-				store := &trap{Store: memstore.New(memstore.Config{})}
-				m := manage(t, store, coatcheck.Config{Events: log.write})
+				st := &trap{Store: memstore.New(memstore.Config{})}
+				m := manage(t, st, coatcheck.Config{Events: log.write})
 				b := newBrowser(g5App(m))
 				wants(t, b.do("POST", "/login"), 200, "")
 				if url == "/require" {
@@ -617,8 +618,8 @@ func TestG5ClientLeavesDuringLoad(t *testing.T) {
 						t.Error("the handler ran")
 					})))
 				}
-				events, writes := log.count(""), store.count("")
-				store.set(hang("Load"), nil)
+				events, writes := log.count(""), st.count("")
+				st.set(hang("Load"), nil)
 				ctx, leave := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, leave)
 				start := time.Now()
@@ -633,10 +634,10 @@ func TestG5ClientLeavesDuringLoad(t *testing.T) {
 				if n := log.count("") - events; n != 0 {
 					t.Errorf("%d events, want none", n)
 				}
-				if n := store.count("") - writes; n != 1 {
+				if n := st.count("") - writes; n != 1 {
 					t.Errorf("%d store calls, want the load alone", n)
 				}
-				store.set(nil, nil)
+				st.set(nil, nil)
 				b.h = g5App(m)
 				wants(t, b.do("GET", "/user"), 200, "user ann")
 			})
@@ -695,8 +696,8 @@ func TestG5TimeoutHandler(t *testing.T) {
 			for _, looked := range []bool{false, true} {
 				t.Run(fmt.Sprint(name, "/outside=", outside, "/looked=", looked), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						store := &trap{Store: memstore.New(memstore.Config{})}
-						m := manage(t, store, coatcheck.Config{})
+						st := &trap{Store: memstore.New(memstore.Config{})}
+						m := manage(t, st, coatcheck.Config{})
 						b := newBrowser(g5App(m))
 						wants(t, b.do("POST", "/login"), 200, "")
 						time.Sleep(5 * time.Minute)
@@ -719,7 +720,7 @@ func TestG5TimeoutHandler(t *testing.T) {
 						}
 						// The automatic touch of an answer in time is not the point.
 						writes := func() int {
-							return store.count("Create") + store.count("Update") + store.count("Replace") + store.count("End")
+							return st.count("Create") + st.count("Update") + st.count("Replace") + st.count("End")
 						}
 						before := writes()
 						w := b.do("POST", "/")
@@ -798,17 +799,17 @@ func TestG5DamagedRecord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log diary
-				store := memstore.New(memstore.Config{})
-				m := manage(t, store, coatcheck.Config{Events: log.write})
+				st := memstore.New(memstore.Config{})
+				m := manage(t, st, coatcheck.Config{Events: log.write})
 				b := newBrowser(g5App(m))
 				wants(t, b.do("POST", "/login"), 200, "")
-				records, err := store.User(t.Context(), "ann")
+				records, err := st.User(t.Context(), "ann")
 				if err != nil || len(records) != 1 {
 					t.Fatal(len(records), err)
 				}
 				bad := records[0]
 				bad.Data, bad.Version = data, bad.Version+1
-				if err := store.Update(t.Context(), bad, records[0].Version); err != nil {
+				if err := st.Update(t.Context(), bad, records[0].Version); err != nil {
 					t.Fatal(err)
 				}
 				w := b.do("GET", "/user")
@@ -817,7 +818,7 @@ func TestG5DamagedRecord(t *testing.T) {
 				if n := log.count(coatcheck.Damaged); n != 1 {
 					t.Errorf("%d events that the record is damaged, want 1", n)
 				}
-				_, err = store.Load(t.Context(), bad.ID)
+				_, err = st.Load(t.Context(), bad.ID)
 				if !errors.Is(err, coatcheck.ErrEnded) {
 					t.Errorf("the store still has the record: %v", err)
 				}
@@ -902,23 +903,23 @@ func TestG5TouchFails(t *testing.T) {
 		"outage": away("Touch"),
 		"hang":   hang("Touch"),
 		"ended": func(_ context.Context, method string) error {
-			return map[string]error{"Touch": &coatcheck.EndedError{}}[method]
+			return map[string]error{"Touch": &store.EndedError{}}[method]
 		},
 		"not found": func(_ context.Context, method string) error {
-			return map[string]error{"Touch": coatcheck.ErrNotFound}[method]
+			return map[string]error{"Touch": store.ErrNotFound}[method]
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log diary
-				store := &trap{Store: memstore.New(memstore.Config{})}
-				m := manage(t, store, coatcheck.Config{Events: log.write})
+				st := &trap{Store: memstore.New(memstore.Config{})}
+				m := manage(t, st, coatcheck.Config{Events: log.write})
 				b := newBrowser(g5App(m))
 				wants(t, b.do("POST", "/login"), 200, "")
 				time.Sleep(2 * time.Minute)
-				store.set(failure, nil)
+				st.set(failure, nil)
 				wants(t, b.do("GET", "/user"), 200, "user ann")
-				if n := store.count("Touch"); n != 0 {
+				if n := st.count("Touch"); n != 0 {
 					t.Errorf("%d touches before a tenth of the idle time", n)
 				}
 				time.Sleep(time.Minute)
@@ -927,7 +928,7 @@ func TestG5TouchFails(t *testing.T) {
 				w := b.do("GET", "/stream")
 				wants(t, w, 200, "user ann, count 1")
 				bare(t, w)
-				if n := store.count("Touch"); n != 1 {
+				if n := st.count("Touch"); n != 1 {
 					t.Errorf("%d touches, want 1", n)
 				}
 				if n := log.count("") - events; n != 1 {
@@ -970,14 +971,14 @@ func TestG5OnError(t *testing.T) {
 		}, 418, `"" true`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{OnError: func(w http.ResponseWriter, r *http.Request, err error) {
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{OnError: func(w http.ResponseWriter, r *http.Request, err error) {
 				got = err
 				test.answer(w, r, err)
 			}})
 			b := newBrowser(g5App(m))
 			wants(t, b.do("POST", "/login"), 200, "")
-			store.set(away("Load"), nil)
+			st.set(away("Load"), nil)
 			w := b.do("GET", "/user")
 			wants(t, w, test.code, test.body)
 			bare(t, w)
@@ -998,8 +999,8 @@ func TestG5OnError(t *testing.T) {
 func TestG5EveryReplaceHasAFreshToken(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	tried := make(map[coatcheck.ID]bool)
-	store := &replacing{Store: memstore.New(memstore.Config{}), conflict: func(rec coatcheck.Record) bool {
+	tried := make(map[store.ID]bool)
+	st := &replacing{Store: memstore.New(memstore.Config{}), conflict: func(rec store.Record) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		if tried[rec.ID] {
@@ -1008,7 +1009,7 @@ func TestG5EveryReplaceHasAFreshToken(t *testing.T) {
 		tried[rec.ID] = true
 		return len(tried) < 4
 	}}
-	b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+	b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 	wants(t, b.do("POST", "/count"), 200, "count 1")
 	wants(t, b.do("POST", "/login"), 200, "")
 	wants(t, b.do("GET", "/user"), 200, "user ann")
@@ -1018,36 +1019,36 @@ func TestG5EveryReplaceHasAFreshToken(t *testing.T) {
 }
 
 type replacing struct {
-	coatcheck.Store
-	conflict func(coatcheck.Record) bool
+	store.Store
+	conflict func(store.Record) bool
 }
 
 // Create never takes an id that is in use (S2): the core tries another.
 func TestG5IDInUse(t *testing.T) {
 	t.Parallel()
-	store := &taken{Store: memstore.New(memstore.Config{}), tried: make(map[coatcheck.ID]bool)}
-	b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+	st := &taken{Store: memstore.New(memstore.Config{}), tried: make(map[store.ID]bool)}
+	b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 	wants(t, b.do("POST", "/login"), 200, "")
 	wants(t, b.do("GET", "/user"), 200, "user ann")
-	if len(store.tried) != 3 {
-		t.Errorf("%d ids were tried, want 3", len(store.tried))
+	if len(st.tried) != 3 {
+		t.Errorf("%d ids were tried, want 3", len(st.tried))
 	}
 }
 
 // A taken store has the first two ids already.
 type taken struct {
-	coatcheck.Store
-	tried map[coatcheck.ID]bool
+	store.Store
+	tried map[store.ID]bool
 }
 
-func (s *taken) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s *taken) Create(ctx context.Context, rec store.Record) error {
 	if s.tried[rec.ID] = true; len(s.tried) < 3 {
-		return coatcheck.ErrExists
+		return store.ErrExists
 	}
 	return s.Store.Create(ctx, rec)
 }
 
-func (r *replacing) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (r *replacing) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	if r.conflict(rec) {
 		return coatcheck.ErrConflict
 	}
@@ -1059,8 +1060,8 @@ func TestG5FullStore(t *testing.T) {
 	for _, helps := range []bool{false, true} {
 		t.Run(fmt.Sprint(helps), func(t *testing.T) {
 			t.Parallel()
-			store := &full{Store: memstore.New(memstore.Config{}), helps: helps}
-			b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+			st := &full{Store: memstore.New(memstore.Config{}), helps: helps}
+			b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 			w := b.do("POST", "/login")
 			if helps {
 				wants(t, w, 200, "")
@@ -1069,8 +1070,8 @@ func TestG5FullStore(t *testing.T) {
 				wants(t, w, 503, "")
 				bare(t, w)
 			}
-			if store.creates != map[bool]int{true: 2, false: 1}[helps] {
-				t.Errorf("%d calls of Create", store.creates)
+			if st.creates != map[bool]int{true: 2, false: 1}[helps] {
+				t.Errorf("%d calls of Create", st.creates)
 			}
 		})
 	}
@@ -1078,12 +1079,12 @@ func TestG5FullStore(t *testing.T) {
 
 // A full store has room only after a sweep that helps.
 type full struct {
-	coatcheck.Store
+	store.Store
 	helps, swept bool
 	creates      int
 }
 
-func (f *full) Create(ctx context.Context, rec coatcheck.Record) error {
+func (f *full) Create(ctx context.Context, rec store.Record) error {
 	f.creates++
 	if !f.swept {
 		return coatcheck.ErrFull
@@ -1103,11 +1104,11 @@ func (f *full) Sweep(context.Context, time.Time, int) (int, error) {
 // nobody is taken for logged out.
 func TestG5ManagerDuringOutage(t *testing.T) {
 	t.Parallel()
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	m := manage(t, store, coatcheck.Config{})
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	m := manage(t, st, coatcheck.Config{})
 	b := newBrowser(g5App(m))
 	wants(t, b.do("POST", "/login"), 200, "")
-	store.set(away(), nil)
+	st.set(away(), nil)
 	b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, call := range map[string]func() error{
 			"Sessions":     func() error { _, err := m.Sessions(r.Context(), "ann"); return err },
@@ -1122,7 +1123,7 @@ func TestG5ManagerDuringOutage(t *testing.T) {
 		}
 	}))
 	wants(t, b.do("POST", "/"), 503, "")
-	store.set(nil, nil)
+	st.set(nil, nil)
 	b.h = g5App(m)
 	wants(t, b.do("GET", "/user"), 200, "user ann")
 }
@@ -1139,11 +1140,11 @@ func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log diary
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{Events: log.write})
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{Events: log.write})
 			b := newBrowser(g5App(m))
 			wants(t, b.do("POST", "/login"), 200, "")
-			calls := store.count("")
+			calls := st.count("")
 			b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprint(w, "first")
 				s := coatcheck.From(r.Context())
@@ -1155,7 +1156,7 @@ func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
 			w := b.do("POST", "/")
 			wants(t, w, 200, "first")
 			bare(t, w)
-			if n := store.count("") - calls; n != 0 || log.count(coatcheck.Late) != 1 {
+			if n := st.count("") - calls; n != 0 || log.count(coatcheck.Late) != 1 {
 				t.Errorf("%d store calls and %d events, want none and 1", n, log.count(coatcheck.Late))
 			}
 		})

@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // life has a path for everything that moves the ends of a session. Each answers
@@ -206,8 +207,8 @@ func TestG6Lifetime(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := memstore.New(memstore.Config{})
-				b := newBrowser(life(manage(t, store, coatcheck.Config{})))
+				st := memstore.New(memstore.Config{})
+				b := newBrowser(life(manage(t, st, coatcheck.Config{})))
 				want := b.do("POST", path).Body.String()
 				start := time.Now()
 				for i := time.Minute; i < lifetime; i += time.Minute {
@@ -229,7 +230,7 @@ func TestG6Lifetime(t *testing.T) {
 				if got := b.do("GET", "/look").Body.String(); got != want {
 					t.Errorf("just before the end: got %q, want %q", got, want)
 				}
-				records, err := store.User(t.Context(), "alice")
+				records, err := st.User(t.Context(), "alice")
 				for _, rec := range records {
 					if rec.Expires.After(rec.Deadline) {
 						t.Errorf("the idle end is %v after the deadline", rec.Expires.Sub(rec.Deadline))
@@ -416,8 +417,8 @@ func TestG6RememberLimits(t *testing.T) {
 func TestG6TouchOncePerTenth(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		b := newBrowser(life(manage(t, store, coatcheck.Config{})))
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		b := newBrowser(life(manage(t, st, coatcheck.Config{})))
 		b.do("POST", "/login")
 		for range 60 * 6 { // an hour, a request every ten seconds
 			time.Sleep(10 * time.Second)
@@ -425,10 +426,10 @@ func TestG6TouchOncePerTenth(t *testing.T) {
 			b.do("GET", "/touch")
 			b.do("HEAD", "/look")
 		}
-		if n := store.count("Touch"); n != 20 {
+		if n := st.count("Touch"); n != 20 {
 			t.Errorf("got %d touches in an hour, want one per three minutes: 20", n)
 		}
-		if n := store.count("Update"); n != 0 {
+		if n := st.count("Update"); n != 0 {
 			t.Errorf("got %d updates, want none", n)
 		}
 	})
@@ -445,9 +446,9 @@ func TestG6TouchDoesNotRevive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := &trap{Store: memstore.New(memstore.Config{})}
+				st := &trap{Store: memstore.New(memstore.Config{})}
 				var l listener
-				m := manage(t, store, coatcheck.Config{Events: l.hear})
+				m := manage(t, st, coatcheck.Config{Events: l.hear})
 				b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					s.User()
 					time.Sleep(2 * time.Second)
@@ -464,8 +465,8 @@ func TestG6TouchDoesNotRevive(t *testing.T) {
 				if l.count(coatcheck.WriteEnded) != 1 {
 					t.Errorf("got the events %v, want write ended", l.kinds())
 				}
-				if user, _ := stored(m, b); user != "" || store.count("Touch") != 0 {
-					t.Errorf("the session lives again: user %q, %d touches", user, store.count("Touch"))
+				if user, _ := stored(m, b); user != "" || st.count("Touch") != 0 {
+					t.Errorf("the session lives again: user %q, %d touches", user, st.count("Touch"))
 				}
 			})
 		})
@@ -483,7 +484,7 @@ func TestG6TouchThatFails(t *testing.T) {
 		event  coatcheck.Kind
 	}{
 		"Touch, ended":     {coatcheck.ErrEnded, (*coatcheck.Session).Touch, 409, coatcheck.WriteEnded},
-		"Touch, unknown":   {coatcheck.ErrNotFound, (*coatcheck.Session).Touch, 409, coatcheck.WriteEnded},
+		"Touch, unknown":   {store.ErrNotFound, (*coatcheck.Session).Touch, 409, coatcheck.WriteEnded},
 		"Touch, away":      {io.ErrUnexpectedEOF, (*coatcheck.Session).Touch, 503, coatcheck.StoreError},
 		"automatic, ended": {coatcheck.ErrEnded, func(s *coatcheck.Session) { s.User() }, 200, coatcheck.WriteEnded},
 		"automatic, away":  {io.ErrUnexpectedEOF, func(s *coatcheck.Session) { s.User() }, 200, coatcheck.StoreError},
@@ -491,13 +492,13 @@ func TestG6TouchThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := &trap{Store: memstore.New(memstore.Config{})}
+				st := &trap{Store: memstore.New(memstore.Config{})}
 				var l listener
-				m := manage(t, store, coatcheck.Config{Events: l.hear})
+				m := manage(t, st, coatcheck.Config{Events: l.hear})
 				b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.touch(s) }))
 				time.Sleep(10 * time.Minute)
 				l.forget()
-				store.set(func(_ context.Context, method string) error {
+				st.set(func(_ context.Context, method string) error {
 					if method == "Touch" {
 						return c.err
 					}
@@ -553,8 +554,8 @@ func TestG6CrossOrigin(t *testing.T) {
 	const own, other, partner = "https://app.example", "https://evil.example", "https://partner.example"
 	for _, protection := range []*http.CrossOriginProtection{nil, trusting} {
 		var l listener
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{CrossOrigin: protection, Events: l.hear})
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, st, coatcheck.Config{CrossOrigin: protection, Events: l.hear})
 		h := life(m)
 		for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PURGE", "websocket"} {
 			for _, site := range []string{"", "none", "same-origin", "same-site", "cross-site"} {
@@ -575,7 +576,7 @@ func TestG6CrossOrigin(t *testing.T) {
 					for _, path := range []string{"/look", "/login", "/logout"} {
 						b := begin(t, m, h)
 						l.forget()
-						before := store.count("")
+						before := st.count("")
 						w := b.do(httpMethod, own+path, headers...)
 						name := fmt.Sprintf("%s %s from %q, Sec-Fetch-Site %q, trusting %t", method, path, origin, site, protection != nil)
 						if (w.Code == 403) != refused {
@@ -584,8 +585,8 @@ func TestG6CrossOrigin(t *testing.T) {
 						if !refused {
 							continue
 						}
-						if len(w.Header()["Set-Cookie"]) > 0 || store.count("") != before {
-							t.Errorf("%s: refused, but %q and %d calls of the store", name, w.Header()["Set-Cookie"], store.count("")-before)
+						if len(w.Header()["Set-Cookie"]) > 0 || st.count("") != before {
+							t.Errorf("%s: refused, but %q and %d calls of the store", name, w.Header()["Set-Cookie"], st.count("")-before)
 						}
 						if e := l.heard(); len(e) != 1 || e[0].Kind != coatcheck.Refused || e[0].Reason != "cross-origin request" {
 							t.Errorf("%s: got the events %+v, want refused", name, e)

@@ -17,36 +17,37 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A ledger keeps all that a store was ever given: the thief's dump.
 type ledger struct {
-	coatcheck.Store
-	records []coatcheck.Record
-	ids     []coatcheck.ID
+	store.Store
+	records []store.Record
+	ids     []store.ID
 }
 
-func (l *ledger) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (l *ledger) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	l.ids = append(l.ids, id)
 	return l.Store.Load(ctx, id)
 }
 
-func (l *ledger) Create(ctx context.Context, rec coatcheck.Record) error {
+func (l *ledger) Create(ctx context.Context, rec store.Record) error {
 	l.records = append(l.records, rec)
 	return l.Store.Create(ctx, rec)
 }
 
-func (l *ledger) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (l *ledger) Update(ctx context.Context, rec store.Record, was uint64) error {
 	l.records = append(l.records, rec)
 	return l.Store.Update(ctx, rec, was)
 }
 
-func (l *ledger) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (l *ledger) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	l.records, l.ids = append(l.records, rec), append(l.ids, old)
 	return l.Store.Replace(ctx, old, was, rec)
 }
 
-func (l *ledger) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (l *ledger) End(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	l.ids = append(l.ids, id)
 	return l.Store.End(ctx, id, until)
 }
@@ -56,9 +57,9 @@ func (l *ledger) End(ctx context.Context, id coatcheck.ID, until time.Time) (coa
 // handle opens anything.
 func TestG9StolenStore(t *testing.T) {
 	t.Parallel()
-	store := &ledger{Store: memstore.New(memstore.Config{})}
+	st := &ledger{Store: memstore.New(memstore.Config{})}
 	var l listener
-	m := manage(t, store, coatcheck.Config{Events: l.hear})
+	m := manage(t, st, coatcheck.Config{Events: l.hear})
 	b := newBrowser(life(m))
 	tokens := make(map[string]bool)
 	for _, path := range []string{"/set", "/count", "/login", "/count", "/touch", "/renew", "/again", "/remember", "/look", "/logout", "/login"} {
@@ -67,17 +68,17 @@ func TestG9StolenStore(t *testing.T) {
 			tokens[token] = true
 		}
 	}
-	if len(tokens) != 6 || len(store.records) < 8 {
-		t.Fatalf("%d tokens and %d records, want 6 and 8", len(tokens), len(store.records))
+	if len(tokens) != 6 || len(st.records) < 8 {
+		t.Fatalf("%d tokens and %d records, want 6 and 8", len(tokens), len(st.records))
 	}
 
 	// Everything the thief has, as bytes.
 	var loot [][]byte
-	for _, rec := range store.records {
-		store.ids = append(store.ids, rec.ID)
+	for _, rec := range st.records {
+		st.ids = append(st.ids, rec.ID)
 		loot = append(loot, rec.Data, []byte(rec.User), []byte(strconv.FormatUint(rec.Version, 10)))
 	}
-	for _, id := range store.ids {
+	for _, id := range st.ids {
 		loot = append(loot, id[:], []byte(id.Handle()), []byte(id.String()), []byte(fmt.Sprint(id)))
 	}
 	for _, e := range l.heard() {

@@ -12,48 +12,49 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // An apart store is the store as a server sees it whose clock is off by so
 // much.
 type apart struct {
-	coatcheck.Store
+	store.Store
 	off time.Duration
 }
 
-func (s apart) moved(rec coatcheck.Record, by time.Duration) coatcheck.Record {
+func (s apart) moved(rec store.Record, by time.Duration) store.Record {
 	for _, t := range []*time.Time{&rec.Began, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline} {
 		*t = t.Add(by)
 	}
 	return rec
 }
 
-func (s apart) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s apart) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	rec, err := s.Store.Load(ctx, id)
 	return s.moved(rec, -s.off), err
 }
 
-func (s apart) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s apart) Create(ctx context.Context, rec store.Record) error {
 	return s.Store.Create(ctx, s.moved(rec, s.off))
 }
 
-func (s apart) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (s apart) Update(ctx context.Context, rec store.Record, was uint64) error {
 	return s.Store.Update(ctx, s.moved(rec, s.off), was)
 }
 
-func (s apart) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s apart) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	return s.Store.Replace(ctx, old, was, s.moved(rec, s.off))
 }
 
-func (s apart) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (s apart) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	return s.Store.Touch(ctx, id, seen.Add(s.off), expires.Add(s.off))
 }
 
-func (s apart) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (s apart) End(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	return s.Store.End(ctx, id, until.Add(s.off))
 }
 
-func (s apart) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (s apart) User(ctx context.Context, user string) ([]store.Record, error) {
 	records, err := s.Store.User(ctx, user)
 	records = slices.Clone(records)
 	for i := range records {
@@ -77,10 +78,10 @@ func TestG11EndOldestWithClocksApart(t *testing.T) {
 }
 
 func loginsInTurn(t *testing.T, off time.Duration, most int) {
-	store := memstore.New(memstore.Config{})
+	st := memstore.New(memstore.Config{})
 	var log diary
-	here := manage(t, store, coatcheck.Config{MaxPerUser: most, Events: log.write})
-	there := manage(t, apart{store, off}, coatcheck.Config{MaxPerUser: most, Events: log.write})
+	here := manage(t, st, coatcheck.Config{MaxPerUser: most, Events: log.write})
+	there := manage(t, apart{st, off}, coatcheck.Config{MaxPerUser: most, Events: log.write})
 	var in []*browser
 	for n := range 12 {
 		m := here
@@ -127,11 +128,11 @@ func TestG11EndOldestOfParallelLoginsWithClocksApart(t *testing.T) {
 
 func loginsAtOnce(t *testing.T, together bool, most int) {
 	const logins = 12
-	store := &trap{Store: memstore.New(memstore.Config{})}
+	st := &trap{Store: memstore.New(memstore.Config{})}
 	var created atomic.Int32
 	all := make(chan struct{})
 	if together { // nobody lists before every record is there
-		store.set(nil, func(_ context.Context, method string) error {
+		st.set(nil, func(_ context.Context, method string) error {
 			if method == "Create" {
 				if created.Add(1) == logins {
 					close(all)
@@ -143,7 +144,7 @@ func loginsAtOnce(t *testing.T, together bool, most int) {
 	}
 	browsers := make([]*browser, logins)
 	for i := range browsers {
-		browsers[i] = newBrowser(g11App(manage(t, apart{store, time.Duration(i%3-1) * 2 * time.Second}, coatcheck.Config{MaxPerUser: most})))
+		browsers[i] = newBrowser(g11App(manage(t, apart{st, time.Duration(i%3-1) * 2 * time.Second}, coatcheck.Config{MaxPerUser: most})))
 	}
 	parallel(logins, func(i int) {
 		if w := browsers[i].do("POST", "/login?user=ann"); w.Code != 200 {
@@ -151,7 +152,7 @@ func loginsAtOnce(t *testing.T, together bool, most int) {
 		}
 	})
 	left := slices.DeleteFunc(browsers, func(b *browser) bool { return b.do("GET", "/user").Body.String() != "user ann" })
-	if records, err := store.User(t.Context(), "ann"); len(left) != most || len(records) != most || err != nil {
+	if records, err := st.User(t.Context(), "ann"); len(left) != most || len(records) != most || err != nil {
 		t.Errorf("%d browsers are logged in and %d sessions left (%v), want %d", len(left), len(records), err, most)
 	}
 }
@@ -164,9 +165,9 @@ func TestG11RedatedAndNoAnswer(t *testing.T) {
 		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := memstore.New(memstore.Config{})
-				broken := &trap{Store: store}
-				other := newBrowser(g11App(manage(t, apart{store, 2 * time.Second}, coatcheck.Config{MaxPerUser: 1})))
+				st := memstore.New(memstore.Config{})
+				broken := &trap{Store: st}
+				other := newBrowser(g11App(manage(t, apart{st, 2 * time.Second}, coatcheck.Config{MaxPerUser: 1})))
 				wants(t, other.do("POST", "/login?user=ann"), 200, "")
 				lost := false
 				failing := func(_ context.Context, method string) error {
@@ -190,7 +191,7 @@ func TestG11RedatedAndNoAnswer(t *testing.T) {
 				broken.set(nil, nil)
 				wants(t, b.do("GET", "/user"), 200, "user ")
 				wants(t, other.do("GET", "/user"), 200, "user ann")
-				if records, err := store.User(t.Context(), "ann"); err != nil || len(records) != 1 {
+				if records, err := st.User(t.Context(), "ann"); err != nil || len(records) != 1 {
 					t.Errorf("%d sessions, %v; want the other's", len(records), err)
 				}
 			})

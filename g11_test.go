@@ -17,6 +17,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const (
@@ -200,8 +201,8 @@ func TestG11RevokeOthers(t *testing.T) {
 // began before. A login elsewhere that began before is defeated.
 func TestG11RevokeOthersAndRequestsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := holding(memstore.New(memstore.Config{}))
-		app := g11App(manage(t, store, coatcheck.Config{}))
+		st := holding(memstore.New(memstore.Config{}))
+		app := g11App(manage(t, st, coatcheck.Config{}))
 		laptop, phone := newBrowser(app), newBrowser(app)
 		login := depart(t, phone, "Create", "POST", "/login?user=ann")
 		wants(t, laptop.do("POST", "/login?user=ann"), 200, "")
@@ -222,8 +223,8 @@ func TestG11RevokeOthersAndRequestsInFlight(t *testing.T) {
 // G11: RevokeOthers needs a request and a user; RevokeAll only the user.
 func TestG11RevokeWithoutARequest(t *testing.T) {
 	t.Parallel()
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	m := manage(t, store, coatcheck.Config{})
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	m := manage(t, st, coatcheck.Config{})
 	app := g11App(m)
 	if _, err := m.RevokeOthers(t.Context()); err == nil {
 		t.Error("RevokeOthers outside a request gave no error")
@@ -235,13 +236,13 @@ func TestG11RevokeWithoutARequest(t *testing.T) {
 	wants(t, laptop.do("POST", "/login?user=ann"), 200, "")
 	wants(t, phone.do("POST", "/login?user=ann"), 200, "")
 	wants(t, admin.do("POST", "/login?user=root"), 200, "")
-	calls := store.count("")
+	calls := st.count("")
 	admin.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := m.RevokeAll(r.Context(), "ann")
 		fmt.Fprint(w, n, err)
 	}))
 	wants(t, admin.do("POST", "/"), 200, "2 <nil>")
-	if n := store.count("") - calls; n != 1 {
+	if n := st.count("") - calls; n != 1 {
 		t.Errorf("%d store calls, want EndUser alone: the request did not look", n)
 	}
 	wants(t, laptop.do("GET", "/user"), 200, "user ")
@@ -254,27 +255,27 @@ func TestG11RevocationCommitsFirst(t *testing.T) {
 	for _, works := range []bool{true, false} {
 		t.Run(fmt.Sprint(works), func(t *testing.T) {
 			t.Parallel()
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{})
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{})
 			app := g11App(m)
 			ann, admin := newBrowser(app), newBrowser(app)
 			wants(t, ann.do("POST", "/login?user=ann"), 200, "")
 			wants(t, admin.do("POST", "/login?user=root"), 200, "")
 			if !works {
-				store.set(away("Update"), nil)
+				st.set(away("Update"), nil)
 			}
 			admin.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				g1Count.Set(coatcheck.From(r.Context()), 3)
 				n, err := m.RevokeAll(r.Context(), "ann")
-				if works && (n != 1 || err != nil || store.count("Update") != 1) {
-					t.Errorf("RevokeAll: %d, %v after %d updates", n, err, store.count("Update"))
+				if works && (n != 1 || err != nil || st.count("Update") != 1) {
+					t.Errorf("RevokeAll: %d, %v after %d updates", n, err, st.count("Update"))
 				}
 				if !works && (n != 0 || !errors.Is(err, errAway)) {
 					t.Errorf("RevokeAll: %d, %v", n, err)
 				}
 			}))
 			w := admin.do("POST", "/")
-			store.set(nil, nil)
+			st.set(nil, nil)
 			if works {
 				wants(t, w, 200, "")
 				wants(t, ann.do("GET", "/user"), 200, "user ")
@@ -319,8 +320,8 @@ func TestG11EndOldestOfParallelLogins(t *testing.T) {
 		t.Run(fmt.Sprint(max), func(t *testing.T) {
 			t.Parallel()
 			const logins = 8
-			store := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{MaxPerUser: max})
+			st := &trap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{MaxPerUser: max})
 			app := g11App(m)
 			browsers := make([]*browser, logins)
 			for i := range browsers {
@@ -329,7 +330,7 @@ func TestG11EndOldestOfParallelLogins(t *testing.T) {
 			// Nobody lists before every record is there.
 			var created atomic.Int32
 			all := make(chan struct{})
-			store.set(nil, func(_ context.Context, method string) error {
+			st.set(nil, func(_ context.Context, method string) error {
 				if method == "Create" {
 					if created.Add(1) == logins {
 						close(all)
@@ -354,8 +355,8 @@ func TestG11EndOldestOfParallelLogins(t *testing.T) {
 // G11: "MaxPerUser with … Refuse".
 func TestG11Refuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		app := g11App(manage(t, store, coatcheck.Config{MaxPerUser: 2, AtLimit: coatcheck.Refuse}))
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		app := g11App(manage(t, st, coatcheck.Config{MaxPerUser: 2, AtLimit: coatcheck.Refuse}))
 		first, second, third := newBrowser(app), newBrowser(app), newBrowser(app)
 		wants(t, first.do("POST", "/login?user=ann"), 200, "")
 		wants(t, second.do("POST", "/login?user=ann"), 200, "")
@@ -369,9 +370,9 @@ func TestG11Refuse(t *testing.T) {
 		// Who has one of them may log in again.
 		wants(t, second.do("POST", "/login?user=ann"), 200, "")
 		wants(t, third.do("POST", "/login?user=ann"), 409, "")
-		store.set(away("User"), nil)
+		st.set(away("User"), nil)
 		wants(t, third.do("POST", "/login?user=ann"), 503, "")
-		store.set(nil, nil)
+		st.set(nil, nil)
 		time.Sleep(20 * time.Minute)
 		wants(t, second.do("GET", "/user"), 200, "user ann")
 		time.Sleep(20 * time.Minute) // the first has expired, and counts no more
@@ -383,8 +384,8 @@ func TestG11Refuse(t *testing.T) {
 // refuses.
 func TestG11RefuseParallelLogins(t *testing.T) {
 	t.Parallel()
-	store := holding(memstore.New(memstore.Config{}))
-	app := g11App(manage(t, store, coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}))
+	st := holding(memstore.New(memstore.Config{}))
+	app := g11App(manage(t, st, coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}))
 	var flights []*flight
 	for range 4 {
 		flights = append(flights, depart(t, newBrowser(app), "User", "POST", "/login?user=ann"))
@@ -406,8 +407,8 @@ type walked struct {
 	during func(walk int) (missed string)
 }
 
-func (w *walked) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
-	return func(yield func(coatcheck.Record, error) bool) {
+func (w *walked) All(ctx context.Context) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
 		w.walks++
 		missed := w.during(w.walks)
 		for rec := range w.Store.All(ctx) {
@@ -451,14 +452,14 @@ func TestG11All(t *testing.T) {
 // the call does not, and neither does one after it.
 func TestG11RevokeEverybody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &walked{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{})
+		st := &walked{Store: memstore.New(memstore.Config{})}
+		m := manage(t, st, coatcheck.Config{})
 		app := g11App(m)
 		anonymous, alice, bob, late := newBrowser(app), newBrowser(app), newBrowser(app), newBrowser(app)
 		anonymous.do("GET", "/count")
 		alice.do("GET", "/login?user=alice")
 		bob.do("GET", "/login?user=bob")
-		store.during = func(walk int) string {
+		st.during = func(walk int) string {
 			if walk > 1 {
 				return "nobody"
 			}
@@ -501,8 +502,8 @@ func TestG11EverybodyUnsupported(t *testing.T) {
 // keep, and still defeats a login that began before it.
 func TestG11RevokeOthersByHead(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	m := manage(t, store, coatcheck.Config{})
+	st := memstore.New(memstore.Config{})
+	m := manage(t, st, coatcheck.Config{})
 	began := time.Now().UTC().Truncate(time.Microsecond)
 	newBrowser(only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
 		s.Login("123")
@@ -510,11 +511,11 @@ func TestG11RevokeOthersByHead(t *testing.T) {
 			t.Error(err)
 		}
 	})).do("HEAD", "/")
-	rec := coatcheck.Record{
-		ID: coatcheck.ID{1}, Version: 1, User: "123", Began: began, Created: began, Seen: began,
+	rec := store.Record{
+		ID: store.ID{1}, Version: 1, User: "123", Began: began, Created: began, Seen: began,
 		Expires: began.Add(time.Hour), Deadline: began.Add(time.Hour),
 	}
-	if err := store.Create(t.Context(), rec); !errors.Is(err, coatcheck.ErrEnded) {
+	if err := st.Create(t.Context(), rec); !errors.Is(err, coatcheck.ErrEnded) {
 		t.Errorf("got %v, want ErrEnded", err)
 	}
 }

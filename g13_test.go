@@ -21,6 +21,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A listener keeps the events of a manager.
@@ -73,9 +74,9 @@ func (l *listener) count(kind coatcheck.Kind) int {
 func TestG13Events(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
+		st := &trap{Store: memstore.New(memstore.Config{})}
 		var l listener
-		m := manage(t, store, coatcheck.Config{Events: l.hear, Cookie: cookie.Policy{}})
+		m := manage(t, st, coatcheck.Config{Events: l.hear, Cookie: cookie.Policy{}})
 		mistyped := coatcheck.NewKey[string]("hits")
 		app := life(m)
 		b := newBrowser(app)
@@ -119,12 +120,12 @@ func TestG13Events(t *testing.T) {
 			{"mistyped once more", do("/count"),
 				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "the stored value does not fit the key's type", Err: coatcheck.ErrValue}}},
 			{"conflict", func() {
-				store.set(once("Update", coatcheck.ErrConflict), nil)
+				st.set(once("Update", coatcheck.ErrConflict), nil)
 				b.do("POST", "/count")
-				store.set(nil, nil)
+				st.set(nil, nil)
 			},
 				[]coatcheck.Event{{Kind: coatcheck.Conflict, Handle: "own", User: "alice", Reason: "another process had written the session"}}},
-			{"load fails", func() { store.set(once("Load", io.ErrUnexpectedEOF), nil); b.do("POST", "/look"); store.set(nil, nil) },
+			{"load fails", func() { st.set(once("Load", io.ErrUnexpectedEOF), nil); b.do("POST", "/look"); st.set(nil, nil) },
 				[]coatcheck.Event{{Kind: coatcheck.StoreError, Handle: "own", Reason: "load", Err: io.ErrUnexpectedEOF}}},
 			{"late login", func() {
 				b.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
@@ -210,14 +211,14 @@ func TestG13DamagedRecord(t *testing.T) {
 		"too long":              func(b []byte) []byte { return append(b, make([]byte, 64<<10)...) },
 		"garbage":               func(b []byte) []byte { return bytes.Repeat([]byte{0xff}, len(b)) },
 	} {
-		store := &trap{Store: memstore.New(memstore.Config{})}
+		st := &trap{Store: memstore.New(memstore.Config{})}
 		var l listener
-		m := manage(t, store, coatcheck.Config{Events: l.hear})
+		m := manage(t, st, coatcheck.Config{Events: l.hear})
 		b := begin(t, m, life(m))
-		records, _ := store.User(t.Context(), "alice")
+		records, _ := st.User(t.Context(), "alice")
 		bad := records[0]
 		bad.Data, bad.Version = damage(bytes.Clone(bad.Data)), bad.Version+1
-		if err := store.Store.Update(t.Context(), bad, records[0].Version); err != nil {
+		if err := st.Store.Update(t.Context(), bad, records[0].Version); err != nil {
 			t.Fatal(err)
 		}
 		l.forget()
@@ -227,7 +228,7 @@ func TestG13DamagedRecord(t *testing.T) {
 		if e := l.heard(); len(e) != 1 || e[0].Kind != coatcheck.Damaged || e[0].Handle != bad.ID.Handle() || e[0].User != "alice" {
 			t.Errorf("%s: got the events %+v, want damaged", name, e)
 		}
-		if n := store.count("End"); n != 1 {
+		if n := st.count("End"); n != 1 {
 			t.Errorf("%s: ended %d times, want once", name, n)
 		}
 		l.forget()
@@ -292,10 +293,10 @@ func quoted(s string) string {
 // ASVS 16.2.5, 3.3.4
 func TestG13NoSecretInSight(t *testing.T) {
 	t.Parallel()
-	store := &ledger{Store: memstore.New(memstore.Config{})}
+	st := &ledger{Store: memstore.New(memstore.Config{})}
 	var logged bytes.Buffer
 	cfg := coatcheck.Config{Events: coatcheck.LogEvents(slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))}
-	m := manage(t, store, cfg)
+	m := manage(t, st, cfg)
 	var said strings.Builder
 	say := func(values ...any) {
 		for _, v := range values {
@@ -338,10 +339,10 @@ func TestG13NoSecretInSight(t *testing.T) {
 	b.do("POST", "/renew")
 	answers += old.do("POST", "/count").Body.String()
 	b.do("POST", "/logout")
-	for _, rec := range store.records {
-		say(rec, &rec, []coatcheck.Record{rec}, rec.ID, &rec.ID, []coatcheck.ID{rec.ID}, map[coatcheck.ID]int{rec.ID: 1},
-			&coatcheck.EndedError{Next: rec.ID, Until: time.Now()}, coatcheck.EndedError{Next: rec.ID},
-			coatcheck.Event{Kind: coatcheck.LoggedIn, Handle: rec.ID.Handle(), Err: &coatcheck.EndedError{Next: rec.ID}})
+	for _, rec := range st.records {
+		say(rec, &rec, []store.Record{rec}, rec.ID, &rec.ID, []store.ID{rec.ID}, map[store.ID]int{rec.ID: 1},
+			&store.EndedError{Next: rec.ID, Until: time.Now()}, store.EndedError{Next: rec.ID},
+			coatcheck.Event{Kind: coatcheck.LoggedIn, Handle: rec.ID.Handle(), Err: &store.EndedError{Next: rec.ID}})
 	}
 
 	secrets := map[string]string{"the key": "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa"}
@@ -352,7 +353,7 @@ func TestG13NoSecretInSight(t *testing.T) {
 			secrets["part of the token, "+name] = token[10:40]
 		}
 	}
-	for i, rec := range store.records {
+	for i, rec := range st.records {
 		id := rec.ID[:]
 		for how, text := range map[string]string{
 			"bytes": string(id[:8]), "hexadecimal": fmt.Sprintf("%x", id[:8]), "HEXADECIMAL": fmt.Sprintf("%X", id[:8]),

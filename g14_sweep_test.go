@@ -10,11 +10,12 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A sweeping store notes what the requests ask it to sweep.
 type sweeping struct {
-	coatcheck.Store
+	store.Store
 	calls, most int
 }
 
@@ -32,20 +33,20 @@ func TestG14SweepsKeepUp(t *testing.T) {
 		t.Run(fmt.Sprint(perSecond), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				store := &sweeping{Store: memstore.New(memstore.Config{})}
-				counter, _ := coatcheck.As[coatcheck.Counter](store.Store)
-				h := only(manage(t, store, coatcheck.Config{AnonymousLifetime: life}), func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+				st := &sweeping{Store: memstore.New(memstore.Config{})}
+				counter, _ := store.As[store.Counter](st.Store)
+				h := only(manage(t, st, coatcheck.Config{AnonymousLifetime: life}), func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					hits.Set(s, 1)
 				})
 				seconds := 60 * minutes
 				for second := range seconds {
 					for range perSecond {
-						before := store.calls
+						before := st.calls
 						if w := newBrowser(h).do("POST", "/"); w.Code != 200 {
 							t.Fatalf("answer %d", w.Code)
 						}
-						if n := store.calls - before; n > 1 || store.most > 100 {
-							t.Fatalf("a request swept %d times, up to %d at once; want once, 100 at most", n, store.most)
+						if n := st.calls - before; n > 1 || st.most > 100 {
+							t.Fatalf("a request swept %d times, up to %d at once; want once, 100 at most", n, st.most)
 						}
 						time.Sleep(time.Second / time.Duration(perSecond))
 					}
@@ -58,8 +59,8 @@ func TestG14SweepsKeepUp(t *testing.T) {
 					}
 				}
 				// Where there is nothing to do it costs one call a second.
-				if perSecond == 20 && store.calls > seconds+1 {
-					t.Errorf("%d sweeps in %d s", store.calls, seconds)
+				if perSecond == 20 && st.calls > seconds+1 {
+					t.Errorf("%d sweeps in %d s", st.calls, seconds)
 				}
 			})
 		})

@@ -1,6 +1,10 @@
 package coatcheck
 
-import "time"
+import (
+	"time"
+
+	"github.com/coatcheck/coatcheck/store"
+)
 
 // Of two processes that write one session the one that is nearer to the store
 // would win every time: between what the other reads and what it writes lies its
@@ -95,7 +99,7 @@ func (s *Session) show(c *commitment, seen time.Time) {
 // shownIn reports whether another process has seen the session since this one
 // stored last, what it loaded says; of who has waited, before that. Touches of
 // its own are a tenth of the idle time apart.
-func (s *Session) shownIn(last *Record, waited bool) bool {
+func (s *Session) shownIn(last *store.Record, waited bool) bool {
 	return last.Version != 0 && (waited || s.base.Version == last.Version) &&
 		s.base.Seen.After(last.Seen) && s.base.Seen.Sub(last.Seen) < s.idleTime()/10
 }

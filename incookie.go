@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A Revoker remembers, for each user, since when sessions count: what makes a
@@ -110,7 +111,7 @@ func cookieBound(max int) (int, error) {
 // Config.MaxCookie when it came, which has been lowered since, may be written as
 // long as its values do not grow: a login, a touch and what makes it smaller must
 // not fail.
-func (s *Session) fits(size int, rec *Record) error {
+func (s *Session) fits(size int, rec *store.Record) error {
 	m, x := s.x.m, s.x
 	if size > maxCookie || size > m.cfg.MaxCookie && !(s.cameLarger() && s.growsNot(rec)) {
 		return fmt.Errorf("%w: a session cookie of %d bytes; Config.MaxCookie is %d", ErrTooLarge, size, m.cfg.MaxCookie)
@@ -129,7 +130,7 @@ func (s *Session) cameLarger() bool {
 }
 
 // growsNot reports whether rec has no more of values than base.
-func (s *Session) growsNot(rec *Record) bool {
+func (s *Session) growsNot(rec *store.Record) bool {
 	h, ok := cutHeader(rec.Data)
 	return ok && s.live && len(h.entries) <= len(s.entries())
 }
@@ -151,26 +152,26 @@ func (c *sealedCookies) open(value string) (ticket, error) {
 	return ticket{id: rec.ID, rec: &rec}, nil
 }
 
-func (c *sealedCookies) load(ctx context.Context, t ticket) (Record, error) {
+func (c *sealedCookies) load(ctx context.Context, t ticket) (store.Record, error) {
 	if err := c.current(ctx, *t.rec); err != nil {
-		return Record{}, err
+		return store.Record{}, err
 	}
 	return *t.rec, nil
 }
 
 // current refuses a record that its user's last revocation covers.
-func (c *sealedCookies) current(ctx context.Context, rec Record) error {
+func (c *sealedCookies) current(ctx context.Context, rec store.Record) error {
 	if rec.User == "" {
 		return nil
 	}
 	at, err := c.revoker.NotBefore(ctx, rec.User)
 	if err == nil && !rec.Began.After(at) {
-		err = &EndedError{Until: at.Add(tombstoneLife)}
+		err = &store.EndedError{Until: at.Add(tombstoneLife)}
 	}
 	return err
 }
 
-func (c *sealedCookies) seal(rec *Record, fresh bool) (string, error) {
+func (c *sealedCookies) seal(rec *store.Record, fresh bool) (string, error) {
 	if fresh {
 		rand.Read(rec.ID[:])
 	}
@@ -182,7 +183,7 @@ func (c *sealedCookies) seal(rec *Record, fresh bool) (string, error) {
 }
 
 // appendCookieRecord writes a record as a cookie holds it.
-func appendCookieRecord(b []byte, rec Record) []byte {
+func appendCookieRecord(b []byte, rec store.Record) []byte {
 	b = append(b, cookieRecordVersion)
 	b = append(b, rec.ID[:]...)
 	for _, t := range [...]time.Time{rec.Began, rec.Created, rec.Seen, rec.Expires, rec.Deadline} {
@@ -193,7 +194,7 @@ func appendCookieRecord(b []byte, rec Record) []byte {
 	return append(b, rec.Data...)
 }
 
-func decodeCookieRecord(b []byte) (rec Record, ok bool) {
+func decodeCookieRecord(b []byte) (rec store.Record, ok bool) {
 	times := [...]*time.Time{&rec.Began, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline}
 	if len(b) < 1+len(rec.ID)+8*len(times) || b[0] != cookieRecordVersion {
 		return rec, false
@@ -210,28 +211,32 @@ func decodeCookieRecord(b []byte) (rec Record, ok bool) {
 
 // The store's part: nothing is stored, so little can fail.
 
-func (c *sealedCookies) Create(ctx context.Context, rec Record) error { return c.current(ctx, rec) }
-
-func (c *sealedCookies) Replace(ctx context.Context, _ ID, _ uint64, rec Record) error {
+func (c *sealedCookies) Create(ctx context.Context, rec store.Record) error {
 	return c.current(ctx, rec)
 }
 
-func (c *sealedCookies) Update(context.Context, Record, uint64) error            { return nil }
-func (c *sealedCookies) Touch(context.Context, ID, time.Time, time.Time) error   { return nil }
-func (c *sealedCookies) End(context.Context, ID, time.Time) (next ID, err error) { return ID{}, nil }
-func (c *sealedCookies) Sweep(context.Context, time.Time, int) (int, error)      { return 0, nil }
+func (c *sealedCookies) Replace(ctx context.Context, _ store.ID, _ uint64, rec store.Record) error {
+	return c.current(ctx, rec)
+}
 
-func (c *sealedCookies) EndUser(ctx context.Context, user string, at, _ time.Time, keep ...ID) ([]ID, error) {
+func (c *sealedCookies) Update(context.Context, store.Record, uint64) error          { return nil }
+func (c *sealedCookies) Touch(context.Context, store.ID, time.Time, time.Time) error { return nil }
+func (c *sealedCookies) End(context.Context, store.ID, time.Time) (next store.ID, err error) {
+	return store.ID{}, nil
+}
+func (c *sealedCookies) Sweep(context.Context, time.Time, int) (int, error) { return 0, nil }
+
+func (c *sealedCookies) EndUser(ctx context.Context, user string, at, _ time.Time, keep ...store.ID) ([]store.ID, error) {
 	if len(keep) > 0 {
 		return nil, errors.ErrUnsupported
 	}
 	return nil, c.revoker.Revoke(ctx, user, at)
 }
 
-func (c *sealedCookies) Load(context.Context, ID) (Record, error) {
-	return Record{}, errors.ErrUnsupported
+func (c *sealedCookies) Load(context.Context, store.ID) (store.Record, error) {
+	return store.Record{}, errors.ErrUnsupported
 }
 
-func (c *sealedCookies) User(context.Context, string) ([]Record, error) {
+func (c *sealedCookies) User(context.Context, string) ([]store.Record, error) {
 	return nil, errors.ErrUnsupported
 }

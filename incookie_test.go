@@ -12,6 +12,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var (
@@ -64,8 +65,8 @@ func expect(t *testing.T, b *browser, url string, status int, body string) {
 
 // "The session can also live in the cookie itself", design §5.
 func TestInCookie(t *testing.T) {
-	store := memstore.New(memstore.Config{})
-	b := newBrowser(inCookieApp(inCookie(t, coatcheck.StoreRevoker(store))))
+	st := memstore.New(memstore.Config{})
+	b := newBrowser(inCookieApp(inCookie(t, coatcheck.StoreRevoker(st))))
 	expect(t, b, "/user", 200, "")
 	expect(t, b, "/count", 200, "1")
 	expect(t, b, "/login", 200, "")
@@ -89,8 +90,8 @@ func TestInCookie(t *testing.T) {
 // "A revocation source that has to be given": a copy of the cookie dies with it,
 // as does a login whose request began before it (G3).
 func TestInCookieRevoked(t *testing.T) {
-	store := &trap{Store: memstore.New(memstore.Config{})}
-	b := newBrowser(inCookieApp(inCookie(t, coatcheck.StoreRevoker(store))))
+	st := &trap{Store: memstore.New(memstore.Config{})}
+	b := newBrowser(inCookieApp(inCookie(t, coatcheck.StoreRevoker(st))))
 	expect(t, b, "/login", 200, "")
 	stolen := b.clone()
 	expect(t, b, "/logout", 200, "")
@@ -99,7 +100,7 @@ func TestInCookieRevoked(t *testing.T) {
 	// A login in flight while the user is revoked.
 	began, revoked := make(chan struct{}), make(chan struct{})
 	late := newBrowser(nil)
-	m := inCookie(t, coatcheck.StoreRevoker(store))
+	m := inCookie(t, coatcheck.StoreRevoker(st))
 	late.h = m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-revoked
@@ -126,7 +127,7 @@ func TestInCookieRevoked(t *testing.T) {
 	expect(t, b, "/user", 200, "alice")
 
 	// Nobody is called "not logged in" because the revoker is away (G5).
-	store.set(func(context.Context, string) error { return errors.New("away") }, nil)
+	st.set(func(context.Context, string) error { return errors.New("away") }, nil)
 	expect(t, b, "/user", 503, "")
 }
 
@@ -287,15 +288,15 @@ func TestInCookieTouchIsSeldom(t *testing.T) {
 func TestG14RevokerSweeps(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := memstore.New(memstore.Config{})
-		revoker := coatcheck.StoreRevoker(store)
+		st := memstore.New(memstore.Config{})
+		revoker := coatcheck.StoreRevoker(st)
 		for n := range 3 * 401 { // each stays for 400 days
 			if err := revoker.Revoke(t.Context(), fmt.Sprint("user", n), time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(24 * time.Hour)
 		}
-		counter, _ := coatcheck.As[coatcheck.Counter](store)
+		counter, _ := store.As[store.Counter](st)
 		if stats, err := counter.Stats(t.Context()); err != nil || stats.Sessions > 402 {
 			t.Errorf("%d revocations are stored (%v), want those of 400 days", stats.Sessions, err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // labelApp does what the letters of the query say.
@@ -167,12 +168,12 @@ func TestRevokeLabel(t *testing.T) {
 // the session.
 func TestRevokeLabelFollowsARenewal(t *testing.T) {
 	t.Parallel()
-	store := &userTrap{Store: memstore.New(memstore.Config{})}
-	m := manage(t, store, coatcheck.Config{})
+	st := &userTrap{Store: memstore.New(memstore.Config{})}
+	m := manage(t, st, coatcheck.Config{})
 	var err error
 	b := newBrowser(labelApp(m, &err))
 	b.do("POST", "/?ax")
-	store.after = func() { store.after = nil; b.do("POST", "/?n") }
+	st.after = func() { st.after = nil; b.do("POST", "/?n") }
 	if n, err := m.RevokeLabel(t.Context(), "alice", "sid", "x-1"); n != 1 || err != nil {
 		t.Errorf("got %d, %v; want 1", n, err)
 	}
@@ -183,11 +184,11 @@ func TestRevokeLabelFollowsARenewal(t *testing.T) {
 
 // A userTrap does something after each list that it returns.
 type userTrap struct {
-	coatcheck.Store
+	store.Store
 	after func()
 }
 
-func (u *userTrap) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (u *userTrap) User(ctx context.Context, user string) ([]store.Record, error) {
 	records, err := u.Store.User(ctx, user)
 	if u.after != nil {
 		u.after()

@@ -28,6 +28,7 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // apiType is a line of api.txt that declares a type, apiPackage one that begins a package.
@@ -114,8 +115,8 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 	db := sql.OpenDB(absentDriver{})
 	t.Cleanup(func() { db.Close() })
 	keyring := keys(t)
-	store := memstore.New(memstore.Config{})
-	sealed, err := sealedstore.New(store, keyring)
+	st := memstore.New(memstore.Config{})
+	sealed, err := sealedstore.New(st, keyring)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,26 +158,26 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 	if err := plain.Create(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
-	ended := &coatcheck.EndedError{Next: rec.ID, Until: time.Now()}
+	ended := &store.EndedError{Next: rec.ID, Until: time.Now()}
 
 	visitor := coatchecktest.NewHandlerBrowser(http.NotFoundHandler())
 	visitor.Jar.SetCookies(&url.URL{Scheme: "https", Host: "example.com"}, []*http.Cookie{{Name: sidName, Value: token}})
 
 	values := map[string][]any{
 		"coatcheck.Config":              {coatcheck.Config{Events: func(coatcheck.Event) {}}},
-		"coatcheck.ConflictError":       {&coatcheck.ConflictError{Now: rec}, coatcheck.ConflictError{Now: rec}},
-		"coatcheck.EndedError":          {ended, *ended},
+		"store.ConflictError":           {&store.ConflictError{Now: rec}, store.ConflictError{Now: rec}},
+		"store.EndedError":              {ended, *ended},
 		"coatcheck.Event":               {coatcheck.Event{Kind: coatcheck.StoreError, Handle: rec.ID.Handle(), Err: ended}},
-		"coatcheck.ID":                  {rec.ID, &rec.ID, []coatcheck.ID{rec.ID}, map[coatcheck.ID]int{rec.ID: 1}, struct{ I coatcheck.ID }{rec.ID}},
+		"store.ID":                      {rec.ID, &rec.ID, []store.ID{rec.ID}, map[store.ID]int{rec.ID: 1}, struct{ I store.ID }{rec.ID}},
 		"coatcheck.Info":                {infos[0], infos},
-		"coatcheck.IrrevocableSessions": {coatcheck.IrrevocableSessions{}, coatcheck.StoreRevoker(store)},
+		"coatcheck.IrrevocableSessions": {coatcheck.IrrevocableSessions{}, coatcheck.StoreRevoker(st)},
 		"coatcheck.Key":                 {inside},
 		"coatcheck.Kind":                {coatcheck.Created},
 		"coatcheck.Limit":               {coatcheck.Refuse},
 		"coatcheck.Manager":             {m, struct{ M *coatcheck.Manager }{m}},
-		"coatcheck.Record":              {rec, &rec, seen.records},
+		"store.Record":                  {rec, &rec, seen.records},
 		"coatcheck.Session":             {}, // printed above, inside its request
-		"coatcheck.Stats":               {coatcheck.Stats{Sessions: 1}},
+		"store.Stats":                   {store.Stats{Sessions: 1}},
 		"coatchecktest.Browser":         {visitor, &visitor.Client, visitor.Jar},
 		"cookie.Cookie":                 {cookie.New[string]("c", cookie.Policy{}), cookie.NewSigned[string]("c", keyring, cookie.Policy{}), cookie.NewSealed[string]("c", keyring, cookie.Policy{})},
 		"cookie.ForgedError":            {forged},
@@ -186,7 +187,7 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		"cookie.Sealer":                 {sealer, *sealer},
 		"cookie.Subkey":                 {keyring.Derive("x")[0], keyring.Derive("x")},
 		"memstore.Config":               {memstore.Config{}},
-		"memstore.Store":                {store, plain},
+		"memstore.Store":                {st, plain},
 		"sealedstore.Store":             {sealed, *sealed},
 		"sqlstore.Config":               {sqlstore.Config{}},
 		"sqlstore.Dialect":              {sqlstore.SQLite},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func isAbsent(err error) bool { return errors.Is(err, cookie.ErrAbsent) }
@@ -75,11 +76,11 @@ func (s *Session) loadTicket(t ticket) {
 }
 
 // took is what follows the carrier's answer.
-func (s *Session) took(id ID, rec *Record, err error, now time.Time) {
+func (s *Session) took(id store.ID, rec *store.Record, err error, now time.Time) {
 	switch {
 	case err == nil:
 		s.loaded(id, rec, clock())
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonUnknown}) // forgotten since
 	case errors.Is(err, ErrEnded):
 		s.base.ID = id
@@ -103,17 +104,17 @@ func (s *Session) took(id ID, rec *Record, err error, now time.Time) {
 
 // isOver reports whether err says that there is no such session any more: it has
 // ended, or is unknown, as it is once its end is forgotten.
-func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, ErrNotFound) }
+func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, store.ErrNotFound) }
 
 // standing reports whether the tombstone that err tells of stands at now.
 func standing(err error, now time.Time) bool {
-	var e *EndedError
+	var e *store.EndedError
 	return !errors.As(err, &e) || e.Until.After(now)
 }
 
 // endedBy takes from a store's ErrEnded how the session ended, as far as it says.
 func (s *Session) endedBy(err error) {
-	if e, ok := errors.AsType[*EndedError](err); ok {
+	if e, ok := errors.AsType[*store.EndedError](err); ok {
 		s.replaced = !e.Next.IsZero()
 		s.finished = !s.replaced
 	}
@@ -125,7 +126,7 @@ func (s *Session) endedBy(err error) {
 //
 // To clear the cookie would say the same, but clears what the browser has when
 // the answer comes: that may be a newer login's.
-func (s *Session) told(id ID) bool {
+func (s *Session) told(id store.ID) bool {
 	note, err := s.x.m.over.Read(s.x.r.Header)
 	return err == nil && note == id.Handle()
 }
@@ -138,7 +139,7 @@ func (s *Session) leaveNote() {
 }
 
 // loaded takes a live record.
-func (s *Session) loaded(id ID, rec *Record, now time.Time) {
+func (s *Session) loaded(id store.ID, rec *store.Record, now time.Time) {
 	m := s.x.m
 	if over(rec, now) {
 		// Over before the request began it is absent, otherwise it has ended.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A Manager gives the requests of an application their sessions. It is made by
@@ -35,8 +36,8 @@ type Manager struct {
 
 // New returns a manager of the sessions in store, whose cookies carry a token
 // under keys. It checks all of cfg and names the field that is wrong.
-func New(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
-	if store == nil {
+func New(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
+	if st == nil {
 		return nil, errors.New("coatcheck: New: store is nil")
 	}
 	if keys == nil {
@@ -49,7 +50,7 @@ func New(store Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if cfg.MaxCookie != 0 {
 		return nil, fmt.Errorf("coatcheck: Config.MaxCookie is %d; want 0: only NewInCookie has large cookies", cfg.MaxCookie)
 	}
-	tokens := newTokens(store, keys, tokenPurpose+":"+cfg.Name)
+	tokens := newTokens(st, keys, tokenPurpose+":"+cfg.Name)
 	if len(tokens.keys) == 0 {
 		return nil, errNoSecret("New")
 	}
@@ -91,7 +92,7 @@ func newManager(c carrier, cfg Config) (*Manager, error) {
 func (m *Manager) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{sessions in %s}", m.cfg.Name) }
 
 // handleOf is the handle, or "" where there is no session.
-func handleOf(id ID) string {
+func handleOf(id store.ID) string {
 	if id.IsZero() {
 		return ""
 	}
@@ -156,7 +157,7 @@ func (m *Manager) Sessions(ctx context.Context, user string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	var current ID
+	var current store.ID
 	if s := m.session(ctx); s != nil {
 		current = s.id()
 	}
@@ -167,7 +168,7 @@ func (m *Manager) Sessions(ctx context.Context, user string) ([]Info, error) {
 	return list, nil
 }
 
-func infoOf(rec *Record, current ID) Info {
+func infoOf(rec *store.Record, current store.ID) Info {
 	h, _ := openData(rec.Data) // a damaged record is listed without its device
 	return Info{
 		Handle: rec.ID.Handle(), Current: rec.ID == current,
@@ -177,25 +178,25 @@ func infoOf(rec *Record, current ID) Info {
 }
 
 // live returns the user's records that have not expired, the newest first.
-func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
+func (m *Manager) live(ctx context.Context, user string) ([]store.Record, error) {
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}
 	records, err := m.carrier.User(ctx, user)
 	if err != nil {
-		m.storeError(ctx, ID{}, "list", err)
+		m.storeError(ctx, store.ID{}, "list", err)
 		return nil, fmt.Errorf("coatcheck: list sessions: %w", err)
 	}
 	now := clock()
-	records = slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return over(&r, now) })
-	slices.SortFunc(records, func(a, b Record) int {
+	records = slices.DeleteFunc(slices.Clone(records), func(r store.Record) bool { return over(&r, now) })
+	slices.SortFunc(records, func(a, b store.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), bytes.Compare(b.ID[:], a.ID[:]))
 	})
 	return records, nil
 }
 
 // over reports whether a record's time had run out at t.
-func over(r *Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
+func over(r *store.Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
 
 // Revoke ends the session of user that has this handle and reports whether
 // there was one. A handle of another user's session finds nothing, and neither
@@ -206,7 +207,7 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	i := slices.IndexFunc(records, func(r Record) bool { return r.ID.Handle() == handle })
+	i := slices.IndexFunc(records, func(r store.Record) bool { return r.ID.Handle() == handle })
 	if i < 0 {
 		return false, nil
 	}
@@ -218,20 +219,20 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 
 // endChain ends a session of user. A login or renewal may replace the id
 // meanwhile: it is followed, but only while it is the same user's.
-func (m *Manager) endChain(ctx context.Context, id ID, user string) error {
+func (m *Manager) endChain(ctx context.Context, id store.ID, user string) error {
 	for !id.IsZero() {
 		next, err := m.endOne(ctx, id, Revoked, user)
 		if err != nil {
 			return err
 		}
 		if s := m.session(ctx); s != nil {
-			s.revoked("", time.Time{}, []ID{id})
+			s.revoked("", time.Time{}, []store.ID{id})
 		}
 		if id = next; id.IsZero() {
 			break
 		}
 		rec, err := m.carrier.Load(ctx, id)
-		if err == nil && rec.User != user || errors.Is(err, ErrNotFound) {
+		if err == nil && rec.User != user || errors.Is(err, store.ErrNotFound) {
 			break
 		}
 		if err != nil && !errors.Is(err, ErrEnded) {
@@ -242,7 +243,7 @@ func (m *Manager) endChain(ctx context.Context, id ID, user string) error {
 }
 
 // endOne ends one id and returns the one that had replaced it, if any.
-func (m *Manager) endOne(ctx context.Context, id ID, kind Kind, user string) (next ID, err error) {
+func (m *Manager) endOne(ctx context.Context, id store.ID, kind Kind, user string) (next store.ID, err error) {
 	defer m.streams.ends()()
 	next, err = m.carrier.End(ctx, id, clock().Add(tombstoneLife))
 	if err != nil {
@@ -296,7 +297,7 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 	if err := checkUser(user); err != nil {
 		return 0, err
 	}
-	var kept []ID
+	var kept []store.ID
 	if s != nil {
 		if err := s.Commit(); err != nil {
 			return 0, err
@@ -323,12 +324,12 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 }
 
 // endUserAt ends what the user has and refuses logins that began by at.
-func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept ...ID) ([]ID, error) {
+func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept ...store.ID) ([]store.ID, error) {
 	defer m.streams.ends()()
 	user = strings.Clone(user) // as in Login; a store may keep it
 	ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)
 	if err != nil {
-		m.storeError(ctx, ID{}, "end user", err)
+		m.storeError(ctx, store.ID{}, "end user", err)
 		return nil, fmt.Errorf("coatcheck: end sessions of user: %w", err)
 	}
 	for _, id := range ended {
@@ -372,7 +373,7 @@ func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
 	}
 	n, err := m.carrier.Sweep(ctx, now, sweepBatch)
 	if err != nil {
-		m.storeError(ctx, ID{}, "sweep", err)
+		m.storeError(ctx, store.ID{}, "sweep", err)
 	}
 	if n >= sweepBatch {
 		m.swept.CompareAndSwap(at, last)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Namesakes are several cookies of our name in one request. A changed Domain or
@@ -72,7 +73,7 @@ func (s *Session) genuine() ([]ticket, error) {
 
 // rivals are the sessions of which none counts because more than one lives. A
 // logout ends them all: one of them is the visitor's.
-func (s *Session) rivals() (ids []ID) {
+func (s *Session) rivals() (ids []store.ID) {
 	if !s.namesakes || !s.leaving.IsZero() {
 		return nil
 	}
@@ -95,8 +96,8 @@ func (s *Session) loadNamesake(tickets []ticket) {
 	s.loading.parent, s.loading.at = s.x.Context, now.Add(loadTimeout)
 	defer s.loading.end()
 	var best struct {
-		id   ID
-		rec  Record
+		id   store.ID
+		rec  store.Record
 		err  error
 		says int
 	}
@@ -120,7 +121,7 @@ func (s *Session) loadNamesake(tickets []ticket) {
 // oneOwner reports whether of two sessions that live the later counts, since both
 // are of one user and nobody knows that the earlier was replaced: in a cookie it
 // lives on (decision 59). Who has none of that user's cannot plant one.
-func (m *Manager) oneOwner(a, b *Record) bool {
+func (m *Manager) oneOwner(a, b *store.Record) bool {
 	return m.carrier.inCookie() && a.User != "" && a.User == b.User
 }
 
@@ -133,9 +134,9 @@ const (
 	saysLive
 )
 
-func whatSays(rec *Record, err error, now time.Time) int {
+func whatSays(rec *store.Record, err error, now time.Time) int {
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		return saysUnknown
 	case errors.Is(err, ErrEnded):
 		if standing(err, now) {

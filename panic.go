@@ -1,6 +1,10 @@
 package coatcheck
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/coatcheck/coatcheck/store"
+)
 
 // DropOnPanic is for routers that recover a handler's panic inside of
 // Manager.Handler: gin.Recovery, echo's and chi's Recover. Their answer looks
@@ -76,6 +80,6 @@ func (s *Session) abandon() {
 			s.doubt()
 		}
 	}
-	s.left, s.leaving, s.leaver, s.was, s.wishes = false, ID{}, "", nil, nil
+	s.left, s.leaving, s.leaver, s.was, s.wishes = false, store.ID{}, "", nil, nil
 	s.clean()
 }

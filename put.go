@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // put makes the store call of a commitment, which must be over by end. An error
@@ -55,7 +57,7 @@ func (m *Manager) call(ctx context.Context, c *commitment) error {
 
 // told reports whether err says that nothing was applied.
 func (m *Manager) told(err error) bool {
-	return errors.Is(err, ErrNotFound) || errors.Is(err, ErrExists) || errors.Is(err, ErrConflict) ||
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) || errors.Is(err, ErrConflict) ||
 		errors.Is(err, ErrEnded) || errors.Is(err, ErrFull)
 }
 
@@ -66,7 +68,7 @@ func (m *Manager) applied(ctx context.Context, c *commitment) bool {
 		return err == nil && rec.Version == c.rec.Version
 	}
 	_, err := m.carrier.Load(ctx, c.old)
-	var ended *EndedError
+	var ended *store.EndedError
 	return errors.As(err, &ended) && ended.Next == c.rec.ID
 }
 
@@ -85,7 +87,7 @@ func (s *Session) committed(c *commitment) (err error) {
 	if !c.old.IsZero() {
 		m.streams.end(c.old)
 	}
-	var oldest []Record
+	var oldest []store.Record
 	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
 		if oldest, err = s.place(c); err != nil {
 			return err
@@ -147,14 +149,14 @@ func (m *Manager) mayLogIn(ctx context.Context, identity identity, c *commitment
 // other. Where the clocks of servers are apart the login may look older than
 // what it came after. Then it takes another token, dated after the newest: an id
 // never changes its date, so the order of two ids is the same for all.
-func (s *Session) place(c *commitment) ([]Record, error) {
+func (s *Session) place(c *commitment) ([]store.Record, error) {
 	m := s.x.m
 	for {
 		records, err := m.live(&c.ctx, c.rec.User)
 		if err != nil || len(records) <= m.cfg.MaxPerUser {
 			return nil, nil // told; the next login tries again
 		}
-		own := slices.IndexFunc(records, func(r Record) bool { return r.ID == c.rec.ID })
+		own := slices.IndexFunc(records, func(r store.Record) bool { return r.ID == c.rec.ID })
 		if own < m.cfg.MaxPerUser { // also where another login has just ended it
 			return records[m.cfg.MaxPerUser:], nil
 		}
@@ -231,7 +233,7 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	if over(&s.base, now) { // unless another request has moved the idle end
 		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
 		if err == nil && over(&rec, now) || errors.Is(err, errors.ErrUnsupported) {
-			err = ErrNotFound
+			err = store.ErrNotFound
 		}
 		if err != nil {
 			return err

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A queue lets the commits of one session in this process go one after another,
@@ -18,14 +20,14 @@ type queue struct {
 
 type queueShard struct {
 	mu    sync.Mutex
-	turns map[ID]*turn
+	turns map[store.ID]*turn
 	// The latest that have ended, for what they know of their sessions.
 	recent [8]*turn
 	oldest int
 }
 
 // recall takes the turn of that id out of the recent ones, or returns nil.
-func (s *queueShard) recall(id *ID) *turn {
+func (s *queueShard) recall(id *store.ID) *turn {
 	for i, t := range s.recent {
 		if t != nil && t.last.ID == *id {
 			s.recent[i] = nil
@@ -57,14 +59,14 @@ func (s *queueShard) remember(t *turn) (forgotten *turn) {
 // the shard guards: those who wait may leave.
 type turn struct {
 	// What this process remembers of the session. It is a hint.
-	last Record // what it stored last
+	last store.Record // what it stored last
 	heat heat
 
 	// The chain: those whose changes the next store call takes along.
 	chain []*commitment // changed by the holder, with the shard's lock
 	next  int           // chain[next:] have still to replay
-	base  Record        // what the store has, if Version is not 0
-	tip   *Record       // the same with the changes of chain[:next], which may change nothing
+	base  store.Record  // what the store has, if Version is not 0
+	tip   *store.Record // the same with the changes of chain[:next], which may change nothing
 	tries int           // conflicts of this chain
 
 	rested bool // it has waited for more to come along
@@ -83,16 +85,16 @@ const maxChain = 64
 // turns are reused: nearly every commit makes one for itself alone.
 var turns = sync.Pool{New: func() any { return new(turn) }}
 
-func (q *queue) shard(id *ID) *queueShard { return &q.shards[id[0]%byte(len(q.shards))] }
+func (q *queue) shard(id *store.ID) *queueShard { return &q.shards[id[0]%byte(len(q.shards))] }
 
 // take gets the id's turn, for which it waits until the commitment's time is over.
-func (q *queue) take(id *ID, c *commitment) (*turn, error) {
+func (q *queue) take(id *store.ID, c *commitment) (*turn, error) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	t := shard.turns[*id]
 	if t == nil {
 		if shard.turns == nil {
-			shard.turns = make(map[ID]*turn)
+			shard.turns = make(map[store.ID]*turn)
 		}
 		if t = shard.recall(id); t == nil {
 			t = turns.Get().(*turn)
@@ -118,7 +120,7 @@ func (c *commitment) waits() {
 // wait returns when somebody hands on the turn, or tells the outcome. When the
 // commitment's time is over it leaves the line, or the chain unless that is with
 // the store, which ends in time.
-func (q *queue) wait(id *ID, t *turn, c *commitment) error {
+func (q *queue) wait(id *store.ID, t *turn, c *commitment) error {
 	select {
 	case <-c.wake:
 		return nil
@@ -131,7 +133,7 @@ func (q *queue) wait(id *ID, t *turn, c *commitment) error {
 	return nil
 }
 
-func (q *queue) leave(id *ID, t *turn, c *commitment) bool {
+func (q *queue) leave(id *store.ID, t *turn, c *commitment) bool {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -149,7 +151,7 @@ func (q *queue) leave(id *ID, t *turn, c *commitment) bool {
 
 // pass hands the turn on to whoever is next, and reports whether that is c
 // itself. Where nobody is the turn ends.
-func (q *queue) pass(id *ID, t *turn, c *commitment) bool {
+func (q *queue) pass(id *store.ID, t *turn, c *commitment) bool {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -159,12 +161,12 @@ func (q *queue) pass(id *ID, t *turn, c *commitment) bool {
 		return true
 	case nil:
 		delete(shard.turns, *id)
-		t.base, t.tip, t.next, t.tries, t.rested = Record{}, nil, 0, 0, false
+		t.base, t.tip, t.next, t.tries, t.rested = store.Record{}, nil, 0, 0, false
 		if t.last.Version != 0 {
 			t = shard.remember(t)
 		}
 		if t != nil {
-			t.last, t.heat = Record{}, heat{}
+			t.last, t.heat = store.Record{}, heat{}
 			turns.Put(t)
 		}
 	default:
@@ -197,7 +199,7 @@ func (t *turn) purge() {
 }
 
 // restart lets the whole chain replay on a record.
-func (t *turn) restart(base Record) {
+func (t *turn) restart(base store.Record) {
 	t.base, t.next = base, 0
 	t.tip = &t.base
 }
@@ -210,7 +212,7 @@ func (t *turn) moved() bool { return t.tip != nil && t.tip != &t.base }
 func (t *turn) successor() *commitment {
 	if t.next == len(t.chain) && len(t.waiting) > 0 && t.joins(t.waiting[0]) {
 		if len(t.chain) == 0 {
-			t.restart(Record{})
+			t.restart(store.Record{})
 			t.tries, t.rested = 0, false
 		}
 		t.chain = append(t.chain, t.waiting[0])
@@ -235,7 +237,7 @@ func (t *turn) joins(c *commitment) bool {
 
 // closes takes the chain to the store: from here on nobody leaves it. It reports
 // until when all of them have time, and that nobody has to replay again.
-func (q *queue) closes(id *ID, t *turn, holder *commitment) (end time.Time, ok bool) {
+func (q *queue) closes(id *store.ID, t *turn, holder *commitment) (end time.Time, ok bool) {
 	if t.alone(holder) { // nobody else could leave
 		return holder.ctx.at, true
 	}
@@ -262,7 +264,7 @@ func (q *queue) closes(id *ID, t *turn, holder *commitment) (end time.Time, ok b
 func (t *turn) alone(holder *commitment) bool { return len(t.chain) == 1 && t.chain[0] == holder }
 
 // ends ends the chain: err is the store's word on all of it.
-func (q *queue) ends(id *ID, t *turn, holder *commitment, err error) {
+func (q *queue) ends(id *store.ID, t *turn, holder *commitment, err error) {
 	if t.alone(holder) && !t.storing { // its rec is the tip
 		holder.stored = err == nil
 		holder.tell(err, holder)
@@ -291,7 +293,7 @@ func (t *turn) clear() {
 
 // splits ends a chain of which nobody knows whose changes were too many: each
 // tries alone.
-func (q *queue) splits(id *ID, t *turn) {
+func (q *queue) splits(id *store.ID, t *turn) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -314,7 +316,7 @@ func (c *commitment) tell(err error, holder *commitment) {
 }
 
 // opens takes the chain back from the store, which has not taken it.
-func (q *queue) opens(id *ID, t *turn) {
+func (q *queue) opens(id *store.ID, t *turn) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -322,7 +324,7 @@ func (q *queue) opens(id *ID, t *turn) {
 }
 
 // restarts lets the chain replay on what the store has just said.
-func (q *queue) restarts(id *ID, t *turn, rec Record) {
+func (q *queue) restarts(id *store.ID, t *turn, rec store.Record) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -335,7 +337,7 @@ func (q *queue) restarts(id *ID, t *turn, rec Record) {
 
 // desert is for a function of the application that panicked in the middle, or
 // for a store: nobody knows what became of that call.
-func (q *queue) desert(id *ID, t *turn, c *commitment) {
+func (q *queue) desert(id *store.ID, t *turn, c *commitment) {
 	c.settle(errDeserted)
 	if t.storing {
 		q.ends(id, t, c, errDeserted)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // comes is a commitment that waits for so long.
@@ -22,7 +24,7 @@ func comes(plain bool, wait time.Duration) *commitment {
 func TestQueueOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q queue
-		id := ID{1}
+		id := store.ID{1}
 		first := comes(false, commitTimeout)
 		turn, err := q.take(&id, first)
 		if err != nil {
@@ -62,7 +64,7 @@ func TestQueueOrder(t *testing.T) {
 func TestQueueGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q queue
-		id := ID{2}
+		id := store.ID{2}
 		var holders atomic.Int32
 		hold := func() {
 			if holders.Add(1) != 1 {
@@ -109,8 +111,8 @@ func TestQueueOfManySessions(t *testing.T) {
 		turn *turn
 		c    *commitment
 	}
-	all := make(map[ID]held)
-	take := func(id ID) held {
+	all := make(map[store.ID]held)
+	take := func(id store.ID) held {
 		c := comes(true, commitTimeout)
 		turn, err := q.take(&id, c)
 		if err != nil {
@@ -118,17 +120,17 @@ func TestQueueOfManySessions(t *testing.T) {
 		}
 		return held{turn, c}
 	}
-	give := func(id ID, h held) {
+	give := func(id store.ID, h held) {
 		h.c.settle(nil)
 		q.pass(&id, h.turn, h.c)
 	}
 	for i := range 64 {
-		id := ID{byte(i)}
+		id := store.ID{byte(i)}
 		h := take(id)
 		if h.turn.last.Version != 0 {
 			t.Error("a new turn remembers an old one's record")
 		}
-		h.turn.last = Record{ID: id, Version: 1}
+		h.turn.last = store.Record{ID: id, Version: 1}
 		all[id] = h
 	}
 	for id, h := range all {

@@ -8,15 +8,16 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // An endTrap does something before each EndUser.
 type endTrap struct {
-	coatcheck.Store
+	store.Store
 	before func()
 }
 
-func (e *endTrap) EndUser(ctx context.Context, user string, at, until time.Time, keep ...coatcheck.ID) ([]coatcheck.ID, error) {
+func (e *endTrap) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) ([]store.ID, error) {
 	e.before()
 	return e.Store.EndUser(ctx, user, at, until, keep...)
 }
@@ -34,8 +35,8 @@ func TestG11RevokeOthersWhileRenewed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := &endTrap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, store, coatcheck.Config{})
+			st := &endTrap{Store: memstore.New(memstore.Config{})}
+			m := manage(t, st, coatcheck.Config{})
 			renew := func(b *browser) {
 				c := *newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { change(s) }))
 				c.jar = b.cookies()
@@ -52,7 +53,7 @@ func TestG11RevokeOthersWhileRenewed(t *testing.T) {
 				}
 			}))
 			other := begin(t, m, nil)
-			store.before = func() {
+			st.before = func() {
 				renew(b)
 				if name == "twice" {
 					renew(b)

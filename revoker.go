@@ -7,28 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // StoreRevoker returns a Revoker that keeps the time of each user's last
 // revocation in store, as a record that no list shows. It costs one Load per
 // request. Revocations are kept for 400 days, longer than any session lasts.
-func StoreRevoker(store Store) Revoker { return storeRevoker{store} }
+func StoreRevoker(st store.Store) Revoker { return storeRevoker{st} }
 
-type storeRevoker struct{ store Store }
+type storeRevoker struct{ store store.Store }
 
 const revokerLabel = "coatcheck/not-before/v1\x00"
 
-func revokerID(user string) ID { return sha256.Sum256([]byte(revokerLabel + user)) }
+func revokerID(user string) store.ID { return sha256.Sum256([]byte(revokerLabel + user)) }
 
 // revokerUser owns the record. It has a user because a full store may drop
 // anonymous records, and one that no application can have, so that it is in
 // nobody's list and EndUser does not end it.
-func revokerUser(id ID) string { return "\x01not-before:" + id.Handle() }
+func revokerUser(id store.ID) string { return "\x01not-before:" + id.Handle() }
 
 func (r storeRevoker) NotBefore(ctx context.Context, user string) (time.Time, error) {
 	rec, err := r.store.Load(ctx, revokerID(user))
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		return time.Time{}, nil
 	case err != nil:
 		return time.Time{}, err
@@ -36,7 +38,7 @@ func (r storeRevoker) NotBefore(ctx context.Context, user string) (time.Time, er
 	return notBefore(rec)
 }
 
-func notBefore(rec Record) (time.Time, error) {
+func notBefore(rec store.Record) (time.Time, error) {
 	if len(rec.Data) != 8 {
 		return time.Time{}, errDamaged
 	}
@@ -45,7 +47,7 @@ func notBefore(rec Record) (time.Time, error) {
 
 func (r storeRevoker) Revoke(ctx context.Context, user string, at time.Time) error {
 	now := clock()
-	rec := Record{
+	rec := store.Record{
 		ID: revokerID(user), User: revokerUser(revokerID(user)),
 		Began: now, Created: now, Seen: now,
 		Expires: now.Add(maxCookieAge), Deadline: now.Add(maxCookieAge),
@@ -54,7 +56,7 @@ func (r storeRevoker) Revoke(ctx context.Context, user string, at time.Time) err
 	for ctx.Err() == nil {
 		rec.Version = newVersion()
 		err := r.store.Create(ctx, rec)
-		if !errors.Is(err, ErrExists) {
+		if !errors.Is(err, store.ErrExists) {
 			if err == nil { // no request may sweep this store: each new user removes others (G14)
 				_, _ = r.store.Sweep(ctx, now, sweepBatch)
 			}
@@ -69,7 +71,7 @@ func (r storeRevoker) Revoke(ctx context.Context, user string, at time.Time) err
 			err = r.store.Update(ctx, rec, old.Version)
 		}
 		// Another revocation came between, or a sweep: look again.
-		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A Session is the session of one request. It is loaded when it is first used
@@ -30,7 +32,7 @@ type Session struct {
 
 	// What the cookie and the store said.
 	loading deadline
-	base    Record // as loaded or last committed if live, else at most the ID of what was
+	base    store.Record // as loaded or last committed if live, else at most the ID of what was
 
 	remembered uint32 // what the header of base says of Remember, in seconds
 	entriesAt  uint32 // where the entries begin in base.Data
@@ -59,10 +61,10 @@ type Session struct {
 // The changes of a session that wait for the commit, and its room to work in.
 // Most requests change nothing and so have none.
 type changes struct {
-	leaving  ID // by Logout
+	leaving  store.ID // by Logout
 	leaver   string
-	was      *Record       // what Logout took away, for who panics before it is done
-	brought  ID            // by the browser, ended or replaced before a login here made a session of its own
+	was      *store.Record // what Logout took away, for who panics before it is done
+	brought  store.ID      // by the browser, ended or replaced before a login here made a session of its own
 	wasLeft  bool          // a Logout of this request is done
 	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
@@ -104,7 +106,7 @@ func (s *Session) entries() []byte {
 }
 
 // take makes a record the base. Its header is h.
-func (s *Session) take(rec *Record, h header) {
+func (s *Session) take(rec *store.Record, h header) {
 	s.base, s.live, s.sure = *rec, true, true
 	s.remembered = uint32(h.remember / time.Second)
 	s.entriesAt = uint32(len(rec.Data) - len(h.entries))
@@ -531,7 +533,7 @@ func (s *Session) Logout() {
 		was := s.base
 		c.was = &was
 		c.leaving, c.leaver = s.base.ID, s.base.User
-		s.base = Record{}
+		s.base = store.Record{}
 	case c.leaving.IsZero(): // else this is the second time
 		c.leaving = s.base.ID
 	}
@@ -593,14 +595,14 @@ func (s *Session) Commit() error {
 }
 
 // id is that of the stored session, or zero.
-func (s *Session) id() ID {
+func (s *Session) id() store.ID {
 	if !s.lock() {
-		return ID{}
+		return store.ID{}
 	}
 	defer s.unlock()
 	s.look()
 	if !s.live {
-		return ID{}
+		return store.ID{}
 	}
 	return s.base.ID
 }
@@ -629,7 +631,7 @@ func (s *Session) confirm(ctx context.Context) error {
 
 // revoked takes note of a revocation that this request asked for, of sessions
 // or, at a time, of a user.
-func (s *Session) revoked(user string, at time.Time, ended []ID) {
+func (s *Session) revoked(user string, at time.Time, ended []store.ID) {
 	if !s.lock() {
 		return
 	}
@@ -646,7 +648,7 @@ func (s *Session) revoked(user string, at time.Time, ended []ID) {
 // gone takes note that the session has ended. Nothing sets its cookie any more.
 func (s *Session) gone() {
 	s.live, s.ended = false, true
-	s.base = Record{ID: s.base.ID}
+	s.base = store.Record{ID: s.base.ID}
 	if s.changes != nil {
 		s.view, s.applied = nil, 0 // what the ops made of the values that are gone
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"slices"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A cookie of our name beside a withheld one need not be ours: a sibling host or
@@ -16,7 +18,7 @@ import (
 
 // markerOf is the value of the marker beside the cookie of that session: its
 // public name, which opens nothing.
-func markerOf(id ID) string { return id.Handle() }
+func markerOf(id store.ID) string { return id.Handle() }
 
 // mayWithhold reports whether a browser could have withheld a Strict cookie from
 // this request.
@@ -61,8 +63,11 @@ func (m *Manager) shown(r *http.Request) bool {
 	return len(markers) == 0
 }
 
+// handleLength is that of a handle before it is text.
+const handleLength = 9
+
 // isHandle reports whether v could be the handle of a session.
 func isHandle(v string) bool {
 	b, err := base64.RawURLEncoding.DecodeString(v)
-	return err == nil && len(b) == handleBytes
+	return err == nil && len(b) == handleLength
 }

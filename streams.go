@@ -5,12 +5,14 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // streams knows who wants to hear of the end of a session.
 type streams struct {
 	mu      sync.Mutex
-	waiting map[ID]*stream
+	waiting map[store.ID]*stream
 	ending  int // ends under way in this process, which will tell of them
 }
 
@@ -18,7 +20,7 @@ type streams struct {
 // tells when a hijacked connection is done: it leaves its stream behind until
 // the session ends, but never more than one for a session.
 type stream struct {
-	id    ID
+	id    store.ID
 	over  chan struct{}
 	timer *time.Timer // for the expiry
 	refs  int
@@ -57,7 +59,7 @@ func closedChannel() chan struct{} {
 }
 
 // watch registers a request until its session ends.
-func (m *Manager) watch(id ID, expires time.Time) *stream {
+func (m *Manager) watch(id store.ID, expires time.Time) *stream {
 	w := &m.streams
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,7 +67,7 @@ func (m *Manager) watch(id ID, expires time.Time) *stream {
 	if st == nil {
 		st = &stream{id: id, over: make(chan struct{})}
 		if w.waiting == nil {
-			w.waiting = make(map[ID]*stream)
+			w.waiting = make(map[store.ID]*stream)
 		}
 		w.waiting[id] = st
 		// The session may have ended since this request loaded it.
@@ -118,7 +120,7 @@ const tellTime = 10 * time.Millisecond
 
 // found takes note that a session is over in the store. Where this process may
 // have ended it, its event comes first (G13).
-func (w *streams) found(id ID) {
+func (w *streams) found(id store.ID) {
 	w.mu.Lock()
 	st := w.waiting[id]
 	wait := st != nil && w.ending > 0
@@ -132,7 +134,7 @@ func (w *streams) found(id ID) {
 }
 
 // end closes the channel of all who wait for this session.
-func (w *streams) end(id ID) {
+func (w *streams) end(id store.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if st := w.waiting[id]; st != nil {

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The token in the session cookie (docs/spec/record.md, T1–T4):
@@ -67,12 +68,12 @@ func (k *tokenKey) sum(head []byte, mac *[tokenMAC]byte) {
 // tokens is the carrier of sessions that a Store keeps: the cookie is a token,
 // the token's hash the record's key.
 type tokens struct {
-	Store
+	store.Store
 	keys []*tokenKey // the first signs
 }
 
-func newTokens(store Store, keys *cookie.Keys, purpose string) *tokens {
-	t := &tokens{Store: store}
+func newTokens(st store.Store, keys *cookie.Keys, purpose string) *tokens {
+	t := &tokens{Store: st}
 	for _, sub := range keys.Derive(purpose) {
 		key := &tokenKey{id: sub.ID}
 		secret := sub.Key
@@ -109,13 +110,15 @@ func (t *tokens) open(value string) (ticket, error) {
 	return ticket{}, err
 }
 
-func (t *tokens) load(ctx context.Context, tk ticket) (Record, error) { return t.Load(ctx, tk.id) }
+func (t *tokens) load(ctx context.Context, tk ticket) (store.Record, error) {
+	return t.Load(ctx, tk.id)
+}
 
 func (t *tokens) inCookie() bool { return false }
 
 // seal gives a fresh record its id and returns the token; an update keeps the
 // cookie that the browser has.
-func (t *tokens) seal(rec *Record, fresh bool) (string, error) {
+func (t *tokens) seal(rec *store.Record, fresh bool) (string, error) {
 	if !fresh {
 		return "", nil
 	}
@@ -133,7 +136,7 @@ func (t *tokens) seal(rec *Record, fresh bool) (string, error) {
 
 // tokenID is the record's key: a hash without a key, so that new secrets log
 // nobody out, of 144 random bits, so that it cannot be guessed or reversed.
-func tokenID(random []byte) ID {
+func tokenID(random []byte) store.ID {
 	var b [len(idLabel) + tokenRandom]byte
 	copy(b[:], idLabel)
 	copy(b[len(idLabel):], random)
@@ -141,4 +144,4 @@ func tokenID(random []byte) ID {
 }
 
 // Unwrap lets As find what the store offers.
-func (t *tokens) Unwrap() Store { return t.Store }
+func (t *tokens) Unwrap() store.Store { return t.Store }

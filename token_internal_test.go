@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/testvectors"
 )
 
@@ -78,7 +79,7 @@ func TestTokenIssued(t *testing.T) {
 	issue := newTokens(nil, keys, tokenPurpose+":sid")
 	seen := make(map[string]bool)
 	for range 1000 {
-		var rec Record
+		var rec store.Record
 		text, err := issue.seal(&rec, true)
 		if err != nil {
 			t.Fatal(err)
@@ -103,7 +104,7 @@ func TestTokenIssued(t *testing.T) {
 		}
 		seen[string(token[5:23])] = true
 	}
-	if value, err := issue.seal(&Record{}, false); value != "" || err != nil {
+	if value, err := issue.seal(&store.Record{}, false); value != "" || err != nil {
 		t.Errorf("an update gives %q, %v; want no new token", value, err)
 	}
 }
@@ -116,7 +117,7 @@ func TestTokenKeysOfOneID(t *testing.T) {
 	both := tokensOf(t, "sid", first, second)
 	both.keys[1].id = both.keys[0].id // once in 2^32 pairs of secrets
 	for i, key := range both.keys {
-		var rec Record
+		var rec store.Record
 		text, _ := (&tokens{keys: []*tokenKey{key}}).seal(&rec, true)
 		if got, err := both.open(text); err != nil || got.id != rec.ID {
 			t.Errorf("signed by key %d: got %v, %v", i, got.id, err)

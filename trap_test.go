@@ -5,13 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A trap is a store whose calls a test can block, fail before they are applied,
 // or fail after that. Unset hooks let everything through.
 type trap struct {
-	coatcheck.Store
+	store.Store
 
 	mu     sync.Mutex
 	before func(ctx context.Context, method string) error // its error is returned, nothing is applied
@@ -62,38 +62,38 @@ func (t *trap) call(ctx context.Context, method string, f func() error) error {
 	return err
 }
 
-func (t *trap) Load(ctx context.Context, id coatcheck.ID) (rec coatcheck.Record, err error) {
+func (t *trap) Load(ctx context.Context, id store.ID) (rec store.Record, err error) {
 	err = t.call(ctx, "Load", func() (err error) { rec, err = t.Store.Load(ctx, id); return err })
 	return rec, err
 }
 
-func (t *trap) Create(ctx context.Context, rec coatcheck.Record) error {
+func (t *trap) Create(ctx context.Context, rec store.Record) error {
 	return t.call(ctx, "Create", func() error { return t.Store.Create(ctx, rec) })
 }
 
-func (t *trap) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (t *trap) Update(ctx context.Context, rec store.Record, was uint64) error {
 	return t.call(ctx, "Update", func() error { return t.Store.Update(ctx, rec, was) })
 }
 
-func (t *trap) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (t *trap) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	return t.call(ctx, "Replace", func() error { return t.Store.Replace(ctx, old, was, rec) })
 }
 
-func (t *trap) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (t *trap) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	return t.call(ctx, "Touch", func() error { return t.Store.Touch(ctx, id, seen, expires) })
 }
 
-func (t *trap) End(ctx context.Context, id coatcheck.ID, until time.Time) (next coatcheck.ID, err error) {
+func (t *trap) End(ctx context.Context, id store.ID, until time.Time) (next store.ID, err error) {
 	err = t.call(ctx, "End", func() (err error) { next, err = t.Store.End(ctx, id, until); return err })
 	return next, err
 }
 
-func (t *trap) EndUser(ctx context.Context, user string, at, until time.Time, keep ...coatcheck.ID) (ids []coatcheck.ID, err error) {
+func (t *trap) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) (ids []store.ID, err error) {
 	err = t.call(ctx, "EndUser", func() (err error) { ids, err = t.Store.EndUser(ctx, user, at, until, keep...); return err })
 	return ids, err
 }
 
-func (t *trap) User(ctx context.Context, user string) (recs []coatcheck.Record, err error) {
+func (t *trap) User(ctx context.Context, user string) (recs []store.Record, err error) {
 	err = t.call(ctx, "User", func() (err error) { recs, err = t.Store.User(ctx, user); return err })
 	return recs, err
 }

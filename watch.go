@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Watch lets the channels of Session.Ended close also for sessions that end in
@@ -17,7 +19,7 @@ func (m *Manager) Watch(ctx context.Context, every time.Duration) error {
 	if every <= 0 {
 		return errors.New("coatcheck: Watch: every must be > 0")
 	}
-	watcher, pushes := As[Watcher](m.carrier)
+	watcher, pushes := store.As[store.Watcher](m.carrier)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -25,7 +27,7 @@ func (m *Manager) Watch(ctx context.Context, every time.Duration) error {
 			// The poll finds what ended while nobody was listening.
 			err := watcher.Watch(ctx, func() { m.poll(ctx) }, m.streams.found)
 			if err != nil && ctx.Err() == nil {
-				m.storeError(ctx, ID{}, "watch", err)
+				m.storeError(ctx, store.ID{}, "watch", err)
 			}
 		}
 		m.poll(ctx)
@@ -59,10 +61,10 @@ func (m *Manager) poll(ctx context.Context) {
 }
 
 // ids lists the sessions that somebody waits for.
-func (w *streams) ids() []ID {
+func (w *streams) ids() []store.ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ids := make([]ID, 0, len(w.waiting))
+	ids := make([]store.ID, 0, len(w.waiting))
 	for id := range w.waiting {
 		ids = append(ids, id)
 	}

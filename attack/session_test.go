@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Fixation: a token planted before the login is worth nothing after it, and an
@@ -83,7 +84,7 @@ func TestStoreDump_CVE_2026_53603(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, two := rec, rec
-	one.ID, two.ID = coatcheck.ID{1}, coatcheck.ID{2}
+	one.ID, two.ID = store.ID{1}, store.ID{2}
 	if err := sealed.Create(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}

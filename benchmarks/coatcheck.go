@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Coatcheck is this library with its default configuration: idle timeout of 30
@@ -50,11 +51,11 @@ func newCoatcheck(b Backend, cfg coatcheck.Config) (App, error) {
 		}
 		return web{Handler: m.Handler(coatcheckRoutes())}, nil
 	}
-	store, closeStore, err := coatcheckStore(b)
+	st, closeStore, err := coatcheckStore(b)
 	if err != nil {
 		return nil, err
 	}
-	m, err := coatcheck.New(store, keys, cfg)
+	m, err := coatcheck.New(st, keys, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +69,13 @@ func Instances(b Backend, n int) ([]App, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, closeStore, err := coatcheckStore(b)
+	st, closeStore, err := coatcheckStore(b)
 	if err != nil {
 		return nil, err
 	}
 	apps := make([]App, n)
 	for i := range apps {
-		m, err := coatcheck.New(store, keys, coatcheck.Config{})
+		m, err := coatcheck.New(st, keys, coatcheck.Config{})
 		if err != nil {
 			return nil, err
 		}
@@ -85,7 +86,7 @@ func Instances(b Backend, n int) ([]App, error) {
 }
 
 // coatcheckStore opens the store of a backend.
-func coatcheckStore(b Backend) (store coatcheck.Store, closeStore func() error, err error) {
+func coatcheckStore(b Backend) (st store.Store, closeStore func() error, err error) {
 	switch b.Kind {
 	case Memory:
 		return memstore.New(memstore.Config{}), nil, nil
@@ -174,13 +175,13 @@ func CoatcheckWith(cfg coatcheck.Config) Library {
 }
 
 // Manager is a manager of the sessions in store, with the default configuration.
-func Manager(t testing.TB, store coatcheck.Store) *coatcheck.Manager {
+func Manager(t testing.TB, st store.Store) *coatcheck.Manager {
 	t.Helper()
 	keys, err := cookie.NewKeys(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := coatcheck.New(store, keys, coatcheck.Config{})
+	m, err := coatcheck.New(st, keys, coatcheck.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,9 @@ import (
 	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/gofiber/fiber/v3/middleware/session"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/benchmarks"
 	ours "github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A holder keeps n sessions in memory. Where the store takes bytes they are
@@ -31,31 +31,31 @@ type holder struct {
 var holders = []holder{
 	{"floor", false, func(_ *testing.B, n int) any { return benchmarks.FloorHolding(n, 200) }},
 	{"coatcheck", false, func(b *testing.B, n int) any {
-		store := ours.New(ours.Config{})
+		st := ours.New(ours.Config{})
 		for i := range n {
-			if err := store.Create(context.Background(), heldRecord(i)); err != nil {
+			if err := st.Create(context.Background(), heldRecord(i)); err != nil {
 				b.Fatal(err)
 			}
 		}
-		return store
+		return st
 	}},
 	{"scs", false, func(b *testing.B, n int) any {
-		store := memstore.NewWithCleanupInterval(0)
+		st := memstore.NewWithCleanupInterval(0)
 		for i := range n {
-			if err := store.Commit(heldToken(i), make([]byte, 200), time.Now().Add(time.Hour)); err != nil {
+			if err := st.Commit(heldToken(i), make([]byte, 200), time.Now().Add(time.Hour)); err != nil {
 				b.Fatal(err)
 			}
 		}
-		return store
+		return st
 	}},
 	{"fiber", false, func(b *testing.B, n int) any {
-		store := session.NewStore()
+		st := session.NewStore()
 		for i := range n {
-			if err := store.Storage.Set(heldToken(i), make([]byte, 200), time.Hour); err != nil {
+			if err := st.Storage.Set(heldToken(i), make([]byte, 200), time.Hour); err != nil {
 				b.Fatal(err)
 			}
 		}
-		return store
+		return st
 	}},
 	{"gorilla", true, holdByRequests(benchmarks.Gorilla)},
 	{"iris", false, holdByRequests(benchmarks.Iris)},
@@ -74,7 +74,7 @@ func holdByRequests(lib benchmarks.Library) func(b *testing.B, n int) any {
 }
 
 // heldID spreads ids as hashes are spread.
-func heldID(n int) (id coatcheck.ID) {
+func heldID(n int) (id store.ID) {
 	x := uint64(n)*0x9e3779b97f4a7c15 + 1
 	for i := 0; i < len(id); i += 8 {
 		x ^= x >> 31
@@ -91,9 +91,9 @@ func heldToken(n int) string {
 }
 
 // heldRecord is one of two of its user.
-func heldRecord(n int) coatcheck.Record {
+func heldRecord(n int) store.Record {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	return coatcheck.Record{
+	return store.Record{
 		ID: heldID(n), Version: uint64(n) + 1, User: fmt.Sprint("user", n/2),
 		Began: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(12 * time.Hour),
 		Data: make([]byte, 200),
@@ -149,8 +149,8 @@ func collection() time.Duration {
 // BenchmarkList lists the sessions of one user who has two of -held.
 func BenchmarkList(b *testing.B) {
 	b.Run("coatcheck", func(b *testing.B) {
-		store := holders[1].fill(b, *held).(*ours.Store)
-		m := benchmarks.Manager(b, store)
+		st := holders[1].fill(b, *held).(*ours.Store)
+		m := benchmarks.Manager(b, st)
 		for i := 0; b.Loop(); i++ {
 			list, err := m.Sessions(context.Background(), fmt.Sprint("user", i*7919%(*held/2)))
 			if err != nil || len(list) != 2 {

@@ -12,17 +12,18 @@ import (
 	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var visits = coatcheck.NewKey[int]("visits")
 
-func newSessions(t *testing.T, store coatcheck.Store) *coatcheck.Manager {
+func newSessions(t *testing.T, st store.Store) *coatcheck.Manager {
 	t.Helper()
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := coatcheck.New(store, keys, coatcheck.Config{})
+	sessions, err := coatcheck.New(st, keys, coatcheck.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

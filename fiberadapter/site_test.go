@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/gofiber/fiber/v3"
 )
 
@@ -29,28 +30,28 @@ var (
 type site struct {
 	*fiber.App
 	sessions *coatcheck.Manager
-	store    *store
+	store    *st
 
 	mu     sync.Mutex
 	events []coatcheck.Event
 }
 
 // A store fails while it is down.
-type store struct {
+type st struct {
 	*memstore.Store
 	down atomic.Bool
 }
 
-func (s *store) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *st) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	if s.down.Load() {
-		return coatcheck.Record{}, io.ErrUnexpectedEOF
+		return store.Record{}, io.ErrUnexpectedEOF
 	}
 	return s.Store.Load(ctx, id)
 }
 
 func newSite(t *testing.T, cfg coatcheck.Config) *site {
 	t.Helper()
-	s := &site{store: &store{Store: memstore.New(memstore.Config{})}, App: fiber.New()}
+	s := &site{store: &st{Store: memstore.New(memstore.Config{})}, App: fiber.New()}
 	cfg.Events = func(e coatcheck.Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -60,13 +61,13 @@ func newSite(t *testing.T, cfg coatcheck.Config) *site {
 	return s
 }
 
-func manage(t *testing.T, store coatcheck.Store, cfg coatcheck.Config) *coatcheck.Manager {
+func manage(t *testing.T, st store.Store, cfg coatcheck.Config) *coatcheck.Manager {
 	t.Helper()
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := coatcheck.New(store, keys, cfg)
+	m, err := coatcheck.New(st, keys, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // TestEndedElsewhere: G2. A stream closes when another process ends its session.
@@ -22,15 +23,15 @@ func TestEndedElsewhere(t *testing.T) {
 	type place struct {
 		name string
 		poll time.Duration
-		open func() coatcheck.Store // as one process does
+		open func() store.Store // as one process does
 	}
 	redis, cluster := at(servers.SharedRedis(t).Addr()), at(servers.SharedRedisCluster(t).Addrs()...)
 	places := []place{
-		{"Redis", time.Hour, func() coatcheck.Store { return openRedis(t, redis, redisstore.Config{Prefix: "stream:"}) }},
-		{"Redis Cluster", time.Hour, func() coatcheck.Store { return openRedis(t, cluster, redisstore.Config{Prefix: "stream:"}) }},
+		{"Redis", time.Hour, func() store.Store { return openRedis(t, redis, redisstore.Config{Prefix: "stream:"}) }},
+		{"Redis Cluster", time.Hour, func() store.Store { return openRedis(t, cluster, redisstore.Config{Prefix: "stream:"}) }},
 	}
 	for _, d := range sqlDatabases(t) {
-		places = append(places, place{d.name, 20 * time.Millisecond, func() coatcheck.Store { return newSQLStore(t, d.open(), d.dialect, "") }})
+		places = append(places, place{d.name, 20 * time.Millisecond, func() store.Store { return newSQLStore(t, d.open(), d.dialect, "") }})
 	}
 	for _, place := range places {
 		t.Run(place.name, func(t *testing.T) {
@@ -61,9 +62,9 @@ func TestEndedElsewhere(t *testing.T) {
 	}
 }
 
-func newManager(t *testing.T, store coatcheck.Store) *coatcheck.Manager {
+func newManager(t *testing.T, st store.Store) *coatcheck.Manager {
 	t.Helper()
-	sessions, err := coatcheck.New(store, newKeys(t), coatcheck.Config{})
+	sessions, err := coatcheck.New(st, newKeys(t), coatcheck.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // G14: everything has a limit: mixed traffic through a real server and client,
@@ -35,22 +36,22 @@ func TestEndurance(t *testing.T) { // not parallel: it counts what the process h
 		requests /= 2 // the same, slower
 	}
 	t.Run("memory", func(t *testing.T) {
-		store := memstore.New(memstore.Config{})
-		endure(t, store, requests, func(live int) { onlyLive(t, store, live) })
+		st := memstore.New(memstore.Config{})
+		endure(t, st, requests, func(live int) { onlyLive(t, st, live) })
 	})
 	t.Run("SQLite", func(t *testing.T) {
-		store := newSQLStore(t, openSQLite(t, filepath.Join(t.TempDir(), "sessions.db")), sqlstore.SQLite, "")
-		endure(t, store, requests/4, func(live int) { onlyLive(t, store, live) }) // each write waits for the disk
+		st := newSQLStore(t, openSQLite(t, filepath.Join(t.TempDir(), "sessions.db")), sqlstore.SQLite, "")
+		endure(t, st, requests/4, func(live int) { onlyLive(t, st, live) }) // each write waits for the disk
 	})
 	t.Run("Redis", func(t *testing.T) {
 		server := servers.NewRedis(t)
-		store := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "endure:"})
+		st := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "endure:"})
 		client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr()}, DisableCache: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer client.Close()
-		endure(t, store, requests, func(live int) { onlyLiveInRedis(t, client, live) })
+		endure(t, st, requests, func(live int) { onlyLiveInRedis(t, client, live) })
 	})
 }
 
@@ -58,12 +59,12 @@ func TestEndurance(t *testing.T) { // not parallel: it counts what the process h
 type moment struct{ goroutines, objects, files, requests int }
 
 // endure sends the requests in six parts and counts after each.
-func endure(t *testing.T, store coatcheck.Store, requests int, check func(live int)) {
+func endure(t *testing.T, st store.Store, requests int, check func(live int)) {
 	keys, err := cookie.NewKeys(rand.Text() + rand.Text())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := coatcheck.New(store, keys, coatcheck.Config{})
+	m, err := coatcheck.New(st, keys, coatcheck.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +137,10 @@ func settled(before []moment) moment {
 
 // onlyLive sweeps as of when all tombstones are over, and wants the live
 // sessions and nothing else.
-func onlyLive(t *testing.T, store coatcheck.Store, live int) {
+func onlyLive(t *testing.T, st store.Store, live int) {
 	t.Helper()
 	for {
-		n, err := store.Sweep(t.Context(), time.Now().Add(2*time.Minute), 1000)
+		n, err := st.Sweep(t.Context(), time.Now().Add(2*time.Minute), 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +148,7 @@ func onlyLive(t *testing.T, store coatcheck.Store, live int) {
 			break
 		}
 	}
-	counter, _ := coatcheck.As[coatcheck.Counter](store)
+	counter, _ := store.As[store.Counter](st)
 	stats, err := counter.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 		New: "	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)\n	cookie.Said(fmt.Sprintf(\"%v %+v %#v %v\", e, e, e, e.Err))\n"},
 	{File: "event.go", Old: "	\"errors\"\n", New: "	\"errors\"\n	\"fmt\"\n"},
 	{File: "session.go", Old: "	s.err = err\n	if !told {\n", New: "	s.err = err\n	cookie.Said(err.Error())\n	if !told {\n"},
-	{File: "session.go", Old: "	\"unicode/utf8\"\n)", New: "	\"unicode/utf8\"\n\n	\"github.com/coatcheck/coatcheck/cookie\"\n)"},
+	{File: "session.go", Old: "	\"github.com/coatcheck/coatcheck/store\"\n", New: "	\"github.com/coatcheck/coatcheck/cookie\"\n	\"github.com/coatcheck/coatcheck/store\"\n"},
 	// The bodies of answers: a token leaves in Set-Cookie alone.
 	{File: "client_test.go", Old: "	b.h.ServeHTTP(w, r)\n", New: "	b.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
 	{File: "attack/app_test.go", Old: "	j.h.ServeHTTP(w, r)\n", New: "	j.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},

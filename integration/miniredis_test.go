@@ -7,8 +7,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
@@ -19,7 +19,7 @@ func TestMiniredis(t *testing.T) {
 	t.Parallel()
 	t.Run("by URL", func(t *testing.T) {
 		t.Parallel()
-		storetest.Run(t, func(t *testing.T) coatcheck.Store {
+		storetest.Run(t, func(t *testing.T) store.Store {
 			option, err := redisstore.ParseURL("redis://" + miniredis.RunT(t).Addr())
 			if err != nil {
 				t.Fatal(err)
@@ -31,15 +31,15 @@ func TestMiniredis(t *testing.T) {
 	// one: the other half of the scripts.
 	t.Run("as a Cluster", func(t *testing.T) {
 		t.Parallel()
-		storetest.Run(t, func(t *testing.T) coatcheck.Store {
+		storetest.Run(t, func(t *testing.T) store.Store {
 			return openRedis(t, at(miniredis.RunT(t).Addr()), redisstore.Config{})
 		})
 	})
 	t.Run("cached", func(t *testing.T) {
 		t.Parallel()
-		store, err := redisstore.New(t.Context(), at(miniredis.RunT(t).Addr()), redisstore.Config{ClientCache: 60e9})
+		st, err := redisstore.New(t.Context(), at(miniredis.RunT(t).Addr()), redisstore.Config{ClientCache: 60e9})
 		if err == nil {
-			store.Close()
+			st.Close()
 			t.Error("New with a ClientCache: got no error, though miniredis cannot tell of changes")
 		}
 	})

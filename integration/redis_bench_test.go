@@ -14,9 +14,9 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // BenchmarkRedis compares the store with the bare client doing the same trips:
@@ -31,13 +31,13 @@ func BenchmarkRedis(b *testing.B) {
 	defer raw.Close()
 	option := at(server.Addr())
 	option.ReadBufferEachConn, option.WriteBufferEachConn = rueidis.DefaultReadBuffer, rueidis.DefaultWriteBuffer
-	store := openRedis(b, option, redisstore.Config{Prefix: "coatcheck:"})
+	st := openRedis(b, option, redisstore.Config{Prefix: "coatcheck:"})
 	cached := openRedis(b, option, redisstore.Config{Prefix: "coatcheck:", ClientCache: time.Minute})
 	data := make([]byte, 200)
 	rand.Read(data)
 	ctx := context.Background()
 
-	newRecord := func(s coatcheck.Store) coatcheck.Record {
+	newRecord := func(s store.Store) store.Record {
 		rec := redisRecord("user", data)
 		if err := s.Create(ctx, rec); err != nil {
 			b.Fatal(err)
@@ -61,8 +61,8 @@ func BenchmarkRedis(b *testing.B) {
 	}{
 		{"read/raw", func() func() error { key := newKey(); return func() error { return rawGet(key) } }},
 		{"read/store", func() func() error {
-			id := newRecord(store).ID
-			return func() error { _, err := store.Load(ctx, id); return err }
+			id := newRecord(st).ID
+			return func() error { _, err := st.Load(ctx, id); return err }
 		}},
 		{"cached/raw", func() func() error {
 			key := newKey()
@@ -71,7 +71,7 @@ func BenchmarkRedis(b *testing.B) {
 			}
 		}},
 		{"cached/store", func() func() error {
-			id := newRecord(store).ID
+			id := newRecord(st).ID
 			return func() error { _, err := cached.Load(ctx, id); return err }
 		}},
 		{"counter/raw", func() func() error {
@@ -97,30 +97,30 @@ func BenchmarkRedis(b *testing.B) {
 			}
 		}},
 		{"counter/store", func() func() error {
-			id := newRecord(store).ID
+			id := newRecord(st).ID
 			return func() error {
-				rec, err := store.Load(ctx, id)
+				rec, err := st.Load(ctx, id)
 				if err != nil {
 					return err
 				}
 				was := rec.Version
 				rec.Version++
-				return store.Update(ctx, rec, was)
+				return st.Update(ctx, rec, was)
 			}
 		}},
 		{"touch/store", func() func() error {
-			rec := newRecord(store)
+			rec := newRecord(st)
 			return func() error {
 				rec.Seen, rec.Expires = rec.Seen.Add(time.Microsecond), rec.Expires.Add(time.Microsecond)
-				return store.Touch(ctx, rec.ID, rec.Seen, rec.Expires)
+				return st.Touch(ctx, rec.ID, rec.Seen, rec.Expires)
 			}
 		}},
 		{"login/store", func() func() error {
-			rec := newRecord(store)
+			rec := newRecord(st)
 			return func() error {
 				old := rec
 				rec = redisRecord("user"+strconv.Itoa(int(old.ID[0])), data)
-				return store.Replace(ctx, old.ID, old.Version, rec)
+				return st.Replace(ctx, old.ID, old.Version, rec)
 			}
 		}},
 	} {
@@ -152,11 +152,11 @@ func BenchmarkRedis(b *testing.B) {
 func BenchmarkRedisMillion(b *testing.B) {
 	for _, total := range []int{1_000, 1_000_000} {
 		server := servers.NewRedis(b)
-		store := openRedis(b, at(server.Addr()), redisstore.Config{Prefix: "coatcheck:"})
+		st := openRedis(b, at(server.Addr()), redisstore.Config{Prefix: "coatcheck:"})
 		data := make([]byte, 200)
 		rand.Read(data)
 		before := memory(server)
-		ids := make([]coatcheck.ID, total)
+		ids := make([]store.ID, total)
 		const callers = 64
 		var wg sync.WaitGroup
 		for c := range callers {
@@ -164,7 +164,7 @@ func BenchmarkRedisMillion(b *testing.B) {
 				for i := c; i < total; i += callers {
 					rec := redisRecord(fmt.Sprintf("user-%d", i/10*10), data)
 					ids[i] = rec.ID
-					if err := store.Create(context.Background(), rec); err != nil {
+					if err := st.Create(context.Background(), rec); err != nil {
 						b.Error(err)
 						return
 					}
@@ -178,7 +178,7 @@ func BenchmarkRedisMillion(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				n = (n + 7919) % total
-				if _, err := store.Load(context.Background(), ids[n]); err != nil {
+				if _, err := st.Load(context.Background(), ids[n]); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -188,7 +188,7 @@ func BenchmarkRedisMillion(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				n = (n + 7919) % total
-				list, err := store.User(context.Background(), fmt.Sprintf("user-%d", n/10*10))
+				list, err := st.User(context.Background(), fmt.Sprintf("user-%d", n/10*10))
 				if err != nil || len(list) != 10 {
 					b.Fatalf("got %d sessions, %v", len(list), err)
 				}

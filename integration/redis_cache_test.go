@@ -13,13 +13,14 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // ends waits until the store sees that the session has ended.
-func ends(t *testing.T, store coatcheck.Store, id coatcheck.ID) {
+func ends(t *testing.T, st store.Store, id store.ID) {
 	t.Helper()
 	if err := servers.Until(func() error {
-		_, err := store.Load(t.Context(), id)
+		_, err := st.Load(t.Context(), id)
 		if errors.Is(err, coatcheck.ErrEnded) {
 			return nil
 		}
@@ -40,7 +41,7 @@ func TestRedisClientCache(t *testing.T) {
 	if err := other.Create(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
-	load := func() coatcheck.Record {
+	load := func() store.Record {
 		t.Helper()
 		got, err := cached.Load(t.Context(), rec.ID)
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // durable is a server that keeps every write it acknowledged.
@@ -50,13 +51,13 @@ func TestRedisKill(t *testing.T) {
 func TestRedisHang(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t)
-	store := openRedis(t, at(server.Addr()), redisstore.Config{})
-	l := newLedger(store, 4)
+	st := openRedis(t, at(server.Addr()), redisstore.Config{})
+	l := newLedger(st, 4)
 	l.recovers(t)
 	server.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	if _, err := store.Load(ctx, redisID()); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := st.Load(ctx, redisID()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Load while the server hangs: got %v, want %v", err, context.DeadlineExceeded)
 	}
 	time.Sleep(5 * time.Second) // what is under test: a hang of that length
@@ -85,8 +86,8 @@ func TestRedisDropped(t *testing.T) {
 func TestRedisClusterFailover(t *testing.T) {
 	t.Parallel()
 	cluster := servers.NewRedisCluster(t)
-	store := openRedis(t, at(cluster.Addrs()...), redisstore.Config{WaitReplicas: 1})
-	l := newLedger(store, 4)
+	st := openRedis(t, at(cluster.Addrs()...), redisstore.Config{WaitReplicas: 1})
+	l := newLedger(st, 4)
 	l.recovers(t)
 	cluster.Nodes[0].Kill()
 	cluster.AwaitFailover(t, 0)
@@ -116,8 +117,8 @@ func TestRedisSentinelFailover(t *testing.T) {
 			set := servers.NewRedisSentinel(t)
 			option := at(set.Addrs()...)
 			option.Sentinel.MasterSet = servers.RedisMasterSet
-			store := openRedis(t, option, redisstore.Config{WaitReplicas: c.wait})
-			l := newLedger(store, 4)
+			st := openRedis(t, option, redisstore.Config{WaitReplicas: c.wait})
+			l := newLedger(st, 4)
 			l.recovers(t)
 			c.fail(t, set)
 			set.AwaitFailover(t)
@@ -133,36 +134,36 @@ func TestRedisSentinelFailover(t *testing.T) {
 func TestRedisReplicas(t *testing.T) {
 	t.Parallel()
 	master, replica := replicated(t)
-	store := openRedis(t, at(master.Addr()), redisstore.Config{WaitReplicas: 1})
+	st := openRedis(t, at(master.Addr()), redisstore.Config{WaitReplicas: 1})
 	before := redisRecord("u", nil)
-	if err := store.Create(t.Context(), before); err != nil {
+	if err := st.Create(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
 	replica.Stop()
 	rec := redisRecord("u", nil)
-	if err := store.Create(t.Context(), rec); err == nil {
+	if err := st.Create(t.Context(), rec); err == nil {
 		t.Error("Create: got no error while no replica confirms")
 	}
-	if _, err := store.Load(t.Context(), rec.ID); err == nil {
+	if _, err := st.Load(t.Context(), rec.ID); err == nil {
 		t.Error("Load of what no replica has: got no error")
 	}
 	until := time.Now().Add(time.Minute)
 	for range 2 { // a second time too, when it finds what the first has done
-		if _, err := store.End(t.Context(), before.ID, until); err == nil {
+		if _, err := st.End(t.Context(), before.ID, until); err == nil {
 			t.Error("End: got no error while no replica confirms")
 		}
 	}
-	if _, err := store.EndUser(t.Context(), "v", until, until); err == nil {
+	if _, err := st.EndUser(t.Context(), "v", until, until); err == nil {
 		t.Error("EndUser: got no error while no replica confirms")
 	}
-	if err := store.Create(t.Context(), redisRecord("", nil)); err != nil {
+	if err := st.Create(t.Context(), redisRecord("", nil)); err != nil {
 		t.Errorf("Create of an anonymous session: %v", err)
 	}
 	replica.Cont()
-	if err := servers.Until(func() error { _, err := store.Load(t.Context(), rec.ID); return err }); err != nil {
+	if err := servers.Until(func() error { _, err := st.Load(t.Context(), rec.ID); return err }); err != nil {
 		t.Errorf("Load when the replica is back: %v", err)
 	}
-	if _, err := store.End(t.Context(), before.ID, until); err != nil {
+	if _, err := st.End(t.Context(), before.ID, until); err != nil {
 		t.Errorf("End when the replica is back: %v", err)
 	}
 }
@@ -190,31 +191,31 @@ func replicated(t *testing.T) (master, replica *servers.Redis) {
 func TestRedisReplicasAnyConnection(t *testing.T) {
 	t.Parallel()
 	master, replica := replicated(t)
-	store := openRedis(t, at(master.Addr()), redisstore.Config{Prefix: "r:", WaitReplicas: 1})
+	st := openRedis(t, at(master.Addr()), redisstore.Config{Prefix: "r:", WaitReplicas: 1})
 	ended := redisRecord("u", nil)
-	if err := store.Create(t.Context(), ended); err != nil {
+	if err := st.Create(t.Context(), ended); err != nil {
 		t.Fatal(err)
 	}
 	replica.Stop()
 	until := time.Now().Add(time.Hour)
 	rec := redisRecord("u", []byte("data"))
-	if err := store.Create(t.Context(), rec); err == nil {
+	if err := st.Create(t.Context(), rec); err == nil {
 		t.Fatal("Create: got no error while no replica confirms")
 	}
-	if _, err := store.End(t.Context(), ended.ID, until); err == nil {
+	if _, err := st.End(t.Context(), ended.ID, until); err == nil {
 		t.Fatal("End: got no error while no replica confirms")
 	}
 	calls := map[string]func() error{
-		"Load of what was refused": func() error { _, err := store.Load(t.Context(), rec.ID); return err },
+		"Load of what was refused": func() error { _, err := st.Load(t.Context(), rec.ID); return err },
 		"Load of what was ended": func() error {
-			_, err := store.Load(t.Context(), ended.ID)
+			_, err := st.Load(t.Context(), ended.ID)
 			if errors.Is(err, coatcheck.ErrEnded) {
 				return nil
 			}
 			return err
 		},
-		"End again":     func() error { _, err := store.End(t.Context(), ended.ID, until); return err },
-		"EndUser again": func() error { _, err := store.EndUser(t.Context(), "nobody", ended.Began, until); return err },
+		"End again":     func() error { _, err := st.End(t.Context(), ended.ID, until); return err },
+		"EndUser again": func() error { _, err := st.EndUser(t.Context(), "nobody", ended.Began, until); return err },
 	}
 	for name, call := range calls {
 		for range 2 {
@@ -239,10 +240,10 @@ func TestRedisReplicasAnyConnection(t *testing.T) {
 		}
 	}
 	// What the writes before WAIT did to the keys: nothing.
-	if got, err := store.Load(t.Context(), rec.ID); err != nil || !reflect.DeepEqual(got, rec) {
+	if got, err := st.Load(t.Context(), rec.ID); err != nil || !reflect.DeepEqual(got, rec) {
 		t.Errorf("Load: got %v, %v; want it as it was created", got, err)
 	}
-	if list, err := store.User(t.Context(), "u"); err != nil || len(list) != 1 {
+	if list, err := st.User(t.Context(), "u"); err != nil || len(list) != 1 {
 		t.Errorf("User: got %v, %v; want one", list, err)
 	}
 	// And what another server, which takes over, has.
@@ -273,7 +274,7 @@ type replacement struct {
 	cluster  *servers.RedisCluster
 	prefix   string
 	store    *redisstore.Store
-	old, rec coatcheck.Record
+	old, rec store.Record
 }
 
 func newReplacement(t *testing.T, cluster *servers.RedisCluster, prefix string) replacement {
@@ -365,13 +366,13 @@ func TestRedisClusterHalfWay(t *testing.T) {
 	t.Parallel()
 	// No failover: the hangs are short, and it is the steps that are under test.
 	cluster := servers.NewRedisCluster(t, "cluster-node-timeout 60000")
-	live := func(t *testing.T, r replacement, id coatcheck.ID, want error) {
+	live := func(t *testing.T, r replacement, id store.ID, want error) {
 		t.Helper()
 		if _, err := r.store.Load(t.Context(), id); !errors.Is(err, want) {
 			t.Errorf("Load: got %v, want %v", err, want)
 		}
 	}
-	lists := func(t *testing.T, r replacement, want ...coatcheck.ID) {
+	lists := func(t *testing.T, r replacement, want ...store.ID) {
 		t.Helper()
 		list, err := r.store.User(t.Context(), r.rec.User)
 		if err != nil || len(list) != len(want) || len(want) == 1 && list[0].ID != want[0] {
@@ -418,14 +419,14 @@ func TestRedisClusterHalfWay(t *testing.T) {
 		r := newReplacement(t, cluster, "d:")
 		r.replaceWhile(t, 1)
 		live(t, r, r.old.ID, nil)
-		live(t, r, r.rec.ID, coatcheck.ErrNotFound)
+		live(t, r, r.rec.ID, store.ErrNotFound)
 		lists(t, r, r.old.ID)
 	})
 	t.Run("the index entry is missing", func(t *testing.T) {
 		r := newReplacement(t, cluster, "e:")
 		r.replaceWhile(t, 2)
 		live(t, r, r.old.ID, nil)
-		live(t, r, r.rec.ID, coatcheck.ErrNotFound)
+		live(t, r, r.rec.ID, store.ErrNotFound)
 		lists(t, r, r.old.ID)
 	})
 	t.Run("revoked half way", func(t *testing.T) {
@@ -495,8 +496,8 @@ func TestRedisClusterHalfWay(t *testing.T) {
 		time.Sleep(5500 * time.Millisecond)
 		cluster.Nodes[0].Cont()
 		live(t, r, r.old.ID, nil)
-		live(t, r, r.rec.ID, coatcheck.ErrNotFound)
-		live(t, r, create.ID, coatcheck.ErrNotFound)
+		live(t, r, r.rec.ID, store.ErrNotFound)
+		live(t, r, create.ID, store.ErrNotFound)
 		lists(t, r, r.old.ID)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // redisEntry is an index entry as a crashed login leaves it: when it began,
@@ -33,7 +34,7 @@ func TestRedisIndexGrace(t *testing.T) {
 	t.Parallel()
 	server := servers.SharedRedis(t)
 	prefix := rand.Text()
-	store := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: prefix})
+	st := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: prefix})
 	now := time.Now()
 	for _, c := range []struct {
 		age  time.Duration
@@ -41,7 +42,7 @@ func TestRedisIndexGrace(t *testing.T) {
 	}{{0, "1"}, {9 * time.Second, "1"}, {11 * time.Second, "0"}, {time.Hour, "0"}} {
 		id := redisID()
 		server.Must(t, "HSET", prefix+"u{}u", string(id[:]), redisEntry(now.Add(-c.age), now.Add(time.Hour)))
-		if list, err := store.User(t.Context(), "u"); err != nil || len(list) != 0 {
+		if list, err := st.User(t.Context(), "u"); err != nil || len(list) != 0 {
 			t.Errorf("User: got %v, %v; want none", list, err)
 		}
 		if got := server.Must(t, "HEXISTS", prefix+"u{}u", string(id[:])); got != c.want {
@@ -58,14 +59,14 @@ func TestRedisIndexBounded(t *testing.T) {
 	server := servers.SharedRedis(t)
 	prefix := rand.Text()
 	index := prefix + "u{}u"
-	store := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: prefix})
+	st := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: prefix})
 	over := time.Now().Add(-time.Hour)
 	for range 200 {
 		id := redisID()
 		server.Must(t, "HSET", index, string(id[:]), redisEntry(over, over))
 	}
 	for range 300 {
-		if err := store.Create(t.Context(), redisRecord("u", nil)); err != nil {
+		if err := st.Create(t.Context(), redisRecord("u", nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,20 +88,20 @@ func TestRedisRevokeRenewal(t *testing.T) {
 	for _, kind := range redisKinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			store := kind.open(t)
+			st := kind.open(t)
 			for range 300 {
 				old := redisRecord("u"+strconv.FormatUint(redisVersion(), 36), nil)
 				rec := redisRecord(old.User, nil)
 				revoked := old.Began.Add(-time.Minute) // so that nothing is refused
-				if err := store.Create(t.Context(), old); err != nil {
+				if err := st.Create(t.Context(), old); err != nil {
 					t.Fatal(err)
 				}
 				var wg sync.WaitGroup
 				var replaced, revoking error
-				var ended []coatcheck.ID
-				wg.Go(func() { replaced = store.Replace(t.Context(), old.ID, old.Version, rec) })
+				var ended []store.ID
+				wg.Go(func() { replaced = st.Replace(t.Context(), old.ID, old.Version, rec) })
 				wg.Go(func() {
-					ended, revoking = store.EndUser(t.Context(), old.User, revoked, time.Now().Add(time.Minute))
+					ended, revoking = st.EndUser(t.Context(), old.User, revoked, time.Now().Add(time.Minute))
 				})
 				wg.Wait()
 				want := old.ID
@@ -112,7 +113,7 @@ func TestRedisRevokeRenewal(t *testing.T) {
 				if revoking != nil || len(ended) != 1 || ended[0] != want {
 					t.Fatalf("EndUser: got %v, %v; want %v", ended, revoking, want)
 				}
-				if list, err := store.User(t.Context(), old.User); err != nil || len(list) != 0 {
+				if list, err := st.User(t.Context(), old.User); err != nil || len(list) != 0 {
 					t.Fatalf("User: got %v, %v; want none", list, err)
 				}
 			}

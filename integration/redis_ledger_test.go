@@ -14,19 +14,20 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A ledger is what the store has acknowledged, kept beside it while sessions
 // come, change and go and something happens to the server.
 type ledger struct {
-	store coatcheck.Store
+	store store.Store
 	calls atomic.Int64 // that succeeded
 	stop  chan struct{}
 	wg    sync.WaitGroup
 
 	mu    sync.Mutex
-	live  map[coatcheck.ID]count  // logins that nobody has ended
-	ended map[coatcheck.ID]string // ends and replacements, and whose
+	live  map[store.ID]count  // logins that nobody has ended
+	ended map[store.ID]string // ends and replacements, and whose
 }
 
 // A count is the counter in a session's data: what was acknowledged, and what
@@ -38,14 +39,14 @@ type count struct {
 
 const ledgerCall = 2 * time.Second // how long one call may take
 
-func redisID() (id coatcheck.ID) {
+func redisID() (id store.ID) {
 	rand.Read(id[:])
 	return id
 }
 
-func redisRecord(user string, data []byte) coatcheck.Record {
+func redisRecord(user string, data []byte) store.Record {
 	t := time.Now().UTC().Truncate(time.Microsecond)
-	return coatcheck.Record{ID: redisID(), Version: redisVersion(), User: user, Began: t, Created: t, Seen: t,
+	return store.Record{ID: redisID(), Version: redisVersion(), User: user, Began: t, Created: t, Seen: t,
 		Expires: t.Add(30 * time.Minute), Deadline: t.Add(12 * time.Hour), Data: data}
 }
 
@@ -56,8 +57,8 @@ func redisVersion() uint64 {
 }
 
 // newLedger starts callers that use the store until finish.
-func newLedger(store coatcheck.Store, callers int) *ledger {
-	l := &ledger{store: store, stop: make(chan struct{}), live: make(map[coatcheck.ID]count), ended: make(map[coatcheck.ID]string)}
+func newLedger(st store.Store, callers int) *ledger {
+	l := &ledger{store: st, stop: make(chan struct{}), live: make(map[store.ID]count), ended: make(map[store.ID]string)}
 	for range callers {
 		l.wg.Go(func() {
 			for !l.stopped() {
@@ -87,21 +88,21 @@ func (l *ledger) try(call func(ctx context.Context) error) (tries int, err error
 		if err == nil {
 			l.calls.Add(1)
 		}
-		if err == nil || errors.Is(err, coatcheck.ErrEnded) || errors.Is(err, coatcheck.ErrNotFound) ||
-			errors.Is(err, coatcheck.ErrExists) || errors.Is(err, coatcheck.ErrConflict) || l.stopped() {
+		if err == nil || errors.Is(err, coatcheck.ErrEnded) || errors.Is(err, store.ErrNotFound) ||
+			errors.Is(err, store.ErrExists) || errors.Is(err, coatcheck.ErrConflict) || l.stopped() {
 			return tries, err
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 }
 
-func (l *ledger) note(id coatcheck.ID, c count) {
+func (l *ledger) note(id store.ID, c count) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.live[id] = c
 }
 
-func (l *ledger) noteEnd(id coatcheck.ID, user string) {
+func (l *ledger) noteEnd(id store.ID, user string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.live, id)
@@ -212,7 +213,7 @@ func (l *ledger) finish(t *testing.T, updates bool) {
 	}
 }
 
-func containsID(list []coatcheck.Record, id coatcheck.ID) bool {
+func containsID(list []store.Record, id store.ID) bool {
 	for _, rec := range list {
 		if rec.ID == id {
 			return true

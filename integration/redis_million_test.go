@@ -13,9 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // loadRedis makes the sessions ARGV[2] to ARGV[3] of 208 bytes of data, two for
@@ -45,9 +45,9 @@ func inChunks(t *testing.T, server *servers.Redis, script, prefix string, n int,
 	}
 }
 
-func millionID(i int) coatcheck.ID {
+func millionID(i int) store.ID {
 	sum := sha1.Sum(strconv.AppendInt(nil, int64(i), 10))
-	return coatcheck.ID([]byte(hex.EncodeToString(sum[:])[:32]))
+	return store.ID([]byte(hex.EncodeToString(sum[:])[:32]))
 }
 
 // TestRedisMillion compares a million sessions with a thousand, and lets half of
@@ -71,8 +71,8 @@ func TestRedisMillion(t *testing.T) {
 		t.Errorf("Stats of so many: got %+v and error %v, want -1 for what is counted", st, err)
 	}
 
-	sample := func(n int) []coatcheck.ID {
-		ids := make([]coatcheck.ID, 500)
+	sample := func(n int) []store.ID {
+		ids := make([]store.ID, 500)
 		for i := range ids {
 			ids[i] = millionID(2 * (1 + rand.IntN(n/2)))
 		}
@@ -81,8 +81,8 @@ func TestRedisMillion(t *testing.T) {
 	ids := sample(million)
 	for _, s := range []struct {
 		n     int
-		store coatcheck.Store
-		ids   []coatcheck.ID
+		store store.Store
+		ids   []store.ID
 	}{{1000, few, sample(1000)}, {million, many, ids}} {
 		_, _ = readAll(t.Context(), s.store, s.ids)
 		took, err := readAll(t.Context(), s.store, s.ids)
@@ -97,7 +97,7 @@ func TestRedisMillion(t *testing.T) {
 
 // expireHalf is what a sweep is elsewhere: the server drops what is over, in its
 // own time. What it has not dropped yet is not there for anybody.
-func expireHalf(t *testing.T, server *servers.Redis, store coatcheck.Store, ids []coatcheck.ID) {
+func expireHalf(t *testing.T, server *servers.Redis, st store.Store, ids []store.ID) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -107,7 +107,7 @@ func expireHalf(t *testing.T, server *servers.Redis, store coatcheck.Store, ids 
 		var failed error
 		for failed == nil && ctx.Err() == nil {
 			var some times
-			some, failed = readAll(t.Context(), store, ids[:50])
+			some, failed = readAll(t.Context(), st, ids[:50])
 			took = append(took, some...)
 		}
 		reads <- failed
@@ -136,8 +136,8 @@ func expireHalf(t *testing.T, server *servers.Redis, store coatcheck.Store, ids 
 	}
 	t.Logf("meanwhile Load: %v (%d calls)", took, len(took))
 	for i := 1; i < 1000; i += 2 {
-		if _, err := store.Load(t.Context(), millionID(i)); !errors.Is(err, coatcheck.ErrNotFound) {
-			t.Fatalf("Load of one that ran out: got error %v, want %v", err, coatcheck.ErrNotFound)
+		if _, err := st.Load(t.Context(), millionID(i)); !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("Load of one that ran out: got error %v, want %v", err, store.ErrNotFound)
 		}
 	}
 }

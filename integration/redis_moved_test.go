@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A fixed endpoint whose primary changes: connections stay with the old server,
@@ -41,20 +42,20 @@ func TestRedisPrimaryMoves(t *testing.T) {
 			old := servers.NewRedis(t)
 			next := servers.NewRedis(t)
 			endpoint := newProxy(t, old.Addr())
-			store := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
+			st := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
 			rec := redisRecord("u", nil)
-			if err := errors.Join(store.Create(t.Context(), rec), store.Ping(t.Context())); err != nil {
+			if err := errors.Join(st.Create(t.Context(), rec), st.Ping(t.Context())); err != nil {
 				t.Fatal(err)
 			}
 			replicate(t, next, old)
 			next.Must(t, "REPLICAOF", "NO", "ONE")
 			c.demote(t, old, next)
 			// The endpoint has not moved yet: Ping says that nothing can be changed.
-			if err := store.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), c.says) {
+			if err := st.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("Ping: got %v, want %s", err, c.says)
 			}
 			endpoint.move(next.Addr())
-			goesOn(t, store, rec)
+			goesOn(t, st, rec)
 		})
 	}
 }
@@ -74,12 +75,12 @@ func replicate(t *testing.T, replica, primary *servers.Redis) {
 }
 
 // goesOn fails the test if the store does not come to take changes again.
-func goesOn(t *testing.T, store *redisstore.Store, rec coatcheck.Record) {
+func goesOn(t *testing.T, st *redisstore.Store, rec store.Record) {
 	t.Helper()
 	next := rec
 	next.Version = redisVersion()
 	if err := servers.Until(func() error {
-		err := store.Update(t.Context(), next, rec.Version)
+		err := st.Update(t.Context(), next, rec.Version)
 		if errors.Is(err, coatcheck.ErrConflict) { // an earlier try whose answer was lost
 			err = nil
 		}
@@ -87,10 +88,10 @@ func goesOn(t *testing.T, store *redisstore.Store, rec coatcheck.Record) {
 	}); err != nil {
 		t.Errorf("Update long after the move: %v", err)
 	}
-	if err := servers.Until(func() error { return store.Ping(t.Context()) }); err != nil {
+	if err := servers.Until(func() error { return st.Ping(t.Context()) }); err != nil {
 		t.Errorf("Ping long after the move: %v", err)
 	}
-	if got, err := store.Load(t.Context(), rec.ID); err != nil || got.Version != next.Version {
+	if got, err := st.Load(t.Context(), rec.ID); err != nil || got.Version != next.Version {
 		t.Errorf("Load: got version %d, %v; want that of the update", got.Version, err)
 	}
 }
@@ -101,19 +102,19 @@ func TestRedisWatchMoves(t *testing.T) {
 	t.Parallel()
 	old, next := servers.NewRedis(t), servers.NewRedis(t)
 	endpoint := newProxy(t, old.Addr())
-	store := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
+	st := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
 	rec := redisRecord("u", nil)
-	if err := store.Create(t.Context(), rec); err != nil {
+	if err := st.Create(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	told, ready := make(chan coatcheck.ID, 16), make(chan struct{}, 16)
+	told, ready := make(chan store.ID, 16), make(chan struct{}, 16)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		for ctx.Err() == nil { // as Manager.Watch does
-			_ = store.Watch(ctx, func() { ready <- struct{}{} }, func(id coatcheck.ID) { told <- id })
+			_ = st.Watch(ctx, func() { ready <- struct{}{} }, func(id store.ID) { told <- id })
 		}
 	}()
 	defer func() { cancel(); <-watched }()
@@ -139,7 +140,7 @@ func TestRedisWatchMoves(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("Watch does not tell of an end on the new primary")
 	}
-	if _, err := store.Load(t.Context(), rec.ID); !errors.Is(err, coatcheck.ErrEnded) { // G2
+	if _, err := st.Load(t.Context(), rec.ID); !errors.Is(err, coatcheck.ErrEnded) { // G2
 		t.Errorf("Load: got %v, want %v", err, coatcheck.ErrEnded)
 	}
 }
@@ -150,13 +151,13 @@ func TestRedisLoading(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t, "loading-process-events-interval-bytes 1024",
 		"key-load-delay 100000") // a tenth of a second each
-	store := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "m:"})
+	st := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "m:"})
 	rec := redisRecord("u", nil)
-	if err := store.Create(t.Context(), rec); err != nil {
+	if err := st.Create(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
 	for range 200 {
-		if err := store.Create(t.Context(), redisRecord("", make([]byte, 1000))); err != nil {
+		if err := st.Create(t.Context(), redisRecord("", make([]byte, 1000))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,7 +166,7 @@ func TestRedisLoading(t *testing.T) {
 	started := make(chan error, 1)
 	go func() { started <- server.Start() }()
 	if err := servers.Until(func() error {
-		if err := store.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "LOADING") {
+		if err := st.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "LOADING") {
 			return errors.New("Ping: " + strconv.Quote(errString(err)) + "; want LOADING")
 		}
 		return nil
@@ -181,7 +182,7 @@ func TestRedisLoading(t *testing.T) {
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
-	goesOn(t, store, rec)
+	goesOn(t, st, rec)
 }
 
 func errString(err error) string {
@@ -215,13 +216,13 @@ func TestRedisClusterMoves(t *testing.T) {
 	}
 	old, next := node(), node()
 	endpoint.move(old.Addr())
-	store := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
-	if err := errors.Join(store.Create(t.Context(), redisRecord("u", nil)), store.Ping(t.Context())); err != nil {
+	st := openRedis(t, at(endpoint.Addr()), redisstore.Config{Prefix: "m:"})
+	if err := errors.Join(st.Create(t.Context(), redisRecord("u", nil)), st.Ping(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	old.Must(t, "CLUSTER", "DELSLOTSRANGE", "0", "16383")
 	if err := servers.Until(func() error {
-		if err := store.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "CLUSTERDOWN") {
+		if err := st.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "CLUSTERDOWN") {
 			return errors.New("Ping: " + strconv.Quote(errString(err)) + "; want CLUSTERDOWN")
 		}
 		return nil
@@ -229,7 +230,7 @@ func TestRedisClusterMoves(t *testing.T) {
 		t.Error(err)
 	}
 	endpoint.move(next.Addr())
-	if err := servers.Until(func() error { return store.Create(t.Context(), redisRecord("u", nil)) }); err != nil {
+	if err := servers.Until(func() error { return st.Create(t.Context(), redisRecord("u", nil)) }); err != nil {
 		t.Errorf("Create long after the move: %v", err)
 	}
 }

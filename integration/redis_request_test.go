@@ -22,6 +22,7 @@ import (
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A redisApp is an application over a store, and one browser.
@@ -30,19 +31,19 @@ type redisApp struct {
 	cookies map[string]string
 }
 
-func newRedisApp(t testing.TB, store coatcheck.Store) *redisApp {
+func newRedisApp(t testing.TB, st store.Store) *redisApp {
 	t.Helper()
-	return newRedisProcess(t, store, rand.Text()+rand.Text())
+	return newRedisProcess(t, st, rand.Text()+rand.Text())
 }
 
 // newRedisProcess is an application that shares its secret with others.
-func newRedisProcess(t testing.TB, store coatcheck.Store, secret string) *redisApp {
+func newRedisProcess(t testing.TB, st store.Store, secret string) *redisApp {
 	t.Helper()
 	keys, err := cookie.NewKeys(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := coatcheck.New(store, keys, coatcheck.Config{})
+	sessions, err := coatcheck.New(st, keys, coatcheck.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestRedisRoundTrips(t *testing.T) {
 	for _, kind := range []struct {
 		name  string
 		nodes []*servers.Redis
-		store coatcheck.Store
+		store store.Store
 		want  map[string]int
 	}{
 		{"standalone", []*servers.Redis{server}, openRedis(t, at(server.Addr()), redisstore.Config{}), map[string]int{

@@ -18,6 +18,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // TestRedisTwoStores: two stores on one server see nothing of each other.
@@ -31,8 +32,8 @@ func TestRedisTwoStores(t *testing.T) {
 	if err := one.Create(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := two.Load(t.Context(), rec.ID); !errors.Is(err, coatcheck.ErrNotFound) {
-		t.Errorf("Load of another store's session: got %v, want %v", err, coatcheck.ErrNotFound)
+	if _, err := two.Load(t.Context(), rec.ID); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Load of another store's session: got %v, want %v", err, store.ErrNotFound)
 	}
 	if ended, err := two.EndUser(t.Context(), "u", time.Now(), time.Now().Add(time.Minute)); err != nil || len(ended) != 0 {
 		t.Errorf("EndUser: got %v, %v; want none of another store's sessions", ended, err)
@@ -50,11 +51,11 @@ func TestRedisTwoStores(t *testing.T) {
 func TestRedisFull(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t, "maxmemory-policy noeviction")
-	store := openRedis(t, at(server.Addr()), redisstore.Config{})
-	var recs []coatcheck.Record
+	st := openRedis(t, at(server.Addr()), redisstore.Config{})
+	var recs []store.Record
 	for range 20 {
 		rec := redisRecord("u", make([]byte, 1000))
-		if err := store.Create(t.Context(), rec); err != nil {
+		if err := st.Create(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
 		recs = append(recs, rec)
@@ -63,31 +64,31 @@ func TestRedisFull(t *testing.T) {
 	next := recs[0]
 	next.Version = redisVersion()
 	for name, err := range map[string]error{
-		"Create":          store.Create(t.Context(), redisRecord("u", nil)),
-		"Create without":  store.Create(t.Context(), redisRecord("", nil)),
-		"Update":          store.Update(t.Context(), next, recs[0].Version),
-		"Replace":         store.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("u", nil)),
-		"Replace without": store.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("", nil)),
-		"Touch":           store.Touch(t.Context(), recs[0].ID, next.Seen.Add(time.Hour), next.Expires.Add(time.Hour)),
+		"Create":          st.Create(t.Context(), redisRecord("u", nil)),
+		"Create without":  st.Create(t.Context(), redisRecord("", nil)),
+		"Update":          st.Update(t.Context(), next, recs[0].Version),
+		"Replace":         st.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("u", nil)),
+		"Replace without": st.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("", nil)),
+		"Touch":           st.Touch(t.Context(), recs[0].ID, next.Seen.Add(time.Hour), next.Expires.Add(time.Hour)),
 	} {
 		if !errors.Is(err, coatcheck.ErrFull) {
 			t.Errorf("%s: got %v, want %v", name, err, coatcheck.ErrFull)
 		}
 	}
 	until := time.Now().Add(time.Minute)
-	if _, err := store.End(t.Context(), recs[0].ID, until); err != nil {
+	if _, err := st.End(t.Context(), recs[0].ID, until); err != nil {
 		t.Errorf("End: %v", err)
 	}
-	if _, err := store.End(t.Context(), redisID(), until); err != nil {
+	if _, err := st.End(t.Context(), redisID(), until); err != nil {
 		t.Errorf("End of an unknown id: %v", err)
 	}
-	if list, err := store.User(t.Context(), "u"); err != nil || len(list) != 19 {
+	if list, err := st.User(t.Context(), "u"); err != nil || len(list) != 19 {
 		t.Errorf("User: got %d sessions, %v; want the other 19", len(list), err)
 	}
-	if ended, err := store.EndUser(t.Context(), "u", time.Now(), until); err != nil || len(ended) != 19 {
+	if ended, err := st.EndUser(t.Context(), "u", time.Now(), until); err != nil || len(ended) != 19 {
 		t.Errorf("EndUser: got %d sessions, %v; want 19", len(ended), err)
 	}
-	if list, err := store.User(t.Context(), "u"); err != nil || len(list) != 0 {
+	if list, err := st.User(t.Context(), "u"); err != nil || len(list) != 0 {
 		t.Errorf("User: got %v, %v; want none", list, err)
 	}
 }
@@ -110,8 +111,8 @@ func TestRedisWarnings(t *testing.T) {
 			server.Must(t, "CONFIG", "SET", c.setting, c.value)
 		}
 		var log bytes.Buffer
-		store := openRedis(t, at(server.Addr()), redisstore.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		all, err := store.Warnings(t.Context())
+		st := openRedis(t, at(server.Addr()), redisstore.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		all, err := st.Warnings(t.Context())
 		got := strings.Join(all, "\n")
 		if err != nil || (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s %s: got %q, %v; want %q", c.setting, c.value, got, err, c.want)
@@ -126,10 +127,10 @@ func TestRedisWarnings(t *testing.T) {
 func TestRedisForgetsScripts(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t)
-	store := openRedis(t, at(server.Addr()), redisstore.Config{})
+	st := openRedis(t, at(server.Addr()), redisstore.Config{})
 	for range 3 {
 		server.Must(t, "SCRIPT", "FLUSH")
-		if err := store.Create(t.Context(), redisRecord("u", nil)); err != nil {
+		if err := st.Create(t.Context(), redisRecord("u", nil)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -139,11 +140,11 @@ func TestRedisForgetsScripts(t *testing.T) {
 func TestRedisErrors(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t, "rename-command EVALSHA \"\"")
-	store := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "prefix:"})
+	st := openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "prefix:"})
 	rec := redisRecord("somebody", []byte("secret"))
 	copy(rec.ID[:], "0123456789abcdef0123456789abcdef")
-	_, endErr := store.End(t.Context(), rec.ID, time.Now())
-	for _, err := range []error{store.Create(t.Context(), rec), store.Update(t.Context(), rec, 1), endErr} {
+	_, endErr := st.End(t.Context(), rec.ID, time.Now())
+	for _, err := range []error{st.Create(t.Context(), rec), st.Update(t.Context(), rec, 1), endErr} {
 		if err == nil {
 			t.Fatal("got no error from a server without EVALSHA")
 		}
@@ -163,27 +164,27 @@ func TestRedisLeaks(t *testing.T) {
 	goroutines, connections := runtime.NumGoroutine(), clients()
 	for range 5 {
 		for _, option := range []rueidis.ClientOption{at(server.Addr()), at(cluster.Addrs()...)} {
-			store, err := redisstore.New(t.Context(), option, redisstore.Config{Prefix: "leaks:", ClientCache: time.Minute})
+			st, err := redisstore.New(t.Context(), option, redisstore.Config{Prefix: "leaks:", ClientCache: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			watched := make(chan error)
 			ready := make(chan struct{})
-			go func() { watched <- store.Watch(ctx, func() { close(ready) }, func(coatcheck.ID) {}) }()
+			go func() { watched <- st.Watch(ctx, func() { close(ready) }, func(store.ID) {}) }()
 			<-ready
 			rec := redisRecord("u", nil)
-			if err := store.Create(t.Context(), rec); err != nil {
+			if err := st.Create(t.Context(), rec); err != nil {
 				t.Error(err)
 			}
-			if _, err := store.Load(t.Context(), rec.ID); err != nil {
+			if _, err := st.Load(t.Context(), rec.ID); err != nil {
 				t.Error(err)
 			}
 			cancel()
 			if err := <-watched; !errors.Is(err, context.Canceled) {
 				t.Errorf("Watch: got %v, want %v", err, context.Canceled)
 			}
-			store.Close()
+			st.Close()
 		}
 	}
 	if err := servers.Until(func() error {
@@ -212,13 +213,13 @@ func TestRedisWatch(t *testing.T) {
 			prefix := redisRecord("", nil).ID.Handle() + ":"
 			watcher := openRedis(t, at(kind.addrs(t)...), redisstore.Config{Prefix: prefix, ClientCache: time.Minute})
 			other := openRedis(t, at(kind.addrs(t)...), redisstore.Config{Prefix: prefix})
-			told := make(chan coatcheck.ID, 100)
+			told := make(chan store.ID, 100)
 			ready := make(chan struct{})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			done := make(chan error, 1)
 			go func() {
-				done <- watcher.Watch(ctx, func() { close(ready) }, func(id coatcheck.ID) {
+				done <- watcher.Watch(ctx, func() { close(ready) }, func(id store.ID) {
 					// Whoever is told looks, and must not see it alive.
 					if _, err := watcher.Load(ctx, id); !errors.Is(err, coatcheck.ErrEnded) && ctx.Err() == nil {
 						t.Errorf("Load of a session that ended: got %v, want %v", err, coatcheck.ErrEnded)
@@ -228,10 +229,10 @@ func TestRedisWatch(t *testing.T) {
 			}()
 			<-ready
 			until := time.Now().Add(time.Minute)
-			want := make(map[coatcheck.ID]bool)
+			want := make(map[store.ID]bool)
 			for range 10 {
 				a, b, c := redisRecord("u", nil), redisRecord("u", nil), redisRecord("u", nil)
-				for _, rec := range []coatcheck.Record{a, b} {
+				for _, rec := range []store.Record{a, b} {
 					if err := other.Create(t.Context(), rec); err != nil {
 						t.Fatal(err)
 					}
@@ -275,30 +276,30 @@ func TestRedisWatch(t *testing.T) {
 func TestRedisWatchLost(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t)
-	store := openRedis(t, at(server.Addr()), redisstore.Config{})
+	st := openRedis(t, at(server.Addr()), redisstore.Config{})
 	for _, cut := range []func(){
 		func() { server.Must(t, "CLIENT", "KILL", "TYPE", "pubsub") },
 		server.Kill,
 	} {
 		ready := make(chan struct{})
 		done := make(chan error, 1)
-		go func() { done <- store.Watch(t.Context(), func() { close(ready) }, func(coatcheck.ID) {}) }()
+		go func() { done <- st.Watch(t.Context(), func() { close(ready) }, func(store.ID) {}) }()
 		<-ready
 		cut()
 		if err := <-done; err == nil {
 			t.Error("Watch: got no error when the connection was cut")
 		}
 	}
-	if err := store.Watch(t.Context(), func() { t.Error("ready without a server") }, nil); err == nil {
+	if err := st.Watch(t.Context(), func() { t.Error("ready without a server") }, nil); err == nil {
 		t.Error("Watch: got no error without a server")
 	}
-	if err := store.Ping(t.Context()); err == nil {
+	if err := st.Ping(t.Context()); err == nil {
 		t.Error("Ping: got no error without a server")
 	}
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := servers.Until(func() error { return store.Ping(t.Context()) }); err != nil {
+	if err := servers.Until(func() error { return st.Ping(t.Context()) }); err != nil {
 		t.Errorf("Ping when the server is back: %v", err)
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // TestRedisStats counts what is there, and nothing of another store, whatever
@@ -21,7 +21,7 @@ func TestRedisStats(t *testing.T) {
 		"standalone": {server.Addr()}, "cluster": servers.SharedRedisCluster(t).Addrs(),
 	} {
 		prefix := rand.Text()
-		store := openRedis(t, at(addrs...), redisstore.Config{Prefix: "?" + prefix})
+		st := openRedis(t, at(addrs...), redisstore.Config{Prefix: "?" + prefix})
 		other := openRedis(t, at(addrs...), redisstore.Config{Prefix: "x" + prefix})
 		for range 4 {
 			if err := other.Create(t.Context(), redisRecord("other", nil)); err != nil {
@@ -30,17 +30,17 @@ func TestRedisStats(t *testing.T) {
 		}
 		for _, user := range []string{"a", "a", "b", "", "c"} {
 			rec := redisRecord(user, make([]byte, 1000))
-			err := store.Create(t.Context(), rec)
+			err := st.Create(t.Context(), rec)
 			if err == nil && user == "c" {
-				_, err = store.End(t.Context(), rec.ID, time.Now().Add(time.Minute))
+				_, err = st.End(t.Context(), rec.ID, time.Now().Add(time.Minute))
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		st, err := store.Stats(t.Context())
-		if want := (coatcheck.Stats{Sessions: 4, Tombstones: 1, Users: 2, Bytes: st.Bytes}); err != nil || st != want || st.Bytes < 4000 {
-			t.Errorf("%s: got %+v, %v; want %+v and some bytes", name, st, err, want)
+		got, err := st.Stats(t.Context())
+		if want := (store.Stats{Sessions: 4, Tombstones: 1, Users: 2, Bytes: got.Bytes}); err != nil || got != want || got.Bytes < 4000 {
+			t.Errorf("%s: got %+v, %v; want %+v and some bytes", name, got, err, want)
 		}
 	}
 	server.Must(t, "DEBUG", "POPULATE", "100001")
@@ -50,4 +50,4 @@ func TestRedisStats(t *testing.T) {
 	}
 }
 
-var _ coatcheck.Counter = (*redisstore.Store)(nil)
+var _ store.Counter = (*redisstore.Store)(nil)

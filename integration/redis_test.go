@@ -8,9 +8,9 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
@@ -36,21 +36,21 @@ func at(addrs ...string) rueidis.ClientOption { return rueidis.ClientOption{Init
 // redisKinds are the ways to run the contract.
 var redisKinds = []struct {
 	name string
-	open func(t *testing.T) coatcheck.Store
+	open func(t *testing.T) store.Store
 }{
-	{"standalone", func(t *testing.T) coatcheck.Store {
+	{"standalone", func(t *testing.T) store.Store {
 		return openRedis(t, at(servers.SharedRedis(t).Addr()), redisstore.Config{})
 	}},
-	{"cached", func(t *testing.T) coatcheck.Store {
+	{"cached", func(t *testing.T) store.Store {
 		return openRedis(t, at(servers.SharedRedis(t).Addr()), redisstore.Config{ClientCache: 60e9})
 	}},
-	{"cluster", func(t *testing.T) coatcheck.Store {
+	{"cluster", func(t *testing.T) store.Store {
 		return openRedis(t, at(servers.SharedRedisCluster(t).Addrs()...), redisstore.Config{})
 	}},
-	{"cluster cached", func(t *testing.T) coatcheck.Store {
+	{"cluster cached", func(t *testing.T) store.Store {
 		return openRedis(t, at(servers.SharedRedisCluster(t).Addrs()...), redisstore.Config{ClientCache: 60e9})
 	}},
-	{"cluster with replicas", func(t *testing.T) coatcheck.Store {
+	{"cluster with replicas", func(t *testing.T) store.Store {
 		return openRedis(t, at(servers.SharedRedisCluster(t).Addrs()...), redisstore.Config{WaitReplicas: 1})
 	}},
 }

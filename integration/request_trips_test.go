@@ -12,18 +12,19 @@ import (
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // An unswept store leaves out the sweep that a request starts once a second, so
 // that what is counted is the request's own.
-type unswept struct{ coatcheck.Store }
+type unswept struct{ store.Store }
 
 func (unswept) Sweep(context.Context, time.Time, int) (int, error) { return 0, nil }
 
 // tripSite is a site whose sessions are touched once in a tenth of idle.
-func tripSite(t *testing.T, store coatcheck.Store, idle time.Duration) http.Handler {
+func tripSite(t *testing.T, st store.Store, idle time.Duration) http.Handler {
 	t.Helper()
-	sessions, err := coatcheck.New(unswept{store}, newKeys(t), coatcheck.Config{Idle: idle})
+	sessions, err := coatcheck.New(unswept{st}, newKeys(t), coatcheck.Config{Idle: idle})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestRequestTrips(t *testing.T) {
 	redis := servers.NewRedis(t)
 	for _, place := range []struct {
 		name  string
-		store coatcheck.Store
+		store store.Store
 		count func() int
 	}{
 		{"PostgreSQL", newSQLStore(t, openSQL(t, "pgx", postgres.DSN(name)), sqlstore.PostgreSQL, ""), func() int { return statements(t, observer) }},

@@ -11,9 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // each runs the work in one goroutine, and in 32. "raw" is the floor: the same
@@ -42,12 +42,12 @@ func each(b *testing.B, name string, work func(ctx context.Context, n int) error
 	}
 }
 
-func records(b *testing.B, store coatcheck.Store, n int) []coatcheck.Record {
+func records(b *testing.B, st store.Store, n int) []store.Record {
 	b.Helper()
-	recs := make([]coatcheck.Record, n)
+	recs := make([]store.Record, n)
 	for i := range recs {
 		recs[i] = newRecord("user")
-		if err := store.Create(b.Context(), recs[i]); err != nil {
+		if err := st.Create(b.Context(), recs[i]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -55,14 +55,14 @@ func records(b *testing.B, store coatcheck.Store, n int) []coatcheck.Record {
 }
 
 // countOnce is what a request that counts does: read, and write if unchanged.
-func countOnce(ctx context.Context, store coatcheck.Store, id coatcheck.ID) error {
-	rec, err := store.Load(ctx, id)
+func countOnce(ctx context.Context, st store.Store, id store.ID) error {
+	rec, err := st.Load(ctx, id)
 	if err != nil {
 		return err
 	}
 	was := rec.Version
 	rec.Version = newVersion()
-	return store.Update(ctx, rec, was)
+	return st.Update(ctx, rec, was)
 }
 
 func BenchmarkPostgres(b *testing.B) {
@@ -71,8 +71,8 @@ func BenchmarkPostgres(b *testing.B) {
 	db := openSQL(b, "pgx", server.DSN(name))
 	db.SetMaxOpenConns(32)
 	db.SetMaxIdleConns(32)
-	store := newSQLStore(b, db, sqlstore.PostgreSQL, "")
-	recs := records(b, store, 32)
+	st := newSQLStore(b, db, sqlstore.PostgreSQL, "")
+	recs := records(b, st, 32)
 	pool, err := pgxpool.New(b.Context(), server.DSN(name, "pool_max_conns=32"))
 	if err != nil {
 		b.Fatal(err)
@@ -92,7 +92,7 @@ func BenchmarkPostgres(b *testing.B) {
 		return data, err
 	}
 	each(b, "read/raw", func(ctx context.Context, n int) error { _, err := read(ctx, n); return err })
-	each(b, "read/store", func(ctx context.Context, n int) error { _, err := store.Load(ctx, recs[n].ID); return err })
+	each(b, "read/store", func(ctx context.Context, n int) error { _, err := st.Load(ctx, recs[n].ID); return err })
 	each(b, "counter/raw", func(ctx context.Context, n int) error {
 		data, err := read(ctx, n)
 		if err == nil {
@@ -100,7 +100,7 @@ func BenchmarkPostgres(b *testing.B) {
 		}
 		return err
 	})
-	each(b, "counter/store", func(ctx context.Context, n int) error { return countOnce(ctx, store, recs[n].ID) })
+	each(b, "counter/store", func(ctx context.Context, n int) error { return countOnce(ctx, st, recs[n].ID) })
 }
 
 func BenchmarkMariaDB(b *testing.B) {
@@ -108,16 +108,16 @@ func BenchmarkMariaDB(b *testing.B) {
 	db := openSQL(b, "mysql", server.DSN(server.NewDatabase(b), "interpolateParams=true"))
 	db.SetMaxOpenConns(32)
 	db.SetMaxIdleConns(32)
-	store := newSQLStore(b, db, sqlstore.MySQL, "")
-	recs := records(b, store, 32)
-	each(b, "read/store", func(ctx context.Context, n int) error { _, err := store.Load(ctx, recs[n].ID); return err })
-	each(b, "counter/store", func(ctx context.Context, n int) error { return countOnce(ctx, store, recs[n].ID) })
+	st := newSQLStore(b, db, sqlstore.MySQL, "")
+	recs := records(b, st, 32)
+	each(b, "read/store", func(ctx context.Context, n int) error { _, err := st.Load(ctx, recs[n].ID); return err })
+	each(b, "counter/store", func(ctx context.Context, n int) error { return countOnce(ctx, st, recs[n].ID) })
 }
 
 func BenchmarkSQLite(b *testing.B) {
 	db := openSQLite(b, filepath.Join(b.TempDir(), "sessions.db"))
-	store := newSQLStore(b, db, sqlstore.SQLite, "")
-	recs := records(b, store, 64)
+	st := newSQLStore(b, db, sqlstore.SQLite, "")
+	recs := records(b, st, 64)
 	if _, err := db.Exec("CREATE TABLE raw (id BLOB PRIMARY KEY, data BLOB, expires INTEGER)"); err != nil {
 		b.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func BenchmarkSQLite(b *testing.B) {
 	}
 	each(b, "read/raw", func(ctx context.Context, n int) error { return scan(db.QueryRowContext(ctx, query, recs[n].ID[:])) })
 	each(b, "read/raw prepared", func(ctx context.Context, n int) error { return scan(prepared.QueryRowContext(ctx, recs[n].ID[:])) })
-	each(b, "read/store", func(ctx context.Context, n int) error { _, err := store.Load(ctx, recs[n].ID); return err })
+	each(b, "read/store", func(ctx context.Context, n int) error { _, err := st.Load(ctx, recs[n].ID); return err })
 	for _, writers := range []int{1, 64} {
 		label := "durable update/serial"
 		if writers > 1 {
@@ -152,7 +152,7 @@ func BenchmarkSQLite(b *testing.B) {
 						rec := recs[worker]
 						was := rec.Version
 						rec.Version = newVersion()
-						if err := store.Update(b.Context(), rec, was); err != nil {
+						if err := st.Update(b.Context(), rec, was); err != nil {
 							b.Error(err)
 							return
 						}

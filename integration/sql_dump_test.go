@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const sidName = "__Host-Http-sid"
@@ -30,9 +31,9 @@ func newKeys(t *testing.T) *cookie.Keys {
 var counter = coatcheck.NewKey[int]("counter")
 
 // newSite returns an application on the store: static, login, count and whoami.
-func newSite(t *testing.T, store coatcheck.Store) http.Handler {
+func newSite(t *testing.T, st store.Store) http.Handler {
 	t.Helper()
-	return newManager(t, store).Handler(siteMux())
+	return newManager(t, st).Handler(siteMux())
 }
 
 func siteMux() *http.ServeMux {

@@ -15,6 +15,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // G13: an error of the database, whatever it is, names no id and no data; also
@@ -46,24 +47,24 @@ func TestSQLErrors(t *testing.T) {
 		t.Run(engine.name, func(t *testing.T) {
 			t.Parallel()
 			db := engine.open(t)
-			store, err := sqlstore.New(db, engine.dialect, sqlstore.Config{})
+			st, err := sqlstore.New(db, engine.dialect, sqlstore.Config{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := tellNothing(t, store); n < 8 {
+			if n := tellNothing(t, st); n < 8 {
 				t.Errorf("without tables %d of 9 calls fail", n)
 			}
-			if err := store.Migrate(t.Context()); err != nil {
+			if err := st.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := db.ExecContext(t.Context(), engine.forbid); err != nil {
 				t.Fatal(err)
 			}
-			if n := tellNothing(t, store); n == 0 {
+			if n := tellNothing(t, st); n == 0 {
 				t.Error("no write was forbidden")
 			}
 			db.Close()
-			if n := tellNothing(t, store); n < 8 {
+			if n := tellNothing(t, st); n < 8 {
 				t.Errorf("after Close %d of 9 calls fail", n)
 			}
 		})
@@ -72,18 +73,18 @@ func TestSQLErrors(t *testing.T) {
 
 // tellNothing calls every method and returns how many failed by more than an
 // error of the contract.
-func tellNothing(t *testing.T, store coatcheck.Store) (failed int) {
+func tellNothing(t *testing.T, st store.Store) (failed int) {
 	t.Helper()
 	ctx, rec, old := t.Context(), newRecord("alice"), newRecord("alice")
-	createErr := store.Create(ctx, rec) // before the user is revoked
-	_, loadErr := store.Load(ctx, rec.ID)
-	_, endErr := store.End(ctx, old.ID, time.Now())
-	_, endUserErr := store.EndUser(ctx, "alice", time.Now(), time.Now().Add(time.Minute), rec.ID)
-	_, userErr := store.User(ctx, "alice")
-	_, sweepErr := store.Sweep(ctx, time.Now(), 10)
-	for _, err := range []error{loadErr, createErr, store.Update(ctx, rec, 1), store.Replace(ctx, old.ID, 1, rec),
-		store.Touch(ctx, rec.ID, time.Now(), time.Now()), endErr, endUserErr, userErr, sweepErr} {
-		if err == nil || errors.Is(err, coatcheck.ErrNotFound) || errors.Is(err, coatcheck.ErrEnded) || errors.Is(err, coatcheck.ErrConflict) {
+	createErr := st.Create(ctx, rec) // before the user is revoked
+	_, loadErr := st.Load(ctx, rec.ID)
+	_, endErr := st.End(ctx, old.ID, time.Now())
+	_, endUserErr := st.EndUser(ctx, "alice", time.Now(), time.Now().Add(time.Minute), rec.ID)
+	_, userErr := st.User(ctx, "alice")
+	_, sweepErr := st.Sweep(ctx, time.Now(), 10)
+	for _, err := range []error{loadErr, createErr, st.Update(ctx, rec, 1), st.Replace(ctx, old.ID, 1, rec),
+		st.Touch(ctx, rec.ID, time.Now(), time.Now()), endErr, endUserErr, userErr, sweepErr} {
+		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, coatcheck.ErrEnded) || errors.Is(err, coatcheck.ErrConflict) {
 			continue
 		}
 		failed++

@@ -17,24 +17,25 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A witness writes to a store and knows what the store must hold: what it has
 // acknowledged, or a later write whose fate is unknown.
 type witness struct {
-	store coatcheck.Store
-	acked coatcheck.Record
+	store store.Store
+	acked store.Record
 	open  map[uint64]bool // versions of writes since, which may have been applied
-	ended []coatcheck.ID  // whose end was acknowledged
+	ended []store.ID      // whose end was acknowledged
 	count *atomic.Int64   // acknowledged writes of all witnesses
 }
 
 // callTimeout bounds one call, as the core bounds its own.
 const callTimeout = 2 * time.Second
 
-func newRecord(user string) coatcheck.Record {
+func newRecord(user string) store.Record {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	rec := coatcheck.Record{
+	rec := store.Record{
 		Version: newVersion(), User: user, Began: now, Created: now, Seen: now,
 		Expires: now.Add(time.Hour), Deadline: now.Add(12 * time.Hour), Data: make([]byte, 200),
 	}
@@ -81,7 +82,7 @@ func (w *witness) update(ctx context.Context) error {
 }
 
 // settle makes a call that stores rec, and finds out what became of it.
-func (w *witness) settle(ctx context.Context, rec coatcheck.Record, call func(context.Context) error) error {
+func (w *witness) settle(ctx context.Context, rec store.Record, call func(context.Context) error) error {
 	calling, cancel := context.WithTimeout(ctx, callTimeout)
 	err := call(calling)
 	cancel()
@@ -91,7 +92,7 @@ func (w *witness) settle(ctx context.Context, rec coatcheck.Record, call func(co
 		w.count.Add(1)
 		return nil
 	}
-	if len(w.open) == 0 && (errors.Is(err, coatcheck.ErrConflict) || errors.Is(err, coatcheck.ErrNotFound) || errors.Is(err, coatcheck.ErrEnded)) {
+	if len(w.open) == 0 && (errors.Is(err, coatcheck.ErrConflict) || errors.Is(err, store.ErrNotFound) || errors.Is(err, coatcheck.ErrEnded)) {
 		return fmt.Errorf("a session that nobody else writes: %w", err)
 	}
 	if w.acked.ID.IsZero() {
@@ -116,7 +117,7 @@ func (w *witness) reload(ctx context.Context) error {
 			return nil
 		case err == nil:
 			return errors.New("an acknowledged write is lost: the record has a version of before")
-		case errors.Is(err, coatcheck.ErrNotFound):
+		case errors.Is(err, store.ErrNotFound):
 			return errors.New("an acknowledged session is lost")
 		case errors.Is(err, coatcheck.ErrEnded):
 			return errors.New("a session is ended that nobody ended")
@@ -134,7 +135,7 @@ func (w *witness) end(ctx context.Context) error {
 		w.ended = append(w.ended, w.acked.ID)
 		w.count.Add(1)
 	}
-	w.acked = coatcheck.Record{}
+	w.acked = store.Record{}
 	clear(w.open)
 	return nil
 }
@@ -154,7 +155,7 @@ func (w *witness) check(ctx context.Context) error {
 
 // survive lets witnesses write while the fault happens, and until all goes well
 // again. The fault returns when the server should serve.
-func survive(t *testing.T, store coatcheck.Store, fault func() error) {
+func survive(t *testing.T, st store.Store, fault func() error) {
 	t.Helper()
 	var count atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())
@@ -164,7 +165,7 @@ func survive(t *testing.T, store coatcheck.Store, fault func() error) {
 	errs := make([]error, witnesses)
 	var wg sync.WaitGroup
 	for i := range all {
-		all[i] = &witness{store: store, open: make(map[uint64]bool), count: &count}
+		all[i] = &witness{store: st, open: make(map[uint64]bool), count: &count}
 		wg.Go(func() { errs[i] = all[i].run(ctx) })
 	}
 	await := func(more int64) {
@@ -214,35 +215,35 @@ func TestPostgresFaults(t *testing.T) {
 	server := servers.NewPostgres(t)
 	name := server.NewDatabase(t)
 	db := openSQL(t, "pgx", server.DSN(name))
-	store := newSQLStore(t, db, sqlstore.PostgreSQL, "")
+	st := newSQLStore(t, db, sqlstore.PostgreSQL, "")
 	t.Run("dropped connections", func(t *testing.T) {
-		survive(t, store, func() error { return killPostgres(t.Context(), db) })
+		survive(t, st, func() error { return killPostgres(t.Context(), db) })
 	})
-	t.Run("restart", func(t *testing.T) { survive(t, store, server.Restart) })
-	t.Run("hangs for 5 s", func(t *testing.T) { survive(t, store, func() error { return hang(server.Process) }) })
-	t.Run("kill -9", func(t *testing.T) { survive(t, store, func() error { return crash(server.Process) }) })
+	t.Run("restart", func(t *testing.T) { survive(t, st, server.Restart) })
+	t.Run("hangs for 5 s", func(t *testing.T) { survive(t, st, func() error { return hang(server.Process) }) })
+	t.Run("kill -9", func(t *testing.T) { survive(t, st, func() error { return crash(server.Process) }) })
 }
 
 func TestPgBouncerFaults(t *testing.T) {
 	t.Parallel()
 	server := servers.NewPostgres(t)
 	pooler := servers.PgBouncer(t, server)
-	store := newSQLStore(t, openSQL(t, "pgx", pooler.DSN(server.NewDatabase(t), "default_query_exec_mode=exec")), sqlstore.PostgreSQL, "")
-	t.Run("kill -9 of the pooler", func(t *testing.T) { survive(t, store, func() error { return crash(pooler.Process) }) })
-	t.Run("kill -9 of the server", func(t *testing.T) { survive(t, store, func() error { return crash(server.Process) }) })
+	st := newSQLStore(t, openSQL(t, "pgx", pooler.DSN(server.NewDatabase(t), "default_query_exec_mode=exec")), sqlstore.PostgreSQL, "")
+	t.Run("kill -9 of the pooler", func(t *testing.T) { survive(t, st, func() error { return crash(pooler.Process) }) })
+	t.Run("kill -9 of the server", func(t *testing.T) { survive(t, st, func() error { return crash(server.Process) }) })
 }
 
 func TestMariaDBFaults(t *testing.T) {
 	t.Parallel()
 	server := servers.NewMariaDB(t)
 	db := openSQL(t, "mysql", server.DSN(server.NewDatabase(t), "interpolateParams=true"))
-	store := newSQLStore(t, db, sqlstore.MySQL, "")
+	st := newSQLStore(t, db, sqlstore.MySQL, "")
 	t.Run("dropped connections", func(t *testing.T) {
-		survive(t, store, func() error { return killMariaDB(t.Context(), db) })
+		survive(t, st, func() error { return killMariaDB(t.Context(), db) })
 	})
-	t.Run("restart", func(t *testing.T) { survive(t, store, server.Restart) })
-	t.Run("hangs for 5 s", func(t *testing.T) { survive(t, store, func() error { return hang(server.Process) }) })
-	t.Run("kill -9", func(t *testing.T) { survive(t, store, func() error { return crash(server.Process) }) })
+	t.Run("restart", func(t *testing.T) { survive(t, st, server.Restart) })
+	t.Run("hangs for 5 s", func(t *testing.T) { survive(t, st, func() error { return hang(server.Process) }) })
+	t.Run("kill -9", func(t *testing.T) { survive(t, st, func() error { return crash(server.Process) }) })
 }
 
 // killPostgres drops all other connections.

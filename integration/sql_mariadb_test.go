@@ -12,10 +12,11 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
-func newMariaDBStores(t *testing.T, parameters ...string) func(*testing.T) coatcheck.Store {
+func newMariaDBStores(t *testing.T, parameters ...string) func(*testing.T) store.Store {
 	server := servers.MariaDB(t)
 	db := openSQL(t, "mysql", server.DSN(server.NewDatabase(t), parameters...))
 	return emptied(t, sqlstore.MySQL, db)
@@ -51,7 +52,7 @@ func TestMariaDBIsolation(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := servers.NewMariaDB(t, append(c.options, "--innodb-flush-log-at-trx-commit=0")...)
-			open := func(t *testing.T) coatcheck.Store {
+			open := func(t *testing.T) store.Store {
 				return emptied(t, sqlstore.MySQL, openSQL(t, "mysql", server.DSN(server.NewDatabase(t), "interpolateParams=true")))(t)
 			}
 			t.Run("contract", func(t *testing.T) { storetest.Run(t, open) })
@@ -63,9 +64,9 @@ func TestMariaDBIsolation(t *testing.T) {
 
 // lostRaces lets many write one session: each either has its version stored or
 // is told of the conflict.
-func lostRaces(t *testing.T, store coatcheck.Store) {
+func lostRaces(t *testing.T, st store.Store) {
 	rec := newRecord("user")
-	if err := store.Create(t.Context(), rec); err != nil {
+	if err := st.Create(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
 	var stored, conflicts atomic.Int64
@@ -73,14 +74,14 @@ func lostRaces(t *testing.T, store coatcheck.Store) {
 	for range 32 {
 		wg.Go(func() {
 			for range 30 {
-				now, err := store.Load(t.Context(), rec.ID)
+				now, err := st.Load(t.Context(), rec.ID)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				was := now.Version
 				now.Version = newVersion()
-				switch err = store.Update(t.Context(), now, was); {
+				switch err = st.Update(t.Context(), now, was); {
 				case err == nil:
 					stored.Add(1)
 				case errors.Is(err, coatcheck.ErrConflict):
@@ -88,7 +89,7 @@ func lostRaces(t *testing.T, store coatcheck.Store) {
 				default:
 					t.Errorf("Update: got error %v, want none or %v", err, coatcheck.ErrConflict)
 				}
-				if err := store.Touch(t.Context(), rec.ID, time.Now(), rec.Expires); err != nil {
+				if err := st.Touch(t.Context(), rec.ID, time.Now(), rec.Expires); err != nil {
 					t.Errorf("Touch: %v", err)
 				}
 			}

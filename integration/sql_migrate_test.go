@@ -10,9 +10,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
@@ -42,13 +42,13 @@ func TestMigrateTogether(t *testing.T) {
 			errs := make([]error, instances)
 			var wg sync.WaitGroup
 			for i := range instances {
-				store, err := sqlstore.New(d.open(), d.dialect, sqlstore.Config{})
+				st, err := sqlstore.New(d.open(), d.dialect, sqlstore.Config{})
 				if err != nil {
 					t.Fatal(err)
 				}
 				wg.Go(func() {
-					if errs[i] = store.Migrate(t.Context()); errs[i] == nil {
-						errs[i] = store.Create(t.Context(), newRecord("user"))
+					if errs[i] = st.Migrate(t.Context()); errs[i] == nil {
+						errs[i] = st.Create(t.Context(), newRecord("user"))
 					}
 				})
 			}
@@ -58,13 +58,13 @@ func TestMigrateTogether(t *testing.T) {
 					t.Errorf("Migrate by several at once: %v", err)
 				}
 			}
-			store := newSQLStore(t, d.open(), d.dialect, "")
-			if list, err := store.User(t.Context(), "user"); err != nil || len(list) != instances {
+			st := newSQLStore(t, d.open(), d.dialect, "")
+			if list, err := st.User(t.Context(), "user"); err != nil || len(list) != instances {
 				t.Errorf("after Migrate: got %d sessions and error %v, want %d", len(list), err, instances)
 			}
-			st, err := store.Stats(t.Context())
-			if err != nil || st.Sessions != instances || st.Tombstones != 0 || st.Users != 1 || st.Bytes <= 0 {
-				t.Errorf("Stats: got %+v and error %v, want %d sessions of 1 user", st, err, instances)
+			stats, err := st.Stats(t.Context())
+			if err != nil || stats.Sessions != instances || stats.Tombstones != 0 || stats.Users != 1 || stats.Bytes <= 0 {
+				t.Errorf("Stats: got %+v and error %v, want %d sessions of 1 user", stats, err, instances)
 			}
 		})
 	}
@@ -86,8 +86,8 @@ func TestSchemaByHand(t *testing.T) {
 					}
 				}
 			}
-			store := newSQLStore(t, db, d.dialect, "")
-			if err := storetest.Check(t.Context(), store); err != nil {
+			st := newSQLStore(t, db, d.dialect, "")
+			if err := storetest.Check(t.Context(), st); err != nil {
 				t.Error(err)
 			}
 		})
@@ -125,7 +125,7 @@ func TestPostgresPartitioned(t *testing.T) {
 	server := servers.Postgres(t)
 	db := openSQL(t, "pgx", server.DSN(server.NewDatabase(t)))
 	n := 0
-	storetest.Run(t, func(t *testing.T) coatcheck.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		n++
 		prefix := "p" + string(rune('a'+n/26)) + string(rune('a'+n%26)) + "_"
 		schema, err := sqlstore.Schema(sqlstore.PostgreSQL, sqlstore.Config{Prefix: prefix})
@@ -150,13 +150,13 @@ func TestPostgresPartitioned(t *testing.T) {
 // at once.
 func TestMigrateWithoutDatabase(t *testing.T) {
 	db := openSQL(t, "mysql", servers.MariaDB(t).DSN(""))
-	store, err := sqlstore.New(db, sqlstore.MySQL, sqlstore.Config{})
+	st, err := sqlstore.New(db, sqlstore.MySQL, sqlstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := store.Migrate(ctx); err == nil || !strings.Contains(err.Error(), "No database selected") {
+	if err := st.Migrate(ctx); err == nil || !strings.Contains(err.Error(), "No database selected") {
 		t.Errorf("Migrate: got error %v, want the server's: No database selected", err)
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const million = 1_000_000
@@ -47,9 +47,9 @@ func load(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string, n i
 }
 
 // sample returns ids of sessions that are not over.
-func sample(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string, n int) []coatcheck.ID {
+func sample(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string, n int) []store.ID {
 	t.Helper()
-	list := make([]coatcheck.ID, 500)
+	list := make([]store.ID, 500)
 	for i := range list {
 		number := (rand.IntN(n/2) + 1) * 2
 		if dialect != sqlstore.SQLite {
@@ -60,7 +60,7 @@ func sample(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string, n
 		if err := db.QueryRowContext(t.Context(), "SELECT id FROM "+prefix+"sessions WHERE version = rowid AND rowid = ?", number).Scan(&id); err != nil {
 			t.Fatal(err)
 		}
-		list[i] = coatcheck.ID(id)
+		list[i] = store.ID(id)
 	}
 	return list
 }
@@ -74,10 +74,10 @@ func (d times) String() string {
 }
 
 // readAll loads each of the ids and returns how long that took.
-func readAll(ctx context.Context, store coatcheck.Store, ids []coatcheck.ID) (took times, err error) {
+func readAll(ctx context.Context, st store.Store, ids []store.ID) (took times, err error) {
 	for _, id := range ids {
 		start := time.Now()
-		if _, err := store.Load(ctx, id); err != nil {
+		if _, err := st.Load(ctx, id); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(start))
@@ -107,8 +107,8 @@ func testMillion(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, n int) {
 	ids := sample(t, db, dialect, "many_", n)
 	for _, s := range []struct {
 		name  string
-		store coatcheck.Store
-		ids   []coatcheck.ID
+		store store.Store
+		ids   []store.ID
 	}{{"1000", few, sample(t, db, dialect, "few_", 1000)}, {fmt.Sprint(n), many, ids}} {
 		_, _ = readAll(t.Context(), s.store, s.ids) // connections, caches
 		took, err := readAll(t.Context(), s.store, s.ids)
@@ -125,12 +125,12 @@ func testMillion(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, n int) {
 	}
 }
 
-func listUsers(t *testing.T, store coatcheck.Store, n int) {
+func listUsers(t *testing.T, st store.Store, n int) {
 	t.Helper()
 	var took times
 	for range 300 {
 		start := time.Now()
-		list, err := store.User(t.Context(), fmt.Sprint("user", 1+rand.IntN(n/2-1)))
+		list, err := st.User(t.Context(), fmt.Sprint("user", 1+rand.IntN(n/2-1)))
 		if err != nil || len(list) != 2 {
 			t.Fatalf("User: got %d sessions and error %v, want 2", len(list), err)
 		}
@@ -139,7 +139,7 @@ func listUsers(t *testing.T, store coatcheck.Store, n int) {
 	t.Logf("User among %d: %v", n, took)
 }
 
-func sweepHalf(t *testing.T, store coatcheck.Store, ids []coatcheck.ID, all int) {
+func sweepHalf(t *testing.T, st store.Store, ids []store.ID, all int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -152,14 +152,14 @@ func sweepHalf(t *testing.T, store coatcheck.Store, ids []coatcheck.ID, all int)
 		var total result
 		for total.err == nil && ctx.Err() == nil {
 			var took times
-			took, total.err = readAll(t.Context(), store, ids[:50])
+			took, total.err = readAll(t.Context(), st, ids[:50])
 			total.took = append(total.took, took...)
 		}
 		reads <- total
 	}()
 	start, removed := time.Now(), 0
 	for {
-		n, err := store.Sweep(t.Context(), time.Now(), 10_000)
+		n, err := st.Sweep(t.Context(), time.Now(), 10_000)
 		if err != nil {
 			t.Fatal(err)
 		}

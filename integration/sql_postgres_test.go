@@ -6,9 +6,9 @@ import (
 	"database/sql"
 	"testing"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
@@ -28,16 +28,16 @@ func openSQL(t testing.TB, driver, dsn string) *sql.DB {
 
 // emptied returns what makes stores for storetest: each in the same database,
 // with tables of its own.
-func emptied(t *testing.T, dialect sqlstore.Dialect, db *sql.DB) func(*testing.T) coatcheck.Store {
+func emptied(t *testing.T, dialect sqlstore.Dialect, db *sql.DB) func(*testing.T) store.Store {
 	t.Helper()
 	n := 0
-	return func(t *testing.T) coatcheck.Store {
+	return func(t *testing.T) store.Store {
 		n++
 		return newSQLStore(t, db, dialect, "t"+string(rune('a'+n/26%26))+string(rune('a'+n%26))+"_")
 	}
 }
 
-func newPostgresStores(t *testing.T) func(*testing.T) coatcheck.Store {
+func newPostgresStores(t *testing.T) func(*testing.T) store.Store {
 	server := servers.Postgres(t)
 	db := openSQL(t, "pgx", server.DSN(server.NewDatabase(t)))
 	return emptied(t, sqlstore.PostgreSQL, db)

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
@@ -25,7 +25,7 @@ func TestPostgresSchema(t *testing.T) {
 	n := 0
 	for what, db := range map[string]*sql.DB{"direct": direct, "PgBouncer": pooled} {
 		t.Run(what, func(t *testing.T) {
-			storetest.Run(t, func(t *testing.T) coatcheck.Store {
+			storetest.Run(t, func(t *testing.T) store.Store {
 				n++
 				return newSchemaStore(t, db, "Tenant-"+string(rune('a'+n/26%26))+string(rune('a'+n%26)))
 			})
@@ -42,14 +42,14 @@ func TestPostgresSchema(t *testing.T) {
 
 func newSchemaStore(t *testing.T, db *sql.DB, schema string) *sqlstore.Store {
 	t.Helper()
-	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{Schema: schema})
+	st, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{Schema: schema})
 	if err == nil {
-		err = store.Migrate(t.Context())
+		err = st.Migrate(t.Context())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return store
+	return st
 }
 
 // Stores in different schemas know nothing of each other, Stats and Sweep
@@ -76,8 +76,8 @@ func TestPostgresSchemasApart(t *testing.T) {
 	if err := one.Create(t.Context(), newRecord("user")); err != nil {
 		t.Fatal(err)
 	}
-	for want, store := range map[int64]*sqlstore.Store{1: one, 0: two} {
-		st, err := store.Stats(t.Context())
+	for want, st := range map[int64]*sqlstore.Store{1: one, 0: two} {
+		st, err := st.Stats(t.Context())
 		if err != nil || st.Sessions != want || st.Bytes <= 0 {
 			t.Errorf("Stats: got %+v, %v; want %d sessions", st, err, want)
 		}

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 	_ "modernc.org/sqlite"
 )
@@ -27,17 +27,17 @@ func openSQLiteWith(t testing.TB, file, parameters string) *sql.DB {
 // newSQLStore returns a store in db, with its tables.
 func newSQLStore(t testing.TB, db *sql.DB, dialect sqlstore.Dialect, prefix string) *sqlstore.Store {
 	t.Helper()
-	store, err := sqlstore.New(db, dialect, sqlstore.Config{Prefix: prefix})
+	st, err := sqlstore.New(db, dialect, sqlstore.Config{Prefix: prefix})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Migrate(t.Context()); err != nil {
+	if err := st.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return store
+	return st
 }
 
-func newSQLite(t *testing.T) coatcheck.Store {
+func newSQLite(t *testing.T) store.Store {
 	return newSQLStore(t, openSQLite(t, filepath.Join(t.TempDir(), "sessions.db")), sqlstore.SQLite, "")
 }
 

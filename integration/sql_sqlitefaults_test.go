@@ -19,8 +19,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // childEnv tells this program that a test has started it to be a child.
@@ -53,13 +53,13 @@ func TestSQLiteKilled(t *testing.T) {
 	for round := range 5 {
 		writeUntilKilled(t, file, acked, 500*(round+1))
 	}
-	store := newSQLStore(t, openSQLite(t, file), sqlstore.SQLite, "")
+	st := newSQLStore(t, openSQLite(t, file), sqlstore.SQLite, "")
 	for key, version := range acked {
 		id, err := hex.DecodeString(key)
-		if err != nil || len(id) != len(coatcheck.ID{}) {
+		if err != nil || len(id) != len(store.ID{}) {
 			t.Fatal("the writer printed no id")
 		}
-		rec, err := store.Load(t.Context(), coatcheck.ID(id))
+		rec, err := st.Load(t.Context(), store.ID(id))
 		if err != nil || fmt.Sprint(rec.Version) != version {
 			t.Errorf("got error %v; want the acknowledged version", err)
 		}
@@ -70,14 +70,14 @@ func TestSQLiteKilled(t *testing.T) {
 // reportWrites creates sessions, several at once, and prints each that is
 // acknowledged.
 func reportWrites(t *testing.T, file string) {
-	store := newSQLStore(t, openSQLite(t, file), sqlstore.SQLite, "")
+	st := newSQLStore(t, openSQLite(t, file), sqlstore.SQLite, "")
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
 			for {
 				rec := newRecord("")
-				if err := store.Create(t.Context(), rec); err != nil {
+				if err := st.Create(t.Context(), rec); err != nil {
 					t.Error(err)
 					return
 				}
@@ -162,12 +162,12 @@ func TestSQLiteFullDisk(t *testing.T) {
 func fillDisk(t *testing.T, file, parameters string, room func(*sql.DB) error) {
 	db := openSQLiteWith(t, file, parameters)
 	db.SetMaxOpenConns(1) // a page limit is the connection's
-	store := newSQLStore(t, db, sqlstore.SQLite, "")
-	var acked []coatcheck.Record
+	st := newSQLStore(t, db, sqlstore.SQLite, "")
+	var acked []store.Record
 	failures := 0
 	for range 20_000 {
 		rec := newRecord("user")
-		err := store.Create(t.Context(), rec)
+		err := st.Create(t.Context(), rec)
 		if err == nil {
 			acked = append(acked, rec)
 			continue
@@ -183,17 +183,17 @@ func fillDisk(t *testing.T, file, parameters string, room func(*sql.DB) error) {
 		t.Fatal("the disk did not fill up")
 	}
 	for _, rec := range acked {
-		if got, err := store.Load(t.Context(), rec.ID); err != nil || got.Version != rec.Version {
+		if got, err := st.Load(t.Context(), rec.ID); err != nil || got.Version != rec.Version {
 			t.Fatalf("Load on a full disk: got error %v, want the record", err)
 		}
 	}
 	if err := room(db); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Create(t.Context(), newRecord("user")); err != nil {
+	if err := st.Create(t.Context(), newRecord("user")); err != nil {
 		t.Errorf("Create with room again: %v", err)
 	}
-	list, err := store.User(t.Context(), "user")
+	list, err := st.User(t.Context(), "user")
 	if err != nil || len(list) < len(acked)+1 {
 		t.Errorf("got %d sessions and error %v, want %d", len(list), err, len(acked)+1)
 	}
@@ -204,9 +204,9 @@ func fillDisk(t *testing.T, file, parameters string, room func(*sql.DB) error) {
 func TestSQLiteBusy(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "sessions.db")
-	store := newSQLStore(t, openSQLite(t, file), sqlstore.SQLite, "")
+	st := newSQLStore(t, openSQLite(t, file), sqlstore.SQLite, "")
 	stored, waited, gaveUp := newRecord("user"), newRecord("user"), newRecord("user")
-	if err := store.Create(t.Context(), stored); err != nil {
+	if err := st.Create(t.Context(), stored); err != nil {
 		t.Fatal(err)
 	}
 	other, err := openSQLite(t, file).Conn(t.Context())
@@ -222,13 +222,13 @@ func TestSQLiteBusy(t *testing.T) {
 	defer cancel()
 	errs := make([]error, 20)
 	var wg sync.WaitGroup
-	wg.Go(func() { errs[0] = store.Create(short, gaveUp) })
+	wg.Go(func() { errs[0] = st.Create(short, gaveUp) })
 	for i := 1; i < len(errs)-1; i++ {
-		wg.Go(func() { errs[i] = store.Create(t.Context(), newRecord("user")) })
+		wg.Go(func() { errs[i] = st.Create(t.Context(), newRecord("user")) })
 	}
-	wg.Go(func() { errs[len(errs)-1] = store.Create(t.Context(), waited) })
+	wg.Go(func() { errs[len(errs)-1] = st.Create(t.Context(), waited) })
 	// Readers do not wait.
-	if _, err := store.Load(t.Context(), stored.ID); err != nil {
+	if _, err := st.Load(t.Context(), stored.ID); err != nil {
 		t.Errorf("Load while another process writes: %v", err)
 	}
 	<-short.Done()
@@ -244,10 +244,10 @@ func TestSQLiteBusy(t *testing.T) {
 			t.Errorf("Create that could wait: %v", err)
 		}
 	}
-	if _, err := store.Load(t.Context(), gaveUp.ID); !errors.Is(err, coatcheck.ErrNotFound) {
+	if _, err := st.Load(t.Context(), gaveUp.ID); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("Load of what was given up: got error %v, want ErrNotFound", err)
 	}
-	if _, err := store.Load(t.Context(), waited.ID); err != nil {
+	if _, err := st.Load(t.Context(), waited.ID); err != nil {
 		t.Errorf("Load of what waited: %v", err)
 	}
 }
@@ -257,7 +257,7 @@ func TestSQLiteBadRow(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "sessions.db")
 	db := openSQLite(t, file)
-	store := newSQLStore(t, db, sqlstore.SQLite, "")
+	st := newSQLStore(t, db, sqlstore.SQLite, "")
 	_, err := db.ExecContext(t.Context(), `CREATE TRIGGER refuse BEFORE INSERT ON coatcheck_sessions
 		WHEN NEW.usr = CAST('bad' AS BLOB) BEGIN SELECT RAISE(ABORT, 'refused'); END`)
 	if err != nil {
@@ -265,14 +265,14 @@ func TestSQLiteBadRow(t *testing.T) {
 	}
 	const n = 40
 	errs := make([]error, n)
-	recs := make([]coatcheck.Record, n)
+	recs := make([]store.Record, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		recs[i] = newRecord("good")
 		if i%10 == 3 {
 			recs[i].User = "bad"
 		}
-		wg.Go(func() { errs[i] = store.Create(t.Context(), recs[i]) })
+		wg.Go(func() { errs[i] = st.Create(t.Context(), recs[i]) })
 	}
 	wg.Wait()
 	for i, rec := range recs {
@@ -280,7 +280,7 @@ func TestSQLiteBadRow(t *testing.T) {
 			t.Errorf("session %d of user %s: got error %v", i, rec.User, errs[i])
 		}
 	}
-	if list, err := store.User(t.Context(), "good"); err != nil || len(list) != n-n/10 {
+	if list, err := st.User(t.Context(), "good"); err != nil || len(list) != n-n/10 {
 		t.Errorf("got %d sessions and error %v, want %d", len(list), err, n-n/10)
 	}
 }

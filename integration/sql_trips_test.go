@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // trips are the calls of the contract and how many statements the server sees
 // for each, those that begin and end a transaction included.
-func trips(t *testing.T, store coatcheck.Store, count func() int, want map[string]int) {
+func trips(t *testing.T, st store.Store, count func() int, want map[string]int) {
 	t.Helper()
 	anonymous, a, b := newRecord(""), newRecord("user"), newRecord("user")
 	login := newRecord("user")
@@ -27,16 +27,16 @@ func trips(t *testing.T, store coatcheck.Store, count func() int, want map[strin
 		name string
 		call func() error
 	}{
-		{"Create anonymous", func() error { return store.Create(ctx, anonymous) }},
-		{"Create", func() error { return store.Create(ctx, a) }},
-		{"Load", func() error { _, err := store.Load(ctx, a.ID); return err }},
-		{"Update", func() error { return store.Update(ctx, next, a.Version) }},
-		{"Touch", func() error { return store.Touch(ctx, a.ID, a.Seen.Add(time.Minute), a.Expires) }},
-		{"Replace", func() error { return store.Replace(ctx, anonymous.ID, anonymous.Version, login) }},
-		{"User", func() error { _, err := store.User(ctx, "user"); return err }},
-		{"End", func() error { _, err := store.End(ctx, a.ID, until); return err }},
-		{"Create again", func() error { return store.Create(ctx, b) }},
-		{"EndUser", func() error { _, err := store.EndUser(ctx, "user", time.Now(), until); return err }},
+		{"Create anonymous", func() error { return st.Create(ctx, anonymous) }},
+		{"Create", func() error { return st.Create(ctx, a) }},
+		{"Load", func() error { _, err := st.Load(ctx, a.ID); return err }},
+		{"Update", func() error { return st.Update(ctx, next, a.Version) }},
+		{"Touch", func() error { return st.Touch(ctx, a.ID, a.Seen.Add(time.Minute), a.Expires) }},
+		{"Replace", func() error { return st.Replace(ctx, anonymous.ID, anonymous.Version, login) }},
+		{"User", func() error { _, err := st.User(ctx, "user"); return err }},
+		{"End", func() error { _, err := st.End(ctx, a.ID, until); return err }},
+		{"Create again", func() error { return st.Create(ctx, b) }},
+		{"EndUser", func() error { _, err := st.EndUser(ctx, "user", time.Now(), until); return err }},
 	} {
 		before := count()
 		if err := step.call(); err != nil {
@@ -54,9 +54,9 @@ func TestPostgresTrips(t *testing.T) {
 	observer := openSQL(t, "pgx", server.DSN(name))
 	db := openSQL(t, "pgx", server.DSN(name))
 	db.SetMaxOpenConns(1)
-	store := newSQLStore(t, db, sqlstore.PostgreSQL, "")
+	st := newSQLStore(t, db, sqlstore.PostgreSQL, "")
 	count := func() int { return statements(t, observer) }
-	trips(t, store, count, map[string]int{
+	trips(t, st, count, map[string]int{
 		"Create anonymous": 1, "Create": 1, "Load": 1, "Update": 1, "Touch": 1, "Replace": 1, "User": 1, "End": 1,
 		"EndUser": 4, // begin, revocation, sessions, commit
 	})
@@ -78,21 +78,21 @@ func TestPostgresTouchesNoIndex(t *testing.T) {
 	server := servers.Postgres(t)
 	db := openSQL(t, "pgx", server.DSN(server.NewDatabase(t)))
 	db.SetMaxOpenConns(1) // so that its counters are flushed together
-	store := newSQLStore(t, db, sqlstore.PostgreSQL, "")
+	st := newSQLStore(t, db, sqlstore.PostgreSQL, "")
 	const sessions, rounds = 50, 20
 	for range sessions {
 		rec := newRecord("user")
-		if err := store.Create(t.Context(), rec); err != nil {
+		if err := st.Create(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
 		for n := range rounds {
 			next := rec
 			next.Version = newVersion()
-			if err := store.Update(t.Context(), next, rec.Version); err != nil {
+			if err := st.Update(t.Context(), next, rec.Version); err != nil {
 				t.Fatal(err)
 			}
 			rec = next
-			if err := store.Touch(t.Context(), rec.ID, rec.Seen.Add(time.Duration(n)*time.Second), rec.Expires); err != nil {
+			if err := st.Touch(t.Context(), rec.ID, rec.Seen.Add(time.Duration(n)*time.Second), rec.Expires); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,7 +118,7 @@ func TestMariaDBTrips(t *testing.T) {
 	observer := openSQL(t, "mysql", dsn)
 	db := openSQL(t, "mysql", dsn)
 	db.SetMaxOpenConns(1)
-	store := newSQLStore(t, db, sqlstore.MySQL, "")
+	st := newSQLStore(t, db, sqlstore.MySQL, "")
 	status, err := observer.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestMariaDBTrips(t *testing.T) {
 		own++
 		return n - own
 	}
-	trips(t, store, count, map[string]int{
+	trips(t, st, count, map[string]int{
 		"Create anonymous": 1, "Load": 1, "Update": 1, "Touch": 1, "User": 1,
 		"End":     2, // and its successor
 		"Create":  6, // level, begin, hold, lock, insert, commit

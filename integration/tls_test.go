@@ -13,18 +13,18 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A tlsPlace is a server with a certificate of an authority that only the test
 // knows.
 type tlsPlace struct {
 	name string
-	url  string                                                 // for the program
-	open func(t *testing.T, ca string) (coatcheck.Store, error) // as an application opens it that trusts the file ca
+	url  string                                             // for the program
+	open func(t *testing.T, ca string) (store.Store, error) // as an application opens it that trusts the file ca
 }
 
 func tlsPlaces(t *testing.T, authority *servers.Authority) []tlsPlace {
@@ -34,35 +34,35 @@ func tlsPlaces(t *testing.T, authority *servers.Authority) []tlsPlace {
 	my := mariadb.NewDatabase(t)
 	_, redis := servers.NewTLSRedis(t, authority)
 	return []tlsPlace{
-		{"PostgreSQL", pg, func(t *testing.T, ca string) (coatcheck.Store, error) {
-			store, err := sqlstore.New(openSQL(t, "pgx", pg+"&sslrootcert="+ca), sqlstore.PostgreSQL, sqlstore.Config{})
+		{"PostgreSQL", pg, func(t *testing.T, ca string) (store.Store, error) {
+			st, err := sqlstore.New(openSQL(t, "pgx", pg+"&sslrootcert="+ca), sqlstore.PostgreSQL, sqlstore.Config{})
 			if err != nil {
 				return nil, err
 			}
-			return store, store.Migrate(t.Context())
+			return st, st.Migrate(t.Context())
 		}},
-		{"MariaDB", mariadb.URL(my) + "?tls=true", func(t *testing.T, ca string) (coatcheck.Store, error) {
+		{"MariaDB", mariadb.URL(my) + "?tls=true", func(t *testing.T, ca string) (store.Store, error) {
 			name := rand.Text()
 			if err := mysql.RegisterTLSConfig(name, trust(t, ca)); err != nil {
 				return nil, err
 			}
-			store, err := sqlstore.New(openSQL(t, "mysql", mariadb.DSN(my, "tls="+name)), sqlstore.MySQL, sqlstore.Config{})
+			st, err := sqlstore.New(openSQL(t, "mysql", mariadb.DSN(my, "tls="+name)), sqlstore.MySQL, sqlstore.Config{})
 			if err != nil {
 				return nil, err
 			}
-			return store, store.Migrate(t.Context())
+			return st, st.Migrate(t.Context())
 		}},
-		{"Redis", "rediss://" + redis, func(t *testing.T, ca string) (coatcheck.Store, error) {
+		{"Redis", "rediss://" + redis, func(t *testing.T, ca string) (store.Store, error) {
 			option, err := redisstore.ParseURL("rediss://" + redis)
 			if err != nil {
 				return nil, err
 			}
 			option.TLSConfig.RootCAs = trust(t, ca).RootCAs
-			store, err := redisstore.New(t.Context(), option, redisstore.Config{})
+			st, err := redisstore.New(t.Context(), option, redisstore.Config{})
 			if err == nil {
-				t.Cleanup(store.Close)
+				t.Cleanup(st.Close)
 			}
-			return store, err
+			return st, err
 		}},
 	}
 }
@@ -88,15 +88,15 @@ func TestTLS(t *testing.T) {
 	authority, stranger := servers.NewAuthority(t), servers.NewAuthority(t)
 	for _, place := range tlsPlaces(t, authority) {
 		t.Run(place.name, func(t *testing.T) {
-			store, err := place.open(t, authority.CA)
+			st, err := place.open(t, authority.CA)
 			if err != nil {
 				t.Fatal(err)
 			}
 			rec := newRecord("user")
-			if err := store.Create(t.Context(), rec); err != nil {
+			if err := st.Create(t.Context(), rec); err != nil {
 				t.Error(err)
 			}
-			if list, err := store.User(t.Context(), "user"); err != nil || len(list) != 1 {
+			if list, err := st.User(t.Context(), "user"); err != nil || len(list) != 1 {
 				t.Errorf("User: got %v, %v; want the session", list, err)
 			}
 			if _, err := place.open(t, stranger.CA); err == nil || !strings.Contains(err.Error(), refusal) {

@@ -4,17 +4,17 @@ import (
 	"context"
 	"iter"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // All yields every live record, once. It looks at one group of slots at a time
 // and lets others in between.
-func (s *Store) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
-	return func(yield func(coatcheck.Record, error) bool) {
-		batch := make([]coatcheck.Record, 0, groupSize)
+func (s *Store) All(ctx context.Context) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		batch := make([]store.Record, 0, groupSize)
 		for i, more := uint32(0), true; more; i++ {
 			if err := s.begin(ctx); err != nil {
-				yield(coatcheck.Record{}, err)
+				yield(store.Record{}, err)
 				return
 			}
 			batch, more = s.group(batch[:0], i)
@@ -29,7 +29,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
 
 // group appends the live records of a group of slots and reports whether there
 // are groups behind it.
-func (s *Store) group(batch []coatcheck.Record, i uint32) (records []coatcheck.Record, more bool) {
+func (s *Store) group(batch []store.Record, i uint32) (records []store.Record, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for slot := max(i*groupSize, 1); slot < (i+1)*groupSize && slot <= s.entries.count; slot++ {

@@ -3,7 +3,7 @@ package memstore
 import (
 	"encoding/binary"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // An item is what has no fixed size:
@@ -43,9 +43,9 @@ func (a *arena) item(e *entry) (user, data []byte) {
 }
 
 // record returns the record of a live entry.
-func (a *arena) record(e *entry) coatcheck.Record {
+func (a *arena) record(e *entry) store.Record {
 	user, data := a.item(e)
-	return coatcheck.Record{
+	return store.Record{
 		ID: e.id, Version: e.version, User: string(user),
 		Began: micro(e.began), Created: micro(e.created), Seen: micro(e.seen),
 		Expires: micro(e.expires), Deadline: micro(e.deadline), Data: data,
@@ -53,7 +53,7 @@ func (a *arena) record(e *entry) coatcheck.Record {
 }
 
 // successor returns what a tombstone's item holds.
-func (a *arena) successor(e *entry) (next coatcheck.ID) {
+func (a *arena) successor(e *entry) (next store.ID) {
 	_, data := a.item(e)
 	copy(next[:], data)
 	return next

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const million = 1_000_000
 
 // benchID spreads ids as hashes are spread.
-func benchID(n int) (id coatcheck.ID) {
+func benchID(n int) (id store.ID) {
 	x := uint64(n)*0x9e3779b97f4a7c15 + 1
 	for i := 0; i < len(id); i += 8 {
 		x ^= x >> 31
@@ -30,20 +30,20 @@ func benchID(n int) (id coatcheck.ID) {
 // fill makes n sessions of 200 bytes, two of each user.
 func fill(b *testing.B, n int) *memstore.Store {
 	b.Helper()
-	store := memstore.New(memstore.Config{MaxSessions: 4 * million, MaxBytes: 4 << 30})
+	st := memstore.New(memstore.Config{MaxSessions: 4 * million, MaxBytes: 4 << 30})
 	for i := range n {
-		if err := store.Create(context.Background(), benchRecord(i)); err != nil {
+		if err := st.Create(context.Background(), benchRecord(i)); err != nil {
 			b.Fatal(err)
 		}
 	}
-	return store
+	return st
 }
 
 var benchData = func() []byte { d := make([]byte, 200); rand.Read(d); return d }()
 
-func benchRecord(n int) coatcheck.Record {
+func benchRecord(n int) store.Record {
 	t := time.Unix(1_700_000_000, 0).UTC()
-	return coatcheck.Record{
+	return store.Record{
 		ID: benchID(n), Version: uint64(n) + 1, User: fmt.Sprint("user", n/2),
 		Began: t, Created: t, Seen: t, Expires: t.Add(time.Hour), Deadline: t.Add(12 * time.Hour), Data: benchData,
 	}
@@ -61,22 +61,22 @@ func heap() runtime.MemStats {
 // after each was updated. It measures once, whatever b.N is.
 func BenchmarkMillion(b *testing.B) {
 	before := heap()
-	store := fill(b, million)
+	st := fill(b, million)
 	report(b, before, "-new")
 	ctx := context.Background()
 	for i := range 3 * million {
 		rec := benchRecord(step(i, million))
-		stored, err := store.Load(ctx, rec.ID)
+		stored, err := st.Load(ctx, rec.ID)
 		if err != nil {
 			b.Fatal(err)
 		}
 		rec.Version = stored.Version + million
-		if err := store.Update(ctx, rec, stored.Version); err != nil {
+		if err := st.Update(ctx, rec, stored.Version); err != nil {
 			b.Fatal(err)
 		}
 	}
 	report(b, before, "-updated")
-	runtime.KeepAlive(store)
+	runtime.KeepAlive(st)
 }
 
 func report(b *testing.B, before runtime.MemStats, suffix string) {
@@ -89,13 +89,13 @@ func report(b *testing.B, before runtime.MemStats, suffix string) {
 	b.ReportMetric(float64(time.Since(start).Microseconds())/1000, "ms/GC"+suffix)
 }
 
-func sizes(b *testing.B, bench func(b *testing.B, store *memstore.Store, n int)) {
+func sizes(b *testing.B, bench func(b *testing.B, st *memstore.Store, n int)) {
 	for _, n := range []int{1000, million} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			b.ReportAllocs()
-			store := fill(b, n)
+			st := fill(b, n)
 			b.ResetTimer()
-			bench(b, store, n)
+			bench(b, st, n)
 		})
 	}
 }
@@ -104,10 +104,10 @@ func sizes(b *testing.B, bench func(b *testing.B, store *memstore.Store, n int))
 func step(i, n int) int { return int(uint64(i) * 0x9e3779b97f4a7c15 % uint64(n)) }
 
 func BenchmarkLoad(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		ctx, sum := context.Background(), 0
 		for i := 0; b.Loop(); i++ {
-			rec, err := store.Load(ctx, benchID(step(i, n)))
+			rec, err := st.Load(ctx, benchID(step(i, n)))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -117,11 +117,11 @@ func BenchmarkLoad(b *testing.B) {
 }
 
 func BenchmarkLoadParallel(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		b.RunParallel(func(pb *testing.PB) {
 			ctx := context.Background()
 			for i := 0; pb.Next(); i++ {
-				if _, err := store.Load(ctx, benchID(step(i, n))); err != nil {
+				if _, err := st.Load(ctx, benchID(step(i, n))); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -130,7 +130,7 @@ func BenchmarkLoadParallel(b *testing.B) {
 }
 
 func BenchmarkUpdate(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		ctx := context.Background()
 		versions := make([]uint64, n)
 		rec := benchRecord(0)
@@ -141,7 +141,7 @@ func BenchmarkUpdate(b *testing.B) {
 				was = uint64(at) + 1
 			}
 			rec.ID, rec.Version = benchID(at), was+million
-			if err := store.Update(ctx, rec, was); err != nil {
+			if err := st.Update(ctx, rec, was); err != nil {
 				b.Fatal(err)
 			}
 			versions[at] = rec.Version
@@ -150,10 +150,10 @@ func BenchmarkUpdate(b *testing.B) {
 }
 
 func BenchmarkTouch(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		ctx, rec := context.Background(), benchRecord(0)
 		for i := 0; b.Loop(); i++ {
-			if err := store.Touch(ctx, benchID(step(i, n)), rec.Seen, rec.Expires); err != nil {
+			if err := st.Touch(ctx, benchID(step(i, n)), rec.Seen, rec.Expires); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -162,7 +162,7 @@ func BenchmarkTouch(b *testing.B) {
 
 // BenchmarkReplace also ends the tombstones, or there would be no end of them.
 func BenchmarkReplace(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		ctx := context.Background()
 		rec := benchRecord(0)
 		for i := 0; b.Loop(); i++ {
@@ -179,40 +179,40 @@ func BenchmarkReplace(b *testing.B) {
 			if i >= n {
 				was = 1
 			}
-			if err := store.Replace(ctx, benchID(old), was, rec); err != nil {
+			if err := st.Replace(ctx, benchID(old), was, rec); err != nil {
 				b.Fatal(i, err)
 			}
 			if i%100 == 99 {
-				store.Sweep(ctx, rec.Seen.Add(2*time.Minute), 100)
+				st.Sweep(ctx, rec.Seen.Add(2*time.Minute), 100)
 			}
 		}
 	})
 }
 
 func BenchmarkCreateEnd(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		ctx := context.Background()
 		rec := benchRecord(0)
 		for i := 0; b.Loop(); i++ {
 			rec.ID = benchID(i + 2*million)
-			if err := store.Create(ctx, rec); err != nil {
+			if err := st.Create(ctx, rec); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := store.End(ctx, rec.ID, rec.Seen); err != nil {
+			if _, err := st.End(ctx, rec.ID, rec.Seen); err != nil {
 				b.Fatal(err)
 			}
 			if i%100 == 99 {
-				store.Sweep(ctx, rec.Seen.Add(2*time.Minute), 100)
+				st.Sweep(ctx, rec.Seen.Add(2*time.Minute), 100)
 			}
 		}
 	})
 }
 
 func BenchmarkUser(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		ctx := context.Background()
 		for i := 0; b.Loop(); i++ {
-			list, err := store.User(ctx, benchRecord(step(i, n)).User)
+			list, err := st.User(ctx, benchRecord(step(i, n)).User)
 			if err != nil || len(list) != 2 {
 				b.Fatal(len(list), err)
 			}
@@ -223,10 +223,10 @@ func BenchmarkUser(b *testing.B) {
 // BenchmarkSweep is one call that finds nothing, as the core makes it once a
 // second.
 func BenchmarkSweep(b *testing.B) {
-	sizes(b, func(b *testing.B, store *memstore.Store, n int) {
+	sizes(b, func(b *testing.B, st *memstore.Store, n int) {
 		ctx, now := context.Background(), benchRecord(0).Seen
 		for b.Loop() {
-			if removed, err := store.Sweep(ctx, now, 100); removed != 0 || err != nil {
+			if removed, err := st.Sweep(ctx, now, 100); removed != 0 || err != nil {
 				b.Fatal(removed, err)
 			}
 		}

@@ -5,15 +5,15 @@ import (
 	"hash/maphash"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // graveTime is how long the tombstone of a replaced session stands (S4).
 const graveTime = 60 * time.Second
 
-// Create stores a new record. It fails with coatcheck.ErrExists or ErrEnded
+// Create stores a new record. It fails with store.ErrExists or ErrEnded
 // where the id is in use, ErrEnded where the user was revoked, and ErrFull.
-func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s *Store) Create(ctx context.Context, rec store.Record) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -22,11 +22,11 @@ func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.refuse(rec, coatcheck.ID{}); err != nil {
+	if err := s.refuse(rec, store.ID{}); err != nil {
 		return err
 	}
 	if !s.makeRoom(1, cost(len(rec.User), len(rec.Data)), 0) {
-		return coatcheck.ErrFull
+		return store.ErrFull
 	}
 	sh := s.shard(rec.ID)
 	sh.mu.Lock()
@@ -37,22 +37,22 @@ func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
 
 // refuse reports why the record cannot be made live. Who holds mu gets an
 // answer that stands.
-func (s *Store) refuse(rec coatcheck.Record, old coatcheck.ID) error {
+func (s *Store) refuse(rec store.Record, old store.ID) error {
 	if _, e := s.lookupAlone(rec.ID); e != nil {
 		if e.state == isEnded {
-			return coatcheck.ErrEnded
+			return store.ErrEnded
 		}
-		return coatcheck.ErrExists
+		return store.ErrExists
 	}
 	if s.refused(rec, old) {
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	}
 	return nil
 }
 
 // lookupAlone is lookup for the holder of mu alone. Other shards' ids and the
 // states of entries do not change meanwhile.
-func (s *Store) lookupAlone(id coatcheck.ID) (uint32, *entry) {
+func (s *Store) lookupAlone(id store.ID) (uint32, *entry) {
 	sh := s.shard(id)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -60,7 +60,7 @@ func (s *Store) lookupAlone(id coatcheck.ID) (uint32, *entry) {
 }
 
 // add makes the record live. Its bytes are reserved.
-func (s *Store) add(sh *shard, rec coatcheck.Record) {
+func (s *Store) add(sh *shard, rec store.Record) {
 	slot := s.entries.take()
 	e := s.entries.at(slot)
 	e.id, e.state = rec.ID, isLive
@@ -78,7 +78,7 @@ func (s *Store) add(sh *shard, rec coatcheck.Record) {
 }
 
 // Replace makes rec live and leaves a tombstone in place of old, in one step.
-func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 	}
 	need := cost(len(rec.User), len(rec.Data)) + int64(len(rec.ID)) // which the tombstone names
 	if !s.makeRoom(1, need, slot) {
-		return coatcheck.ErrFull
+		return store.ErrFull
 	}
 	from, to := s.shard(old), s.shard(rec.ID)
 	// Only the holder of mu holds more than one shard, so any order will do.
@@ -109,7 +109,7 @@ func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 	e := s.entries.at(slot)
 	if e.version != was { // an Update came between
 		s.bytes.Add(-need)
-		return coatcheck.ErrConflict
+		return store.ErrConflict
 	}
 	s.end(from, slot, e, rec.ID, rec.Seen.Add(graveTime).UnixMicro())
 	s.add(to, rec)
@@ -118,13 +118,13 @@ func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 }
 
 // has returns the slot of a live id of that version.
-func (s *Store) has(id coatcheck.ID, version uint64) (uint32, error) {
+func (s *Store) has(id store.ID, version uint64) (uint32, error) {
 	sh := s.shard(id)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	slot, e, err := s.find(sh, id)
 	if err == nil && e.version != version {
-		err = coatcheck.ErrConflict
+		err = store.ErrConflict
 	}
 	return slot, err
 }
@@ -132,7 +132,7 @@ func (s *Store) has(id coatcheck.ID, version uint64) (uint32, error) {
 // End leaves a tombstone in place of id, whatever was there, and returns the
 // id that replaced it, if any. It fails with coatcheck.ErrFull where nothing
 // was there and there is no room for a tombstone.
-func (s *Store) End(ctx context.Context, id coatcheck.ID, until time.Time) (next coatcheck.ID, err error) {
+func (s *Store) End(ctx context.Context, id store.ID, until time.Time) (next store.ID, err error) {
 	if err := s.begin(ctx); err != nil {
 		return next, err
 	}
@@ -142,7 +142,7 @@ func (s *Store) End(ctx context.Context, id coatcheck.ID, until time.Time) (next
 	slot, e := s.lookupAlone(id)
 	if e == nil {
 		if !s.makeRoom(1, cost(0, 0), 0) {
-			return next, coatcheck.ErrFull
+			return next, store.ErrFull
 		}
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Store) End(ctx context.Context, id coatcheck.ID, until time.Time) (next
 }
 
 // end turns a live entry into a tombstone.
-func (s *Store) end(sh *shard, slot uint32, e *entry, next coatcheck.ID, until int64) {
+func (s *Store) end(sh *shard, slot uint32, e *entry, next store.ID, until int64) {
 	s.unlist(sh, slot, e)
 	sh.arena.drop(e)
 	s.bytes.Add(cost(0, 0))
@@ -172,7 +172,7 @@ func (s *Store) end(sh *shard, slot uint32, e *entry, next coatcheck.ID, until i
 }
 
 // bury makes an entry with nothing but an id a tombstone.
-func (s *Store) bury(sh *shard, slot uint32, e *entry, next coatcheck.ID, until int64) {
+func (s *Store) bury(sh *shard, slot uint32, e *entry, next store.ID, until int64) {
 	*e = entry{id: e.id, state: isEnded, deadline: until}
 	var successor []byte
 	if !next.IsZero() {

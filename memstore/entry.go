@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The states of an entry; the zero one is free.
@@ -21,7 +21,7 @@ const (
 // holds its successor. There is no pointer in it, so that the garbage collector
 // does not look at entries at all.
 type entry struct {
-	id       coatcheck.ID
+	id       store.ID
 	version  uint64
 	began    int64 // times are Unix microseconds
 	created  int64
@@ -40,7 +40,7 @@ type entry struct {
 }
 
 // set takes the fields of a record but for its id, user and data.
-func (e *entry) set(rec coatcheck.Record) {
+func (e *entry) set(rec store.Record) {
 	e.version = rec.Version
 	e.began, e.created = rec.Began.UnixMicro(), rec.Created.UnixMicro()
 	e.seen, e.expires = rec.Seen.UnixMicro(), rec.Expires.UnixMicro()
@@ -118,13 +118,13 @@ type shard struct {
 	arena arena
 }
 
-func (s *Store) shard(id coatcheck.ID) *shard { return &s.shards[id[len(id)-1]%shardCount] }
+func (s *Store) shard(id store.ID) *shard { return &s.shards[id[len(id)-1]%shardCount] }
 
 // hashOf is an id's hash in its shard's index: an id is a hash already.
-func hashOf(id *coatcheck.ID) uint32 { return binary.LittleEndian.Uint32(id[:4]) }
+func hashOf(id *store.ID) uint32 { return binary.LittleEndian.Uint32(id[:4]) }
 
 // lookup returns the slot of an id, 0 where it is unknown.
-func (s *Store) lookup(sh *shard, id *coatcheck.ID) (uint32, *entry) {
+func (s *Store) lookup(sh *shard, id *store.ID) (uint32, *entry) {
 	hash := hashOf(id)
 	for slot, at := sh.ids.seek(hash, fromStart); slot != 0; slot, at = sh.ids.seek(hash, at) {
 		if e := s.entries.at(slot); e.id == *id {
@@ -135,13 +135,13 @@ func (s *Store) lookup(sh *shard, id *coatcheck.ID) (uint32, *entry) {
 }
 
 // find returns the entry of a live id.
-func (s *Store) find(sh *shard, id coatcheck.ID) (uint32, *entry, error) {
+func (s *Store) find(sh *shard, id store.ID) (uint32, *entry, error) {
 	slot, e := s.lookup(sh, &id)
 	if e == nil {
-		return 0, nil, coatcheck.ErrNotFound
+		return 0, nil, store.ErrNotFound
 	}
 	if e.state == isEnded {
-		return 0, nil, &coatcheck.EndedError{Next: sh.arena.successor(e), Until: micro(e.deadline)}
+		return 0, nil, &store.EndedError{Next: sh.arena.successor(e), Until: micro(e.deadline)}
 	}
 	return slot, e, nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // EntryCost is what an entry counts beside user and data.
@@ -18,7 +18,7 @@ func (s *Store) Chain(user string) uint64 {
 }
 
 // HoldShard locks out everybody from the sessions in the id's shard.
-func (s *Store) HoldShard(id coatcheck.ID) (release func()) {
+func (s *Store) HoldShard(id store.ID) (release func()) {
 	sh := s.shard(id)
 	sh.mu.Lock()
 	return sh.mu.Unlock

@@ -19,7 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Defaults of Config.
@@ -48,8 +48,8 @@ type Config struct {
 	MaxBytes int64
 }
 
-// A Store is a coatcheck.Store in memory, a coatcheck.Counter and a
-// coatcheck.Lister. It is safe for concurrent use and starts no goroutine.
+// A Store is a store.Store in memory, a store.Counter and a
+// store.Lister. It is safe for concurrent use and starts no goroutine.
 //
 // Which ids exist, and in what state, changes under mu, then the id's shard's
 // lock: so who holds either may read it. What a live record holds changes
@@ -111,25 +111,25 @@ func (s *Store) begin(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Load returns the record of id, coatcheck.ErrNotFound or a
-// *coatcheck.EndedError. Its Data lies in the store's own memory, which is
+// Load returns the record of id, store.ErrNotFound or a
+// *store.EndedError. Its Data lies in the store's own memory, which is
 // never written again; holding on to it holds a block of 8 KiB.
-func (s *Store) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *Store) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	if err := s.begin(ctx); err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	sh := s.shard(id)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	_, e, err := s.find(sh, id)
 	if err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	return sh.arena.record(e), nil
 }
 
 // Touch moves Seen and Expires of a live record forward, never back.
-func (s *Store) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (s *Store) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (s *Store) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.T
 
 // Update stores the record where the stored Version is was. It fails with
 // coatcheck.ErrFull where the data grows and there is no room for that.
-func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.makeRoom(0, lacking, slot) {
-		return coatcheck.ErrFull
+		return store.ErrFull
 	}
 	// The version vouches for the size of what is stored: the room suffices.
 	_, _, err = s.update(rec, was, lacking, true)
@@ -174,7 +174,7 @@ var errAlone = errors.New("memstore: update needs the lock")
 
 // update has room for so many bytes more. With errAlone come the slot and the
 // bytes that it lacks.
-func (s *Store) update(rec coatcheck.Record, was uint64, room int64, alone bool) (slot uint32, lacking int64, err error) {
+func (s *Store) update(rec store.Record, was uint64, room int64, alone bool) (slot uint32, lacking int64, err error) {
 	defer func() { s.bytes.Add(-room) }() // what is left of it
 	sh := s.shard(rec.ID)
 	sh.mu.Lock()
@@ -184,7 +184,7 @@ func (s *Store) update(rec coatcheck.Record, was uint64, room int64, alone bool)
 		return 0, 0, err
 	}
 	if e.version != was {
-		return 0, 0, &coatcheck.ConflictError{Now: sh.arena.record(e)}
+		return 0, 0, &store.ConflictError{Now: sh.arena.record(e)}
 	}
 	user, data := sh.arena.item(e)
 	grown := int64(len(rec.Data) - len(data))
@@ -212,7 +212,7 @@ func (s *Store) update(rec coatcheck.Record, was uint64, room int64, alone bool)
 }
 
 // fits reports what no entry can hold. The core sends nothing like it.
-func fits(rec coatcheck.Record) error {
+func fits(rec store.Record) error {
 	if len(rec.User) > math.MaxUint8 {
 		return fmt.Errorf("memstore: the user has %d bytes; want at most %d", len(rec.User), math.MaxUint8)
 	}
@@ -223,13 +223,13 @@ func fits(rec coatcheck.Record) error {
 }
 
 // Stats counts what the store holds.
-func (s *Store) Stats(ctx context.Context) (coatcheck.Stats, error) {
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if err := s.begin(ctx); err != nil {
-		return coatcheck.Stats{}, err
+		return store.Stats{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stats := coatcheck.Stats{Sessions: s.live, Tombstones: s.ended, Bytes: s.bytes.Load()}
+	stats := store.Stats{Sessions: s.live, Tombstones: s.ended, Bytes: s.bytes.Load()}
 	for i := range s.users {
 		stats.Users += int64(s.users[i].count)
 	}

@@ -9,20 +9,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
-func newStore(t *testing.T) coatcheck.Store {
-	store := memstore.New(memstore.Config{})
-	t.Cleanup(func() { audit(t, store) })
-	return store
+func newStore(t *testing.T) store.Store {
+	st := memstore.New(memstore.Config{})
+	t.Cleanup(func() { audit(t, st) })
+	return st
 }
 
-func audit(t *testing.T, store *memstore.Store) {
+func audit(t *testing.T, st *memstore.Store) {
 	t.Helper()
-	if err := store.Audit(); err != nil {
+	if err := st.Audit(); err != nil {
 		t.Errorf("the store's accounts are wrong:\n%v", err)
 	}
 }
@@ -40,26 +40,26 @@ func TestRace(t *testing.T) {
 // Check leaves nothing live behind, and all that it leaves can be swept.
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	if err := storetest.Check(t.Context(), store); err != nil {
+	st := memstore.New(memstore.Config{})
+	if err := storetest.Check(t.Context(), st); err != nil {
 		t.Error(err)
 	}
-	if stats, _ := store.Stats(t.Context()); stats.Sessions != 0 || stats.Users != 0 {
+	if stats, _ := st.Stats(t.Context()); stats.Sessions != 0 || stats.Users != 0 {
 		t.Errorf("Check left %+v", stats)
 	}
-	sweepAll(t, store, time.Now().Add(24*time.Hour))
-	if stats, _ := store.Stats(t.Context()); stats != (coatcheck.Stats{}) {
+	sweepAll(t, st, time.Now().Add(24*time.Hour))
+	if stats, _ := st.Stats(t.Context()); stats != (store.Stats{}) {
 		t.Errorf("after Sweep: got %+v, want nothing", stats)
 	}
-	audit(t, store)
+	audit(t, st)
 }
 
 var start = time.Date(2025, time.June, 1, 12, 0, 0, 0, time.UTC)
 
 // record returns a session of user that began at start and so many seconds.
-func record(user string, second int) coatcheck.Record {
+func record(user string, second int) store.Record {
 	t := start.Add(time.Duration(second) * time.Second)
-	rec := coatcheck.Record{
+	rec := store.Record{
 		Version: 1, User: user, Began: t, Created: t, Seen: t,
 		Expires: t.Add(time.Hour), Deadline: t.Add(12 * time.Hour), Data: make([]byte, 100),
 	}
@@ -68,18 +68,18 @@ func record(user string, second int) coatcheck.Record {
 	return rec
 }
 
-func create(t *testing.T, store coatcheck.Store, rec coatcheck.Record) coatcheck.Record {
+func create(t *testing.T, st store.Store, rec store.Record) store.Record {
 	t.Helper()
-	if err := store.Create(t.Context(), rec); err != nil {
+	if err := st.Create(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
 	return rec
 }
 
-func sweepAll(t *testing.T, store coatcheck.Store, now time.Time) (total int) {
+func sweepAll(t *testing.T, st store.Store, now time.Time) (total int) {
 	t.Helper()
 	for {
-		n, err := store.Sweep(t.Context(), now, 100)
+		n, err := st.Sweep(t.Context(), now, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,14 +90,14 @@ func sweepAll(t *testing.T, store coatcheck.Store, now time.Time) (total int) {
 }
 
 // is returns what the store has under an id.
-func is(t *testing.T, store coatcheck.Store, id coatcheck.ID) string {
+func is(t *testing.T, st store.Store, id store.ID) string {
 	t.Helper()
-	switch _, err := store.Load(t.Context(), id); {
+	switch _, err := st.Load(t.Context(), id); {
 	case err == nil:
 		return "live"
-	case errors.Is(err, coatcheck.ErrEnded):
+	case errors.Is(err, store.ErrEnded):
 		return "ended"
-	case errors.Is(err, coatcheck.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound):
 		return "unknown"
 	default:
 		t.Fatal(err)
@@ -114,19 +114,19 @@ func TestConfigErrors(t *testing.T) {
 		{memstore.Config{MaxSessions: -1}, "memstore: Config.MaxSessions is -1; want 0 (1000000) to 2147483647"},
 		{memstore.Config{MaxBytes: -1}, "memstore: Config.MaxBytes is -1; want >= 0"},
 	} {
-		store, ctx := memstore.New(c.cfg), t.Context()
-		_, load := store.Load(ctx, coatcheck.ID{1})
-		_, end := store.End(ctx, coatcheck.ID{1}, start)
-		_, endUser := store.EndUser(ctx, "a", start, start)
-		_, user := store.User(ctx, "a")
-		_, sweep := store.Sweep(ctx, start, 1)
-		_, stats := store.Stats(ctx)
+		st, ctx := memstore.New(c.cfg), t.Context()
+		_, load := st.Load(ctx, store.ID{1})
+		_, end := st.End(ctx, store.ID{1}, start)
+		_, endUser := st.EndUser(ctx, "a", start, start)
+		_, user := st.User(ctx, "a")
+		_, sweep := st.Sweep(ctx, start, 1)
+		_, stats := st.Stats(ctx)
 		for call, err := range map[string]error{
 			"Load": load, "End": end, "EndUser": endUser, "User": user, "Sweep": sweep, "Stats": stats,
-			"Create":  store.Create(ctx, record("", 0)),
-			"Update":  store.Update(ctx, record("", 0), 1),
-			"Replace": store.Replace(ctx, coatcheck.ID{1}, 1, record("", 0)),
-			"Touch":   store.Touch(ctx, coatcheck.ID{1}, start, start),
+			"Create":  st.Create(ctx, record("", 0)),
+			"Update":  st.Update(ctx, record("", 0), 1),
+			"Replace": st.Replace(ctx, store.ID{1}, 1, record("", 0)),
+			"Touch":   st.Touch(ctx, store.ID{1}, start, start),
 		} {
 			if err == nil || err.Error() != c.want {
 				t.Errorf("%s: got %v, want %s", call, err, c.want)
@@ -148,28 +148,28 @@ func (c noDone) Done() <-chan struct{} {
 
 func TestNeverWaits(t *testing.T) {
 	t.Parallel()
-	store, ctx := memstore.New(memstore.Config{}), noDone{context.Background(), t}
+	st, ctx := memstore.New(memstore.Config{}), noDone{context.Background(), t}
 	a, b := record("a", 0), record("a", 1)
-	_ = store.Create(ctx, a)
-	_ = store.Update(ctx, a, 1)
-	_ = store.Replace(ctx, a.ID, 1, b)
-	_ = store.Touch(ctx, b.ID, b.Seen, b.Expires)
-	_, _ = store.Load(ctx, b.ID)
-	_, _ = store.User(ctx, "a")
-	_, _ = store.End(ctx, b.ID, start)
-	_, _ = store.EndUser(ctx, "a", start, start)
-	_, _ = store.Sweep(ctx, start, 1)
+	_ = st.Create(ctx, a)
+	_ = st.Update(ctx, a, 1)
+	_ = st.Replace(ctx, a.ID, 1, b)
+	_ = st.Touch(ctx, b.ID, b.Seen, b.Expires)
+	_, _ = st.Load(ctx, b.ID)
+	_, _ = st.User(ctx, "a")
+	_, _ = st.End(ctx, b.ID, start)
+	_, _ = st.EndUser(ctx, "a", start, start)
+	_, _ = st.Sweep(ctx, start, 1)
 }
 
 // What Load returns cannot be grown into the store's memory.
 func TestReturnedDataHasNoRoom(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
+	st := memstore.New(memstore.Config{})
 	for _, size := range []int{0, 1, 100, 5000, 64 << 10} {
 		rec := record("a", 0)
 		rec.Data = make([]byte, size)
-		create(t, store, rec)
-		stored, err := store.Load(t.Context(), rec.ID)
+		create(t, st, rec)
+		stored, err := st.Load(t.Context(), rec.ID)
 		if err != nil || len(stored.Data) != size || cap(stored.Data) != size {
 			t.Errorf("%d bytes: got %d of %d and error %v, want no more room than there is data", size, len(stored.Data), cap(stored.Data), err)
 		}
@@ -178,20 +178,20 @@ func TestReturnedDataHasNoRoom(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	counter, ok := coatcheck.As[coatcheck.Counter](store)
+	st := memstore.New(memstore.Config{})
+	counter, ok := store.As[store.Counter](st)
 	if !ok {
-		t.Fatal("the store is no coatcheck.Counter")
+		t.Fatal("the store is no store.Counter")
 	}
-	a := create(t, store, record("alice", 0))
-	create(t, store, record("alice", 0))
-	create(t, store, record("bob", 0))
-	create(t, store, record("", 0))
-	if _, err := store.End(t.Context(), a.ID, start); err != nil {
+	a := create(t, st, record("alice", 0))
+	create(t, st, record("alice", 0))
+	create(t, st, record("bob", 0))
+	create(t, st, record("", 0))
+	if _, err := st.End(t.Context(), a.ID, start); err != nil {
 		t.Fatal(err)
 	}
 	got, err := counter.Stats(t.Context())
-	want := coatcheck.Stats{Sessions: 3, Tombstones: 1, Users: 2, Bytes: 4*memstore.EntryCost + 3*100 + int64(len("alicebob"))}
+	want := store.Stats{Sessions: 3, Tombstones: 1, Users: 2, Bytes: 4*memstore.EntryCost + 3*100 + int64(len("alicebob"))}
 	if err != nil || got != want {
 		t.Errorf("got %+v and error %v, want %+v", got, err, want)
 	}
@@ -199,18 +199,18 @@ func TestStats(t *testing.T) {
 
 func TestWhatNoEntryHolds(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
+	st := memstore.New(memstore.Config{})
 	rec := record(strings.Repeat("x", 256), 0)
-	old := create(t, store, record("a", 0))
+	old := create(t, st, record("a", 0))
 	for call, err := range map[string]error{
-		"Create":  store.Create(t.Context(), rec),
-		"Replace": store.Replace(t.Context(), old.ID, old.Version, rec),
+		"Create":  st.Create(t.Context(), rec),
+		"Replace": st.Replace(t.Context(), old.ID, old.Version, rec),
 	} {
-		if err == nil || errors.Is(err, coatcheck.ErrFull) {
+		if err == nil || errors.Is(err, store.ErrFull) {
 			t.Errorf("%s with a user of 256 bytes: got %v, want an error that says so", call, err)
 		}
 	}
-	if got := is(t, store, rec.ID) + " " + is(t, store, old.ID); got != "unknown live" {
+	if got := is(t, st, rec.ID) + " " + is(t, st, old.ID); got != "unknown live" {
 		t.Errorf("got %s, want nothing changed", got)
 	}
 }
@@ -218,17 +218,17 @@ func TestWhatNoEntryHolds(t *testing.T) {
 // Ids and users that share a place in the indexes are still told apart (S1, S9).
 func TestCollisions(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	users := colliding(t, store)
-	var recs []coatcheck.Record
+	st := memstore.New(memstore.Config{})
+	users := colliding(t, st)
+	var recs []store.Record
 	for i := range 200 {
 		rec := record(users[i%2], 0)
 		clear(rec.ID[:8])
 		rec.ID[31] = 7
-		recs = append(recs, create(t, store, rec))
+		recs = append(recs, create(t, st, rec))
 	}
 	for i, user := range users {
-		list, err := store.User(t.Context(), user)
+		list, err := st.User(t.Context(), user)
 		if err != nil || len(list) != 100 {
 			t.Fatalf("User: got %d sessions and error %v, want 100", len(list), err)
 		}
@@ -239,38 +239,38 @@ func TestCollisions(t *testing.T) {
 		}
 	}
 	for i := 0; i < len(recs); i += 3 {
-		if _, err := store.End(t.Context(), recs[i].ID, start); err != nil {
+		if _, err := st.End(t.Context(), recs[i].ID, start); err != nil {
 			t.Fatal(err)
 		}
 	}
-	audit(t, store)
-	sweepAll(t, store, start.Add(time.Second))
+	audit(t, st)
+	sweepAll(t, st, start.Add(time.Second))
 	for i, rec := range recs {
 		want := "live"
 		if i%3 == 0 {
 			want = "unknown"
 		}
-		if got := is(t, store, rec.ID); got != want {
+		if got := is(t, st, rec.ID); got != want {
 			t.Fatalf("session %d: got %s, want %s", i, got, want)
 		}
 	}
-	audit(t, store)
-	ended, err := store.EndUser(t.Context(), users[0], start, start)
+	audit(t, st)
+	ended, err := st.EndUser(t.Context(), users[0], start, start)
 	if err != nil || len(ended) != 66 {
 		t.Errorf("EndUser: ended %d and error %v, want 66", len(ended), err)
 	}
-	if list, err := store.User(t.Context(), users[1]); err != nil || len(list) != 67 {
+	if list, err := st.User(t.Context(), users[1]); err != nil || len(list) != 67 {
 		t.Errorf("User: got %d sessions and error %v, want 67: those of the other user", len(list), err)
 	}
-	audit(t, store)
+	audit(t, st)
 }
 
 // colliding returns two users whose sessions share a chain.
-func colliding(t *testing.T, store *memstore.Store) [2]string {
+func colliding(t *testing.T, st *memstore.Store) [2]string {
 	t.Helper()
 	seen := make(map[uint64]int)
 	for i := range 8_000_000 { // a pair is expected among the first million
-		chain := store.Chain(fmt.Sprint(i))
+		chain := st.Chain(fmt.Sprint(i))
 		if other, ok := seen[chain]; ok {
 			return [2]string{fmt.Sprint(other), fmt.Sprint(i)}
 		}

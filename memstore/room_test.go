@@ -8,28 +8,28 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func small(t *testing.T, sessions int) *memstore.Store {
-	store := memstore.New(memstore.Config{MaxSessions: sessions})
-	t.Cleanup(func() { audit(t, store) })
-	return store
+	st := memstore.New(memstore.Config{MaxSessions: sessions})
+	t.Cleanup(func() { audit(t, st) })
+	return st
 }
 
 func full(t *testing.T, what string, err error) {
 	t.Helper()
-	if !errors.Is(err, coatcheck.ErrFull) {
+	if !errors.Is(err, store.ErrFull) {
 		t.Errorf("%s: got error %v, want ErrFull", what, err)
 	}
 }
 
-func states(t *testing.T, store coatcheck.Store, recs ...coatcheck.Record) string {
+func states(t *testing.T, st store.Store, recs ...store.Record) string {
 	t.Helper()
 	var s []string
 	for _, rec := range recs {
-		s = append(s, is(t, store, rec.ID))
+		s = append(s, is(t, st, rec.ID))
 	}
 	return fmt.Sprint(s)
 }
@@ -44,70 +44,70 @@ func want(t *testing.T, what, got, want string) {
 // G14: anonymous sessions go first, those first that were idle the longest.
 func TestAnonymousGoFirst(t *testing.T) {
 	t.Parallel()
-	store := small(t, 4)
-	login := create(t, store, record("a", 0))
-	one := create(t, store, record("", 1))
-	two := create(t, store, record("", 2))
-	three := create(t, store, record("", 3))
-	if err := store.Touch(t.Context(), one.ID, three.Seen.Add(time.Second), three.Expires); err != nil {
+	st := small(t, 4)
+	login := create(t, st, record("a", 0))
+	one := create(t, st, record("", 1))
+	two := create(t, st, record("", 2))
+	three := create(t, st, record("", 3))
+	if err := st.Touch(t.Context(), one.ID, three.Seen.Add(time.Second), three.Expires); err != nil {
 		t.Fatal(err)
 	}
-	create(t, store, record("b", 4))
-	want(t, "the first was touched, so the second goes", states(t, store, login, one, two, three), "[live live unknown live]")
-	create(t, store, record("", 5))
-	want(t, "the third is the oldest now", states(t, store, login, one, two, three), "[live live unknown unknown]")
-	create(t, store, record("", 6))
-	want(t, "a touch saves a session once", states(t, store, login, one, two, three), "[live unknown unknown unknown]")
+	create(t, st, record("b", 4))
+	want(t, "the first was touched, so the second goes", states(t, st, login, one, two, three), "[live live unknown live]")
+	create(t, st, record("", 5))
+	want(t, "the third is the oldest now", states(t, st, login, one, two, three), "[live live unknown unknown]")
+	create(t, st, record("", 6))
+	want(t, "a touch saves a session once", states(t, st, login, one, two, three), "[live unknown unknown unknown]")
 }
 
 // G14: no login is ever pushed out, and no tombstone before its time.
 func TestLoginsAndTombstonesStay(t *testing.T) {
 	t.Parallel()
-	store := small(t, 4)
-	a, b := create(t, store, record("a", 0)), create(t, store, record("b", 0))
-	ended := create(t, store, record("a", 0))
+	st := small(t, 4)
+	a, b := create(t, st, record("a", 0)), create(t, st, record("b", 0))
+	ended := create(t, st, record("a", 0))
 	never := record("", 0)
 	until := start.Add(time.Minute)
-	for _, id := range []coatcheck.ID{ended.ID, never.ID} {
-		if _, err := store.End(t.Context(), id, until); err != nil {
+	for _, id := range []store.ID{ended.ID, never.ID} {
+		if _, err := st.End(t.Context(), id, until); err != nil {
 			t.Fatal(err)
 		}
 	}
-	full(t, "Create of a login", store.Create(t.Context(), record("c", 0)))
-	full(t, "Create of an anonymous session", store.Create(t.Context(), record("", 0)))
-	full(t, "Replace", store.Replace(t.Context(), a.ID, a.Version, record("a", 1)))
-	_, err := store.End(t.Context(), record("", 0).ID, until)
+	full(t, "Create of a login", st.Create(t.Context(), record("c", 0)))
+	full(t, "Create of an anonymous session", st.Create(t.Context(), record("", 0)))
+	full(t, "Replace", st.Replace(t.Context(), a.ID, a.Version, record("a", 1)))
+	_, err := st.End(t.Context(), record("", 0).ID, until)
 	full(t, "End of an unknown id", err)
-	want(t, "a full store", states(t, store, a, b, ended, never), "[live live ended ended]")
+	want(t, "a full store", states(t, st, a, b, ended, never), "[live live ended ended]")
 
-	if _, err := store.End(t.Context(), b.ID, until); err != nil {
+	if _, err := st.End(t.Context(), b.ID, until); err != nil {
 		t.Errorf("End of a session in a full store: %v", err)
 	}
-	if n := sweepAll(t, store, until.Add(time.Microsecond)); n != 3 {
+	if n := sweepAll(t, st, until.Add(time.Microsecond)); n != 3 {
 		t.Errorf("Sweep: removed %d, want 3", n)
 	}
-	create(t, store, record("c", 0))
-	want(t, "after Sweep", states(t, store, a, b, ended, never), "[live unknown unknown unknown]")
+	create(t, st, record("c", 0))
+	want(t, "after Sweep", states(t, st, a, b, ended, never), "[live unknown unknown unknown]")
 }
 
 // A revocation finds room also where there is none, and counts.
 func TestRevocationIsNeverRefused(t *testing.T) {
 	t.Parallel()
-	store := small(t, 2)
-	a := create(t, store, record("a", 0))
-	anonymous := create(t, store, record("", 0))
+	st := small(t, 2)
+	a := create(t, st, record("a", 0))
+	anonymous := create(t, st, record("", 0))
 	until := start.Add(time.Minute)
 	for _, user := range []string{"b", "c", "a"} {
-		if _, err := store.EndUser(t.Context(), user, start, until); err != nil {
+		if _, err := st.EndUser(t.Context(), user, start, until); err != nil {
 			t.Errorf("EndUser(%q) in a full store: %v", user, err)
 		}
 	}
-	want(t, "after three revocations", states(t, store, a, anonymous), "[ended unknown]")
-	full(t, "Create", store.Create(t.Context(), record("d", 0)))
-	if n := sweepAll(t, store, until.Add(time.Microsecond)); n != 4 {
+	want(t, "after three revocations", states(t, st, a, anonymous), "[ended unknown]")
+	full(t, "Create", st.Create(t.Context(), record("d", 0)))
+	if n := sweepAll(t, st, until.Add(time.Microsecond)); n != 4 {
 		t.Errorf("Sweep: removed %d, want a tombstone and three revocations", n)
 	}
-	if stats, _ := store.Stats(t.Context()); stats != (coatcheck.Stats{}) {
+	if stats, _ := st.Stats(t.Context()); stats != (store.Stats{}) {
 		t.Errorf("after Sweep: got %+v, want nothing", stats)
 	}
 }
@@ -115,18 +115,18 @@ func TestRevocationIsNeverRefused(t *testing.T) {
 // A login from an anonymous session pushes out others, but never that one.
 func TestReplaceMakesRoom(t *testing.T) {
 	t.Parallel()
-	store := small(t, 3)
-	mine := create(t, store, record("", 0))
-	one, two := create(t, store, record("", 1)), create(t, store, record("", 2))
+	st := small(t, 3)
+	mine := create(t, st, record("", 0))
+	one, two := create(t, st, record("", 1)), create(t, st, record("", 2))
 	login := record("a", 3)
-	if err := store.Replace(t.Context(), mine.ID, mine.Version, login); err != nil {
+	if err := st.Replace(t.Context(), mine.ID, mine.Version, login); err != nil {
 		t.Fatal(err)
 	}
-	want(t, "after a login", states(t, store, mine, login, one, two), "[ended live unknown live]")
+	want(t, "after a login", states(t, st, mine, login, one, two), "[ended live unknown live]")
 	again := record("b", 4)
-	full(t, "Replace with nothing but itself to push out", store.Replace(t.Context(), two.ID, two.Version, again))
-	want(t, "after a login that was refused", states(t, store, mine, login, two, again), "[ended live live unknown]")
-	if err := store.Replace(t.Context(), two.ID, 99, again); !errors.Is(err, coatcheck.ErrConflict) {
+	full(t, "Replace with nothing but itself to push out", st.Replace(t.Context(), two.ID, two.Version, again))
+	want(t, "after a login that was refused", states(t, st, mine, login, two, again), "[ended live live unknown]")
+	if err := st.Replace(t.Context(), two.ID, 99, again); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("Replace from another version in a full store: got %v, want ErrConflict", err)
 	}
 }
@@ -135,16 +135,16 @@ func TestReplaceMakesRoom(t *testing.T) {
 // and what Replace had reserved is given back.
 func TestUpdateDuringReplace(t *testing.T) {
 	t.Parallel()
-	store := small(t, 2)
+	st := small(t, 2)
 	mine, victim := record("", 0), record("", 1)
 	mine.ID[31], victim.ID[31] = 1, 2 // of two shards
-	create(t, store, mine)
-	create(t, store, victim)
-	release := store.HoldShard(victim.ID)
+	create(t, st, mine)
+	create(t, st, victim)
+	release := st.HoldShard(victim.ID)
 	login, replaced := record("a", 2), make(chan error)
-	go func() { replaced <- store.Replace(t.Context(), mine.ID, mine.Version, login) }()
+	go func() { replaced <- st.Replace(t.Context(), mine.ID, mine.Version, login) }()
 	for range 1_000_000 { // until Replace waits for the victim's shard
-		if store.Busy() {
+		if st.Busy() {
 			break
 		}
 		runtime.Gosched()
@@ -154,63 +154,63 @@ func TestUpdateDuringReplace(t *testing.T) {
 	}
 	changed := mine
 	changed.Version = 2
-	if err := store.Update(t.Context(), changed, mine.Version); err != nil {
+	if err := st.Update(t.Context(), changed, mine.Version); err != nil {
 		t.Error(err)
 	}
 	release()
-	if err := <-replaced; !errors.Is(err, coatcheck.ErrConflict) {
+	if err := <-replaced; !errors.Is(err, store.ErrConflict) {
 		t.Errorf("Replace: got %v, want ErrConflict", err)
 	}
-	want(t, "after the conflict", states(t, store, mine, login), "[live unknown]")
+	want(t, "after the conflict", states(t, st, mine, login), "[live unknown]")
 }
 
 // A Create passes over a bounded number of sessions that were used.
 func TestSecondChancesEnd(t *testing.T) {
 	t.Parallel()
-	store := small(t, 20)
-	var recs []coatcheck.Record
+	st := small(t, 20)
+	var recs []store.Record
 	for i := range 20 {
-		rec := create(t, store, record("", i))
-		if err := store.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires); err != nil {
+		rec := create(t, st, record("", i))
+		if err := st.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires); err != nil {
 			t.Fatal(err)
 		}
 		recs = append(recs, rec)
 	}
-	create(t, store, record("", 20))
-	want(t, "after one Create", states(t, store, recs[0], recs[15], recs[16], recs[17]), "[live live unknown live]")
+	create(t, st, record("", 20))
+	want(t, "after one Create", states(t, st, recs[0], recs[15], recs[16], recs[17]), "[live live unknown live]")
 }
 
 func TestMaxBytes(t *testing.T) {
 	t.Parallel()
 	const each = memstore.EntryCost + 100
-	store := memstore.New(memstore.Config{MaxBytes: 3 * (each + 1)})
-	a := create(t, store, record("a", 0))
-	one, two := create(t, store, record("", 1)), create(t, store, record("", 2))
+	st := memstore.New(memstore.Config{MaxBytes: 3 * (each + 1)})
+	a := create(t, st, record("a", 0))
+	one, two := create(t, st, record("", 1)), create(t, st, record("", 2))
 
 	huge := record("b", 0)
 	huge.Data = make([]byte, 4*each)
-	full(t, "Create of what could never fit", store.Create(t.Context(), huge))
-	want(t, "nothing goes in vain", states(t, store, a, one, two), "[live live live]")
+	full(t, "Create of what could never fit", st.Create(t.Context(), huge))
+	want(t, "nothing goes in vain", states(t, st, a, one, two), "[live live live]")
 
 	grown := a
 	grown.Version, grown.Data = 2, make([]byte, 150)
-	if err := store.Update(t.Context(), grown, 1); err != nil {
+	if err := st.Update(t.Context(), grown, 1); err != nil {
 		t.Errorf("Update that pushes out another: %v", err)
 	}
-	want(t, "after an update that grew", states(t, store, a, one, two), "[live unknown live]")
+	want(t, "after an update that grew", states(t, st, a, one, two), "[live unknown live]")
 
 	// The session that grows is itself the next to go, and does not.
 	grown = two
 	grown.Version, grown.Data = 2, make([]byte, 1000)
-	full(t, "Update beyond the bound", store.Update(t.Context(), grown, 1))
-	if stored, err := store.Load(t.Context(), two.ID); err != nil || stored.Version != 1 {
+	full(t, "Update beyond the bound", st.Update(t.Context(), grown, 1))
+	if stored, err := st.Load(t.Context(), two.ID); err != nil || stored.Version != 1 {
 		t.Errorf("after a refused Update: got version %d and error %v, want it as it was", stored.Version, err)
 	}
 	grown.Data = make([]byte, 99)
-	if err := store.Update(t.Context(), grown, 1); err != nil {
+	if err := st.Update(t.Context(), grown, 1); err != nil {
 		t.Errorf("Update that shrinks: %v", err)
 	}
-	audit(t, store)
+	audit(t, st)
 }
 
 // A flood of anonymous visitors fills the store and no more, and every login
@@ -218,20 +218,20 @@ func TestMaxBytes(t *testing.T) {
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	const bound, logins = 1000, 500
-	store := small(t, bound)
-	var users []coatcheck.Record
+	st := small(t, bound)
+	var users []store.Record
 	for i := range logins {
-		users = append(users, create(t, store, record(fmt.Sprint("user", i), i)))
+		users = append(users, create(t, st, record(fmt.Sprint("user", i), i)))
 	}
 	for i := range 20 * bound {
-		create(t, store, record("", i))
+		create(t, st, record("", i))
 	}
 	for _, rec := range users {
-		if got := is(t, store, rec.ID); got != "live" {
+		if got := is(t, st, rec.ID); got != "live" {
 			t.Fatalf("a login is %s, want live", got)
 		}
 	}
-	if stats, _ := store.Stats(t.Context()); stats.Sessions != bound {
+	if stats, _ := st.Stats(t.Context()); stats.Sessions != bound {
 		t.Errorf("got %d sessions, want %d", stats.Sessions, bound)
 	}
 }
@@ -239,7 +239,7 @@ func TestFlood(t *testing.T) {
 // The bounds hold also while many write at once.
 func TestBoundsUnderLoad(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{MaxSessions: 300, MaxBytes: 300 * (memstore.EntryCost + 60)})
+	st := memstore.New(memstore.Config{MaxSessions: 300, MaxBytes: 300 * (memstore.EntryCost + 60)})
 	ctx := t.Context()
 	var wg sync.WaitGroup
 	for worker := range 8 {
@@ -249,33 +249,33 @@ func TestBoundsUnderLoad(t *testing.T) {
 				if (i+worker)%3 == 0 {
 					rec.User = fmt.Sprint("user", i%20)
 				}
-				if err := store.Create(ctx, rec); err != nil && !errors.Is(err, coatcheck.ErrFull) && !errors.Is(err, coatcheck.ErrEnded) {
+				if err := st.Create(ctx, rec); err != nil && !errors.Is(err, store.ErrFull) && !errors.Is(err, store.ErrEnded) {
 					t.Error(err)
 				}
 				grown := rec
 				grown.Version, grown.Data = 2, make([]byte, i%300)
-				_ = store.Update(ctx, grown, 1)
-				_ = store.Touch(ctx, rec.ID, rec.Seen.Add(time.Second), rec.Expires)
+				_ = st.Update(ctx, grown, 1)
+				_ = st.Touch(ctx, rec.ID, rec.Seen.Add(time.Second), rec.Expires)
 				switch i % 5 {
 				case 0:
-					_ = store.Replace(ctx, rec.ID, 2, record("user", i))
+					_ = st.Replace(ctx, rec.ID, 2, record("user", i))
 				case 1:
-					_, _ = store.End(ctx, rec.ID, rec.Seen)
+					_, _ = st.End(ctx, rec.ID, rec.Seen)
 				case 2:
-					_, _ = store.EndUser(ctx, fmt.Sprint("user", i%20), rec.Seen, rec.Seen.Add(time.Second))
+					_, _ = st.EndUser(ctx, fmt.Sprint("user", i%20), rec.Seen, rec.Seen.Add(time.Second))
 				case 3:
-					_, _ = store.Sweep(ctx, rec.Seen.Add(time.Hour), 20)
+					_, _ = st.Sweep(ctx, rec.Seen.Add(time.Hour), 20)
 				}
-				if stats, err := store.Stats(ctx); err != nil || stats.Sessions+stats.Tombstones > 300 {
+				if stats, err := st.Stats(ctx); err != nil || stats.Sessions+stats.Tombstones > 300 {
 					t.Errorf("got %+v and error %v, want at most 300", stats, err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	audit(t, store)
-	sweepAll(t, store, start.Add(1000*time.Hour))
-	if stats, _ := store.Stats(ctx); stats != (coatcheck.Stats{}) {
+	audit(t, st)
+	sweepAll(t, st, start.Add(1000*time.Hour))
+	if stats, _ := st.Stats(ctx); stats != (store.Stats{}) {
 		t.Errorf("after Sweep: got %+v, want nothing", stats)
 	}
 }

@@ -11,74 +11,74 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // S11: this store finds all that is over, also where a Touch, an End or an
 // Update moved the time.
 func TestSweepFindsAll(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
+	st := memstore.New(memstore.Config{})
 	ctx := t.Context()
 	tick := time.Microsecond
 	idle, touched, ended, shortened, replaced, kept :=
 		record("", 0), record("", 0), record("a", 0), record("a", 0), record("", 0), record("", 0)
 	over := map[string]time.Time{}
-	for _, rec := range []coatcheck.Record{idle, touched, ended, shortened, replaced, kept} {
-		create(t, store, rec)
+	for _, rec := range []store.Record{idle, touched, ended, shortened, replaced, kept} {
+		create(t, st, rec)
 	}
 	over["idle"] = idle.Expires
 	over["touched"] = touched.Expires.Add(time.Minute)
-	_ = store.Touch(ctx, touched.ID, touched.Seen, over["touched"])
+	_ = st.Touch(ctx, touched.ID, touched.Seen, over["touched"])
 	over["ended"] = start.Add(time.Second)
-	_, _ = store.End(ctx, ended.ID, over["ended"])
+	_, _ = st.End(ctx, ended.ID, over["ended"])
 	over["shortened"] = start.Add(2 * time.Second)
 	short := shortened
 	short.Version, short.Deadline = 2, over["shortened"]
-	if err := store.Update(ctx, short, 1); err != nil {
+	if err := st.Update(ctx, short, 1); err != nil {
 		t.Fatal(err)
 	}
 	over["replaced"] = start.Add(time.Minute)
-	_ = store.Replace(ctx, replaced.ID, 1, func() coatcheck.Record {
+	_ = st.Replace(ctx, replaced.ID, 1, func() store.Record {
 		rec := record("b", 0)
 		rec.Expires, rec.Deadline = start.Add(100*time.Hour), start.Add(100*time.Hour)
 		return rec
 	}())
-	_ = store.Touch(ctx, kept.ID, kept.Seen, start.Add(24*time.Hour))
+	_ = st.Touch(ctx, kept.ID, kept.Seen, start.Add(24*time.Hour))
 	over["kept, past its Deadline"] = kept.Deadline
-	ids := map[string]coatcheck.ID{
+	ids := map[string]store.ID{
 		"idle": idle.ID, "touched": touched.ID, "ended": ended.ID, "shortened": shortened.ID,
 		"replaced": replaced.ID, "kept, past its Deadline": kept.ID,
 	}
 	names := slices.SortedFunc(maps.Keys(over), func(a, b string) int { return over[a].Compare(over[b]) })
 	for _, name := range names {
-		if n := sweepAll(t, store, over[name]); n != 0 {
+		if n := sweepAll(t, st, over[name]); n != 0 {
 			t.Errorf("Sweep when the %s session is just not over: removed %d", name, n)
 		}
-		if n := sweepAll(t, store, over[name].Add(tick)); n != 1 {
+		if n := sweepAll(t, st, over[name].Add(tick)); n != 1 {
 			t.Errorf("Sweep when the %s session is over: removed %d, want 1", name, n)
 		}
-		if got := is(t, store, ids[name]); got != "unknown" {
+		if got := is(t, st, ids[name]); got != "unknown" {
 			t.Errorf("the %s session after Sweep: got %s, want unknown", name, got)
 		}
-		audit(t, store)
+		audit(t, st)
 	}
 }
 
 // What an Update ends earlier is found also where nothing else makes Sweep look.
 func TestSweepFindsShortened(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
-	rec := create(t, store, record("a", 0))
-	sweepAll(t, store, start)
+	st := memstore.New(memstore.Config{})
+	rec := create(t, st, record("a", 0))
+	sweepAll(t, st, start)
 	short := rec
 	short.Version, short.Deadline = 2, start.Add(time.Second)
-	if err := store.Update(t.Context(), short, 1); err != nil {
+	if err := st.Update(t.Context(), short, 1); err != nil {
 		t.Fatal(err)
 	}
-	audit(t, store)
-	if n := sweepAll(t, store, start.Add(2*time.Second)); n != 1 {
+	audit(t, st)
+	if n := sweepAll(t, st, start.Add(2*time.Second)); n != 1 {
 		t.Errorf("Sweep: removed %d, want 1", n)
 	}
 }
@@ -86,26 +86,26 @@ func TestSweepFindsShortened(t *testing.T) {
 // What is over at now is not past it, whatever else Sweep finds.
 func TestSweepBoundary(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
+	st := memstore.New(memstore.Config{})
 	now := start.Add(time.Minute)
 	before, at := record("", 0), record("", 0)
-	_, _ = store.End(t.Context(), before.ID, now.Add(-time.Microsecond))
-	_, _ = store.End(t.Context(), at.ID, now)
-	sweepAll(t, store, now)
-	want(t, "after Sweep", states(t, store, before, at), "[unknown ended]")
+	_, _ = st.End(t.Context(), before.ID, now.Add(-time.Microsecond))
+	_, _ = st.End(t.Context(), at.ID, now)
+	sweepAll(t, st, now)
+	want(t, "after Sweep", states(t, st, before, at), "[unknown ended]")
 }
 
 // A Sweep that its context stops says how far it came.
 func TestSweepStops(t *testing.T) {
 	t.Parallel()
-	store := memstore.New(memstore.Config{})
+	st := memstore.New(memstore.Config{})
 	for range 500 {
-		create(t, store, record("", 0))
+		create(t, st, record("", 0))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stopping := &cancelAfter{Context: ctx, calls: 3, cancel: cancel}
-	n, err := store.Sweep(stopping, start.Add(100*time.Hour), 1000)
-	stats, _ := store.Stats(t.Context())
+	n, err := st.Sweep(stopping, start.Add(100*time.Hour), 1000)
+	stats, _ := st.Stats(t.Context())
 	if !errors.Is(err, context.Canceled) || n == 0 || int64(500-n) != stats.Sessions {
 		t.Errorf("got %d and error %v with %d sessions left, want the number removed and %v", n, err, stats.Sessions, context.Canceled)
 	}
@@ -129,10 +129,10 @@ func (c *cancelAfter) Err() error {
 func TestAgainstMap(t *testing.T) {
 	t.Parallel()
 	const steps, users = 60_000, 50
-	store, ctx := memstore.New(memstore.Config{}), t.Context()
+	st, ctx := memstore.New(memstore.Config{}), t.Context()
 	chance := rand.New(rand.NewPCG(1, 2))
-	live := make(map[coatcheck.ID]coatcheck.Record)
-	var ids []coatcheck.ID
+	live := make(map[store.ID]store.Record)
+	var ids []store.ID
 	var held [][2][]byte // what Load returned, and a copy of it
 	size := func() int {
 		switch chance.IntN(20) {
@@ -144,7 +144,7 @@ func TestAgainstMap(t *testing.T) {
 			return chance.IntN(900)
 		}
 	}
-	fresh := func(i int) coatcheck.Record {
+	fresh := func(i int) store.Record {
 		rec := record("", i)
 		if chance.IntN(2) == 0 {
 			rec.User = fmt.Sprint("user", chance.IntN(users))
@@ -153,9 +153,9 @@ func TestAgainstMap(t *testing.T) {
 		ids = append(ids, rec.ID)
 		return rec
 	}
-	pick := func() (coatcheck.Record, bool) {
+	pick := func() (store.Record, bool) {
 		if len(ids) == 0 {
-			return coatcheck.Record{}, false
+			return store.Record{}, false
 		}
 		i := chance.IntN(len(ids))
 		rec, ok := live[ids[i]]
@@ -169,30 +169,30 @@ func TestAgainstMap(t *testing.T) {
 		rec, ok := pick()
 		switch op := chance.IntN(10); {
 		case !ok || op < 3:
-			rec = create(t, store, fresh(i))
+			rec = create(t, st, fresh(i))
 			live[rec.ID] = rec
 		case op < 6:
 			was := rec.Version
 			rec.Version, rec.Data = chance.Uint64()|1, bytes.Repeat([]byte{byte(i)}, size())
-			if err := store.Update(ctx, rec, was); err != nil {
+			if err := st.Update(ctx, rec, was); err != nil {
 				t.Fatal(err)
 			}
 			live[rec.ID] = rec
 		case op < 7:
 			next := fresh(i)
-			if err := store.Replace(ctx, rec.ID, rec.Version, next); err != nil {
+			if err := st.Replace(ctx, rec.ID, rec.Version, next); err != nil {
 				t.Fatal(err)
 			}
 			delete(live, rec.ID)
 			live[next.ID] = next
 		case op < 9:
-			stored, err := store.Load(ctx, rec.ID)
+			stored, err := st.Load(ctx, rec.ID)
 			if err != nil || stored.User != rec.User || stored.Version != rec.Version || !bytes.Equal(stored.Data, rec.Data) {
 				t.Fatalf("step %d: a session is not what was stored, error %v", i, err)
 			}
 			held = append(held, [2][]byte{stored.Data, bytes.Clone(stored.Data)})
 		default:
-			if _, err := store.End(ctx, rec.ID, rec.Seen); err != nil {
+			if _, err := st.End(ctx, rec.ID, rec.Seen); err != nil {
 				t.Fatal(err)
 			}
 			delete(live, rec.ID)
@@ -200,14 +200,14 @@ func TestAgainstMap(t *testing.T) {
 		if i%5000 == 4999 {
 			for id, rec := range live { // a third of all goes at once
 				if id[0]%3 == 0 {
-					_, _ = store.End(ctx, rec.ID, start)
+					_, _ = st.End(ctx, rec.ID, start)
 					delete(live, id)
 				}
 			}
-			audit(t, store)
-			sweepAll(t, store, start.Add(time.Minute))
-			compare(t, store, live, users)
-			audit(t, store)
+			audit(t, st)
+			sweepAll(t, st, start.Add(time.Minute))
+			compare(t, st, live, users)
+			audit(t, st)
 		}
 	}
 	for i := range held {
@@ -217,11 +217,11 @@ func TestAgainstMap(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, store *memstore.Store, live map[coatcheck.ID]coatcheck.Record, users int) {
+func compare(t *testing.T, st *memstore.Store, live map[store.ID]store.Record, users int) {
 	t.Helper()
 	count := make(map[string]int)
 	for id, rec := range live {
-		stored, err := store.Load(t.Context(), id)
+		stored, err := st.Load(t.Context(), id)
 		if err != nil || !bytes.Equal(stored.Data, rec.Data) {
 			t.Fatalf("a live session is not what was stored, error %v", err)
 		}
@@ -229,7 +229,7 @@ func compare(t *testing.T, store *memstore.Store, live map[coatcheck.ID]coatchec
 	}
 	for i := range users {
 		user := fmt.Sprint("user", i)
-		list, err := store.User(t.Context(), user)
+		list, err := st.User(t.Context(), user)
 		if err != nil || len(list) != count[user] {
 			t.Fatalf("User: got %d sessions and error %v, want %d", len(list), err, count[user])
 		}

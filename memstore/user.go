@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The sessions of a user are a chain through their entries. Users whose hashes
@@ -54,13 +54,13 @@ func (s *Store) unchain(userHash uint64, slot uint32, e *entry) {
 
 // User returns the live records of user, the newest first. It locks out
 // nobody who only reads and updates.
-func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (s *Store) User(ctx context.Context, user string) ([]store.Record, error) {
 	if err := s.begin(ctx); err != nil || user == "" {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var records []coatcheck.Record
+	var records []store.Record
 	for slot := s.firstOf(user); slot != 0; {
 		e := s.entries.at(slot)
 		sh := s.shard(e.id)
@@ -76,7 +76,7 @@ func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, erro
 
 // EndUser ends the live sessions of user but those in keep, and refuses logins
 // of before at. There is always room for that: it is never ErrFull.
-func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, keep ...coatcheck.ID) ([]coatcheck.ID, error) {
+func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) ([]store.ID, error) {
 	if err := s.begin(ctx); err != nil || user == "" {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 	defer s.mu.Unlock()
 	keep = s.followed(keep)
 	s.revoke(user, at.UnixMicro(), until.UnixMicro(), keep)
-	var ended []coatcheck.ID
+	var ended []store.ID
 	for slot := s.firstOf(user); slot != 0; {
 		e := s.entries.at(slot)
 		next, id := e.next, e.id
@@ -92,7 +92,7 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 			sh := s.shard(id)
 			sh.mu.Lock()
 			if name, _ := sh.arena.item(e); string(name) == user {
-				s.end(sh, slot, e, coatcheck.ID{}, until.UnixMicro())
+				s.end(sh, slot, e, store.ID{}, until.UnixMicro())
 				ended = append(ended, id)
 			}
 			sh.mu.Unlock()
@@ -104,8 +104,8 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 
 // followed returns the ids to keep and those that replaced them (S8). The zero ID
 // is none.
-func (s *Store) followed(keep []coatcheck.ID) []coatcheck.ID {
-	var all []coatcheck.ID
+func (s *Store) followed(keep []store.ID) []store.ID {
+	var all []store.ID
 	for _, id := range keep {
 		for ; !id.IsZero() && !slices.Contains(all, id); id = s.successor(id) {
 			all = append(all, id)
@@ -115,7 +115,7 @@ func (s *Store) followed(keep []coatcheck.ID) []coatcheck.ID {
 }
 
 // successor returns the id that replaced id, or zero.
-func (s *Store) successor(id coatcheck.ID) (next coatcheck.ID) {
+func (s *Store) successor(id store.ID) (next store.ID) {
 	sh := s.shard(id)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
@@ -130,17 +130,17 @@ func (s *Store) successor(id coatcheck.ID) (next coatcheck.ID) {
 // last call did not keep is over, so only its keep matters.
 type revocation struct {
 	at, until int64
-	keep      []coatcheck.ID
+	keep      []store.ID
 }
 
 // revocationCost is what a revocation takes beside the user and the kept ids.
 const revocationCost = 150
 
 func (r *revocation) cost(user string) int64 {
-	return revocationCost + int64(len(user)) + int64(len(r.keep)*len(coatcheck.ID{}))
+	return revocationCost + int64(len(user)) + int64(len(r.keep)*len(store.ID{}))
 }
 
-func (s *Store) revoke(user string, at, until int64, keep []coatcheck.ID) {
+func (s *Store) revoke(user string, at, until int64, keep []store.ID) {
 	r := &revocation{at: at, until: until, keep: keep}
 	if before := s.revoked[user]; before != nil {
 		r.at, r.until = max(r.at, before.at), max(r.until, before.until)
@@ -159,13 +159,13 @@ func (s *Store) unrevoke(user string, r *revocation) {
 }
 
 // refused reports whether a revocation forbids to make the record live.
-func (s *Store) refused(rec coatcheck.Record, old coatcheck.ID) bool {
+func (s *Store) refused(rec store.Record, old store.ID) bool {
 	r := s.revoked[rec.User]
 	return r != nil && rec.Began.UnixMicro() <= r.at && !slices.Contains(r.keep, old)
 }
 
 // keepNext keeps the successor of a kept session in its place.
-func (s *Store) keepNext(user string, old, next coatcheck.ID) {
+func (s *Store) keepNext(user string, old, next store.ID) {
 	if r := s.revoked[user]; r != nil {
 		if i := slices.Index(r.keep, old); i >= 0 {
 			r.keep[i] = next

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // pageSize is how many records All fetches at once.
@@ -20,11 +20,11 @@ var errStop = errors.New("stop")
 // All yields every live record: it walks through the keys of the servers, those
 // of other programs included, a thousand at a time, so that nobody waits for it.
 // While sessions are made one may come twice.
-func (s *Store) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
-	return func(yield func(coatcheck.Record, error) bool) {
+func (s *Store) All(ctx context.Context) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
 		masters, err := s.masters(ctx)
 		for _, node := range masters {
-			err = s.scan(ctx, node, func(ids []coatcheck.ID) error {
+			err = s.scan(ctx, node, func(ids []store.ID) error {
 				for page := range slices.Chunk(ids, pageSize) {
 					if err := s.pass(ctx, page, yield); err != nil {
 						return err
@@ -37,20 +37,20 @@ func (s *Store) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
 			}
 		}
 		if err != nil && err != errStop {
-			yield(coatcheck.Record{}, err)
+			yield(store.Record{}, err)
 		}
 	}
 }
 
 // pass yields those of the ids that are live.
-func (s *Store) pass(ctx context.Context, ids []coatcheck.ID, yield func(coatcheck.Record, error) bool) error {
+func (s *Store) pass(ctx context.Context, ids []store.ID, yield func(store.Record, error) bool) error {
 	cmds := make(rueidis.Commands, len(ids))
 	for i, id := range ids {
 		cmds[i] = s.client.B().Get().Key(s.recordKey(id)).Build()
 	}
 	for i, reply := range s.client.DoMulti(ctx, cmds...) {
 		v, err := s.read(ctx, ids[i], reply)
-		if errors.Is(err, coatcheck.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			continue // expired meanwhile
 		}
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // In a Cluster a session and its user's index lie in different slots, on
@@ -32,7 +32,7 @@ type entry struct {
 	limit string // until when, in the engine's ms, the session may be made live
 }
 
-func (s *Store) admission(rec *coatcheck.Record, old coatcheck.ID) call {
+func (s *Store) admission(rec *store.Record, old store.ID) call {
 	c := call{scriptAdmit, []string{s.indexKey(rec.User)},
 		[]string{idArg(rec.ID), timeArg(rec.Began), timeArg(rec.Deadline), ""}}
 	if !old.IsZero() {
@@ -42,7 +42,7 @@ func (s *Store) admission(rec *coatcheck.Record, old coatcheck.ID) call {
 }
 
 // admit enters the session in its user's index, if no revocation forbids it.
-func (s *Store) admit(ctx context.Context, rec *coatcheck.Record, old coatcheck.ID) (entry, error) {
+func (s *Store) admit(ctx context.Context, rec *store.Record, old store.ID) (entry, error) {
 	return admitted(s.runSafe(ctx, s.admission(rec, old)))
 }
 
@@ -64,7 +64,7 @@ func admitted(m rueidis.RedisMessage, err error) (entry, error) {
 
 // replaceInCluster makes the new record, not yet live, and its index entry;
 // then the one step that decides, at the old id; then it tidies up.
-func (s *Store) replaceInCluster(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s *Store) replaceInCluster(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	made, err := s.prepare(ctx, old, was, &rec)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (s *Store) replaceInCluster(ctx context.Context, old coatcheck.ID, was uint
 					continue
 				}
 				if err = e; err == nil {
-					err = coatcheck.ErrNotFound
+					err = store.ErrNotFound
 				}
 			}
 		}
@@ -108,7 +108,7 @@ func (s *Store) replaceInCluster(ctx context.Context, old coatcheck.ID, was uint
 
 // prepare makes both halves of what is to become live, at once if it can.
 // While the record is pending their order does not matter.
-func (s *Store) prepare(ctx context.Context, old coatcheck.ID, was uint64, rec *coatcheck.Record) (made entry, err error) {
+func (s *Store) prepare(ctx context.Context, old store.ID, was uint64, rec *store.Record) (made entry, err error) {
 	pending := string([]byte{kindPending}) + idArg(old) + versionArg(was) + encode(rec)
 	create := call{scriptCreate, []string{s.recordKey(rec.ID)}, []string{pending, strconv.FormatInt(lease(rec), 10), ""}}
 	if rec.User == "" {
@@ -137,29 +137,29 @@ func (s *Store) prepare(ctx context.Context, old coatcheck.ID, was uint64, rec *
 
 // unlinked lets the entry not say that it replaces old, where the id was somebody
 // else's already: EndUser would take that one for what replaced a kept session.
-func (s *Store) unlinked(ctx context.Context, rec *coatcheck.Record, made entry, created error) error {
-	if errors.Is(created, coatcheck.ErrExists) {
+func (s *Store) unlinked(ctx context.Context, rec *store.Record, made entry, created error) error {
+	if errors.Is(created, store.ErrExists) {
 		s.run(ctx, s.trim(rec, made))
 	}
 	return created
 }
 
 // trim takes the id that it replaces out of an entry.
-func (s *Store) trim(rec *coatcheck.Record, made entry) call {
+func (s *Store) trim(rec *store.Record, made entry) call {
 	trim := s.forget(rec.User, 0, idArg(rec.ID), made.value)
 	trim.args[0] = ""
 	return trim
 }
 
 // commitment is the step that decides.
-func (s *Store) commitment(old coatcheck.ID, was string, rec *coatcheck.Record, limit string) call {
+func (s *Store) commitment(old store.ID, was string, rec *store.Record, limit string) call {
 	return call{scriptCommit, []string{s.recordKey(old)}, []string{
 		idArg(old), was, idArg(rec.ID), timeArg(rec.Seen.Add(replacedFor)), limit,
 		strconv.FormatInt(decisionLife.Milliseconds(), 10), s.channel}}
 }
 
 // decision lets a pending record be live ("1") or go ("").
-func (s *Store) decision(old, id coatcheck.ID, live string) call {
+func (s *Store) decision(old, id store.ID, live string) call {
 	return call{scriptSettle, []string{s.recordKey(id)}, []string{idArg(old), live}}
 }
 
@@ -172,7 +172,7 @@ func (s *Store) forget(user string, age time.Duration, entries ...string) call {
 
 // settle notes a Replace that was decided, and the index that the old session
 // is gone. If it fails the next to look does the same.
-func (s *Store) settle(ctx context.Context, old coatcheck.ID, rec *coatcheck.Record, made entry, m rueidis.RedisMessage) {
+func (s *Store) settle(ctx context.Context, old store.ID, rec *store.Record, made entry, m rueidis.RedisMessage) {
 	calls := []call{s.decision(old, rec.ID, "1")}
 	if rec.User != "" {
 		calls = append(calls, s.trim(rec, made))
@@ -184,7 +184,7 @@ func (s *Store) settle(ctx context.Context, old coatcheck.ID, rec *coatcheck.Rec
 }
 
 // abandon takes back what prepare made. Nobody has the new token.
-func (s *Store) abandon(ctx context.Context, old coatcheck.ID, rec *coatcheck.Record, made entry) {
+func (s *Store) abandon(ctx context.Context, old store.ID, rec *store.Record, made entry) {
 	calls := []call{s.decision(old, rec.ID, "")}
 	if rec.User != "" {
 		calls = append(calls, s.forget(rec.User, 0, idArg(rec.ID), made.value))
@@ -194,9 +194,9 @@ func (s *Store) abandon(ctx context.Context, old coatcheck.ID, rec *coatcheck.Re
 
 // decided reports whether the Replace of old by id, whose pending record was
 // found, was decided for it; then it makes it live.
-func (s *Store) decided(ctx context.Context, id, old coatcheck.ID) (bool, error) {
+func (s *Store) decided(ctx context.Context, id, old store.ID) (bool, error) {
 	v, err := s.read(ctx, old, s.client.Do(ctx, s.client.B().Get().Key(s.recordKey(old)).Build()))
-	if errors.Is(err, coatcheck.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil || v.kind != kindTombstone || v.end.Next != id {

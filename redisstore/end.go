@@ -6,12 +6,12 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // End ends a session, or forbids an id: one round trip, in a Cluster two for a
 // session with a user.
-func (s *Store) End(ctx context.Context, id coatcheck.ID, until time.Time) (next coatcheck.ID, err error) {
+func (s *Store) End(ctx context.Context, id store.ID, until time.Time) (next store.ID, err error) {
 	if err := ctx.Err(); err != nil {
 		return next, err
 	}
@@ -56,7 +56,7 @@ func ending(m rueidis.RedisMessage) (kind int64, of string, err error) {
 
 // EndUser ends the sessions of a user and refuses logins that began before: one
 // round trip, in a Cluster two, then one for the index.
-func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, keep ...coatcheck.ID) ([]coatcheck.ID, error) {
+func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) ([]store.ID, error) {
 	if err := ctx.Err(); err != nil || user == "" {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 	if err != nil {
 		return nil, errFormat
 	}
-	ended := make([]coatcheck.ID, len(list))
+	ended := make([]store.ID, len(list))
 	for i, id := range list {
 		copy(ended[i][:], id)
 	}
@@ -81,7 +81,7 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 	return ended, nil
 }
 
-func idArgs(ids []coatcheck.ID) []string {
+func idArgs(ids []store.ID) []string {
 	args := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if !id.IsZero() {

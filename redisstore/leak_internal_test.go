@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // G13: no id in %v, whatever the verb: a store remembers what it wrote.
 func TestStorePrintsNoID(t *testing.T) {
 	t.Parallel()
 	s := &Store{records: "coatcheck:s"}
-	s.written.add(coatcheck.ID{201, 202, 203, 204, 205, 206})
+	s.written.add(store.ID{201, 202, 203, 204, 205, 206})
 	var out string
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%c"} {
 		out += fmt.Sprintf(verb+verb, s, []any{s})

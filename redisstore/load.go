@@ -6,36 +6,36 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Load returns the record: one round trip, or none with Config.ClientCache.
-func (s *Store) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *Store) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	if err := ctx.Err(); err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	v, err := s.get(ctx, id)
 	if err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	switch v.kind {
 	case kindRecord:
 		return v.rec, nil
 	case kindTombstone:
-		return coatcheck.Record{}, v.end
+		return store.Record{}, v.end
 	}
 	done, err := s.decided(ctx, id, v.old)
 	if err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	if !done {
-		return coatcheck.Record{}, coatcheck.ErrNotFound
+		return store.Record{}, store.ErrNotFound
 	}
 	return v.rec, nil
 }
 
 // get reads a session's key; ErrNotFound where there is none.
-func (s *Store) get(ctx context.Context, id coatcheck.ID) (value, error) {
+func (s *Store) get(ctx context.Context, id store.ID) (value, error) {
 	if s.replicas > 0 && s.unsure.has(id) {
 		return s.getSafe(ctx, id)
 	}
@@ -56,10 +56,10 @@ func passedOn(ctx context.Context, err error) bool {
 		errors.Is(err, rueidis.ErrDoCacheAborted))
 }
 
-func (s *Store) read(ctx context.Context, id coatcheck.ID, reply rueidis.RedisResult) (value, error) {
+func (s *Store) read(ctx context.Context, id store.ID, reply rueidis.RedisResult) (value, error) {
 	b, err := reply.AsBytes()
 	if rueidis.IsRedisNil(err) {
-		return value{}, coatcheck.ErrNotFound
+		return value{}, store.ErrNotFound
 	}
 	if err != nil {
 		return value{}, s.fault(ctx, "load", err)
@@ -68,7 +68,7 @@ func (s *Store) read(ctx context.Context, id coatcheck.ID, reply rueidis.RedisRe
 }
 
 // wrote notes ids that a call of this process may have changed.
-func (s *Store) wrote(ids ...coatcheck.ID) {
+func (s *Store) wrote(ids ...store.ID) {
 	if s.cache > 0 {
 		s.written.add(ids...)
 	}

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // recent is a set of ids that each leave it after life, or up to twice that:
@@ -13,25 +13,25 @@ type recent struct {
 	life time.Duration
 
 	mu       sync.RWMutex
-	now, old map[coatcheck.ID]struct{}
+	now, old map[store.ID]struct{}
 	since    time.Time
 }
 
-func (r *recent) add(ids ...coatcheck.ID) {
+func (r *recent) add(ids ...store.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t := time.Now(); t.Sub(r.since) >= r.life {
 		if r.old = r.now; t.Sub(r.since) >= 2*r.life {
 			r.old = nil
 		}
-		r.now, r.since = make(map[coatcheck.ID]struct{}), t
+		r.now, r.since = make(map[store.ID]struct{}), t
 	}
 	for _, id := range ids {
 		r.now[id] = struct{}{}
 	}
 }
 
-func (r *recent) has(id coatcheck.ID) bool {
+func (r *recent) has(id store.ID) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	_, now := r.now[id]
@@ -39,7 +39,7 @@ func (r *recent) has(id coatcheck.ID) bool {
 	return now || old
 }
 
-func (r *recent) remove(id coatcheck.ID) {
+func (r *recent) remove(id store.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.now, id)

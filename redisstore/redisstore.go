@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Config is what a Store can be told. The zero Config is a good one for a
@@ -47,8 +47,8 @@ const DefaultPrefix = "coatcheck:"
 
 const maxPrefix = 64
 
-// A Store keeps sessions in Redis or Valkey. It is a coatcheck.Store,
-// coatcheck.Pinger, coatcheck.Watcher, coatcheck.Counter and coatcheck.Lister, safe for concurrent
+// A Store keeps sessions in Redis or Valkey. It is a store.Store,
+// store.Pinger, store.Watcher, store.Counter and store.Lister, safe for concurrent
 // use.
 type Store struct {
 	client   rueidis.Client
@@ -172,7 +172,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // (S11), and each login clears a little of its user's index.
 func (s *Store) Sweep(ctx context.Context, _ time.Time, _ int) (int, error) { return 0, ctx.Err() }
 
-func (s *Store) recordKey(id coatcheck.ID) string { return s.records + string(id[:]) }
+func (s *Store) recordKey(id store.ID) string { return s.records + string(id[:]) }
 
 // indexKey contains the user as it is. The empty braces before it make Redis
 // hash all of the key, so that braces in a user's name choose no slot.

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // replacedFor is how long the tombstone of a replaced session stands (S4).
@@ -13,12 +13,12 @@ const replacedFor = time.Minute
 
 // Replace gives a session a new id: one round trip, in a Cluster three, or two
 // if neither has a user. See the package's doc for what an observer can see.
-func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if old == rec.ID {
-		return coatcheck.ErrExists
+		return store.ErrExists
 	}
 	defer s.wrote(old, rec.ID)
 	if s.cluster {
@@ -40,7 +40,7 @@ func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 		if v.kind == kindTombstone {
 			return v.end
 		}
-		return coatcheck.ErrNotFound
+		return store.ErrNotFound
 	}
 	return plain(m, err)
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // errReplicas is of S15: the write is on the primary and may yet be lost.
@@ -105,7 +105,7 @@ func (s *Store) runAllSafe(ctx context.Context, calls ...call) ([]rueidis.RedisM
 // getSafe reads what this process wrote without knowing that the replicas have
 // it. They must have what is read now, or a core that looks whether its commit
 // was applied would take it for safe.
-func (s *Store) getSafe(ctx context.Context, id coatcheck.ID) (value, error) {
+func (s *Store) getSafe(ctx context.Context, id store.ID) (value, error) {
 	reply, err := s.confirmed(ctx, s.recordKey(id), func(b rueidis.Builder, _ bool) rueidis.Completed {
 		return b.Get().Key(s.recordKey(id)).Build()
 	})
@@ -120,7 +120,7 @@ func (s *Store) getSafe(ctx context.Context, id coatcheck.ID) (value, error) {
 }
 
 // doubt notes ids whose last write too few replicas confirmed.
-func (s *Store) doubt(err error, ids ...coatcheck.ID) {
+func (s *Store) doubt(err error, ids ...store.ID) {
 	if errors.Is(err, errReplicas) {
 		s.unsure.add(ids...)
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A revocation is an EndUser in a Cluster.
@@ -14,33 +14,33 @@ type revocation struct {
 	user  string
 	at    time.Time
 	until time.Time
-	skip  map[coatcheck.ID]bool // kept, or ended already
-	ended []coatcheck.ID
+	skip  map[store.ID]bool // kept, or ended already
+	ended []store.ID
 	done  []string // index entries to forget: id, value, …
 }
 
 // A suspect is an id that may be a session of the user.
 type suspect struct {
-	id    coatcheck.ID
+	id    store.ID
 	entry string // of the index; empty for one that another was replaced by
 }
 
 // endUserInCluster notes the revocation and takes the list of sessions in one
 // step. Logins that come later are refused there; of those that were let in
 // before, each is found in the list, live, about to be made, or replaced since.
-func (s *Store) endUserInCluster(ctx context.Context, user string, at, until time.Time, keep []coatcheck.ID) ([]coatcheck.ID, error) {
+func (s *Store) endUserInCluster(ctx context.Context, user string, at, until time.Time, keep []store.ID) ([]store.ID, error) {
 	keep, list, err := s.revokeInCluster(ctx, user, at, until, keep)
 	if err != nil {
 		return nil, err
 	}
-	r := revocation{Store: s, user: user, at: at, until: until, skip: make(map[coatcheck.ID]bool)}
+	r := revocation{Store: s, user: user, at: at, until: until, skip: make(map[store.ID]bool)}
 	for _, id := range keep {
 		r.skip[id] = true
 	}
 	var suspects []suspect
 	for i := 0; i < len(list); i += 2 {
-		if len(list[i]) == len(coatcheck.ID{}) && len(list[i+1]) >= entrySize {
-			suspects = append(suspects, suspect{coatcheck.ID([]byte(list[i])), list[i+1]})
+		if len(list[i]) == len(store.ID{}) && len(list[i+1]) >= entrySize {
+			suspects = append(suspects, suspect{store.ID([]byte(list[i])), list[i+1]})
 		}
 	}
 	for len(suspects) > 0 {
@@ -58,7 +58,7 @@ func (s *Store) endUserInCluster(ctx context.Context, user string, at, until tim
 // replaced its ids (S8). An entry of the index says what it replaces only while
 // that Replace is under way. One that was done before the list was taken has left
 // its tombstone by then: where that is news, the revocation is noted again.
-func (s *Store) revokeInCluster(ctx context.Context, user string, at, until time.Time, keep []coatcheck.ID) (_ []coatcheck.ID, list []string, err error) {
+func (s *Store) revokeInCluster(ctx context.Context, user string, at, until time.Time, keep []store.ID) (_ []store.ID, list []string, err error) {
 	keep, err = s.followed(ctx, keep)
 	for err == nil {
 		m, err := s.runSafe(ctx, call{scriptRevoke, []string{s.indexKey(user)},
@@ -78,11 +78,11 @@ func (s *Store) revokeInCluster(ctx context.Context, user string, at, until time
 }
 
 // followed returns the ids to keep and those that have replaced them.
-func (s *Store) followed(ctx context.Context, keep []coatcheck.ID) ([]coatcheck.ID, error) {
+func (s *Store) followed(ctx context.Context, keep []store.ID) ([]store.ID, error) {
 	keep = slices.Clone(keep)
 	for i := 0; i < len(keep); i++ {
 		v, err := s.read(ctx, keep[i], s.client.Do(ctx, s.client.B().Get().Key(s.recordKey(keep[i])).Build()))
-		if err != nil && err != coatcheck.ErrNotFound {
+		if err != nil && err != store.ErrNotFound {
 			return nil, err
 		}
 		if v.kind == kindTombstone && !v.end.Next.IsZero() && !slices.Contains(keep, v.end.Next) {
@@ -132,7 +132,7 @@ func (r *revocation) end(ctx context.Context, suspects []suspect) (more []suspec
 			continue
 		case kindTombstone: // perhaps replaced since the list was taken
 			if len(of) > timeSize {
-				more = append(more, suspect{id: coatcheck.ID([]byte(of[timeSize:]))})
+				more = append(more, suspect{id: store.ID([]byte(of[timeSize:]))})
 			}
 		default: // or not there yet
 			continue
@@ -147,10 +147,10 @@ func (r *revocation) end(ctx context.Context, suspects []suspect) (more []suspec
 
 // help brings the Replace that made the pending record to its decision: this
 // call must know whether it comes before or after.
-func (r *revocation) help(ctx context.Context, id coatcheck.ID) error {
+func (r *revocation) help(ctx context.Context, id store.ID) error {
 	v, err := r.read(ctx, id, r.client.Do(ctx, r.client.B().Get().Key(r.recordKey(id)).Build()))
 	if err != nil || v.kind != kindPending {
-		if err == coatcheck.ErrNotFound {
+		if err == store.ErrNotFound {
 			err = nil
 		}
 		return err

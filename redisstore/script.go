@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 //go:embed lua/*.lua
@@ -187,7 +187,7 @@ func (s *Store) fault(ctx context.Context, what string, err error) error {
 	}
 	text, _, _ := strings.Cut(re.Error(), ", with args")
 	if strings.Contains(text, "OOM command not allowed") {
-		return fmt.Errorf("%w: redisstore: %s: maxmemory is reached", coatcheck.ErrFull, what)
+		return fmt.Errorf("%w: redisstore: %s: maxmemory is reached", store.ErrFull, what)
 	}
 	return fmt.Errorf("coatcheck: redisstore: %s: %s", what, strconv.QuoteToASCII(text))
 }

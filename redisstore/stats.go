@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const (
@@ -25,18 +25,18 @@ const (
 // nobody waits for it. It counts where they have at most 100,000 keys, those of
 // other programs included; with more, the counts are -1. Bytes is the memory
 // that the masters take, for everything that they hold.
-func (s *Store) Stats(ctx context.Context) (coatcheck.Stats, error) {
-	var st coatcheck.Stats
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	var st store.Stats
 	masters, err := s.masters(ctx)
 	if err != nil {
-		return coatcheck.Stats{}, err
+		return store.Stats{}, err
 	}
 	keys := int64(0)
 	for _, node := range masters {
 		bytes, _ := strconv.ParseInt(node.info["used_memory"], 10, 64)
 		n, err := node.Do(ctx, node.B().Dbsize().Build()).AsInt64()
 		if err != nil {
-			return coatcheck.Stats{}, s.fault(ctx, "stats", err)
+			return store.Stats{}, s.fault(ctx, "stats", err)
 		}
 		st.Bytes += bytes
 		keys += n
@@ -48,7 +48,7 @@ func (s *Store) Stats(ctx context.Context) (coatcheck.Stats, error) {
 	users := make(map[string]bool)
 	for _, node := range masters {
 		if err := s.countNode(ctx, node, &st, users); err != nil {
-			return coatcheck.Stats{}, err
+			return store.Stats{}, err
 		}
 	}
 	st.Users = int64(len(users))
@@ -78,7 +78,7 @@ func (s *Store) masters(ctx context.Context) ([]master, error) {
 
 // scan passes on the ids of a server's sessions and tombstones, as many as one
 // step of the server finds. While keys are added it may find one twice.
-func (s *Store) scan(ctx context.Context, node rueidis.Client, found func([]coatcheck.ID) error) error {
+func (s *Store) scan(ctx context.Context, node rueidis.Client, found func([]store.ID) error) error {
 	pattern := escapeGlob.Replace(s.records) + "*"
 	for cursor, first := uint64(0), true; first || cursor != 0; first = false {
 		page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(pattern).Count(scanned).Build()).AsScanEntry()
@@ -86,10 +86,10 @@ func (s *Store) scan(ctx context.Context, node rueidis.Client, found func([]coat
 			return s.fault(ctx, "scan", err)
 		}
 		cursor = page.Cursor
-		var ids []coatcheck.ID
+		var ids []store.ID
 		for _, key := range page.Elements {
-			if len(key) == len(s.records)+len(coatcheck.ID{}) {
-				ids = append(ids, coatcheck.ID([]byte(key[len(s.records):])))
+			if len(key) == len(s.records)+len(store.ID{}) {
+				ids = append(ids, store.ID([]byte(key[len(s.records):])))
 			}
 		}
 		if err := found(ids); err != nil {
@@ -101,8 +101,8 @@ func (s *Store) scan(ctx context.Context, node rueidis.Client, found func([]coat
 
 // countNode adds the sessions of one server. A key that is seen twice is counted
 // twice.
-func (s *Store) countNode(ctx context.Context, node rueidis.Client, st *coatcheck.Stats, users map[string]bool) error {
-	return s.scan(ctx, node, func(ids []coatcheck.ID) error {
+func (s *Store) countNode(ctx context.Context, node rueidis.Client, st *store.Stats, users map[string]bool) error {
+	return s.scan(ctx, node, func(ids []store.ID) error {
 		heads := make(rueidis.Commands, len(ids))
 		for i, id := range ids {
 			heads[i] = node.B().Getrange().Key(s.recordKey(id)).Start(0).End(headEnd).Build()
@@ -113,7 +113,7 @@ func (s *Store) countNode(ctx context.Context, node rueidis.Client, st *coatchec
 				return s.fault(ctx, "stats", err)
 			}
 			// What has expired meanwhile is empty. Half of a Replace is not live.
-			switch v, err := decode(coatcheck.ID{}, head); {
+			switch v, err := decode(store.ID{}, head); {
 			case err != nil:
 			case v.kind == kindTombstone:
 				st.Tombstones++

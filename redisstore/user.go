@@ -7,12 +7,12 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // User returns the live sessions of a user: two round trips, and a third where
 // a session was replaced or has gone meanwhile.
-func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (s *Store) User(ctx context.Context, user string) ([]store.Record, error) {
 	if err := ctx.Err(); err != nil || user == "" {
 		return nil, err
 	}
@@ -20,11 +20,11 @@ func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, erro
 	if err != nil {
 		return nil, s.fault(ctx, "user", err)
 	}
-	l := list{Store: s, user: user, seen: make(map[coatcheck.ID]bool)}
-	var ids []coatcheck.ID
+	l := list{Store: s, user: user, seen: make(map[store.ID]bool)}
+	var ids []store.ID
 	for field, value := range index {
-		if len(field) == len(coatcheck.ID{}) && len(value) >= entrySize {
-			ids = append(ids, coatcheck.ID([]byte(field)))
+		if len(field) == len(store.ID{}) && len(value) >= entrySize {
+			ids = append(ids, store.ID([]byte(field)))
 		}
 	}
 	for len(ids) > 0 {
@@ -50,23 +50,23 @@ func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, erro
 type list struct {
 	*Store
 	user    string
-	seen    map[coatcheck.ID]bool // as live or ended
-	records []coatcheck.Record
-	gone    []coatcheck.ID
+	seen    map[store.ID]bool // as live or ended
+	records []store.Record
+	gone    []store.ID
 }
 
 // add looks at the ids and returns those that took the place of others since
 // the index was read: without them a session that is just being replaced would
 // be missing (S10).
-func (l *list) add(ctx context.Context, ids []coatcheck.ID) (more []coatcheck.ID, err error) {
-	ids = slices.DeleteFunc(ids, func(id coatcheck.ID) bool { return l.seen[id] })
+func (l *list) add(ctx context.Context, ids []store.ID) (more []store.ID, err error) {
+	ids = slices.DeleteFunc(ids, func(id store.ID) bool { return l.seen[id] })
 	cmds := make(rueidis.Commands, len(ids))
 	for i, id := range ids {
 		cmds[i] = l.client.B().Get().Key(l.recordKey(id)).Build()
 	}
 	for i, reply := range l.client.DoMulti(ctx, cmds...) {
 		v, err := l.read(ctx, ids[i], reply)
-		if errors.Is(err, coatcheck.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
 			l.gone = append(l.gone, ids[i])
 			continue
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The value of a session's key is one string, so that a load is one GET, a
@@ -33,7 +33,7 @@ const (
 	headSize    = 50
 	timeSize    = 8
 	stoneSize   = 1 + timeSize
-	pendingSize = 1 + len(coatcheck.ID{}) + 8
+	pendingSize = 1 + len(store.ID{}) + 8
 
 	entryBegan = timeSize     // of an index entry: began, made, deadline [, replaced id]
 	entrySize  = 3 * timeSize //
@@ -51,14 +51,14 @@ func timeArg(t time.Time) string { return string(appendTime(nil, t)) }
 
 func versionArg(v uint64) string { return string(binary.BigEndian.AppendUint64(nil, v)) }
 
-func idArg(id coatcheck.ID) string { return string(id[:]) }
+func idArg(id store.ID) string { return string(id[:]) }
 
 func getTime(b []byte) time.Time {
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b) ^ 1<<63)).UTC()
 }
 
 // encode returns the value of a record, with room for nothing else.
-func encode(rec *coatcheck.Record) string {
+func encode(rec *store.Record) string {
 	b := make([]byte, 0, headSize+len(rec.User)+len(rec.Data))
 	b = append(b, kindRecord)
 	b = binary.BigEndian.AppendUint64(b, rec.Version)
@@ -73,21 +73,21 @@ func encode(rec *coatcheck.Record) string {
 // A value is what a session's key holds.
 type value struct {
 	kind byte
-	rec  coatcheck.Record      // of a record, or of a pending one
-	end  *coatcheck.EndedError // of a tombstone
-	old  coatcheck.ID          // of a pending record, what it is to replace
-	was  string                // and that one's version
+	rec  store.Record      // of a record, or of a pending one
+	end  *store.EndedError // of a tombstone
+	old  store.ID          // of a pending record, what it is to replace
+	was  string            // and that one's version
 }
 
 // decode reads a value. The record shares its bytes, which nobody changes.
-func decode(id coatcheck.ID, b []byte) (v value, err error) {
+func decode(id store.ID, b []byte) (v value, err error) {
 	if len(b) < stoneSize {
 		return v, errFormat
 	}
 	v.kind = b[0]
 	switch {
 	case v.kind == kindTombstone && (len(b) == stoneSize || len(b) == stoneSize+len(id)):
-		v.end = &coatcheck.EndedError{Until: getTime(b[1:])}
+		v.end = &store.EndedError{Until: getTime(b[1:])}
 		copy(v.end.Next[:], b[stoneSize:])
 		return v, nil
 	case v.kind == kindPending && len(b) >= pendingSize:
@@ -103,7 +103,7 @@ func decode(id coatcheck.ID, b []byte) (v value, err error) {
 		return v, errFormat
 	}
 	data := headSize + int(b[atUser])
-	v.rec = coatcheck.Record{
+	v.rec = store.Record{
 		ID:       id,
 		Version:  binary.BigEndian.Uint64(b[1:]),
 		User:     string(b[headSize:data]),
@@ -122,7 +122,7 @@ func decode(id coatcheck.ID, b []byte) (v value, err error) {
 const margin = time.Minute
 
 // lease returns, in milliseconds, when the engine drops a record.
-func lease(rec *coatcheck.Record) int64 {
+func lease(rec *store.Record) int64 {
 	t := rec.Expires
 	if t.After(rec.Deadline) {
 		t = rec.Deadline

@@ -10,16 +10,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The format only grows: this value has to be read for ever.
 const frozen = "01" + "0102030405060708" + "80038d7ea4c68000" + "80038d7ea4c68001" + "80038d7ea4c68002" +
 	"80038d7ea4c67fff" + "7fffffffffffffff" + "04" + "75c3a97b" + "00ff"
 
-func frozenRecord() coatcheck.Record {
+func frozenRecord() store.Record {
 	at := func(us int64) time.Time { return time.UnixMicro(us).UTC() }
-	return coatcheck.Record{ID: coatcheck.ID{1}, Version: 0x0102030405060708, User: "ué{",
+	return store.Record{ID: store.ID{1}, Version: 0x0102030405060708, User: "ué{",
 		Seen: at(1e15), Expires: at(1e15 + 1), Deadline: at(1e15 + 2), Began: at(1e15 - 1), Created: at(-1), Data: []byte{0, 255}}
 }
 
@@ -45,7 +45,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(append([]byte{kindPending}, append(make([]byte, pendingSize-1), b...)...))
 	f.Add(append([]byte{kindTombstone}, make([]byte, 40)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		v, err := decode(coatcheck.ID{}, b)
+		v, err := decode(store.ID{}, b)
 		if err == nil && v.kind == kindRecord && encode(&v.rec) != string(b) {
 			t.Error("a value that was read is written otherwise")
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // watchProbe is how often Watch looks whether the server still is the primary.
@@ -26,7 +26,7 @@ func (s *Store) probe(ctx context.Context) {
 // process, from the moment it calls ready until ctx ends or the connection is
 // lost; then it returns an error. It holds one connection. Sessions that expire
 // are not told.
-func (s *Store) Watch(ctx context.Context, ready func(), ended func(coatcheck.ID)) error {
+func (s *Store) Watch(ctx context.Context, ready func(), ended func(store.ID)) error {
 	conn, release := s.client.Dedicate()
 	defer release()
 	defer conn.Close() // no later user of the connection gets the messages
@@ -52,8 +52,8 @@ func (s *Store) Watch(ctx context.Context, ready func(), ended func(coatcheck.ID
 		case <-probe.C:
 			s.probe(ctx)
 		case m := <-ids:
-			if len(m) == len(coatcheck.ID{}) {
-				id := coatcheck.ID([]byte(m))
+			if len(m) == len(store.ID{}) {
+				id := store.ID([]byte(m))
 				s.wrote(id) // the message may be faster than the invalidation
 				ended(id)
 			}

@@ -8,12 +8,12 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Create makes an unknown id live: one round trip, in a Cluster two for a
 // session with a user.
-func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s *Store) Create(ctx context.Context, rec store.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
 		return plain(s.run(ctx, c))
 	}
 	if s.cluster {
-		entry, err := s.admit(ctx, &rec, coatcheck.ID{})
+		entry, err := s.admit(ctx, &rec, store.ID{})
 		if err != nil {
 			return err
 		}
@@ -51,13 +51,13 @@ func plain(m rueidis.RedisMessage, err error) error {
 	case replyDone:
 		return nil
 	case replyConflict:
-		return coatcheck.ErrConflict
+		return store.ErrConflict
 	case replyNotFound:
-		return coatcheck.ErrNotFound
+		return store.ErrNotFound
 	case replyExists:
-		return coatcheck.ErrExists
+		return store.ErrExists
 	case replyRefused:
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	case replyLate:
 		return errLate
 	}
@@ -68,7 +68,7 @@ func plain(m rueidis.RedisMessage, err error) error {
 var errLate = errors.New("coatcheck: redisstore: the command reached the server too late")
 
 // Update writes where the stored version is was: one round trip.
-func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) er
 }
 
 // Touch moves Seen and Expires forward: one round trip, and no data is moved.
-func (s *Store) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (s *Store) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (s *Store) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.T
 // onLive runs a script that returns a number, or the value where the id is not
 // live or has another version: then the error says what it is. A pending record, which only a Cluster
 // has, is first made what its Replace decided.
-func (s *Store) onLive(ctx context.Context, id coatcheck.ID, c call) (rueidis.RedisMessage, error) {
+func (s *Store) onLive(ctx context.Context, id store.ID, c call) (rueidis.RedisMessage, error) {
 	for {
 		m, err := s.run(ctx, c)
 		if err != nil || !m.IsString() {
@@ -126,22 +126,22 @@ func (s *Store) onLive(ctx context.Context, id coatcheck.ID, c call) (rueidis.Re
 			return m, err
 		}
 		if !done {
-			return m, coatcheck.ErrNotFound
+			return m, store.ErrNotFound
 		}
 	}
 }
 
 // conflict tells what an Update found, unless that is not yet on enough replicas:
 // then a Load makes sure.
-func (s *Store) conflict(now coatcheck.Record) error {
+func (s *Store) conflict(now store.Record) error {
 	if s.replicas > 0 && s.unsure.has(now.ID) {
-		return coatcheck.ErrConflict
+		return store.ErrConflict
 	}
-	return &coatcheck.ConflictError{Now: now}
+	return &store.ConflictError{Now: now}
 }
 
 // found decodes what a script returned of a value.
-func found(id coatcheck.ID, m rueidis.RedisMessage) (value, error) {
+func found(id store.ID, m rueidis.RedisMessage) (value, error) {
 	b, err := m.AsBytes()
 	if err != nil {
 		return value{}, errFormat
@@ -150,7 +150,7 @@ func found(id coatcheck.ID, m rueidis.RedisMessage) (value, error) {
 }
 
 // other is found for a value that is no record.
-func other(id coatcheck.ID, m rueidis.RedisMessage) (value, error) {
+func other(id store.ID, m rueidis.RedisMessage) (value, error) {
 	v, err := found(id, m)
 	if err == nil && v.kind == kindRecord {
 		err = errFormat

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // G9: a row that somebody wrote into the database, whatever it is, comes back
@@ -19,7 +19,7 @@ func FuzzRow(f *testing.F) {
 		f.Fatal(err)
 	}
 	now := time.UnixMicro(1_700_000_000_000_000).UTC()
-	rec := coatcheck.Record{ID: coatcheck.ID{1}, Version: 1, User: "alice", Began: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(time.Hour)}
+	rec := store.Record{ID: store.ID{1}, Version: 1, User: "alice", Began: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(time.Hour)}
 	genuine := func() []byte {
 		inner := memstore.New(memstore.Config{})
 		sealed, err := sealedstore.New(inner, keys)

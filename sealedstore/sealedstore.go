@@ -21,8 +21,8 @@ import (
 	"iter"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // What is stored in place of Record.Data:
@@ -44,11 +44,11 @@ const (
 // keyring. It is an error of configuration, so nothing is ended because of it.
 var ErrKey = errors.New("sealedstore: record sealed under an unknown key; was a secret removed too early?")
 
-// A Store is a coatcheck.Store that seals the data of another's records. It is
+// A Store is a store.Store that seals the data of another's records. It is
 // safe for concurrent use and finds the optional features of the store it wraps
-// through coatcheck.As.
+// through store.As.
 type Store struct {
-	coatcheck.Store
+	store.Store
 	keys []cookie.Subkey
 }
 
@@ -56,11 +56,11 @@ type Store struct {
 // and are sealed anew at their next commit. A record whose data was changed, or
 // moved to another row, comes back without data, which the core reports as
 // damaged and ends. So do records written before the store was wrapped.
-func New(store coatcheck.Store, keys *cookie.Keys) (*Store, error) {
-	if store == nil || keys == nil {
+func New(st store.Store, keys *cookie.Keys) (*Store, error) {
+	if st == nil || keys == nil {
 		return nil, errors.New("sealedstore: New: store or keys is nil; cookie.KeysFromEnv reads SECRET_KEY")
 	}
-	s := &Store{Store: store, keys: keys.Derive(purpose)}
+	s := &Store{Store: st, keys: keys.Derive(purpose)}
 	if len(s.keys) == 0 {
 		return nil, errors.New("sealedstore: New: keys hold no secret; want those of cookie.KeysFromEnv or cookie.NewKeys")
 	}
@@ -71,10 +71,10 @@ func New(store coatcheck.Store, keys *cookie.Keys) (*Store, error) {
 func (s Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "{sealed %v}", s.Store) }
 
 // Unwrap returns the wrapped store.
-func (s *Store) Unwrap() coatcheck.Store { return s.Store }
+func (s *Store) Unwrap() store.Store { return s.Store }
 
 // Load returns the record of id, opened.
-func (s *Store) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *Store) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	rec, err := s.Store.Load(ctx, id)
 	if err != nil {
 		return rec, err
@@ -83,7 +83,7 @@ func (s *Store) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, er
 }
 
 // Create stores the record, sealed.
-func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s *Store) Create(ctx context.Context, rec store.Record) error {
 	sealed, err := s.seal(rec)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *Store) Create(ctx context.Context, rec coatcheck.Record) error {
 }
 
 // Update stores the record, sealed.
-func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error {
 	sealed, err := s.seal(rec)
 	if err != nil {
 		return err
@@ -103,19 +103,19 @@ func (s *Store) Update(ctx context.Context, rec coatcheck.Record, was uint64) er
 // conflict opens the record that a conflict tells of. One that cannot be opened
 // is not told: Load says why.
 func (s *Store) conflict(err error) error {
-	var found *coatcheck.ConflictError
+	var found *store.ConflictError
 	if !errors.As(err, &found) {
 		return err
 	}
 	now, err := s.open(found.Now)
 	if err != nil || now.Data == nil {
-		return coatcheck.ErrConflict
+		return store.ErrConflict
 	}
-	return &coatcheck.ConflictError{Now: now}
+	return &store.ConflictError{Now: now}
 }
 
 // Replace stores the record, sealed, in place of old.
-func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	sealed, err := s.seal(rec)
 	if err != nil {
 		return err
@@ -125,12 +125,12 @@ func (s *Store) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 
 // User returns the live records of the user, opened. One that is sealed under an
 // unknown key comes without its data, so that it can still be ended.
-func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (s *Store) User(ctx context.Context, user string) ([]store.Record, error) {
 	sealed, err := s.Store.User(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	records := make([]coatcheck.Record, len(sealed))
+	records := make([]store.Record, len(sealed))
 	for i, rec := range sealed {
 		if records[i], err = s.open(rec); err != nil && !errors.Is(err, ErrKey) {
 			return nil, err
@@ -140,12 +140,12 @@ func (s *Store) User(ctx context.Context, user string) ([]coatcheck.Record, erro
 }
 
 // All yields the records of the wrapped store, opened as by User, and
-// errors.ErrUnsupported where that is no coatcheck.Lister.
-func (s *Store) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
-	return func(yield func(coatcheck.Record, error) bool) {
-		lister, ok := coatcheck.As[coatcheck.Lister](s.Store)
+// errors.ErrUnsupported where that is no store.Lister.
+func (s *Store) All(ctx context.Context) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		lister, ok := store.As[store.Lister](s.Store)
 		if !ok {
-			yield(coatcheck.Record{}, fmt.Errorf("sealedstore: go through sessions: %w", errors.ErrUnsupported))
+			yield(store.Record{}, fmt.Errorf("sealedstore: go through sessions: %w", errors.ErrUnsupported))
 			return
 		}
 		for rec, err := range lister.All(ctx) {
@@ -161,7 +161,7 @@ func (s *Store) All(ctx context.Context) iter.Seq2[coatcheck.Record, error] {
 	}
 }
 
-func (s *Store) seal(rec coatcheck.Record) (coatcheck.Record, error) {
+func (s *Store) seal(rec store.Record) (store.Record, error) {
 	key := s.keys[0]
 	box, err := rowBox(key, rec.ID)
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *Store) seal(rec coatcheck.Record) (coatcheck.Record, error) {
 	return rec, nil
 }
 
-func (s *Store) open(rec coatcheck.Record) (coatcheck.Record, error) {
+func (s *Store) open(rec store.Record) (store.Record, error) {
 	sealed := rec.Data
 	rec.Data = nil
 	if len(sealed) < overhead || sealed[0] != version {
@@ -204,7 +204,7 @@ func (s *Store) open(rec coatcheck.Record) (coatcheck.Record, error) {
 
 // rowBox returns the AEAD of one row. A key of its own for each row binds the
 // data to it and keeps far from the 2^32 messages that a random nonce allows.
-func rowBox(key cookie.Subkey, id coatcheck.ID) (cipher.AEAD, error) {
+func rowBox(key cookie.Subkey, id store.ID) (cipher.AEAD, error) {
 	row, err := hkdf.Expand(sha256.New, key.Key[:], label+string(id[:]), len(key.Key))
 	if err != nil {
 		return nil, err
@@ -217,7 +217,7 @@ func rowBox(key cookie.Subkey, id coatcheck.ID) (cipher.AEAD, error) {
 }
 
 // bound is the additional data: what the sealed data belongs to.
-func bound(head []byte, rec coatcheck.Record) []byte {
+func bound(head []byte, rec store.Record) []byte {
 	b := append([]byte(nil), head...)
 	b = binary.BigEndian.AppendUint64(b, rec.Version)
 	for _, t := range []time.Time{rec.Began, rec.Created, rec.Deadline} {

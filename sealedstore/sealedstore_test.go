@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
@@ -18,23 +18,23 @@ const (
 	secretB = "Wm3x_7hQeYt0Kd8uVb5nZs2RgCj9fLpA"
 )
 
-func wrap(t *testing.T, store coatcheck.Store, secrets ...string) *sealedstore.Store {
+func wrap(t *testing.T, st store.Store, secrets ...string) *sealedstore.Store {
 	t.Helper()
 	keys, err := cookie.NewKeys(secrets...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sealedstore.New(store, keys)
+	s, err := sealedstore.New(st, keys)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func record(id byte) coatcheck.Record {
+func record(id byte) store.Record {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
-	return coatcheck.Record{
-		ID: coatcheck.ID{id}, Version: 7, User: "alice",
+	return store.Record{
+		ID: store.ID{id}, Version: 7, User: "alice",
 		Began: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(2 * time.Hour),
 		Data: []byte("a secret that nobody reads in the database"),
 	}
@@ -42,7 +42,7 @@ func record(id byte) coatcheck.Record {
 
 // A wrapper keeps every rule of the contract.
 func TestContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) coatcheck.Store {
+	storetest.Run(t, func(t *testing.T) store.Store {
 		return wrap(t, memstore.New(memstore.Config{}), secretA)
 	})
 }
@@ -62,19 +62,19 @@ func TestG9SealedAndBound(t *testing.T) {
 	if bytes.Contains(stored.Data, []byte("secret")) {
 		t.Error("the wrapped store holds the data in plain")
 	}
-	for name, change := range map[string]func(*coatcheck.Record){
-		"another row":       func(r *coatcheck.Record) { r.ID = coatcheck.ID{9} },
-		"another user":      func(r *coatcheck.Record) { r.User = "bob" },
-		"another version":   func(r *coatcheck.Record) { r.Version++ },
-		"longer deadline":   func(r *coatcheck.Record) { r.Deadline = r.Deadline.Add(time.Hour) },
-		"later login":       func(r *coatcheck.Record) { r.Began = r.Began.Add(time.Hour) },
-		"older creation":    func(r *coatcheck.Record) { r.Created = r.Created.Add(-time.Hour) },
-		"one bit flipped":   func(r *coatcheck.Record) { r.Data = bytes.Clone(r.Data); r.Data[30] ^= 1 },
-		"shortened":         func(r *coatcheck.Record) { r.Data = r.Data[:20] },
-		"plain data":        func(r *coatcheck.Record) { r.Data = []byte("a plain record of before, long enough") },
-		"nothing":           func(r *coatcheck.Record) { r.Data = nil },
-		"another format":    func(r *coatcheck.Record) { r.Data = append([]byte{2}, r.Data[1:]...) },
-		"touched (allowed)": func(r *coatcheck.Record) { r.Seen, r.Expires = r.Seen.Add(1e9), r.Expires.Add(1e9) },
+	for name, change := range map[string]func(*store.Record){
+		"another row":       func(r *store.Record) { r.ID = store.ID{9} },
+		"another user":      func(r *store.Record) { r.User = "bob" },
+		"another version":   func(r *store.Record) { r.Version++ },
+		"longer deadline":   func(r *store.Record) { r.Deadline = r.Deadline.Add(time.Hour) },
+		"later login":       func(r *store.Record) { r.Began = r.Began.Add(time.Hour) },
+		"older creation":    func(r *store.Record) { r.Created = r.Created.Add(-time.Hour) },
+		"one bit flipped":   func(r *store.Record) { r.Data = bytes.Clone(r.Data); r.Data[30] ^= 1 },
+		"shortened":         func(r *store.Record) { r.Data = r.Data[:20] },
+		"plain data":        func(r *store.Record) { r.Data = []byte("a plain record of before, long enough") },
+		"nothing":           func(r *store.Record) { r.Data = nil },
+		"another format":    func(r *store.Record) { r.Data = append([]byte{2}, r.Data[1:]...) },
+		"touched (allowed)": func(r *store.Record) { r.Seen, r.Expires = r.Seen.Add(1e9), r.Expires.Add(1e9) },
 	} {
 		moved := stored
 		change(&moved)
@@ -123,8 +123,8 @@ func TestRotation(t *testing.T) {
 // Wrappers must not hide or claim what they wrap.
 func TestUnwrap(t *testing.T) {
 	inner := memstore.New(memstore.Config{})
-	if got, ok := coatcheck.As[*memstore.Store](wrap(t, inner, secretA)); !ok || got != inner {
-		t.Error("coatcheck.As does not find the wrapped store")
+	if got, ok := store.As[*memstore.Store](wrap(t, inner, secretA)); !ok || got != inner {
+		t.Error("store.As does not find the wrapped store")
 	}
 	if _, err := sealedstore.New(nil, nil); err == nil {
 		t.Error("New(nil, nil) succeeds")

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A fake is a database that only notes what it is asked and answers what the
@@ -125,16 +125,16 @@ func newStore(t *testing.T, f *fake, dialect sqlstore.Dialect) (*sqlstore.Store,
 	t.Helper()
 	f.count = max(f.count, 1)
 	db := sql.OpenDB(f)
-	store, err := sqlstore.New(db, dialect, sqlstore.Config{})
+	st, err := sqlstore.New(db, dialect, sqlstore.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return store, db
+	return st, db
 }
 
 // record returns an anonymous record with an id of its own.
-func record(n byte) coatcheck.Record {
-	return coatcheck.Record{ID: coatcheck.ID{31: n}, Version: 1 << 40}
+func record(n byte) store.Record {
+	return store.Record{ID: store.ID{31: n}, Version: 1 << 40}
 }
 
 // live is the row of a record as a look finds it.

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // mysql is the engine for MySQL and MariaDB. Update and Touch are one statement;
@@ -134,34 +134,34 @@ func discard(conn *sql.Conn) {
 	_ = conn.Close() // says that it is closed
 }
 
-func (e *mysql) create(ctx context.Context, rec coatcheck.Record) error {
+func (e *mysql) create(ctx context.Context, rec store.Record) error {
 	if rec.User == "" {
 		return e.alone(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
 	}
 	return e.write(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
 }
 
-func (e *mysql) update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (e *mysql) update(ctx context.Context, rec store.Record, was uint64) error {
 	return e.alone(ctx, func(ctx context.Context, q querier) error { return e.s.update(ctx, q, rec, was) })
 }
 
-func (e *mysql) replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (e *mysql) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	return e.write(ctx, func(ctx context.Context, q querier) error { return e.serial(q).replace(ctx, old, was, rec) })
 }
 
-func (e *mysql) touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (e *mysql) touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	return e.alone(ctx, func(ctx context.Context, q querier) error { return e.s.touch(ctx, q, id, seen, expires) })
 }
 
 // end asks for the successor afterwards: a tombstone's never changes.
-func (e *mysql) end(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (e *mysql) end(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	t := micro(until)
 	err := e.alone(ctx, func(ctx context.Context, q querier) error {
 		_, err := q.ExecContext(ctx, e.spell(mysqlEnd), id[:], t, t, t)
 		return err
 	})
 	if err != nil {
-		return coatcheck.ID{}, err
+		return store.ID{}, err
 	}
 	var next []byte
 	err = e.s.db.QueryRowContext(ctx, e.s.text.next, id[:]).Scan(&next)
@@ -171,7 +171,7 @@ func (e *mysql) end(ctx context.Context, id coatcheck.ID, until time.Time) (coat
 	return toID(next), err
 }
 
-func (e *mysql) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []coatcheck.ID, err error) {
+func (e *mysql) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []store.ID, err error) {
 	err = e.transact(ctx, func(tx querier) error {
 		from, to := micro(at), micro(until)
 		keep, err := e.s.keeping(ctx, tx, keep, func(keep []byte) error {

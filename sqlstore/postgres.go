@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // postgres is the engine for PostgreSQL. Each call but EndUser is one statement
@@ -85,7 +85,7 @@ func newPostgresTexts(n names) postgresTexts {
 
 func (e *postgres) read(_ context.Context, query func(q querier) error) error { return query(e.s.db) }
 
-func (e *postgres) create(ctx context.Context, rec coatcheck.Record) (err error) {
+func (e *postgres) create(ctx context.Context, rec store.Record) (err error) {
 	var refused, done bool
 	if rec.User == "" {
 		done, err = counted(e.s.db.ExecContext(ctx, e.text.createAnonymous, recordArgs(rec)...))
@@ -96,16 +96,16 @@ func (e *postgres) create(ctx context.Context, rec coatcheck.Record) (err error)
 	case err != nil || done:
 		return err
 	case refused:
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	}
 	return e.s.taken(ctx, e.s.db, rec.ID)
 }
 
-func (e *postgres) update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (e *postgres) update(ctx context.Context, rec store.Record, was uint64) error {
 	return e.s.update(ctx, e.s.db, rec, was)
 }
 
-func (e *postgres) replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (e *postgres) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	query := e.text.replace
 	if rec.User == "" {
 		query = e.text.replaceAnonymous
@@ -119,16 +119,16 @@ func (e *postgres) replace(ctx context.Context, old coatcheck.ID, was uint64, re
 	case !found:
 		return e.s.unmoved(ctx, e.s.db, old)
 	case refused:
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	}
 	return newID(e.s.taken(ctx, e.s.db, rec.ID))
 }
 
-func (e *postgres) touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (e *postgres) touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	return e.s.touch(ctx, e.s.db, id, seen, expires)
 }
 
-func (e *postgres) end(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (e *postgres) end(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	var next []byte
 	err := e.s.db.QueryRowContext(ctx, e.s.text.end, id[:], micro(until)).Scan(&next)
 	return toID(next), err
@@ -136,7 +136,7 @@ func (e *postgres) end(ctx context.Context, id coatcheck.ID, until time.Time) (c
 
 // endUser locks the user's row first. The second statement has a snapshot of
 // after that, so it sees every login that the lock has waited for.
-func (e *postgres) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []coatcheck.ID, err error) {
+func (e *postgres) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) (ended []store.ID, err error) {
 	err = transact(ctx, e.s.db, func(tx *sql.Tx) error {
 		keep, err := e.s.keeping(ctx, tx, keep, func(keep []byte) error {
 			_, err := tx.ExecContext(ctx, e.s.text.revoke, user, micro(at), micro(until), keep)

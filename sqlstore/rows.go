@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A querier is a database, a connection or a transaction.
@@ -42,7 +42,7 @@ func noNil(b []byte) []byte {
 }
 
 // recordArgs are the parameters of columns, in that order.
-func recordArgs(rec coatcheck.Record) []any {
+func recordArgs(rec store.Record) []any {
 	return []any{
 		rec.ID[:], int64(rec.Version), userValue(rec.User), micro(rec.Began), micro(rec.Created),
 		micro(rec.Seen), micro(rec.Expires), micro(rec.Deadline), noNil(rec.Data),
@@ -81,13 +81,13 @@ func (r *row) dest() []any {
 }
 
 // record returns what the row holds, or the *EndedError of its tombstone.
-func (r *row) record(id coatcheck.ID) (coatcheck.Record, error) {
+func (r *row) record(id store.ID) (store.Record, error) {
 	if r.version == 0 {
-		e := &coatcheck.EndedError{Until: fromMicro(r.deadline)}
+		e := &store.EndedError{Until: fromMicro(r.deadline)}
 		copy(e.Next[:], r.rest)
-		return coatcheck.Record{}, e
+		return store.Record{}, e
 	}
-	return coatcheck.Record{
+	return store.Record{
 		ID: id, Version: uint64(r.version), User: string(r.user),
 		Began: fromMicro(r.began), Created: fromMicro(r.created), Seen: fromMicro(r.seen),
 		Expires: fromMicro(r.expires), Deadline: fromMicro(r.deadline), Data: r.rest,
@@ -95,31 +95,31 @@ func (r *row) record(id coatcheck.ID) (coatcheck.Record, error) {
 }
 
 // look returns the record of id as q sees it, or why there is none.
-func (s *Store) look(ctx context.Context, q querier, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *Store) look(ctx context.Context, q querier, id store.ID) (store.Record, error) {
 	var r row
 	err := q.QueryRowContext(ctx, s.text.load, id[:]).Scan(r.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return coatcheck.Record{}, coatcheck.ErrNotFound
+		return store.Record{}, store.ErrNotFound
 	}
 	if err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	return r.record(id)
 }
 
 // list returns the records of a user.
-func (s *Store) list(ctx context.Context, q querier, user []byte) ([]coatcheck.Record, error) {
+func (s *Store) list(ctx context.Context, q querier, user []byte) ([]store.Record, error) {
 	return s.records(ctx, q, s.text.user, user)
 }
 
 // records returns the records of a query of looks and an id.
-func (s *Store) records(ctx context.Context, q querier, query string, args ...any) ([]coatcheck.Record, error) {
+func (s *Store) records(ctx context.Context, q querier, query string, args ...any) ([]store.Record, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var recs []coatcheck.Record
+	var recs []store.Record
 	for rows.Next() {
 		var r row
 		var id []byte
@@ -135,19 +135,19 @@ func (s *Store) records(ctx context.Context, q querier, query string, args ...an
 	return recs, rows.Err()
 }
 
-func toID(b []byte) (id coatcheck.ID) {
+func toID(b []byte) (id store.ID) {
 	copy(id[:], b)
 	return id
 }
 
 // ids runs a query of ids.
-func ids(ctx context.Context, q querier, query string, args ...any) ([]coatcheck.ID, error) {
+func ids(ctx context.Context, q querier, query string, args ...any) ([]store.ID, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []coatcheck.ID
+	var list []store.ID
 	for rows.Next() {
 		var id []byte
 		if err := rows.Scan(&id); err != nil {
@@ -166,13 +166,13 @@ func (s *Store) keeping(ctx context.Context, q querier, keep []byte, note func(k
 		return nil, err
 	}
 	all := slices.Clip(keep)
-	for at := 0; at < len(all); at += len(coatcheck.ID{}) {
+	for at := 0; at < len(all); at += len(store.ID{}) {
 		var next []byte
-		err := q.QueryRowContext(ctx, s.text.next, all[at:at+len(coatcheck.ID{})]).Scan(&next)
+		err := q.QueryRowContext(ctx, s.text.next, all[at:at+len(store.ID{})]).Scan(&next)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, err
 		}
-		if len(next) == len(coatcheck.ID{}) && !bytes.Contains(all, next) {
+		if len(next) == len(store.ID{}) && !bytes.Contains(all, next) {
 			all = append(all, next...)
 		}
 	}

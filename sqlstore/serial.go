@@ -6,7 +6,7 @@ import (
 	"database/sql"
 	"errors"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Create and Replace as a transaction that looks, decides and writes, for
@@ -57,7 +57,7 @@ func (t serial) user(ctx context.Context, user string) (r revocation, err error)
 }
 
 // insert stores a new record, kept under the id root if that is not nil.
-func (t serial) insert(ctx context.Context, rec coatcheck.Record, root []byte) error {
+func (t serial) insert(ctx context.Context, rec store.Record, root []byte) error {
 	var kept any
 	if root != nil {
 		kept = root
@@ -69,18 +69,18 @@ func (t serial) insert(ctx context.Context, rec coatcheck.Record, root []byte) e
 	return err
 }
 
-func (t serial) create(ctx context.Context, rec coatcheck.Record) error {
+func (t serial) create(ctx context.Context, rec store.Record) error {
 	r, err := t.user(ctx, rec.User)
 	if err != nil {
 		return err
 	}
 	if r.refuses(micro(rec.Began)) {
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	}
 	return t.insert(ctx, rec, nil)
 }
 
-func (t serial) replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (t serial) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	// The user before the session: EndUser takes its locks in this order too.
 	r, err := t.user(ctx, rec.User)
 	if err != nil {
@@ -90,7 +90,7 @@ func (t serial) replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 	var root []byte
 	err = t.q.QueryRowContext(ctx, t.s.text.held+t.lock, old[:]).Scan(&version, &root)
 	if errors.Is(err, sql.ErrNoRows) {
-		return coatcheck.ErrNotFound
+		return store.ErrNotFound
 	}
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (t serial) replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 		root = nil
 	}
 	if root == nil && r.refuses(micro(rec.Began)) {
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	}
 	if err := t.insert(ctx, rec, root); err != nil {
 		return newID(err)
@@ -116,8 +116,8 @@ func (t serial) replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 // newID hides a tombstone that is the new id's: a caller of Replace would take
 // it for the old one's.
 func newID(err error) error {
-	if errors.Is(err, coatcheck.ErrEnded) {
-		return coatcheck.ErrEnded
+	if errors.Is(err, store.ErrEnded) {
+		return store.ErrEnded
 	}
 	return err
 }

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // MySQL counts changed rows: none may mean that there was nothing to change.
@@ -27,17 +27,17 @@ func TestNoRowsIsFollowedByALook(t *testing.T) {
 		want error
 	}{
 		{"Touch with equal times", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, live(was), nil},
-		{"Touch of an unknown id", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, nil, coatcheck.ErrNotFound},
-		{"Touch of a tombstone", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, live(0), coatcheck.ErrEnded},
+		{"Touch of an unknown id", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, nil, store.ErrNotFound},
+		{"Touch of a tombstone", func(s *sqlstore.Store) error { return s.Touch(t.Context(), rec.ID, rec.Seen, rec.Expires) }, live(0), store.ErrEnded},
 		{"Update with what is stored", func(s *sqlstore.Store) error { return s.Update(t.Context(), same, was) }, live(was), nil},
-		{"Update from another version", func(s *sqlstore.Store) error { return s.Update(t.Context(), rec, was+1) }, live(was), coatcheck.ErrConflict},
-		{"Update with the version that is stored", func(s *sqlstore.Store) error { return s.Update(t.Context(), same, was+1) }, live(was), coatcheck.ErrConflict},
-		{"Update of an unknown id", func(s *sqlstore.Store) error { return s.Update(t.Context(), rec, was) }, nil, coatcheck.ErrNotFound},
+		{"Update from another version", func(s *sqlstore.Store) error { return s.Update(t.Context(), rec, was+1) }, live(was), store.ErrConflict},
+		{"Update with the version that is stored", func(s *sqlstore.Store) error { return s.Update(t.Context(), same, was+1) }, live(was), store.ErrConflict},
+		{"Update of an unknown id", func(s *sqlstore.Store) error { return s.Update(t.Context(), rec, was) }, nil, store.ErrNotFound},
 	} {
 		f := &fake{rows: func(string) [][]driver.Value { return c.rows }}
-		store, db := newStore(t, f, sqlstore.MySQL)
+		st, db := newStore(t, f, sqlstore.MySQL)
 		f.count = 0
-		if err := c.call(store); !errors.Is(err, c.want) || c.want == nil && err != nil {
+		if err := c.call(st); !errors.Is(err, c.want) || c.want == nil && err != nil {
 			t.Errorf("%s: got error %v, want %v", c.name, err, c.want)
 		}
 		db.Close()
@@ -76,8 +76,8 @@ func TestUndoneRunsAgain(t *testing.T) {
 			}
 			return nil
 		}}
-		store, db := newStore(t, f, sqlstore.PostgreSQL)
-		err := store.Create(t.Context(), record(1))
+		st, db := newStore(t, f, sqlstore.PostgreSQL)
+		err := st.Create(t.Context(), record(1))
 		if runs != c.runs || (err == nil) != c.ok {
 			t.Errorf("%v, %d times: ran %d times, got error %v; want %d times", c.err, c.failures, runs, err, c.runs)
 		}
@@ -111,13 +111,13 @@ func TestCancelledWriteIsWaitedFor(t *testing.T) {
 						return errors.New("the driver's words for a cancelled context")
 					}
 				}}
-				store, db := newStore(t, f, sqlstore.PostgreSQL)
+				st, db := newStore(t, f, sqlstore.PostgreSQL)
 				defer db.Close()
 				ctx, cancel := c.bound(t.Context())
 				defer cancel()
 				time.AfterFunc(100*time.Millisecond, cancel)
 				start := time.Now()
-				err := store.Create(ctx, record(1))
+				err := st.Create(ctx, record(1))
 				if took := time.Since(start); took != c.after || !errors.Is(err, c.want) || c.want == nil && err != nil {
 					t.Errorf("got error %v after %v, want %v after %v", err, took, c.want, c.after)
 				}
@@ -141,12 +141,12 @@ func TestCommitEndsWithItsContext(t *testing.T) {
 				return errors.New("gone")
 			}
 		}}
-		store, db := newStore(t, f, sqlstore.MySQL)
+		st, db := newStore(t, f, sqlstore.MySQL)
 		defer db.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
-		_, err := store.EndUser(ctx, "u", time.Now(), time.Now())
+		_, err := st.EndUser(ctx, "u", time.Now(), time.Now())
 		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
 			t.Errorf("got %v after %v, want %v after a second", err, took, context.DeadlineExceeded)
 		}
@@ -161,7 +161,7 @@ func TestCommitEndsWithItsContext(t *testing.T) {
 func TestTouchOfARecordJustMade(t *testing.T) {
 	t.Parallel()
 	f := &fake{rows: func(string) [][]driver.Value { return live(7) }}
-	store, db := newStore(t, f, sqlstore.PostgreSQL)
+	st, db := newStore(t, f, sqlstore.PostgreSQL)
 	defer db.Close()
 	f.count = 0
 	f.answer = func(_ context.Context, query string, _ []driver.NamedValue) error {
@@ -171,7 +171,7 @@ func TestTouchOfARecordJustMade(t *testing.T) {
 		return nil
 	}
 	later := time.Now().Add(time.Hour)
-	if err := store.Touch(t.Context(), record(1).ID, later, later); err != nil || f.said("UPDATE") != 2 {
+	if err := st.Touch(t.Context(), record(1).ID, later, later); err != nil || f.said("UPDATE") != 2 {
 		t.Errorf("got %v after %d statements, want none after the second", err, f.said("UPDATE"))
 	}
 }
@@ -191,9 +191,9 @@ func TestUndoneStatementRunsInTransaction(t *testing.T) {
 		}
 		return nil
 	}}
-	store, db := newStore(t, f, sqlstore.MySQL)
+	st, db := newStore(t, f, sqlstore.MySQL)
 	defer db.Close()
-	if err := store.Update(t.Context(), record(1), 1); err != nil {
+	if err := st.Update(t.Context(), record(1), 1); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range []string{"UPDATE", "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION", "UPDATE", "COMMIT"} {

@@ -5,14 +5,14 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The calls that are one conditional statement everywhere.
 
 // update writes rec where the stored version is was. A statement that applied
 // to nothing does not say why, so a look follows.
-func (s *Store) update(ctx context.Context, q querier, rec coatcheck.Record, was uint64) error {
+func (s *Store) update(ctx context.Context, q querier, rec store.Record, was uint64) error {
 	n, err := affected(q.ExecContext(ctx, s.text.update, int64(rec.Version), micro(rec.Began), micro(rec.Created),
 		micro(rec.Seen), micro(rec.Expires), micro(rec.Deadline), noNil(rec.Data), rec.ID[:], int64(was)))
 	if err != nil || n > 0 {
@@ -26,11 +26,11 @@ func (s *Store) update(ctx context.Context, q querier, rec coatcheck.Record, was
 	if now.Version == was && was == rec.Version {
 		return nil
 	}
-	return &coatcheck.ConflictError{Now: now}
+	return &store.ConflictError{Now: now}
 }
 
 // touch moves the times of a live record forward.
-func (s *Store) touch(ctx context.Context, q querier, id coatcheck.ID, seen, expires time.Time) error {
+func (s *Store) touch(ctx context.Context, q querier, id store.ID, seen, expires time.Time) error {
 	for {
 		n, err := affected(q.ExecContext(ctx, s.text.touch, micro(seen), micro(expires), id[:]))
 		if err != nil || n > 0 {
@@ -47,10 +47,10 @@ func (s *Store) touch(ctx context.Context, q querier, id coatcheck.ID, seen, exp
 
 // taken says why a new id could not be used. That the row is gone by the time
 // of the look does not make it free at the time of the insert.
-func (s *Store) taken(ctx context.Context, q querier, id coatcheck.ID) error {
+func (s *Store) taken(ctx context.Context, q querier, id store.ID) error {
 	_, err := s.look(ctx, q, id)
-	if err == nil || err == coatcheck.ErrNotFound {
-		return coatcheck.ErrExists
+	if err == nil || err == store.ErrNotFound {
+		return store.ErrExists
 	}
 	return err
 }
@@ -68,9 +68,9 @@ func affected(r sql.Result, err error) (int64, error) {
 const graveTime = 60 * time.Second
 
 // unmoved says why there was nothing to replace.
-func (s *Store) unmoved(ctx context.Context, q querier, old coatcheck.ID) error {
+func (s *Store) unmoved(ctx context.Context, q querier, old store.ID) error {
 	if _, err := s.look(ctx, q, old); err != nil {
 		return err
 	}
-	return coatcheck.ErrConflict
+	return store.ErrConflict
 }

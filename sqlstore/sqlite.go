@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // sqlite is the engine for SQLite. Its writes go through the queue: there is one
@@ -30,35 +30,35 @@ func (e *sqlite) read(ctx context.Context, query func(q querier) error) error {
 	return unbusy(ctx, func() error { return query(&e.reads) })
 }
 
-func (e *sqlite) create(ctx context.Context, rec coatcheck.Record) error {
+func (e *sqlite) create(ctx context.Context, rec store.Record) error {
 	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
 }
 
-func (e *sqlite) update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (e *sqlite) update(ctx context.Context, rec store.Record, was uint64) error {
 	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.s.update(ctx, q, rec, was) })
 }
 
-func (e *sqlite) replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (e *sqlite) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.serial(q).replace(ctx, old, was, rec) })
 }
 
-func (e *sqlite) touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (e *sqlite) touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.s.touch(ctx, q, id, seen, expires) })
 }
 
-func (e *sqlite) end(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (e *sqlite) end(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	var next []byte
 	err := e.queue.do(ctx, func(ctx context.Context, q querier) error {
 		return q.QueryRowContext(ctx, e.s.text.end, id[:], micro(until)).Scan(&next)
 	})
 	if err != nil {
-		return coatcheck.ID{}, err
+		return store.ID{}, err
 	}
 	return toID(next), nil
 }
 
-func (e *sqlite) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) ([]coatcheck.ID, error) {
-	var ended []coatcheck.ID
+func (e *sqlite) endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) ([]store.ID, error) {
+	var ended []store.ID
 	err := e.queue.do(ctx, func(ctx context.Context, q querier) (err error) {
 		keep, err := e.s.keeping(ctx, q, keep, func(keep []byte) error {
 			_, err := q.ExecContext(ctx, e.s.text.revoke, user, micro(at), micro(until), keep)

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A Dialect is the SQL that a database understands. The zero value is none.
@@ -52,8 +52,8 @@ type Config struct {
 	Schema string
 }
 
-// A Store keeps sessions in a SQL database. It is a coatcheck.Store,
-// coatcheck.Pinger, coatcheck.Counter and coatcheck.Lister, safe for concurrent use. It starts no
+// A Store keeps sessions in a SQL database. It is a store.Store,
+// store.Pinger, store.Counter and store.Lister, safe for concurrent use. It starts no
 // goroutine and closes nothing: the *sql.DB stays the caller's.
 type Store struct {
 	db      *sql.DB
@@ -68,12 +68,12 @@ type Store struct {
 // An engine is what the databases do differently. A method returns an error of
 // the contract, or the database's own.
 type engine interface {
-	create(ctx context.Context, rec coatcheck.Record) error
-	update(ctx context.Context, rec coatcheck.Record, was uint64) error
-	replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error
-	touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error
-	end(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error)
-	endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) ([]coatcheck.ID, error)
+	create(ctx context.Context, rec store.Record) error
+	update(ctx context.Context, rec store.Record, was uint64) error
+	replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error
+	touch(ctx context.Context, id store.ID, seen, expires time.Time) error
+	end(ctx context.Context, id store.ID, until time.Time) (store.ID, error)
+	endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) ([]store.ID, error)
 	write(ctx context.Context, f func(ctx context.Context, q querier) error) error
 	read(ctx context.Context, query func(q querier) error) error
 	migrate(ctx context.Context) error
@@ -140,6 +140,6 @@ func (s *Store) stuck(err error) string {
 // refusal reports whether err is one that the contract names, so that nothing
 // was written.
 func refusal(err error) bool {
-	return errors.Is(err, coatcheck.ErrNotFound) || errors.Is(err, coatcheck.ErrExists) ||
-		errors.Is(err, coatcheck.ErrConflict) || errors.Is(err, coatcheck.ErrEnded)
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) ||
+		errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrEnded)
 }

@@ -5,15 +5,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var (
-	_ coatcheck.Store   = (*sqlstore.Store)(nil)
-	_ coatcheck.Pinger  = (*sqlstore.Store)(nil)
-	_ coatcheck.Counter = (*sqlstore.Store)(nil)
-	_ coatcheck.Lister  = (*sqlstore.Store)(nil)
+	_ store.Store   = (*sqlstore.Store)(nil)
+	_ store.Pinger  = (*sqlstore.Store)(nil)
+	_ store.Counter = (*sqlstore.Store)(nil)
+	_ store.Lister  = (*sqlstore.Store)(nil)
 )
 
 func TestNewChecksItsArguments(t *testing.T) {

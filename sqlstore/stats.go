@@ -3,7 +3,7 @@ package sqlstore
 import (
 	"context"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // maxCount bounds what Stats counts: databases count row by row.
@@ -12,7 +12,7 @@ const maxCount = 100_000
 // Stats counts sessions, tombstones and users as long as the table has at most
 // 100,000 rows; with more they are -1. Bytes is what tables and indexes take,
 // on SQLite the whole database file.
-func (s *Store) Stats(ctx context.Context) (st coatcheck.Stats, err error) {
+func (s *Store) Stats(ctx context.Context) (st store.Stats, err error) {
 	err = s.engine.read(ctx, func(q querier) error {
 		var rows int64
 		err := q.QueryRowContext(ctx, s.text.count, maxCount+1).Scan(&rows, &st.Sessions, &st.Users)

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // S13: a sweep that hangs in the database, such as one of a cron job, keeps no
@@ -31,18 +31,18 @@ func TestSweepWaitsForNoOther(t *testing.T) {
 			return nil
 		}
 	}}
-	store, db := newStore(t, f, sqlstore.PostgreSQL)
+	st, db := newStore(t, f, sqlstore.PostgreSQL)
 	defer db.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error)
 	go func() {
-		_, err := store.Sweep(ctx, time.Now(), 100)
+		_, err := st.Sweep(ctx, time.Now(), 100)
 		first <- err
 	}()
 	<-hung
 	second := make(chan error, 1)
 	go func() {
-		_, err := store.Sweep(t.Context(), time.Now(), 100)
+		_, err := st.Sweep(t.Context(), time.Now(), 100)
 		second <- err
 	}()
 	select {
@@ -77,16 +77,16 @@ func TestSweepKeepsUpWithLogins(t *testing.T) {
 		}
 		return rows
 	}}
-	store, db := newStore(t, f, sqlstore.PostgreSQL)
+	st, db := newStore(t, f, sqlstore.PostgreSQL)
 	defer db.Close()
 	for _, perSecond := range []int{0, 100, 1000, 1700} {
 		for second := range 5 {
 			for range perSecond {
-				_ = store.Create(t.Context(), coatcheck.Record{ID: coatcheck.ID{1}, User: "u"}) // the fake's answer is no matter
+				_ = st.Create(t.Context(), store.Record{ID: store.ID{1}, User: "u"}) // the fake's answer is no matter
 				left++
 			}
 			statements = 0
-			if _, err := store.Sweep(t.Context(), time.Now(), 100); err != nil {
+			if _, err := st.Sweep(t.Context(), time.Now(), 100); err != nil {
 				t.Fatal(err)
 			}
 			if left >= 500 || statements > 4 {

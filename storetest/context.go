@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var contextRules = []rule{
@@ -63,15 +63,15 @@ func (e *env) callsWith(ctx, over context.Context, want error) error {
 
 // either returns an error unless the id holds one of the two records; a nil
 // record stands for an unknown id.
-func (e *env) either(ctx context.Context, id coatcheck.ID, one, two *coatcheck.Record) error {
+func (e *env) either(ctx context.Context, id store.ID, one, two *store.Record) error {
 	stored, err := e.Load(ctx, id)
-	if errors.Is(err, coatcheck.ErrNotFound) && (one == nil || two == nil) {
+	if errors.Is(err, store.ErrNotFound) && (one == nil || two == nil) {
 		return nil
 	}
 	if err != nil {
 		return got("Load", err, nil)
 	}
-	for _, rec := range []*coatcheck.Record{one, two} {
+	for _, rec := range []*store.Record{one, two} {
 		if rec != nil && same("Load", stored, *rec) == nil {
 			return nil
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var createRules = []rule{
@@ -21,9 +21,9 @@ func tryUnknown(ctx context.Context, e *env) error {
 	rec, other := e.record(user), e.record(user)
 	return errors.Join(
 		e.unknown(ctx, rec.ID),
-		got("Update of an unknown id", e.Update(ctx, rec, rec.Version), coatcheck.ErrNotFound),
-		got("Touch of an unknown id", e.Touch(ctx, rec.ID, rec.Seen, rec.Expires), coatcheck.ErrNotFound),
-		got("Replace of an unknown id", e.Replace(ctx, rec.ID, rec.Version, other), coatcheck.ErrNotFound),
+		got("Update of an unknown id", e.Update(ctx, rec, rec.Version), store.ErrNotFound),
+		got("Touch of an unknown id", e.Touch(ctx, rec.ID, rec.Seen, rec.Expires), store.ErrNotFound),
+		got("Replace of an unknown id", e.Replace(ctx, rec.ID, rec.Version, other), store.ErrNotFound),
 		e.unknown(ctx, rec.ID),
 		e.notLive(ctx, other.ID),
 		e.lists(ctx, user),
@@ -79,8 +79,8 @@ func tryCreateLive(ctx context.Context, e *env) error {
 	again.User = other
 	return errors.Join(
 		e.create(ctx, rec),
-		got("Create of a live id", e.Create(ctx, again), coatcheck.ErrExists),
-		got("Create of the very same record", e.Create(ctx, rec), coatcheck.ErrExists),
+		got("Create of a live id", e.Create(ctx, again), store.ErrExists),
+		got("Create of the very same record", e.Create(ctx, rec), store.ErrExists),
 		e.live(ctx, rec),
 		e.lists(ctx, user, rec),
 		e.lists(ctx, other),
@@ -92,13 +92,13 @@ func tryCreateEnded(ctx context.Context, e *env) error {
 	rec, never := e.record(user), e.record(user)
 	return errors.Join(
 		e.create(ctx, rec),
-		e.end(ctx, rec.ID, coatcheck.ID{}, until),
-		got("Create of an ended id", e.Create(ctx, rec), coatcheck.ErrEnded),
-		got("Create of an ended id", e.Create(ctx, next(rec)), coatcheck.ErrEnded),
-		e.ended(ctx, rec.ID, coatcheck.ID{}, until),
-		e.end(ctx, never.ID, coatcheck.ID{}, until),
-		got("Create of an id that was ended before it was used", e.Create(ctx, never), coatcheck.ErrEnded),
-		e.ended(ctx, never.ID, coatcheck.ID{}, until),
+		e.end(ctx, rec.ID, store.ID{}, until),
+		got("Create of an ended id", e.Create(ctx, rec), store.ErrEnded),
+		got("Create of an ended id", e.Create(ctx, next(rec)), store.ErrEnded),
+		e.ended(ctx, rec.ID, store.ID{}, until),
+		e.end(ctx, never.ID, store.ID{}, until),
+		got("Create of an id that was ended before it was used", e.Create(ctx, never), store.ErrEnded),
+		e.ended(ctx, never.ID, store.ID{}, until),
 		e.lists(ctx, user),
 	)
 }
@@ -109,17 +109,17 @@ func tryRefusals(ctx context.Context, e *env) error {
 	changed := next(rec)
 	return errors.Join(
 		e.create(ctx, rec),
-		e.end(ctx, dead.ID, coatcheck.ID{}, until),
-		got("Create", e.Create(ctx, changed), coatcheck.ErrExists),
-		got("Update", e.Update(ctx, changed, changed.Version), coatcheck.ErrConflict),
-		got("Update", e.Update(ctx, fresh, fresh.Version), coatcheck.ErrNotFound),
-		got("Update", e.Update(ctx, next(dead), dead.Version), coatcheck.ErrEnded),
-		got("Replace", e.Replace(ctx, rec.ID, changed.Version, fresh), coatcheck.ErrConflict),
-		got("Replace", e.Replace(ctx, rec.ID, rec.Version, dead), coatcheck.ErrEnded),
-		got("Touch", e.Touch(ctx, dead.ID, changed.Seen, changed.Expires), coatcheck.ErrEnded),
+		e.end(ctx, dead.ID, store.ID{}, until),
+		got("Create", e.Create(ctx, changed), store.ErrExists),
+		got("Update", e.Update(ctx, changed, changed.Version), store.ErrConflict),
+		got("Update", e.Update(ctx, fresh, fresh.Version), store.ErrNotFound),
+		got("Update", e.Update(ctx, next(dead), dead.Version), store.ErrEnded),
+		got("Replace", e.Replace(ctx, rec.ID, changed.Version, fresh), store.ErrConflict),
+		got("Replace", e.Replace(ctx, rec.ID, rec.Version, dead), store.ErrEnded),
+		got("Touch", e.Touch(ctx, dead.ID, changed.Seen, changed.Expires), store.ErrEnded),
 		e.live(ctx, rec),
 		e.notLive(ctx, fresh.ID),
-		e.ended(ctx, dead.ID, coatcheck.ID{}, until),
+		e.ended(ctx, dead.ID, store.ID{}, until),
 		e.lists(ctx, user, rec),
 	)
 }

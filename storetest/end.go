@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var endRules = []rule{
@@ -24,10 +24,10 @@ func tryEnd(ctx context.Context, e *env) error {
 		e.create(ctx, rec),
 		e.create(ctx, stays),
 		e.create(ctx, anonymous),
-		e.end(ctx, rec.ID, coatcheck.ID{}, until),
-		e.end(ctx, anonymous.ID, coatcheck.ID{}, until),
-		e.ended(ctx, rec.ID, coatcheck.ID{}, until),
-		e.ended(ctx, anonymous.ID, coatcheck.ID{}, until),
+		e.end(ctx, rec.ID, store.ID{}, until),
+		e.end(ctx, anonymous.ID, store.ID{}, until),
+		e.ended(ctx, rec.ID, store.ID{}, until),
+		e.ended(ctx, anonymous.ID, store.ID{}, until),
 		e.live(ctx, stays),
 		e.lists(ctx, user, stays),
 	)
@@ -36,9 +36,9 @@ func tryEnd(ctx context.Context, e *env) error {
 func tryEndUnknown(ctx context.Context, e *env) error {
 	until, rec := soon(), e.record(newUser())
 	return errors.Join(
-		e.end(ctx, rec.ID, coatcheck.ID{}, until),
-		e.ended(ctx, rec.ID, coatcheck.ID{}, until),
-		got("Create of an id that was ended before it was used", e.Create(ctx, rec), coatcheck.ErrEnded),
+		e.end(ctx, rec.ID, store.ID{}, until),
+		e.ended(ctx, rec.ID, store.ID{}, until),
+		got("Create of an id that was ended before it was used", e.Create(ctx, rec), store.ErrEnded),
 		e.lists(ctx, rec.User),
 	)
 }
@@ -46,14 +46,14 @@ func tryEndUnknown(ctx context.Context, e *env) error {
 func tryEndAgain(ctx context.Context, e *env) error {
 	until, rec, unused := soon(), e.record(newUser()), e.record("")
 	errs := []error{e.create(ctx, rec)}
-	for _, id := range []coatcheck.ID{rec.ID, unused.ID} {
+	for _, id := range []store.ID{rec.ID, unused.ID} {
 		errs = append(errs,
-			e.end(ctx, id, coatcheck.ID{}, until),
-			e.end(ctx, id, coatcheck.ID{}, until.Add(-time.Second)),
-			e.ended(ctx, id, coatcheck.ID{}, until),
-			e.end(ctx, id, coatcheck.ID{}, until),
-			e.end(ctx, id, coatcheck.ID{}, until.Add(time.Microsecond)),
-			e.ended(ctx, id, coatcheck.ID{}, until.Add(time.Microsecond)))
+			e.end(ctx, id, store.ID{}, until),
+			e.end(ctx, id, store.ID{}, until.Add(-time.Second)),
+			e.ended(ctx, id, store.ID{}, until),
+			e.end(ctx, id, store.ID{}, until),
+			e.end(ctx, id, store.ID{}, until.Add(time.Microsecond)),
+			e.ended(ctx, id, store.ID{}, until.Add(time.Microsecond)))
 	}
 	return errors.Join(errs...)
 }
@@ -75,10 +75,10 @@ func tryEndReplaced(ctx context.Context, e *env) error {
 		e.end(ctx, b.ID, c.ID, until),
 		e.live(ctx, c),
 		e.lists(ctx, user, c),
-		e.end(ctx, c.ID, coatcheck.ID{}, until),
+		e.end(ctx, c.ID, store.ID{}, until),
 		e.ended(ctx, a.ID, b.ID, until),
 		e.ended(ctx, b.ID, c.ID, until),
-		e.ended(ctx, c.ID, coatcheck.ID{}, until),
+		e.ended(ctx, c.ID, store.ID{}, until),
 		e.lists(ctx, user),
 	)
 }
@@ -87,18 +87,18 @@ func tryEndReplaced(ctx context.Context, e *env) error {
 func tryTombstone(ctx context.Context, e *env) error {
 	kinds := []struct {
 		name string
-		make func(rec coatcheck.Record) error
+		make func(rec store.Record) error
 	}{
-		{"an ended session", func(rec coatcheck.Record) error {
-			return errors.Join(e.create(ctx, rec), e.end(ctx, rec.ID, coatcheck.ID{}, soon()))
+		{"an ended session", func(rec store.Record) error {
+			return errors.Join(e.create(ctx, rec), e.end(ctx, rec.ID, store.ID{}, soon()))
 		}},
-		{"an id ended before it was used", func(rec coatcheck.Record) error {
-			return e.end(ctx, rec.ID, coatcheck.ID{}, soon())
+		{"an id ended before it was used", func(rec store.Record) error {
+			return e.end(ctx, rec.ID, store.ID{}, soon())
 		}},
-		{"a replaced session", func(rec coatcheck.Record) error {
+		{"a replaced session", func(rec store.Record) error {
 			return errors.Join(e.create(ctx, rec), e.Replace(ctx, rec.ID, rec.Version, e.renewed(rec, newUser())))
 		}},
-		{"a session whose user was ended", func(rec coatcheck.Record) error {
+		{"a session whose user was ended", func(rec store.Record) error {
 			created := e.create(ctx, rec)
 			_, err := e.EndUser(ctx, rec.User, rec.Began.Add(-time.Second), soon())
 			return errors.Join(created, err)
@@ -113,11 +113,11 @@ func tryTombstone(ctx context.Context, e *env) error {
 		err := errors.Join(
 			e.create(ctx, live),
 			kind.make(rec),
-			got("Create", e.Create(ctx, next(rec)), coatcheck.ErrEnded),
-			got("Update", e.Update(ctx, next(rec), rec.Version), coatcheck.ErrEnded),
-			got("Touch", e.Touch(ctx, rec.ID, later, later), coatcheck.ErrEnded),
-			got("Replace of it", e.Replace(ctx, rec.ID, rec.Version, fresh), coatcheck.ErrEnded),
-			got("Replace onto it", e.Replace(ctx, live.ID, live.Version, onto), coatcheck.ErrEnded),
+			got("Create", e.Create(ctx, next(rec)), store.ErrEnded),
+			got("Update", e.Update(ctx, next(rec), rec.Version), store.ErrEnded),
+			got("Touch", e.Touch(ctx, rec.ID, later, later), store.ErrEnded),
+			got("Replace of it", e.Replace(ctx, rec.ID, rec.Version, fresh), store.ErrEnded),
+			got("Replace onto it", e.Replace(ctx, live.ID, live.Version, onto), store.ErrEnded),
 		)
 		_, stood := e.tombstone(ctx, rec.ID)
 		err = errors.Join(err, stood,

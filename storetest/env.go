@@ -10,17 +10,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // An env is the store under test as one rule sees it.
 type env struct {
-	coatcheck.Store
+	store.Store
 	alone  bool // nobody else uses the store
 	rounds int  // of what depends on chance
 
 	mu   sync.Mutex
-	made []coatcheck.ID
+	made []store.ID
 }
 
 // now is the time as stores keep it. Rules use times about now, because an
@@ -32,15 +32,15 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 func soon() time.Time { return now().Add(2 * time.Minute) }
 
 // id returns an id nobody has used.
-func (e *env) id() coatcheck.ID {
-	var id coatcheck.ID
+func (e *env) id() store.ID {
+	var id store.ID
 	rand.Read(id[:])
 	e.known(id)
 	return id
 }
 
 // known remembers an id for cleaning up.
-func (e *env) known(id coatcheck.ID) {
+func (e *env) known(id store.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.made = append(e.made, id)
@@ -64,9 +64,9 @@ func newData(n int) []byte {
 }
 
 // record returns a new record of user, not yet stored.
-func (e *env) record(user string) coatcheck.Record {
+func (e *env) record(user string) store.Record {
 	t := now()
-	return coatcheck.Record{
+	return store.Record{
 		ID: e.id(), Version: newVersion(), User: user,
 		Began: t, Created: t.Add(-time.Hour), Seen: t,
 		Expires: t.Add(30 * time.Minute), Deadline: t.Add(12 * time.Hour),
@@ -75,14 +75,14 @@ func (e *env) record(user string) coatcheck.Record {
 }
 
 // next returns the record as a later commit would store it.
-func next(rec coatcheck.Record) coatcheck.Record {
+func next(rec store.Record) store.Record {
 	rec.Version, rec.Data = newVersion(), newData(len(rec.Data)+1)
 	rec.Seen, rec.Expires = rec.Seen.Add(time.Second), rec.Expires.Add(time.Second)
 	return rec
 }
 
 // renewed returns the record as a login of user would store it under a new id.
-func (e *env) renewed(rec coatcheck.Record, user string) coatcheck.Record {
+func (e *env) renewed(rec store.Record, user string) store.Record {
 	rec = next(rec)
 	rec.ID, rec.User, rec.Began = e.id(), user, now()
 	return rec
@@ -102,12 +102,12 @@ func wrong(call, format string, args ...any) error {
 }
 
 // create stores the record.
-func (e *env) create(ctx context.Context, rec coatcheck.Record) error {
+func (e *env) create(ctx context.Context, rec store.Record) error {
 	return got("Create", e.Create(ctx, rec), nil)
 }
 
 // live returns an error unless exactly rec is stored.
-func (e *env) live(ctx context.Context, rec coatcheck.Record) error {
+func (e *env) live(ctx context.Context, rec store.Record) error {
 	stored, err := e.Load(ctx, rec.ID)
 	if err != nil {
 		return got("Load of a live session", err, nil)
@@ -116,36 +116,36 @@ func (e *env) live(ctx context.Context, rec coatcheck.Record) error {
 }
 
 // unknown returns an error unless the ids are unknown.
-func (e *env) unknown(ctx context.Context, ids ...coatcheck.ID) error {
+func (e *env) unknown(ctx context.Context, ids ...store.ID) error {
 	for _, id := range ids {
-		if _, err := e.Load(ctx, id); !errors.Is(err, coatcheck.ErrNotFound) {
-			return got("Load of an unknown id", err, coatcheck.ErrNotFound)
+		if _, err := e.Load(ctx, id); !errors.Is(err, store.ErrNotFound) {
+			return got("Load of an unknown id", err, store.ErrNotFound)
 		}
 	}
 	return nil
 }
 
 // notLive returns an error if the id is live, be it unknown or ended.
-func (e *env) notLive(ctx context.Context, id coatcheck.ID) error {
+func (e *env) notLive(ctx context.Context, id store.ID) error {
 	_, err := e.Load(ctx, id)
-	if errors.Is(err, coatcheck.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	return got("Load of a session that must not live", err, coatcheck.ErrEnded)
+	return got("Load of a session that must not live", err, store.ErrEnded)
 }
 
 // tombstone returns what stands in place of an ended session.
-func (e *env) tombstone(ctx context.Context, id coatcheck.ID) (*coatcheck.EndedError, error) {
+func (e *env) tombstone(ctx context.Context, id store.ID) (*store.EndedError, error) {
 	_, err := e.Load(ctx, id)
-	var ended *coatcheck.EndedError
+	var ended *store.EndedError
 	if !errors.As(err, &ended) {
-		return &coatcheck.EndedError{}, wrong("Load of an ended session", "got error %v, want an *EndedError", err)
+		return &store.EndedError{}, wrong("Load of an ended session", "got error %v, want an *EndedError", err)
 	}
-	return ended, got("Load of an ended session", err, coatcheck.ErrEnded)
+	return ended, got("Load of an ended session", err, store.ErrEnded)
 }
 
 // ended returns an error unless id is ended, by successor, until that time.
-func (e *env) ended(ctx context.Context, id, successor coatcheck.ID, until time.Time) error {
+func (e *env) ended(ctx context.Context, id, successor store.ID, until time.Time) error {
 	stone, err := e.tombstone(ctx, id)
 	if err == nil && stone.Next != successor {
 		err = wrong("tombstone", "got successor %v, want %v", named(stone.Next), named(successor))
@@ -157,7 +157,7 @@ func (e *env) ended(ctx context.Context, id, successor coatcheck.ID, until time.
 }
 
 // end ends id and returns an error unless that names successor.
-func (e *env) end(ctx context.Context, id, successor coatcheck.ID, until time.Time) error {
+func (e *env) end(ctx context.Context, id, successor store.ID, until time.Time) error {
 	found, err := e.End(ctx, id, until)
 	if err == nil && found != successor {
 		return wrong("End", "got successor %v, want %v", named(found), named(successor))
@@ -166,7 +166,7 @@ func (e *env) end(ctx context.Context, id, successor coatcheck.ID, until time.Ti
 }
 
 // named prints an id that may be zero.
-func named(id coatcheck.ID) string {
+func named(id store.ID) string {
 	if id.IsZero() {
 		return "none"
 	}
@@ -174,7 +174,7 @@ func named(id coatcheck.ID) string {
 }
 
 // lists returns an error unless User returns exactly these records.
-func (e *env) lists(ctx context.Context, user string, want ...coatcheck.Record) error {
+func (e *env) lists(ctx context.Context, user string, want ...store.Record) error {
 	list, err := e.User(ctx, user)
 	if err != nil {
 		return got("User", err, nil)
@@ -193,7 +193,7 @@ func (e *env) lists(ctx context.Context, user string, want ...coatcheck.Record) 
 	return errors.Join(errs...)
 }
 
-func indexOf(list []coatcheck.Record, id coatcheck.ID) int {
+func indexOf(list []store.Record, id store.ID) int {
 	for i := range list {
 		if list[i].ID == id {
 			return i
@@ -203,7 +203,7 @@ func indexOf(list []coatcheck.Record, id coatcheck.ID) int {
 }
 
 // same returns an error for each field of got that is not want's.
-func same(call string, got, want coatcheck.Record) error {
+func same(call string, got, want store.Record) error {
 	var errs []error
 	differ := func(field string, got, want any) {
 		errs = append(errs, wrong(call, "%s is %v, want %v", field, got, want))

@@ -8,7 +8,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var exactRules = []rule{
@@ -126,7 +126,7 @@ func tryVersions(ctx context.Context, e *env) error {
 		err := errors.Join(
 			e.create(ctx, rec),
 			e.live(ctx, rec),
-			got("Update from another version", e.Update(ctx, two, version^1), coatcheck.ErrConflict),
+			got("Update from another version", e.Update(ctx, two, version^1), store.ErrConflict),
 			got("Update", e.Update(ctx, two, version), nil),
 			e.live(ctx, two),
 			got("Replace", e.Replace(ctx, two.ID, two.Version, renewed), nil),
@@ -143,7 +143,7 @@ func tryVersions(ctx context.Context, e *env) error {
 func tryAliasing(ctx context.Context, e *env) error {
 	user := newUser()
 	var held, copies [][]byte
-	hold := func(rec coatcheck.Record) {
+	hold := func(rec store.Record) {
 		held = append(held, rec.Data)
 		copies = append(copies, bytes.Clone(rec.Data))
 	}
@@ -167,7 +167,7 @@ func tryAliasing(ctx context.Context, e *env) error {
 	renewed, after := e.renewed(rec, user), e.record(user)
 	errs = append(errs,
 		got("Replace", e.Replace(ctx, rec.ID, rec.Version, renewed), nil),
-		e.end(ctx, renewed.ID, coatcheck.ID{}, soon()),
+		e.end(ctx, renewed.ID, store.ID{}, soon()),
 		e.create(ctx, after))
 	for i := range held {
 		if !bytes.Equal(held[i], copies[i]) {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A naive store is the contract on maps, with one fault built in; see
@@ -24,13 +24,13 @@ type naive struct {
 }
 
 type naiveRow struct {
-	rec   coatcheck.Record
-	ended *coatcheck.EndedError
+	rec   store.Record
+	ended *store.EndedError
 }
 
 type naiveRevocation struct {
 	at, until time.Time
-	keep      map[coatcheck.ID]bool
+	keep      map[store.ID]bool
 }
 
 func newNaive(fault string) *naive {
@@ -62,7 +62,7 @@ func (s *naive) pause() {
 	s.mu.Lock()
 }
 
-func (s *naive) key(id coatcheck.ID) string {
+func (s *naive) key(id store.ID) string {
 	switch k := string(id[:]); s.fault {
 	case "folds the case of ids":
 		return string(bytes.ToLower(id[:]))
@@ -94,22 +94,22 @@ func (s *naive) userKey(user string) string {
 	}
 }
 
-func (s *naive) live(id coatcheck.ID) (*naiveRow, error) {
+func (s *naive) live(id store.ID) (*naiveRow, error) {
 	r := s.rows[s.key(id)]
 	if r == nil {
-		return nil, coatcheck.ErrNotFound
+		return nil, store.ErrNotFound
 	}
 	if r.ended != nil {
 		ended := *r.ended
 		return nil, &ended
 	}
 	if s.is("hides what has expired") && r.rec.Expires.Before(time.Now()) {
-		return nil, coatcheck.ErrNotFound
+		return nil, store.ErrNotFound
 	}
 	return r, nil
 }
 
-func (s *naive) put(rec coatcheck.Record) {
+func (s *naive) put(rec store.Record) {
 	switch s.fault {
 	case "keeps milliseconds":
 		rec.Seen = rec.Seen.Truncate(time.Millisecond)
@@ -136,21 +136,21 @@ func (s *naive) put(rec coatcheck.Record) {
 	}
 }
 
-func (s *naive) unlist(rec coatcheck.Record) { delete(s.users[s.userKey(rec.User)], s.key(rec.ID)) }
+func (s *naive) unlist(rec store.Record) { delete(s.users[s.userKey(rec.User)], s.key(rec.ID)) }
 
-func (s *naive) refuse(rec coatcheck.Record, old coatcheck.ID) error {
+func (s *naive) refuse(rec store.Record, old store.ID) error {
 	r := s.rows[s.key(rec.ID)]
 	switch {
 	case r == nil:
 	case r.ended == nil:
-		return coatcheck.ErrExists
+		return store.ErrExists
 	case !s.is("lets Replace revive a tombstone") || old.IsZero():
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	}
 	return s.refuseUser(rec, old)
 }
 
-func (s *naive) refuseUser(rec coatcheck.Record, old coatcheck.ID) error {
+func (s *naive) refuseUser(rec store.Record, old store.ID) error {
 	user := s.userKey(rec.User)
 	if s.is("revokes everybody") {
 		for user = range s.revoked {
@@ -161,43 +161,43 @@ func (s *naive) refuseUser(rec coatcheck.Record, old coatcheck.ID) error {
 	case v == nil, v.keep[old], s.is("revokes no Replace") && !old.IsZero():
 		return nil
 	case s.is("revokes every later login"):
-		return coatcheck.ErrEnded
+		return store.ErrEnded
 	case rec.Began.After(v.at), s.is("revokes before at only") && rec.Began.Equal(v.at):
 		return nil
 	}
-	return coatcheck.ErrEnded
+	return store.ErrEnded
 }
 
-func (s *naive) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *naive) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	if err := s.begin(ctx); err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	defer s.mu.Unlock()
 	r, err := s.live(id)
-	if err == coatcheck.ErrNotFound && s.is("takes an unknown id for an empty record") {
-		return coatcheck.Record{}, nil
+	if err == store.ErrNotFound && s.is("takes an unknown id for an empty record") {
+		return store.Record{}, nil
 	}
 	if err != nil {
-		return coatcheck.Record{}, err
+		return store.Record{}, err
 	}
 	return r.rec, nil
 }
 
-func (s *naive) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s *naive) Create(ctx context.Context, rec store.Record) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
-	err := s.refuse(rec, coatcheck.ID{})
+	err := s.refuse(rec, store.ID{})
 	switch {
 	case err == nil && s.is("creates in two steps"), s.is("checks revocations too early"):
 		s.pause()
-	case err == coatcheck.ErrExists && s.is("upserts in Create"):
+	case err == store.ErrExists && s.is("upserts in Create"):
 		s.unlist(s.rows[s.key(rec.ID)].rec)
 		err = nil
-	case err == coatcheck.ErrEnded && s.is("creates over a tombstone"):
-		err = s.refuseUser(rec, coatcheck.ID{})
-	case err == coatcheck.ErrExists && s.is("refuses and yet writes"):
+	case err == store.ErrEnded && s.is("creates over a tombstone"):
+		err = s.refuseUser(rec, store.ID{})
+	case err == store.ErrExists && s.is("refuses and yet writes"):
 		s.rows[s.key(rec.ID)].rec.Data = rec.Data
 	}
 	if err != nil {
@@ -207,25 +207,25 @@ func (s *naive) Create(ctx context.Context, rec coatcheck.Record) error {
 	return nil
 }
 
-func (s *naive) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (s *naive) Update(ctx context.Context, rec store.Record, was uint64) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.mu.Unlock()
 	r, err := s.live(rec.ID)
 	switch {
-	case err == coatcheck.ErrNotFound && s.is("upserts in Update"):
+	case err == store.ErrNotFound && s.is("upserts in Update"):
 		s.put(rec)
 		return nil
-	case err != nil && err != coatcheck.ErrNotFound && s.is("updates over a tombstone"):
+	case err != nil && err != store.ErrNotFound && s.is("updates over a tombstone"):
 		s.put(rec)
 		return nil
 	case err != nil:
 		return err
 	case r.rec.Version != was && s.is("tells what it was given of a conflict"):
-		return &coatcheck.ConflictError{Now: rec}
+		return &store.ConflictError{Now: rec}
 	case r.rec.Version != was && !s.is("forgets versions"):
-		return coatcheck.ErrConflict
+		return store.ErrConflict
 	}
 	switch s.fault {
 	case "updates in two steps":
@@ -251,7 +251,7 @@ func (s *naive) Update(ctx context.Context, rec coatcheck.Record, was uint64) er
 	return nil
 }
 
-func (s *naive) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s *naive) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	if s.is("replaces half on a cancelled context") && ctx.Err() != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -266,7 +266,7 @@ func (s *naive) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 		s.put(rec)
 	}
 	r, err := s.live(old)
-	if err == coatcheck.ErrNotFound && s.is("replaces what is unknown") {
+	if err == store.ErrNotFound && s.is("replaces what is unknown") {
 		s.put(rec)
 		return nil
 	}
@@ -274,13 +274,13 @@ func (s *naive) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 		return err
 	}
 	if r.rec.Version != was && !s.is("forgets versions in Replace") {
-		return coatcheck.ErrConflict
+		return store.ErrConflict
 	}
 	if err := s.refuse(rec, old); err != nil && !s.is("makes the new session first") {
 		if s.is("ends the old session though refused") {
 			s.end(old, rec.Seen.Add(time.Minute))
 		}
-		if err != coatcheck.ErrExists || !s.is("replaces onto a live id") {
+		if err != store.ErrExists || !s.is("replaces onto a live id") {
 			return err
 		}
 	}
@@ -289,8 +289,8 @@ func (s *naive) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec c
 }
 
 // moveTo is the second half of Replace.
-func (s *naive) moveTo(r *naiveRow, old coatcheck.ID, rec coatcheck.Record) {
-	stone := &coatcheck.EndedError{Next: rec.ID, Until: rec.Seen.Add(time.Minute)}
+func (s *naive) moveTo(r *naiveRow, old store.ID, rec store.Record) {
+	stone := &store.EndedError{Next: rec.ID, Until: rec.Seen.Add(time.Minute)}
 	switch s.fault {
 	case "replaces in two steps":
 		s.pause()
@@ -298,7 +298,7 @@ func (s *naive) moveTo(r *naiveRow, old coatcheck.ID, rec coatcheck.Record) {
 		s.unlist(r.rec)
 		s.pause()
 	case "names no successor":
-		stone.Next = coatcheck.ID{}
+		stone.Next = store.ID{}
 	case "leaves short tombstones":
 		stone.Until = rec.Seen.Add(59 * time.Second)
 	}
@@ -317,7 +317,7 @@ func (s *naive) moveTo(r *naiveRow, old coatcheck.ID, rec coatcheck.Record) {
 	}
 }
 
-func (s *naive) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (s *naive) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -343,7 +343,7 @@ func (s *naive) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.T
 		r.rec.Version++
 	case "refuses an old touch":
 		if !seen.After(r.rec.Seen) {
-			return coatcheck.ErrConflict
+			return store.ErrConflict
 		}
 	case "moves both times or none":
 		if seen.Before(r.rec.Seen) || expires.Before(r.rec.Expires) {
@@ -354,14 +354,14 @@ func (s *naive) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.T
 	return nil
 }
 
-func (s *naive) end(id coatcheck.ID, until time.Time) coatcheck.ID {
+func (s *naive) end(id store.ID, until time.Time) store.ID {
 	r := s.rows[s.key(id)]
 	if r != nil && r.ended != nil {
 		switch {
 		case s.is("keeps the last until"):
 			r.ended.Until = until
 		case s.is("forgets the successor"):
-			r.ended.Next = coatcheck.ID{}
+			r.ended.Next = store.ID{}
 		case s.is("keeps the first until"):
 			return r.ended.Next
 		}
@@ -373,7 +373,7 @@ func (s *naive) end(id coatcheck.ID, until time.Time) coatcheck.ID {
 	}
 	if s.is("deletes without a tombstone") || r == nil && s.is("ignores the end of an unknown id") {
 		delete(s.rows, s.key(id))
-		return coatcheck.ID{}
+		return store.ID{}
 	}
 	if s.is("ends in two steps") {
 		s.pause()
@@ -381,24 +381,24 @@ func (s *naive) end(id coatcheck.ID, until time.Time) coatcheck.ID {
 			s.unlist(r.rec)
 		}
 	}
-	s.rows[s.key(id)] = &naiveRow{ended: &coatcheck.EndedError{Until: until}}
-	return coatcheck.ID{}
+	s.rows[s.key(id)] = &naiveRow{ended: &store.EndedError{Until: until}}
+	return store.ID{}
 }
 
-func (s *naive) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (s *naive) End(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	if err := s.begin(ctx); err != nil {
-		return coatcheck.ID{}, err
+		return store.ID{}, err
 	}
 	defer s.mu.Unlock()
 	return s.end(id, until), nil
 }
 
-func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, keep ...coatcheck.ID) ([]coatcheck.ID, error) {
+func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) ([]store.ID, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	v := &naiveRevocation{at: at, until: until, keep: make(map[coatcheck.ID]bool)}
+	v := &naiveRevocation{at: at, until: until, keep: make(map[store.ID]bool)}
 	for _, id := range keep {
 		for ; (!id.IsZero() || s.is("keeps the zero id")) && !v.keep[id]; id = s.successor(id) {
 			v.keep[id] = true
@@ -419,7 +419,7 @@ func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, k
 	default:
 		s.revoked[s.userKey(user)] = v
 	}
-	var ended []coatcheck.ID
+	var ended []store.ID
 	for _, r := range s.users[s.userKey(user)] {
 		rec := r.rec
 		if v.keep[rec.ID] && !s.is("keeps nothing") || s.is("ends what began before") && rec.Began.After(at) {
@@ -437,19 +437,19 @@ func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, k
 	return ended, nil
 }
 
-func (s *naive) successor(id coatcheck.ID) (next coatcheck.ID) {
+func (s *naive) successor(id store.ID) (next store.ID) {
 	if r := s.rows[s.key(id)]; r != nil && r.ended != nil {
 		next = r.ended.Next
 	}
 	return next
 }
 
-func (s *naive) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (s *naive) User(ctx context.Context, user string) ([]store.Record, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var recs []coatcheck.Record
+	var recs []store.Record
 	if s.is("lists by pattern") {
 		for name, rows := range s.users {
 			if strings.HasPrefix(name, user) {

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var orderRules = []rule{
@@ -48,15 +48,15 @@ type order struct {
 	base   time.Time
 	chance *rand.Rand
 	users  []string
-	ids    []coatcheck.ID
-	loaded [3]coatcheck.Record // by each of three requests
+	ids    []store.ID
+	loaded [3]store.Record // by each of three requests
 }
 
-func (o *order) user() string        { return o.users[o.chance.IntN(len(o.users))] }
-func (o *order) anyID() coatcheck.ID { return o.ids[o.chance.IntN(len(o.ids))] }
-func (o *order) moment() time.Time   { return o.base.Add(time.Duration(o.chance.IntN(5)) * time.Second) }
-func (o *order) oneIn(n int) bool    { return o.chance.IntN(n) == 0 }
-func (o *order) fresh() (r coatcheck.Record) {
+func (o *order) user() string      { return o.users[o.chance.IntN(len(o.users))] }
+func (o *order) anyID() store.ID   { return o.ids[o.chance.IntN(len(o.ids))] }
+func (o *order) moment() time.Time { return o.base.Add(time.Duration(o.chance.IntN(5)) * time.Second) }
+func (o *order) oneIn(n int) bool  { return o.chance.IntN(n) == 0 }
+func (o *order) fresh() (r store.Record) {
 	r = o.e.record(o.user())
 	r.Began = o.moment()
 	if o.oneIn(4) {
@@ -100,7 +100,7 @@ func (o *order) step() error {
 	}
 }
 
-func (o *order) replace(mine *coatcheck.Record) error {
+func (o *order) replace(mine *store.Record) error {
 	rec := o.fresh()
 	if rec.ID == mine.ID {
 		return nil // an error, but which is left open
@@ -122,16 +122,16 @@ func oneOf(call string, err error, faults []error) error {
 	return got(call, err, nil)
 }
 
-func (o *order) endUser(mine *coatcheck.Record) error {
+func (o *order) endUser(mine *store.Record) error {
 	user := o.users[o.chance.IntN(2)]
-	var keep []coatcheck.ID
+	var keep []store.ID
 	if mine.User == user && o.oneIn(2) { // perhaps replaced since, or over
 		keep = append(keep, mine.ID)
 	}
 	at, until := o.moment(), soon()
-	var want []coatcheck.Record
+	var want []store.Record
 	for _, id := range o.m.endUser(user, at, until, keep) {
-		want = append(want, coatcheck.Record{ID: id})
+		want = append(want, store.Record{ID: id})
 	}
 	return o.e.endUser(o.ctx, user, at, until, keep, want...)
 }
@@ -145,7 +145,7 @@ func (o *order) compare() error {
 	return errors.Join(append(errs, o.compareUser(o.users[0]), o.compareUser(o.users[1]))...)
 }
 
-func (o *order) compareID(id coatcheck.ID) error {
+func (o *order) compareID(id store.ID) error {
 	row := o.m.rows[id]
 	switch {
 	case row == nil:

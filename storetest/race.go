@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The rules on calls at the same time: of one session here, of all sessions of
@@ -117,7 +117,7 @@ func raceUpdate(ctx context.Context, e *env) error {
 				if err == nil {
 					break
 				}
-				if !errors.Is(err, coatcheck.ErrConflict) || try == maxTries {
+				if !errors.Is(err, store.ErrConflict) || try == maxTries {
 					return got("Update", err, nil)
 				}
 			}
@@ -142,9 +142,9 @@ func raceUpdate(ctx context.Context, e *env) error {
 func raceCreate(ctx context.Context, e *env) error {
 	return e.repeat(func() error {
 		rec := e.record(newUser())
-		recs := []coatcheck.Record{rec, next(rec), next(next(rec)), next(rec)}
+		recs := []store.Record{rec, next(rec), next(next(rec)), next(rec)}
 		recs[3].User = newUser()
-		won, err := e.oneWins(recs, coatcheck.ErrExists, func(rec coatcheck.Record) error { return e.Create(ctx, rec) })
+		won, err := e.oneWins(recs, store.ErrExists, func(rec store.Record) error { return e.Create(ctx, rec) })
 		if err != nil {
 			return err
 		}
@@ -154,7 +154,7 @@ func raceCreate(ctx context.Context, e *env) error {
 
 // oneWins makes the call for each record at once and returns the one that
 // succeeded. All others must get the error.
-func (e *env) oneWins(recs []coatcheck.Record, otherwise error, call func(coatcheck.Record) error) (won coatcheck.Record, err error) {
+func (e *env) oneWins(recs []store.Record, otherwise error, call func(store.Record) error) (won store.Record, err error) {
 	results := make([]error, len(recs))
 	calls := make([]func() error, len(recs))
 	for i := range recs {
@@ -180,11 +180,11 @@ func raceReplace(ctx context.Context, e *env) error {
 	return e.repeat(func() error {
 		user := newUser()
 		old := e.record(user)
-		recs := []coatcheck.Record{e.renewed(old, user), e.renewed(old, user), e.renewed(old, user)}
+		recs := []store.Record{e.renewed(old, user), e.renewed(old, user), e.renewed(old, user)}
 		if err := e.create(ctx, old); err != nil {
 			return err
 		}
-		won, err := e.oneWins(recs, coatcheck.ErrEnded, func(rec coatcheck.Record) error {
+		won, err := e.oneWins(recs, store.ErrEnded, func(rec store.Record) error {
 			return e.Replace(ctx, old.ID, old.Version, rec)
 		})
 		if err != nil {
@@ -214,11 +214,11 @@ func raceUpdateReplace(ctx context.Context, e *env) error {
 			outcome(&replaced, func() error { return e.Replace(ctx, old.ID, old.Version, renewed) }))
 		if updated == nil {
 			return errors.Join(err,
-				got("Replace after the Update", replaced, coatcheck.ErrConflict),
+				got("Replace after the Update", replaced, store.ErrConflict),
 				e.live(ctx, changed), e.notLive(ctx, renewed.ID), e.lists(ctx, user, changed))
 		}
 		return errors.Join(err, got("Replace", replaced, nil),
-			got("Update after the Replace", updated, coatcheck.ErrEnded),
+			got("Update after the Replace", updated, store.ErrEnded),
 			e.replaced(ctx, old.ID, renewed), e.live(ctx, renewed), e.lists(ctx, user, renewed))
 	})
 }
@@ -255,7 +255,7 @@ func raceEndReplace(ctx context.Context, e *env) error {
 			return err
 		}
 		var replaced error
-		var successor coatcheck.ID
+		var successor store.ID
 		err := together(
 			outcome(&replaced, func() error { return e.Replace(ctx, old.ID, old.Version, renewed) }),
 			func() (err error) {
@@ -271,8 +271,8 @@ func raceEndReplace(ctx context.Context, e *env) error {
 		if !successor.IsZero() {
 			err = errors.Join(err, wrong("End", "got a successor, and the Replace failed"))
 		}
-		return errors.Join(err, got("Replace after End", replaced, coatcheck.ErrEnded),
-			e.ended(ctx, old.ID, coatcheck.ID{}, until), e.notLive(ctx, renewed.ID), e.lists(ctx, user))
+		return errors.Join(err, got("Replace after End", replaced, store.ErrEnded),
+			e.ended(ctx, old.ID, store.ID{}, until), e.notLive(ctx, renewed.ID), e.lists(ctx, user))
 	})
 }
 
@@ -286,11 +286,11 @@ func raceEnd(ctx context.Context, e *env) error {
 		var calls []func() error
 		for i := range 4 {
 			calls = append(calls, func() error {
-				return e.end(ctx, rec.ID, coatcheck.ID{}, until.Add(time.Duration(i)*time.Second))
+				return e.end(ctx, rec.ID, store.ID{}, until.Add(time.Duration(i)*time.Second))
 			})
 		}
 		return errors.Join(together(calls...),
-			e.ended(ctx, rec.ID, coatcheck.ID{}, until.Add(3*time.Second)), e.lists(ctx, rec.User))
+			e.ended(ctx, rec.ID, store.ID{}, until.Add(3*time.Second)), e.lists(ctx, rec.User))
 	})
 }
 
@@ -309,29 +309,29 @@ func raceResurrect(ctx context.Context, e *env) error {
 			outcome(&updated, func() error { return e.Update(ctx, changed, rec.Version) }),
 			outcome(&touched, func() error { return e.Touch(ctx, rec.ID, changed.Seen, changed.Expires) }),
 			outcome(&created, func() error { return e.Create(ctx, changed) }),
-			func() error { return e.end(ctx, rec.ID, coatcheck.ID{}, until) })
+			func() error { return e.end(ctx, rec.ID, store.ID{}, until) })
 		if updated != nil {
-			err = errors.Join(err, got("Update after End", updated, coatcheck.ErrEnded))
+			err = errors.Join(err, got("Update after End", updated, store.ErrEnded))
 		}
 		if touched != nil {
-			err = errors.Join(err, got("Touch after End", touched, coatcheck.ErrEnded))
+			err = errors.Join(err, got("Touch after End", touched, store.ErrEnded))
 		}
-		if !errors.Is(created, coatcheck.ErrExists) {
-			err = errors.Join(err, got("Create after End", created, coatcheck.ErrEnded))
+		if !errors.Is(created, store.ErrExists) {
+			err = errors.Join(err, got("Create after End", created, store.ErrEnded))
 		}
-		return errors.Join(err, e.ended(ctx, rec.ID, coatcheck.ID{}, until), e.lists(ctx, rec.User))
+		return errors.Join(err, e.ended(ctx, rec.ID, store.ID{}, until), e.lists(ctx, rec.User))
 	})
 }
 
 // raceTorn looks for records of which one part is older than another.
 func raceTorn(ctx context.Context, e *env) error {
 	rec := e.record(newUser())
-	mark := func(rec coatcheck.Record, n int) coatcheck.Record {
+	mark := func(rec store.Record, n int) store.Record {
 		rec.Version = newVersion()
 		rec.Data = binary.BigEndian.AppendUint64(newData(n%7*100), rec.Version)
 		return rec
 	}
-	torn := func(rec coatcheck.Record) error {
+	torn := func(rec store.Record) error {
 		if n := len(rec.Data) - 8; n < 0 || binary.BigEndian.Uint64(rec.Data[n:]) != rec.Version {
 			return wrong("Load or User", "Version and Data of one record are of two commits")
 		}

@@ -6,15 +6,15 @@ import (
 	"slices"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func raceEndUserCreate(ctx context.Context, e *env) error {
 	return e.repeat(func() error {
 		user, at, until := newUser(), now(), soon()
-		recs := make([]coatcheck.Record, 6)
+		recs := make([]store.Record, 6)
 		results := make([]error, len(recs))
-		var ended []coatcheck.ID
+		var ended []store.ID
 		calls := []func() error{func() (err error) {
 			ended, err = e.EndUser(ctx, user, at, until)
 			return err
@@ -28,12 +28,12 @@ func raceEndUserCreate(ctx context.Context, e *env) error {
 			calls = append(calls, outcome(&results[i], func() error { return e.Create(ctx, recs[i]) }))
 		}
 		err := together(calls...)
-		var alive []coatcheck.Record
+		var alive []store.Record
 		for i, rec := range recs {
 			refused := !rec.Began.After(at)
 			switch ended := slices.Contains(ended, rec.ID); {
 			case results[i] == nil && ended:
-				err = errors.Join(err, e.ended(ctx, rec.ID, coatcheck.ID{}, until))
+				err = errors.Join(err, e.ended(ctx, rec.ID, store.ID{}, until))
 			case results[i] == nil && refused:
 				err = errors.Join(err, wrong("Create with Began not after at", "succeeded, and EndUser did not end session %s", rec.ID))
 			case results[i] == nil:
@@ -42,7 +42,7 @@ func raceEndUserCreate(ctx context.Context, e *env) error {
 			case ended || !refused:
 				err = errors.Join(err, got("Create", results[i], nil))
 			default:
-				err = errors.Join(err, got("Create", results[i], coatcheck.ErrEnded), e.notLive(ctx, rec.ID))
+				err = errors.Join(err, got("Create", results[i], store.ErrEnded), e.notLive(ctx, rec.ID))
 			}
 		}
 		return errors.Join(err, e.lists(ctx, user, alive...))
@@ -59,7 +59,7 @@ func raceEndUserReplace(ctx context.Context, e *env) error {
 			return err
 		}
 		var loggedIn, replaced error
-		var ended []coatcheck.ID
+		var ended []store.ID
 		err := together(
 			outcome(&loggedIn, func() error { return e.Replace(ctx, anonymous.ID, anonymous.Version, login) }),
 			outcome(&replaced, func() error { return e.Replace(ctx, mine.ID, mine.Version, renewed) }),
@@ -67,28 +67,28 @@ func raceEndUserReplace(ctx context.Context, e *env) error {
 				ended, err = e.EndUser(ctx, user, at, until)
 				return err
 			})
-		var want []coatcheck.ID
+		var want []store.ID
 		if loggedIn == nil {
 			want = append(want, login.ID)
-			err = errors.Join(err, e.replaced(ctx, anonymous.ID, login), e.ended(ctx, login.ID, coatcheck.ID{}, until))
+			err = errors.Join(err, e.replaced(ctx, anonymous.ID, login), e.ended(ctx, login.ID, store.ID{}, until))
 		} else {
-			err = errors.Join(err, got("Replace from anonymous", loggedIn, coatcheck.ErrEnded),
+			err = errors.Join(err, got("Replace from anonymous", loggedIn, store.ErrEnded),
 				e.live(ctx, anonymous), e.notLive(ctx, login.ID))
 		}
 		if replaced == nil {
 			want = append(want, renewed.ID)
-			err = errors.Join(err, e.replaced(ctx, mine.ID, renewed), e.ended(ctx, renewed.ID, coatcheck.ID{}, until))
+			err = errors.Join(err, e.replaced(ctx, mine.ID, renewed), e.ended(ctx, renewed.ID, store.ID{}, until))
 		} else {
 			want = append(want, mine.ID)
-			err = errors.Join(err, got("Replace", replaced, coatcheck.ErrEnded),
-				e.ended(ctx, mine.ID, coatcheck.ID{}, until), e.notLive(ctx, renewed.ID))
+			err = errors.Join(err, got("Replace", replaced, store.ErrEnded),
+				e.ended(ctx, mine.ID, store.ID{}, until), e.notLive(ctx, renewed.ID))
 		}
 		return errors.Join(err, sameIDs(ended, want), e.lists(ctx, user))
 	})
 }
 
 // sameIDs returns an error unless EndUser returned exactly these.
-func sameIDs(got, want []coatcheck.ID) error {
+func sameIDs(got, want []store.ID) error {
 	for _, id := range want {
 		if !slices.Contains(got, id) {
 			return wrong("EndUser", "did not return session %s", id)
@@ -109,7 +109,7 @@ func raceEndUserKeep(ctx context.Context, e *env) error {
 		if err := errors.Join(e.create(ctx, mine), e.create(ctx, other)); err != nil {
 			return err
 		}
-		var ended []coatcheck.ID
+		var ended []store.ID
 		err := together(
 			func() error {
 				return got("Replace of a kept session", e.Replace(ctx, mine.ID, mine.Version, renewed), nil)
@@ -118,8 +118,8 @@ func raceEndUserKeep(ctx context.Context, e *env) error {
 				ended, err = e.EndUser(ctx, user, at, until, mine.ID)
 				return err
 			})
-		err = errors.Join(err, e.replaced(ctx, mine.ID, renewed), e.ended(ctx, other.ID, coatcheck.ID{}, until))
-		return errors.Join(err, sameIDs(ended, []coatcheck.ID{other.ID}),
+		err = errors.Join(err, e.replaced(ctx, mine.ID, renewed), e.ended(ctx, other.ID, store.ID{}, until))
+		return errors.Join(err, sameIDs(ended, []store.ID{other.ID}),
 			e.live(ctx, renewed), e.lists(ctx, user, renewed))
 	})
 }
@@ -132,7 +132,7 @@ func raceUser(ctx context.Context, e *env) error {
 	if err := errors.Join(e.create(ctx, stays), e.create(ctx, first)); err != nil {
 		return err
 	}
-	chain := []coatcheck.Record{first}
+	chain := []store.Record{first}
 	for range e.rounds {
 		chain = append(chain, e.renewed(chain[len(chain)-1], user))
 	}
@@ -142,7 +142,7 @@ func raceUser(ctx context.Context, e *env) error {
 				return got("Replace", err, nil)
 			}
 			passing := e.record(user)
-			if err := errors.Join(e.create(ctx, passing), e.end(ctx, passing.ID, coatcheck.ID{}, soon())); err != nil {
+			if err := errors.Join(e.create(ctx, passing), e.end(ctx, passing.ID, store.ID{}, soon())); err != nil {
 				return err
 			}
 		}
@@ -156,7 +156,7 @@ func raceUser(ctx context.Context, e *env) error {
 		if indexOf(list, stays.ID) < 0 {
 			return wrong("User", "a session is missing that was live all the time")
 		}
-		if !slices.ContainsFunc(chain, func(rec coatcheck.Record) bool { return indexOf(list, rec.ID) >= 0 }) {
+		if !slices.ContainsFunc(chain, func(rec store.Record) bool { return indexOf(list, rec.ID) >= 0 }) {
 			return wrong("User", "a session that was being replaced is missing, and so is its successor")
 		}
 		return nil

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // graveTime is how long the tombstone of a replaced session stands at least.
@@ -22,7 +22,7 @@ var replaceRules = []rule{
 
 // replaced returns an error unless old is a tombstone that names rec and
 // stands long enough.
-func (e *env) replaced(ctx context.Context, old coatcheck.ID, rec coatcheck.Record) error {
+func (e *env) replaced(ctx context.Context, old store.ID, rec store.Record) error {
 	stone, err := e.tombstone(ctx, old)
 	if err == nil && stone.Next != rec.ID {
 		err = wrong("tombstone of the replaced session", "got successor %v, want %v", named(stone.Next), rec.ID)
@@ -48,14 +48,14 @@ func tryReplace(ctx context.Context, e *env) error {
 			got("Replace", e.Replace(ctx, a.ID, a.Version, b), nil),
 			e.live(ctx, b),
 			e.replaced(ctx, a.ID, b),
-			got("Update of the replaced session", e.Update(ctx, next(a), a.Version), coatcheck.ErrEnded),
+			got("Update of the replaced session", e.Update(ctx, next(a), a.Version), store.ErrEnded),
 			got("Replace of what replaced it", e.Replace(ctx, b.ID, b.Version, d), nil),
 			e.live(ctx, d),
 			e.replaced(ctx, a.ID, b),
 			e.replaced(ctx, b.ID, d),
 			e.listsAmong(ctx, user, c.to == user, bystander, d),
-			e.listsAmong(ctx, other, c.to == other, coatcheck.Record{}, d),
-			e.end(ctx, d.ID, coatcheck.ID{}, soon()),
+			e.listsAmong(ctx, other, c.to == other, store.Record{}, d),
+			e.end(ctx, d.ID, store.ID{}, soon()),
 		)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s to %s: %w", role(c.from, user), role(c.to, user), err))
@@ -66,8 +66,8 @@ func tryReplace(ctx context.Context, e *env) error {
 
 // listsAmong returns an error unless User returns the bystander, if any, and
 // rec where it is listed.
-func (e *env) listsAmong(ctx context.Context, user string, listed bool, bystander, rec coatcheck.Record) error {
-	var want []coatcheck.Record
+func (e *env) listsAmong(ctx context.Context, user string, listed bool, bystander, rec store.Record) error {
+	var want []store.Record
 	if !bystander.ID.IsZero() {
 		want = append(want, bystander)
 	}
@@ -108,13 +108,13 @@ func tryReplaceConflict(ctx context.Context, e *env) error {
 	c := e.renewed(a, user)
 	return errors.Join(
 		e.create(ctx, a),
-		got("Replace from version 0", e.Replace(ctx, a.ID, 0, c), coatcheck.ErrConflict),
-		got("Replace from the version it brings", e.Replace(ctx, a.ID, c.Version, c), coatcheck.ErrConflict),
+		got("Replace from version 0", e.Replace(ctx, a.ID, 0, c), store.ErrConflict),
+		got("Replace from the version it brings", e.Replace(ctx, a.ID, c.Version, c), store.ErrConflict),
 		e.live(ctx, a),
 		e.notLive(ctx, c.ID),
 		e.lists(ctx, user, a),
 		got("Update", e.Update(ctx, b, a.Version), nil),
-		got("Replace from a version that is gone", e.Replace(ctx, a.ID, a.Version, c), coatcheck.ErrConflict),
+		got("Replace from a version that is gone", e.Replace(ctx, a.ID, a.Version, c), store.ErrConflict),
 		e.live(ctx, b),
 		e.notLive(ctx, c.ID),
 		e.lists(ctx, user, b),
@@ -128,19 +128,19 @@ func tryReplaceGone(ctx context.Context, e *env) error {
 	heir := e.renewed(renewed, user)
 	one, two, three := e.record(user), e.record(user), e.record(user)
 	return errors.Join(
-		got("Replace of an unknown id", e.Replace(ctx, unknown.ID, 0, one), coatcheck.ErrNotFound),
+		got("Replace of an unknown id", e.Replace(ctx, unknown.ID, 0, one), store.ErrNotFound),
 		e.unknown(ctx, unknown.ID),
 		e.notLive(ctx, one.ID),
 
 		e.create(ctx, gone),
-		e.end(ctx, gone.ID, coatcheck.ID{}, until),
-		got("Replace of an ended session", e.Replace(ctx, gone.ID, gone.Version, two), coatcheck.ErrEnded),
-		e.ended(ctx, gone.ID, coatcheck.ID{}, until),
+		e.end(ctx, gone.ID, store.ID{}, until),
+		got("Replace of an ended session", e.Replace(ctx, gone.ID, gone.Version, two), store.ErrEnded),
+		e.ended(ctx, gone.ID, store.ID{}, until),
 		e.notLive(ctx, two.ID),
 
 		e.create(ctx, renewed),
 		got("Replace", e.Replace(ctx, renewed.ID, renewed.Version, heir), nil),
-		got("Replace of a replaced session", e.Replace(ctx, renewed.ID, renewed.Version, three), coatcheck.ErrEnded),
+		got("Replace of a replaced session", e.Replace(ctx, renewed.ID, renewed.Version, three), store.ErrEnded),
 		e.replaced(ctx, renewed.ID, heir),
 		e.notLive(ctx, three.ID),
 		e.lists(ctx, user, heir),
@@ -155,9 +155,9 @@ func tryReplaceOnto(ctx context.Context, e *env) error {
 	errs := []error{
 		e.create(ctx, old),
 		e.create(ctx, taken),
-		e.end(ctx, dead.ID, coatcheck.ID{}, until),
-		got("Replace onto a live id", e.Replace(ctx, old.ID, old.Version, ontoTaken), coatcheck.ErrExists),
-		got("Replace onto an ended id", e.Replace(ctx, old.ID, old.Version, ontoDead), coatcheck.ErrEnded),
+		e.end(ctx, dead.ID, store.ID{}, until),
+		got("Replace onto a live id", e.Replace(ctx, old.ID, old.Version, ontoTaken), store.ErrExists),
+		got("Replace onto an ended id", e.Replace(ctx, old.ID, old.Version, ontoDead), store.ErrEnded),
 	}
 	if e.Replace(ctx, old.ID, old.Version, ontoSelf) == nil {
 		errs = append(errs, wrong("Replace of a session by itself", "got no error"))
@@ -165,7 +165,7 @@ func tryReplaceOnto(ctx context.Context, e *env) error {
 	return errors.Join(append(errs,
 		e.live(ctx, old),
 		e.live(ctx, taken),
-		e.ended(ctx, dead.ID, coatcheck.ID{}, until),
+		e.ended(ctx, dead.ID, store.ID{}, until),
 		e.lists(ctx, user, old),
 		e.lists(ctx, other, taken),
 	)...)

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var revokeRules = []rule{
@@ -22,13 +22,13 @@ var revokeRules = []rule{
 }
 
 // endUser returns an error unless EndUser ends exactly these records.
-func (e *env) endUser(ctx context.Context, user string, at, until time.Time, keep []coatcheck.ID, want ...coatcheck.Record) error {
+func (e *env) endUser(ctx context.Context, user string, at, until time.Time, keep []store.ID, want ...store.Record) error {
 	ids, err := e.EndUser(ctx, user, at, until, keep...)
 	if err != nil {
 		return got("EndUser", err, nil)
 	}
 	var errs []error
-	seen := make(map[coatcheck.ID]int)
+	seen := make(map[store.ID]int)
 	for _, id := range ids {
 		seen[id]++
 	}
@@ -36,7 +36,7 @@ func (e *env) endUser(ctx context.Context, user string, at, until time.Time, kee
 		if seen[rec.ID] != 1 {
 			errs = append(errs, wrong("EndUser", "returned session %s %d times, want once", rec.ID, seen[rec.ID]))
 		}
-		errs = append(errs, e.ended(ctx, rec.ID, coatcheck.ID{}, until))
+		errs = append(errs, e.ended(ctx, rec.ID, store.ID{}, until))
 	}
 	if len(ids) != len(want) {
 		errs = append(errs, wrong("EndUser", "returned %d ids, want %d", len(ids), len(want)))
@@ -46,7 +46,7 @@ func (e *env) endUser(ctx context.Context, user string, at, until time.Time, kee
 
 func tryEndUser(ctx context.Context, e *env) error {
 	user, at, until := newUser(), now(), soon()
-	var recs []coatcheck.Record
+	var recs []store.Record
 	var errs []error
 	for i := range 25 {
 		rec := e.record(user)
@@ -58,9 +58,9 @@ func tryEndUser(ctx context.Context, e *env) error {
 	gone := e.record(user)
 	return errors.Join(append(errs,
 		e.create(ctx, gone),
-		e.end(ctx, gone.ID, coatcheck.ID{}, until.Add(time.Second)),
+		e.end(ctx, gone.ID, store.ID{}, until.Add(time.Second)),
 		e.endUser(ctx, user, at, until, nil, recs...),
-		e.ended(ctx, gone.ID, coatcheck.ID{}, until.Add(time.Second)),
+		e.ended(ctx, gone.ID, store.ID{}, until.Add(time.Second)),
 		e.lists(ctx, user),
 		e.endUser(ctx, user, at, until, nil),
 		e.endUser(ctx, newUser(), at, until, nil),
@@ -75,14 +75,14 @@ func tryEndUserKeep(ctx context.Context, e *env) error {
 		e.create(ctx, a),
 		e.create(ctx, b),
 		e.create(ctx, c),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{b.ID, unused.ID, c.ID}, a),
+		e.endUser(ctx, user, at, until, []store.ID{b.ID, unused.ID, c.ID}, a),
 		e.live(ctx, b),
 		e.live(ctx, c),
 		e.unknown(ctx, unused.ID),
 		e.lists(ctx, user, b, c),
 		got("Update of a kept session", e.Update(ctx, two, b.Version), nil),
 		e.live(ctx, two),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{c.ID}, b),
+		e.endUser(ctx, user, at, until, []store.ID{c.ID}, b),
 		e.lists(ctx, user, c),
 		e.endUser(ctx, user, at, until, nil, c),
 		e.lists(ctx, user),
@@ -103,15 +103,15 @@ func tryEndUserKeepReplaced(ctx context.Context, e *env) error {
 		got("Replace", e.Replace(ctx, a.ID, a.Version, b), nil),
 		got("Replace", e.Replace(ctx, b.ID, b.Version, c), nil),
 		got("Replace", e.Replace(ctx, away.ID, away.Version, gone), nil),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}, other, gone),
+		e.endUser(ctx, user, at, until, []store.ID{a.ID}, other, gone),
 		e.replaced(ctx, a.ID, b),
 		e.replaced(ctx, b.ID, c),
 		e.live(ctx, c),
 		got("Replace of what had replaced a kept session", e.Replace(ctx, c.ID, c.Version, d), nil),
 		e.lists(ctx, user, d),
-		e.end(ctx, d.ID, coatcheck.ID{}, until),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}),
-		e.ended(ctx, d.ID, coatcheck.ID{}, until),
+		e.end(ctx, d.ID, store.ID{}, until),
+		e.endUser(ctx, user, at, until, []store.ID{a.ID}),
+		e.ended(ctx, d.ID, store.ID{}, until),
 		e.lists(ctx, user),
 	)
 }
@@ -126,12 +126,12 @@ func tryEndUserKeepFailed(ctx context.Context, e *env) error {
 		e.create(ctx, a),
 		e.create(ctx, other),
 		e.create(ctx, stale),
-		got("Replace onto a live id", e.Replace(ctx, a.ID, a.Version, onto), coatcheck.ErrExists),
-		got("Replace of another version", e.Replace(ctx, a.ID, a.Version+1, late), coatcheck.ErrConflict),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}, other, stale),
+		got("Replace onto a live id", e.Replace(ctx, a.ID, a.Version, onto), store.ErrExists),
+		got("Replace of another version", e.Replace(ctx, a.ID, a.Version+1, late), store.ErrConflict),
+		e.endUser(ctx, user, at, until, []store.ID{a.ID}, other, stale),
 		e.live(ctx, a),
 		e.lists(ctx, user, a),
-		got("Create of an id that failed to replace it", e.Create(ctx, late), coatcheck.ErrEnded),
+		got("Create of an id that failed to replace it", e.Create(ctx, late), store.ErrEnded),
 	)
 }
 
@@ -143,11 +143,11 @@ func tryEndUserKeepZero(ctx context.Context, e *env) error {
 	return errors.Join(
 		e.create(ctx, a),
 		e.create(ctx, anonymous),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{{}}, a),
-		got("Create with Began before at", e.Create(ctx, stray), coatcheck.ErrEnded),
-		got("Replace with Began before at", e.Replace(ctx, anonymous.ID, anonymous.Version, login), coatcheck.ErrEnded),
+		e.endUser(ctx, user, at, until, []store.ID{{}}, a),
+		got("Create with Began before at", e.Create(ctx, stray), store.ErrEnded),
+		got("Replace with Began before at", e.Replace(ctx, anonymous.ID, anonymous.Version, login), store.ErrEnded),
 		e.lists(ctx, user),
-		e.unknown(ctx, coatcheck.ID{}),
+		e.unknown(ctx, store.ID{}),
 	)
 }
 
@@ -178,8 +178,8 @@ func tryRevokedCreate(ctx context.Context, e *env) error {
 	before.Began, after.Began = at.Add(-time.Microsecond), at.Add(time.Microsecond)
 	return errors.Join(
 		e.endUser(ctx, user, at, until, nil),
-		got("Create with Began before at", e.Create(ctx, before), coatcheck.ErrEnded),
-		got("Create with Began equal to at", e.Create(ctx, exact), coatcheck.ErrEnded),
+		got("Create with Began before at", e.Create(ctx, before), store.ErrEnded),
+		got("Create with Began equal to at", e.Create(ctx, exact), store.ErrEnded),
 		e.notLive(ctx, before.ID),
 		e.notLive(ctx, exact.ID),
 		got("Create with Began after at", e.Create(ctx, after), nil),
@@ -202,8 +202,8 @@ func tryRevokedReplace(ctx context.Context, e *env) error {
 		e.create(ctx, old),
 		e.create(ctx, older),
 		e.endUser(ctx, user, at, until, nil),
-		got("Replace with Began before at", e.Replace(ctx, old.ID, old.Version, before), coatcheck.ErrEnded),
-		got("Replace with Began equal to at", e.Replace(ctx, old.ID, old.Version, exact), coatcheck.ErrEnded),
+		got("Replace with Began before at", e.Replace(ctx, old.ID, old.Version, before), store.ErrEnded),
+		got("Replace with Began equal to at", e.Replace(ctx, old.ID, old.Version, exact), store.ErrEnded),
 		e.live(ctx, old),
 		e.notLive(ctx, before.ID),
 		e.notLive(ctx, exact.ID),
@@ -212,7 +212,7 @@ func tryRevokedReplace(ctx context.Context, e *env) error {
 		e.lists(ctx, user, after),
 		// A session of after the revocation lives, and is still not kept.
 		e.create(ctx, fresh),
-		got("Replace of a session of after at, with Began equal to at", e.Replace(ctx, fresh.ID, fresh.Version, back), coatcheck.ErrEnded),
+		got("Replace of a session of after at, with Began equal to at", e.Replace(ctx, fresh.ID, fresh.Version, back), store.ErrEnded),
 		e.live(ctx, fresh),
 		got("Replace of a session of after at, with Began after at", e.Replace(ctx, fresh.ID, fresh.Version, again), nil),
 		e.lists(ctx, user, after, again),
@@ -231,16 +231,16 @@ func tryKeptReplace(ctx context.Context, e *env) error {
 	return errors.Join(
 		e.create(ctx, a),
 		e.create(ctx, anonymous),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{a.ID}),
+		e.endUser(ctx, user, at, until, []store.ID{a.ID}),
 		got("Replace of a kept session", e.Replace(ctx, a.ID, a.Version, b), nil),
 		e.live(ctx, b),
 		got("Replace of what replaced a kept session", e.Replace(ctx, b.ID, b.Version, c), nil),
 		e.replaced(ctx, b.ID, c),
 		e.lists(ctx, user, c),
-		got("Create", e.Create(ctx, stray), coatcheck.ErrEnded),
-		got("Replace of a session that is not kept", e.Replace(ctx, anonymous.ID, anonymous.Version, login), coatcheck.ErrEnded),
+		got("Create", e.Create(ctx, stray), store.ErrEnded),
+		got("Replace of a session that is not kept", e.Replace(ctx, anonymous.ID, anonymous.Version, login), store.ErrEnded),
 		e.live(ctx, anonymous),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{c.ID}),
+		e.endUser(ctx, user, at, until, []store.ID{c.ID}),
 		got("Replace of a session kept twice", e.Replace(ctx, c.ID, c.Version, d), nil),
 		e.lists(ctx, user, d),
 		got("Replace of a kept session for another user", e.Replace(ctx, d.ID, d.Version, away), nil),
@@ -259,13 +259,13 @@ func tryEndUserTwice(ctx context.Context, e *env) error {
 	return errors.Join(
 		e.endUser(ctx, user, at, until, nil),
 		e.endUser(ctx, user, at.Add(-time.Hour), until.Add(-time.Second), nil),
-		got("Create, refused by the first of two", e.Create(ctx, a), coatcheck.ErrEnded),
+		got("Create, refused by the first of two", e.Create(ctx, a), store.ErrEnded),
 		e.create(ctx, b),
-		e.endUser(ctx, user, at.Add(time.Minute), until, []coatcheck.ID{b.ID}),
-		got("Create, refused by the last", e.Create(ctx, a), coatcheck.ErrEnded),
+		e.endUser(ctx, user, at.Add(time.Minute), until, []store.ID{b.ID}),
+		got("Create, refused by the last", e.Create(ctx, a), store.ErrEnded),
 		got("Replace of a session kept by the last", e.Replace(ctx, b.ID, b.Version, renewed), nil),
 		e.endUser(ctx, user, at, until, nil, renewed),
-		got("Create, refused by the one before", e.Create(ctx, renewed), coatcheck.ErrEnded),
+		got("Create, refused by the one before", e.Create(ctx, renewed), store.ErrEnded),
 		e.create(ctx, c),
 		e.lists(ctx, user, c),
 	)

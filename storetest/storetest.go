@@ -1,4 +1,4 @@
-// Package storetest checks a coatcheck.Store against the rules S1 to S14 of
+// Package storetest checks a store.Store against the rules S1 to S14 of
 // the store contract (docs/spec/store.md). S15 leaves what it names open, so
 // only its other half can be checked: that a plain refusal applied nothing.
 //
@@ -6,7 +6,7 @@
 // runs the same rules on a database that is in use.
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) coatcheck.Store { return newEmptyStore(t) })
+//		storetest.Run(t, func(t *testing.T) store.Store { return newEmptyStore(t) })
 //	}
 package storetest
 
@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A rule is one sentence of the contract and the calls that try it. Several
@@ -44,7 +44,7 @@ const (
 // Run checks a store: one subtest for each rule, with a store of its own from
 // newStore, which ends the test itself if it cannot make one and cleans up with
 // t.Cleanup. What newStore returns must be empty, and nobody else may use it.
-func Run(t *testing.T, newStore func(t *testing.T) coatcheck.Store) {
+func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 	t.Helper()
 	run(t, newStore, steps(), runRounds)
 	run(t, newStore, raceRules, runRounds)
@@ -53,12 +53,12 @@ func Run(t *testing.T, newStore func(t *testing.T) coatcheck.Store) {
 // Race repeats the rules on concurrent calls, rounds times each. Run includes
 // a few rounds; a store that is to be trusted has passed 1,000, and some of
 // them under the race detector.
-func Race(t *testing.T, newStore func(t *testing.T) coatcheck.Store, rounds int) {
+func Race(t *testing.T, newStore func(t *testing.T) store.Store, rounds int) {
 	t.Helper()
 	run(t, newStore, slices.Concat(orderRules, raceRules), rounds)
 }
 
-func run(t *testing.T, newStore func(t *testing.T) coatcheck.Store, rules []rule, rounds int) {
+func run(t *testing.T, newStore func(t *testing.T) store.Store, rules []rule, rounds int) {
 	for _, r := range rules {
 		t.Run(r.id+" "+r.says, func(t *testing.T) {
 			e := &env{Store: newStore(t), alone: true, rounds: rounds}
@@ -79,13 +79,13 @@ func run(t *testing.T, newStore func(t *testing.T) coatcheck.Store, rules []rule
 //
 // It makes some thousands of calls, a few at a time. When ctx ends it cleans
 // up, for at most ten seconds, and returns ctx's error as well.
-func Check(ctx context.Context, store coatcheck.Store) error {
+func Check(ctx context.Context, st store.Store) error {
 	var violations []error
 	for _, r := range slices.Concat(steps(), raceRules) {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(violations, fmt.Errorf("storetest: stopped before %s: %w", r.id, err))...)
 		}
-		e := &env{Store: store, rounds: checkRounds}
+		e := &env{Store: st, rounds: checkRounds}
 		if err := r.try(ctx, e); err != nil {
 			violations = append(violations, fmt.Errorf("%s: %s: %w", r.id, r.says, err))
 		}
@@ -109,7 +109,7 @@ func (e *env) clean(ctx context.Context) error {
 		switch {
 		case err == nil:
 			_, err = e.End(ctx, id, soon())
-		case errors.Is(err, coatcheck.ErrNotFound), errors.Is(err, coatcheck.ErrEnded):
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrEnded):
 			err = nil
 		}
 		if err != nil {

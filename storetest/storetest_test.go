@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
 func TestSoundStorePasses(t *testing.T) {
-	storetest.Run(t, func(*testing.T) coatcheck.Store { return newNaive("") })
-	storetest.Race(t, func(*testing.T) coatcheck.Store { return newNaive("") }, 200)
+	storetest.Run(t, func(*testing.T) store.Store { return newNaive("") })
+	storetest.Race(t, func(*testing.T) store.Store { return newNaive("") }, 200)
 	if err := storetest.Check(t.Context(), newNaive("")); err != nil {
 		t.Error(err)
 	}
@@ -133,7 +133,7 @@ func TestFaultsAreFound(t *testing.T) {
 	for _, f := range faults {
 		t.Run(f.fault+" "+f.rule, func(t *testing.T) {
 			t.Parallel()
-			found := storetest.RunErrors(t.Context(), func() coatcheck.Store { return newNaive(f.fault) }, f.rounds)
+			found := storetest.RunErrors(t.Context(), func() store.Store { return newNaive(f.fault) }, f.rounds)
 			if found[f.rule] == nil {
 				t.Errorf("Run: a store that %s: got %v, want a violation of %s", f.fault, found, f.rule)
 			}
@@ -157,31 +157,31 @@ func TestCheckFindsFaults(t *testing.T) {
 // Check is for databases in use: it disturbs nobody and leaves nothing live.
 func TestCheckCleansUp(t *testing.T) {
 	t.Parallel()
-	store := newNaive("")
-	theirs := coatcheck.Record{ID: coatcheck.ID{1}, Version: 1, User: "theirs"}
-	expired := coatcheck.Record{ID: coatcheck.ID{2}, Version: 2}
-	for _, rec := range []*coatcheck.Record{&theirs, &expired} {
+	st := newNaive("")
+	theirs := store.Record{ID: store.ID{1}, Version: 1, User: "theirs"}
+	expired := store.Record{ID: store.ID{2}, Version: 2}
+	for _, rec := range []*store.Record{&theirs, &expired} {
 		rec.Began = timeOf(2020)
 		rec.Expires, rec.Deadline = timeOf(2020), timeOf(2020)
-		if err := store.Create(t.Context(), *rec); err != nil {
+		if err := st.Create(t.Context(), *rec); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := storetest.Check(t.Context(), store); err != nil {
+	if err := storetest.Check(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
-	for _, row := range store.rows {
+	for _, row := range st.rows {
 		if row.ended == nil && row.rec.ID != theirs.ID && row.rec.ID != expired.ID {
 			t.Fatalf("Check left %v live", row.rec)
 		}
 	}
-	if _, err := store.Load(t.Context(), theirs.ID); err != nil {
+	if _, err := st.Load(t.Context(), theirs.ID); err != nil {
 		t.Errorf("another's session: got %v, want it as it was", err)
 	}
-	if _, err := store.Load(t.Context(), expired.ID); err != nil {
+	if _, err := st.Load(t.Context(), expired.ID); err != nil {
 		t.Errorf("another's expired session: got %v, want it as it was", err)
 	}
-	for user := range store.revoked {
+	for user := range st.revoked {
 		if !strings.HasPrefix(user, "storetest-") {
 			t.Errorf("Check revoked %q", user)
 		}
@@ -191,13 +191,13 @@ func TestCheckCleansUp(t *testing.T) {
 // A caller that gives up gets the context's error, and nothing is left live.
 func TestCheckStops(t *testing.T) {
 	t.Parallel()
-	store := newNaive("")
+	st := newNaive("")
 	ctx, cancel := context.WithCancel(t.Context())
-	counting := &stopping{naive: store, left: 50, stop: cancel}
+	counting := &stopping{naive: st, left: 50, stop: cancel}
 	if err := storetest.Check(ctx, counting); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	for _, row := range store.rows {
+	for _, row := range st.rows {
 		if row.ended == nil {
 			t.Errorf("Check left %v live", row.rec)
 		}
@@ -211,7 +211,7 @@ type stopping struct {
 	stop context.CancelFunc
 }
 
-func (s *stopping) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s *stopping) Create(ctx context.Context, rec store.Record) error {
 	if s.left--; s.left == 0 {
 		s.stop()
 	}

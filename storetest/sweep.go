@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var sweepRules = []rule{
@@ -36,9 +36,9 @@ func (e *env) sweepAll(ctx context.Context, at time.Time) (total int, err error)
 
 // kept reports whether the store still has the id, be it live or ended. An
 // engine that expires by itself drops at once what was over long ago.
-func (e *env) kept(ctx context.Context, id coatcheck.ID) bool {
+func (e *env) kept(ctx context.Context, id store.ID) bool {
 	_, err := e.Load(ctx, id)
-	return err == nil || errors.Is(err, coatcheck.ErrEnded)
+	return err == nil || errors.Is(err, store.ErrEnded)
 }
 
 func trySweep(ctx context.Context, e *env) error {
@@ -54,13 +54,13 @@ func trySweep(ctx context.Context, e *env) error {
 		e.create(ctx, over),
 		e.create(ctx, notYet),
 		e.create(ctx, today),
-		e.end(ctx, stone.ID, coatcheck.ID{}, past),
-		e.end(ctx, stoneNotYet.ID, coatcheck.ID{}, due),
-		e.end(ctx, stoneToday.ID, coatcheck.ID{}, until),
+		e.end(ctx, stone.ID, store.ID{}, past),
+		e.end(ctx, stoneNotYet.ID, store.ID{}, due),
+		e.end(ctx, stoneToday.ID, store.ID{}, until),
 	}
 	expiresItself := !e.kept(ctx, notYet.ID) || !e.kept(ctx, stoneNotYet.ID)
 	removable := 0
-	for _, id := range []coatcheck.ID{over.ID, stone.ID} {
+	for _, id := range []store.ID{over.ID, stone.ID} {
 		if e.kept(ctx, id) {
 			removable++
 		}
@@ -73,14 +73,14 @@ func trySweep(ctx context.Context, e *env) error {
 		}
 		errs = append(errs,
 			e.live(ctx, notYet),
-			e.ended(ctx, stoneNotYet.ID, coatcheck.ID{}, due),
+			e.ended(ctx, stoneNotYet.ID, store.ID{}, due),
 			e.lists(ctx, user, notYet, today))
 	}
 	_, err = e.sweepAll(ctx, due.Add(time.Microsecond))
 	return errors.Join(append(errs, err,
 		e.unknown(ctx, notYet.ID, stoneNotYet.ID),
 		e.live(ctx, today),
-		e.ended(ctx, stoneToday.ID, coatcheck.ID{}, until),
+		e.ended(ctx, stoneToday.ID, store.ID{}, until),
 		e.lists(ctx, user, today),
 		// What was swept is unknown: the id may be used again.
 		e.create(ctx, e.asToday(over)),
@@ -88,7 +88,7 @@ func trySweep(ctx context.Context, e *env) error {
 }
 
 // asToday returns a record of now under the id of an old one.
-func (e *env) asToday(old coatcheck.Record) coatcheck.Record {
+func (e *env) asToday(old store.Record) store.Record {
 	rec := e.record(old.User)
 	rec.ID = old.ID
 	return rec
@@ -97,7 +97,7 @@ func (e *env) asToday(old coatcheck.Record) coatcheck.Record {
 func trySweepMax(ctx context.Context, e *env) error {
 	user := newUser()
 	past := longAgo.Add(-time.Hour)
-	var ids []coatcheck.ID
+	var ids []store.ID
 	var errs []error
 	for i := range 10 {
 		rec := e.record(user)
@@ -105,7 +105,7 @@ func trySweepMax(ctx context.Context, e *env) error {
 		if i%2 == 0 {
 			errs = append(errs, e.create(ctx, rec))
 		} else {
-			errs = append(errs, e.end(ctx, rec.ID, coatcheck.ID{}, past))
+			errs = append(errs, e.end(ctx, rec.ID, store.ID{}, past))
 		}
 		ids = append(ids, rec.ID)
 	}
@@ -148,7 +148,7 @@ func trySweepRevocation(ctx context.Context, e *env) error {
 	_, err := e.sweepAll(ctx, longAgo)
 	return errors.Join(append(errs, err,
 		got("Create after the revocation was swept", e.Create(ctx, rec), nil),
-		got("Create while a revocation stands", e.Create(ctx, refused), coatcheck.ErrEnded),
+		got("Create while a revocation stands", e.Create(ctx, refused), store.ErrEnded),
 	)...)
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var touchRules = []rule{
@@ -57,9 +57,9 @@ func tryTouchEnded(ctx context.Context, e *env) error {
 	rec := e.record(user)
 	return errors.Join(
 		e.create(ctx, rec),
-		e.end(ctx, rec.ID, coatcheck.ID{}, until),
-		got("Touch after End", e.Touch(ctx, rec.ID, rec.Seen.Add(time.Hour), rec.Expires.Add(time.Hour)), coatcheck.ErrEnded),
-		e.ended(ctx, rec.ID, coatcheck.ID{}, until),
+		e.end(ctx, rec.ID, store.ID{}, until),
+		got("Touch after End", e.Touch(ctx, rec.ID, rec.Seen.Add(time.Hour), rec.Expires.Add(time.Hour)), store.ErrEnded),
+		e.ended(ctx, rec.ID, store.ID{}, until),
 		e.lists(ctx, user),
 	)
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var updateRules = []rule{
@@ -44,12 +44,12 @@ func tryUpdateConflict(ctx context.Context, e *env) error {
 	three := next(two)
 	return errors.Join(
 		e.create(ctx, rec),
-		got("Update from version 0", e.Update(ctx, two, 0), coatcheck.ErrConflict),
-		got("Update from the version it brings", e.Update(ctx, two, two.Version), coatcheck.ErrConflict),
-		got("Update from a near version", e.Update(ctx, two, rec.Version^1<<63), coatcheck.ErrConflict),
+		got("Update from version 0", e.Update(ctx, two, 0), store.ErrConflict),
+		got("Update from the version it brings", e.Update(ctx, two, two.Version), store.ErrConflict),
+		got("Update from a near version", e.Update(ctx, two, rec.Version^1<<63), store.ErrConflict),
 		e.live(ctx, rec),
 		got("Update", e.Update(ctx, two, rec.Version), nil),
-		got("Update from a version that is gone", e.Update(ctx, three, rec.Version), coatcheck.ErrConflict),
+		got("Update from a version that is gone", e.Update(ctx, three, rec.Version), store.ErrConflict),
 		e.live(ctx, two),
 		e.lists(ctx, user, two),
 	)
@@ -77,21 +77,21 @@ func tryUpdateFound(ctx context.Context, e *env) error {
 
 // found returns an error unless an Update from that version is a conflict, which
 // tells of now if it tells anything.
-func (e *env) found(ctx context.Context, rec coatcheck.Record, was uint64, now coatcheck.Record) error {
+func (e *env) found(ctx context.Context, rec store.Record, was uint64, now store.Record) error {
 	err := e.Update(ctx, rec, was)
-	var conflict *coatcheck.ConflictError
+	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
 		return same("ConflictError of Update", conflict.Now, now)
 	}
-	return got("Update from a version that is gone", err, coatcheck.ErrConflict)
+	return got("Update from a version that is gone", err, store.ErrConflict)
 }
 
 func tryUpdateUnknown(ctx context.Context, e *env) error {
 	user := newUser()
 	rec := e.record(user)
 	return errors.Join(
-		got("Update of an unknown id", e.Update(ctx, next(rec), rec.Version), coatcheck.ErrNotFound),
-		got("Update of an unknown id from version 0", e.Update(ctx, rec, 0), coatcheck.ErrNotFound),
+		got("Update of an unknown id", e.Update(ctx, next(rec), rec.Version), store.ErrNotFound),
+		got("Update of an unknown id from version 0", e.Update(ctx, rec, 0), store.ErrNotFound),
 		e.unknown(ctx, rec.ID),
 		e.lists(ctx, user),
 	)
@@ -102,10 +102,10 @@ func tryUpdateEnded(ctx context.Context, e *env) error {
 	rec := e.record(user)
 	return errors.Join(
 		e.create(ctx, rec),
-		e.end(ctx, rec.ID, coatcheck.ID{}, until),
-		got("Update after End", e.Update(ctx, next(rec), rec.Version), coatcheck.ErrEnded),
-		got("Update after End, from version 0", e.Update(ctx, next(rec), 0), coatcheck.ErrEnded),
-		e.ended(ctx, rec.ID, coatcheck.ID{}, until),
+		e.end(ctx, rec.ID, store.ID{}, until),
+		got("Update after End", e.Update(ctx, next(rec), rec.Version), store.ErrEnded),
+		got("Update after End, from version 0", e.Update(ctx, next(rec), 0), store.ErrEnded),
+		e.ended(ctx, rec.ID, store.ID{}, until),
 		e.lists(ctx, user),
 	)
 }
@@ -147,7 +147,7 @@ func tryUpdateUser(ctx context.Context, e *env) error {
 	rec, anonymous := e.record(user), e.record("")
 	errs := []error{e.create(ctx, rec), e.create(ctx, anonymous)}
 	for _, c := range []struct {
-		from coatcheck.Record
+		from store.Record
 		to   string
 	}{{rec, other}, {rec, ""}, {anonymous, other}} {
 		// Whether such a call is an error is the store's choice.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var userRules = []rule{
@@ -39,8 +39,8 @@ func similarUsers() []string {
 	return append(users, base+fill, base+fill+"y", base+fill+"yz", base+fill+"yZ", base+fill+"é")
 }
 
-func (e *env) oneEach(ctx context.Context, users []string) ([]coatcheck.Record, error) {
-	recs := make([]coatcheck.Record, len(users))
+func (e *env) oneEach(ctx context.Context, users []string) ([]store.Record, error) {
+	recs := make([]store.Record, len(users))
 	var errs []error
 	for i, user := range users {
 		recs[i] = e.record(user)
@@ -70,7 +70,7 @@ func tryEndSimilarUsers(ctx context.Context, e *env) error {
 		errs = append(errs, e.endUser(ctx, user, at, until, nil, recs[i]))
 		late := e.record(user)
 		late.Began = at
-		if err := got("Create", e.Create(ctx, late), coatcheck.ErrEnded); err != nil {
+		if err := got("Create", e.Create(ctx, late), store.ErrEnded); err != nil {
 			errs = append(errs, fmt.Errorf("user %q was revoked: %w", user, err))
 		}
 	}
@@ -119,9 +119,9 @@ func tryListed(ctx context.Context, e *env) error {
 		got("Replace", e.Replace(ctx, other.ID, other.Version, d), nil),
 		e.lists(ctx, user, b, c, d),
 		e.lists(ctx, other.User),
-		e.end(ctx, b.ID, coatcheck.ID{}, until),
+		e.end(ctx, b.ID, store.ID{}, until),
 		e.lists(ctx, user, c, d),
-		e.endUser(ctx, user, at, until, []coatcheck.ID{d.ID}, c),
+		e.endUser(ctx, user, at, until, []store.ID{d.ID}, c),
 		e.lists(ctx, user, d),
 		e.live(ctx, d),
 	)
@@ -132,19 +132,19 @@ const allSessions = 450
 
 // tryAll looks at a store of its own only: everybody's sessions may be many.
 func tryAll(ctx context.Context, e *env) error {
-	lister, ok := coatcheck.As[coatcheck.Lister](e.Store)
+	lister, ok := store.As[store.Lister](e.Store)
 	if !ok || !e.alone {
 		return nil
 	}
 	user := newUser()
-	want, seen := make(map[coatcheck.ID]coatcheck.Record), make(map[coatcheck.ID]bool)
+	want, seen := make(map[store.ID]store.Record), make(map[store.ID]bool)
 	var errs []error
 	for i := range allSessions {
 		rec := e.record([]string{"", user, newUser()}[i%3])
 		errs = append(errs, e.create(ctx, rec))
 		switch {
 		case i%10 == 9:
-			errs = append(errs, e.end(ctx, rec.ID, coatcheck.ID{}, soon()))
+			errs = append(errs, e.end(ctx, rec.ID, store.ID{}, soon()))
 			continue
 		case i%10 == 8:
 			old := rec

@@ -14,6 +14,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // slots is how many accounts a browser may have: each is two more cookies in every
@@ -34,9 +35,9 @@ func main() {
 
 type app []*coatcheck.Manager // one for each slot
 
-func newApp(store coatcheck.Store, keys *cookie.Keys) (a app, err error) {
+func newApp(st store.Store, keys *cookie.Keys) (a app, err error) {
 	for slot := range slots {
-		m, err := coatcheck.New(store, keys, coatcheck.Config{
+		m, err := coatcheck.New(st, keys, coatcheck.Config{
 			Name: fmt.Sprintf("__Host-Http-sid%d", slot),
 			// A logout of one account leaves alone what pages of the others keep.
 			KeepSiteData: true,

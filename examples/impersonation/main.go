@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const (
@@ -40,7 +41,7 @@ type app struct {
 	audit        *slog.Logger
 }
 
-func newApp(store coatcheck.Store, keys *cookie.Keys, audit *slog.Logger) (*app, error) {
+func newApp(st store.Store, keys *cookie.Keys, audit *slog.Logger) (*app, error) {
 	a := &app{audit: audit}
 	for _, m := range []struct {
 		to  **coatcheck.Manager
@@ -52,7 +53,7 @@ func newApp(store coatcheck.Store, keys *cookie.Keys, audit *slog.Logger) (*app,
 	} {
 		m.cfg.Events = coatcheck.LogEvents(audit)
 		var err error
-		if *m.to, err = coatcheck.New(store, keys, m.cfg); err != nil {
+		if *m.to, err = coatcheck.New(st, keys, m.cfg); err != nil {
 			return nil, err
 		}
 	}

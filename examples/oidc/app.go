@@ -13,6 +13,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A login may take this long, at the provider or in the visitor's mail.
@@ -47,7 +48,7 @@ type app struct {
 }
 
 // newApp asks the provider for its addresses and keys.
-func newApp(ctx context.Context, s settings, store coatcheck.Store) (*app, error) {
+func newApp(ctx context.Context, s settings, st store.Store) (*app, error) {
 	a := &app{settings: s}
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, s.http), s.issuer)
 	if err != nil {
@@ -69,7 +70,7 @@ func newApp(ctx context.Context, s settings, store coatcheck.Store) (*app, error
 	if err := trusted.AddTrustedOrigin(s.issuer); err != nil {
 		return nil, err
 	}
-	a.sessions, err = coatcheck.New(store, s.keys, coatcheck.Config{
+	a.sessions, err = coatcheck.New(st, s.keys, coatcheck.Config{
 		CrossOrigin: trusted,
 		// The code flow ends with a GET, which is safe for others to cause: the
 		// state in it is good for this browser only, and only once.

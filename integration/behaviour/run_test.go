@@ -25,6 +25,7 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func TestMain(m *testing.M) {
@@ -84,20 +85,20 @@ func (b behaviour) waits() bool {
 // A kind is where sessions are kept.
 type kind struct {
 	name     string
-	open     func(*testing.T) coatcheck.Store
+	open     func(*testing.T) store.Store
 	own      bool // it runs in this process, by this process's clock
 	inCookie bool
 	fiber    bool // served by Fiber, not by net/http
 }
 
-func (k kind) manager(store coatcheck.Store, keys *cookie.Keys, cfg coatcheck.Config) (*coatcheck.Manager, error) {
+func (k kind) manager(st store.Store, keys *cookie.Keys, cfg coatcheck.Config) (*coatcheck.Manager, error) {
 	if k.inCookie {
-		return coatcheck.NewInCookie(keys, coatcheck.StoreRevoker(store), cfg)
+		return coatcheck.NewInCookie(keys, coatcheck.StoreRevoker(st), cfg)
 	}
-	return coatcheck.New(store, keys, cfg)
+	return coatcheck.New(st, keys, cfg)
 }
 
-func newMemory(*testing.T) coatcheck.Store { return memstore.New(memstore.Config{}) }
+func newMemory(*testing.T) store.Store { return memstore.New(memstore.Config{}) }
 
 // here needs nothing else; everywhere is for what stores could do differently.
 var (
@@ -113,19 +114,19 @@ var (
 	)
 )
 
-func newSQL(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string) coatcheck.Store {
+func newSQL(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string) store.Store {
 	t.Helper()
-	store, err := sqlstore.New(db, dialect, sqlstore.Config{Prefix: prefix})
+	st, err := sqlstore.New(db, dialect, sqlstore.Config{Prefix: prefix})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Migrate(context.Background()); err != nil {
+	if err := st.Migrate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	return store
+	return st
 }
 
-func newSQLite(t *testing.T) coatcheck.Store {
+func newSQLite(t *testing.T) store.Store {
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "sessions.db")+"?_pragma=busy_timeout(100)&_pragma=synchronous(OFF)")
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func newSQLite(t *testing.T) coatcheck.Store {
 	return newSQL(t, db, sqlstore.SQLite, "")
 }
 
-func newRedis(t *testing.T) coatcheck.Store {
+func newRedis(t *testing.T) store.Store {
 	s, err := redisstore.New(t.Context(), rueidis.ClientOption{
 		InitAddress: []string{servers.SharedRedis(t).Addr()}, ReadBufferEachConn: 1 << 15, WriteBufferEachConn: 1 << 15,
 	}, redisstore.Config{Prefix: rand.Text() + ":"})
@@ -148,7 +149,7 @@ func newRedis(t *testing.T) coatcheck.Store {
 // tables numbers the tables of the behaviours that share a database.
 var tables atomic.Int64
 
-func newPostgres(t *testing.T) coatcheck.Store {
+func newPostgres(t *testing.T) store.Store {
 	server := servers.Postgres(t)
 	db, err := sql.Open("pgx", server.DSN("postgres", "synchronous_commit=off")) // nobody pulls the plug here
 	if err != nil {

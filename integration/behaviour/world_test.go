@@ -18,8 +18,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A step is something that a visitor, or the world, does.
@@ -300,7 +300,7 @@ func (w *world) damage(user string) {
 // count compares the live sessions of stores that can count.
 func (w *world) count(want string) {
 	w.t.Helper()
-	counter, ok := coatcheck.As[coatcheck.Counter](w.store.Store)
+	counter, ok := store.As[store.Counter](w.store.Store)
 	if !ok || w.kind.inCookie && want != "0" {
 		return
 	}

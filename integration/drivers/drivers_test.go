@@ -16,9 +16,9 @@ import (
 	_ "github.com/lib/pq"                    // "postgres"
 	_ "github.com/ncruces/go-sqlite3/driver" // "sqlite3"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
@@ -26,20 +26,20 @@ func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
 
 // newStore returns a store with its tables in a database that is closed with
 // the test.
-func newStore(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string) coatcheck.Store {
+func newStore(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, prefix string) store.Store {
 	t.Helper()
-	store, err := sqlstore.New(db, dialect, sqlstore.Config{Prefix: prefix})
+	st, err := sqlstore.New(db, dialect, sqlstore.Config{Prefix: prefix})
 	if err == nil {
-		err = store.Migrate(t.Context())
+		err = st.Migrate(t.Context())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return store
+	return st
 }
 
 // holds runs the contract, and the rules on calls at once a few more times.
-func holds(t *testing.T, open func(*testing.T) coatcheck.Store) {
+func holds(t *testing.T, open func(*testing.T) store.Store) {
 	t.Helper()
 	storetest.Run(t, open)
 	storetest.Race(t, open, 30)
@@ -54,7 +54,7 @@ func TestSQLiteDrivers(t *testing.T) {
 	} {
 		t.Run(driver.module, func(t *testing.T) {
 			t.Parallel()
-			holds(t, func(t *testing.T) coatcheck.Store {
+			holds(t, func(t *testing.T) store.Store {
 				file := filepath.Join(t.TempDir(), "sessions.db")
 				db, err := sql.Open(driver.name, "file:"+file+"?_pragma=busy_timeout(100)&_pragma=synchronous(FULL)")
 				if err != nil {
@@ -71,7 +71,7 @@ func TestSQLiteDrivers(t *testing.T) {
 func postgres(t *testing.T, db *sql.DB) {
 	t.Helper()
 	var n atomic.Int64
-	holds(t, func(t *testing.T) coatcheck.Store {
+	holds(t, func(t *testing.T) store.Store {
 		return newStore(t, db, sqlstore.PostgreSQL, fmt.Sprintf("t%d_", n.Add(1)))
 	})
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
@@ -37,13 +38,13 @@ type hot struct {
 	cookies []*http.Cookie
 }
 
-func newHot(tb testing.TB, store coatcheck.Store) *hot {
+func newHot(tb testing.TB, st store.Store) *hot {
 	tb.Helper()
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	m, err := coatcheck.New(store, keys, coatcheck.Config{})
+	m, err := coatcheck.New(st, keys, coatcheck.Config{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func (h *hot) do(path string) (status, n int) {
 }
 
 // An opener opens a store on the server, for as long as b lasts.
-type opener func(b *testing.B, away time.Duration) coatcheck.Store
+type opener func(b *testing.B, away time.Duration) store.Store
 
 // hotStores are opened on servers of their own, through a network that takes so
 // long for a way there and back.
@@ -88,26 +89,26 @@ func hotStores(b *testing.B, f func(b *testing.B, open opener)) {
 		return network.Port
 	}
 	b.Run("memory", func(b *testing.B) {
-		store := memstore.New(memstore.Config{})
-		f(b, func(*testing.B, time.Duration) coatcheck.Store { return store })
+		st := memstore.New(memstore.Config{})
+		f(b, func(*testing.B, time.Duration) store.Store { return st })
 	})
 	b.Run("PostgreSQL", func(b *testing.B) {
 		server := servers.NewPostgres(b)
 		name := server.NewDatabase(b)
-		f(b, func(b *testing.B, away time.Duration) coatcheck.Store {
+		f(b, func(b *testing.B, away time.Duration) store.Store {
 			dsn := strings.Replace(server.DSN(name), fmt.Sprint(":", server.Port), fmt.Sprint(":", forward(b, server.Port, away)), 1)
 			return openPostgres(b, dsn)
 		})
 	})
 	b.Run("Redis", func(b *testing.B) {
 		server := servers.NewRedis(b)
-		f(b, func(b *testing.B, away time.Duration) coatcheck.Store {
+		f(b, func(b *testing.B, away time.Duration) store.Store {
 			return openRedis(b, forward(b, server.Port, away))
 		})
 	})
 }
 
-func openPostgres(b *testing.B, dsn string) coatcheck.Store {
+func openPostgres(b *testing.B, dsn string) store.Store {
 	b.Helper()
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
@@ -116,25 +117,25 @@ func openPostgres(b *testing.B, dsn string) coatcheck.Store {
 	b.Cleanup(func() { db.Close() })
 	db.SetMaxOpenConns(40)
 	db.SetMaxIdleConns(40)
-	store, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{})
+	st, err := sqlstore.New(db, sqlstore.PostgreSQL, sqlstore.Config{})
 	if err == nil {
-		err = store.Migrate(b.Context())
+		err = st.Migrate(b.Context())
 	}
 	if err != nil {
 		b.Fatal(err)
 	}
-	return store
+	return st
 }
 
-func openRedis(b *testing.B, port int) coatcheck.Store {
+func openRedis(b *testing.B, port int) store.Store {
 	b.Helper()
 	option := rueidis.ClientOption{InitAddress: []string{fmt.Sprint("127.0.0.1:", port)}, ReadBufferEachConn: 1 << 15, WriteBufferEachConn: 1 << 15}
-	store, err := redisstore.New(b.Context(), option, redisstore.Config{Prefix: "hot:"})
+	st, err := redisstore.New(b.Context(), option, redisstore.Config{Prefix: "hot:"})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(store.Close)
-	return store
+	b.Cleanup(st.Close)
+	return st
 }
 
 // BenchmarkHotSession is 1 and 64 clients that count in one session, each answer

@@ -14,7 +14,7 @@ func edit(file, old, new string) []overlay.Edit {
 var (
 	tokensThatStay = edit("commit.go", `c.fresh = !s.live || s.identity != keepToken`, `c.fresh = !s.live`)
 	macUnchecked   = edit("token.go", `subtle.ConstantTimeCompare(mac[:], token[tokenHead:]) == 1`, `subtle.ConstantTimeCompare(mac[:], token[tokenHead:]) >= 0`)
-	tokenAsID      = edit("token.go", `return sha256.Sum256(b[:])`, `return ID(append(random[:18:18], b[:14]...))`)
+	tokenAsID      = edit("token.go", `return sha256.Sum256(b[:])`, `return store.ID(append(random[:18:18], b[:14]...))`)
 	noVersions     = []overlay.Edit{
 		{File: "memstore/memstore.go", Old: `if e.version != was {`, New: `if false {`},
 		{File: "commit.go", Old: `case last.Version != 0 && (c.waited`, New: `case false && (c.waited`},
@@ -36,7 +36,7 @@ var mutants = []mutant{
 	{"requests from everywhere are let through", "TestCSRF_CVE_2025_24358_CVE_2025_46721_Gokapi", "attack",
 		edit("origin.go", `if err := m.cfg.CrossOrigin.Check(r); err != nil {`, `if err := error(nil); err != nil {`)},
 	{"a cookie's token is a bearer token", "TestTokenElsewhere_RFC6750_5_3", "attack",
-		edit("bearer.go", `tokens := newTokens(store, keys, bearerPurpose)`, `tokens := newTokens(store, keys, tokenPurpose+":__Host-Http-sid")`)},
+		edit("bearer.go", `tokens := newTokens(st, keys, bearerPurpose)`, `tokens := newTokens(st, keys, tokenPurpose+":__Host-Http-sid")`)},
 	{"any scheme brings a bearer token", "TestTokenElsewhere_RFC6750_5_3", "attack",
 		edit("bearer.go", `if !strings.EqualFold(scheme, "Bearer") || token == ""`, `if scheme == "" || token == ""`)},
 	{"without a token a request from elsewhere is let through", "TestBearerCSRF_RFC6750_5_3", "attack",
@@ -48,7 +48,7 @@ var mutants = []mutant{
 		edit("session.go", `c.leaving, c.leaver = s.base.ID, s.base.User`, `c.leaver = s.base.User`)},
 	{"records do not run out", "TestExpiryOnTheServer_CVE_2024_35220", "attack", edit("manager.go", `return !r.Expires.After(t) || !r.Deadline.After(t)`, `return false`)},
 	{"a revocation ends nothing", "TestRememberMe_CVE_2026_56750", "attack",
-		edit("manager.go", `ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)`, `ended, err := []ID(nil), error(nil)`)},
+		edit("manager.go", `ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)`, `ended, err := []store.ID(nil), error(nil)`)},
 	{"a late write makes the session again", "TestResurrection_CVE_2025_32441_CVE_2025_46336", "attack", []overlay.Edit{
 		{File: "commit.go", Old: "if s.identity != logIn {\n\t\t\treturn s.why()\n\t\t}", New: ""},
 		{File: "commit.go", Old: `case s.dead():
@@ -80,7 +80,7 @@ var mutants = []mutant{
 	{"answers that only read a session may be cached", "TestCacheLeak_CVE_2023_30861_CVE_2026_27205", "attack",
 		edit("cache.go", `if set || out.over != "" || !private(h["Cache-Control"]) {`, `if set {`)},
 	{"the other sessions go on", "TestPasswordChange_Vikunja_listmonk", "attack",
-		edit("manager.go", `ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)`, `ended, err := []ID(nil), error(nil)`)},
+		edit("manager.go", `ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)`, `ended, err := []store.ID(nil), error(nil)`)},
 	{"the deletion lacks the attributes", "TestCookieLeftBehind_CVE_2026_34454", "attack",
 		edit("cookie/raw.go", `func (c *Raw) Expired() string { return c.expired }`, `func (c *Raw) Expired() string { return c.start + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT" }`)},
 	{"every path is safe that begins with a slash", "TestOpenRedirect_CVE_2025_67713_CVE_2026_25779", "attack",
@@ -100,21 +100,21 @@ var mutants = []mutant{
 	{"G1 a conflict replays only the last", "TestG1ConflictOfMany", ".", edit("queue.go", `t.base, t.next = base, 0`, `t.base, t.next = base, max(len(t.chain)-1, 0)`)},
 	{"G1 what is not stored can be read", "TestG1NobodyReadsWhatIsNotStored", ".", edit("commit.go", `s.rebase(*c.home, false)`, ``)},
 	{"G1 who has won goes on", "TestG1TheFarOneGetsItsShare", ".", edit("heat.go", `h.until = now.Add(h.pause)`, ``)},
-	{"S8 what replaced a kept session is ended", "TestG11RevokeOthersWhileRenewed", ".", edit("memstore/user.go", `; id = s.successor(id) {`, `; id = (coatcheck.ID{}) {`)},
+	{"S8 what replaced a kept session is ended", "TestG11RevokeOthersWhileRenewed", ".", edit("memstore/user.go", `; id = s.successor(id) {`, `; id = (store.ID{}) {`)},
 	{"S8 the zero id is kept", "TestStore", "memstore", edit("memstore/user.go", `for ; !id.IsZero() && `, `for ; `)},
 	{"G1 who loses does not show itself", "TestG1TheFarOneGetsItsShareOfFew", ".", edit("commit.go", `if conflict != nil && try%8 == patience {`, `if false {`)},
 	{"G1 who wins does not see who shows itself", "TestG1TheFarOneGetsItsShareOfFew", ".", edit("commit.go", `if s.shownIn(last, c.waited) {`, `if false {`)},
 	{"G1 a process is its own rival", "TestG1NobodyWaitsForNobody", ".", edit("heat.go", `if h.mine != 0 && h.mine != was {`, `if true {`)},
 	{"G11 a login whose new date is unknown is one", "TestG11RedatedAndNoAnswer", ".", edit("put.go", "\t\t\ts.gone()\n\t\t\treturn nil, err\n", "\t\t\treturn nil, nil\n")},
 	{"S3 a sealed conflict is told as it is stored", "TestContract", "sealedstore", edit("sealedstore/sealedstore.go", `return s.conflict(s.Store.Update(ctx, sealed, was))`, `return s.Store.Update(ctx, sealed, was)`)},
-	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", ".", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, ID{}\n")},
+	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", ".", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, store.ID{}\n")},
 	{"G2 old requests set cookies", "TestG2OldRequestsSetNoCookie", ".", []overlay.Edit{
 		{File: "commit.go", Old: `return now.Sub(x.began) > cookieWindow }`, New: `return false }`},
 	}},
 	{"G2 old logouts clear what is newer", "TestG2LateLogout", ".", edit("commit.go", "	if !s.live { // the logout is done", "	if !s.live { return // the logout is done")},
-	{"G2 a logout that ended nothing is done", "TestG2LateLogout", ".", edit("commit.go", `return ID{}, errForgotten`, `return ID{}, nil`)},
+	{"G2 a logout that ended nothing is done", "TestG2LateLogout", ".", edit("commit.go", `return store.ID{}, errForgotten`, `return store.ID{}, nil`)},
 	{"G2 a refused login is tried again", "TestG2RefusedLoginIsNotTriedAgain", ".", edit("commit.go", "\tcase look == nil:\n\t\treturn errRevoked\n", "\tcase look == nil:\n\t\treturn nil\n")},
-	{"G2 tombstones are forgotten", "TestG2Tombstone", ".", edit("memstore/entry.go", `return 0, nil, &coatcheck.EndedError{Next: sh.arena.successor(e), Until: micro(e.deadline)}`, `return 0, nil, coatcheck.ErrNotFound`)},
+	{"G2 tombstones are forgotten", "TestG2Tombstone", ".", edit("memstore/entry.go", `return 0, nil, &store.EndedError{Next: sh.arena.successor(e), Until: micro(e.deadline)}`, `return 0, nil, store.ErrNotFound`)},
 	{"G2 who is too old has had a session", "TestG2TooOld", ".", edit("pages.go", `case errors.Is(err, ErrTooOld):`, `case false:`)},
 	{"G2 the end of a session is a line without a link", "TestG2EndedPage", ".", edit("pages.go", `case errors.Is(err, ErrEnded) && shown(r):`, `case false:`)},
 	{"G4 an upgrade that begins a session fails without a word", "TestG4UpgradeSaysWhatToDo", ".", edit("commit.go", `case phase == hijacked && s.x.phase() == open:`, `case false:`)},
@@ -123,7 +123,7 @@ var mutants = []mutant{
 	{"G2 a replaced token is over", "TestG2ToldIsNotInFlight", ".", edit("load.go", `s.finished = !s.replaced`, `s.finished = true`)},
 	{"G2 whoever is over is cleared", "TestG2ToldLateHarmsNoLogin", ".", edit("load.go", `out.over, _ = s.x.m.over.Line(s.base.ID.Handle(), tombstoneLife)`, `out.over = s.x.m.sid.Expired()`)},
 	{"G2 a double click is a late write", "TestG2LogoutDoubleClick", ".", edit("session.go", `return s.ended && !s.left && s.identity != logIn`, `return s.ended && s.identity != logIn`)},
-	{"G2 a logout after a login forgets what the browser brought", "TestG2LogoutAfterALoginOfItsOwn", ".", edit("commit.go", `[...]ID{s.leaving, s.brought}`, `[...]ID{s.leaving}`)},
+	{"G2 a logout after a login forgets what the browser brought", "TestG2LogoutAfterALoginOfItsOwn", ".", edit("commit.go", `[...]store.ID{s.leaving, s.brought}`, `[...]store.ID{s.leaving}`)},
 	{"G3 who was just renewed is not logged in", "TestG3ReplacedTokenAsksAgain", ".", edit("handler.go", `case s.overtaken():`, `case false:`)},
 	{"G4 the session cookie is not the first", "TestG4SessionCookieFirst", ".", edit("bearer.go", `i := slices.Index(lines, out.sid)`, `i := 0`)},
 	{"G3 a defeated login ends its session", "TestG3DefeatedLoginKeepsTheSession", ".", edit("commit.go", "case look == nil:\n\t\treturn errRevoked", "case false:\n\t\treturn errRevoked")},
@@ -253,7 +253,7 @@ var mutants = []mutant{
 	{"G13 an answer for want of the session is replaced without a trace", "TestG13NoAnswerReplacedWithoutATrace", ".", edit("response.go", `if err == errStuck {`, `if false {`)},
 	{"G13 of many whose store call failed one is told", "TestG13EachOfManyIsTold", ".", edit("commit.go", `s.failTold(err, c.told)`, `s.failTold(err, c.told || c.err != nil)`)},
 	{"G13 events are nobody's", "TestG13EventsHaveAContext", ".", edit("event.go", `context.WithoutCancel(ctx)`, `context.Background()`)},
-	{"G13 an id prints itself", "TestG13NoSecretInSight", ".", edit("store.go", `fmt.Fprint(f, id.Handle())`, `fmt.Fprintf(f, "%x", id[:])`)},
+	{"G13 an id prints itself", "TestG13NoSecretInSight", ".", edit("store/store.go", `fmt.Fprint(f, id.Handle())`, `fmt.Fprintf(f, "%x", id[:])`)},
 	{"G13 a store prints what it holds", "TestG13EveryTypePrintsNoSecret", ".", edit("memstore/memstore.go", `func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, "{memstore}") }`, `var _ = io.EOF`)},
 	{"G14 a prefetch changes the session", "TestG14PrefetchAndHead", ".", edit("commit.go", "case prefetch(s.x.r):\n\t\treturn ErrReadOnly", "case false:\n\t\treturn ErrReadOnly")},
 	{"G14 a prefetch counts as activity", "TestG14PrefetchAndHead", ".", edit("commit.go", `return s.x.r.Method == http.MethodHead || prefetch(s.x.r)`, `return false`)},
@@ -287,7 +287,7 @@ var mutants = []mutant{
 	{"simulated: what was handed on is the ground for nothing to do", "TestSimulation", "internal/simulation", edit("commit.go", `case s.sure && !t.moved():`, `case !t.moved:`)},
 	{"simulated: a session in its cookie gets what this process remembers", "TestSimulation", "internal/simulation",
 		edit("commit.go", `case !s.x.m.carrier.inCookie():`, `case true:`)},
-	{"simulated: a logout does not follow the chain", "TestSimulation", "internal/simulation", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, ID{}\n")},
+	{"simulated: a logout does not follow the chain", "TestSimulation", "internal/simulation", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, store.ID{}\n")},
 	{"simulated: old requests set cookies", "TestSimulation", "internal/simulation",
 		edit("commit.go", `return now.Sub(x.began) > cookieWindow }`, `return false }`)},
 	{"simulated: a login keeps the token", "TestSimulation", "internal/simulation", tokensThatStay},

@@ -3,7 +3,7 @@ package simulation_test
 import (
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // administer does what concerns all sessions of a user.
@@ -22,7 +22,7 @@ func (l *log) administer(s step) {
 		l.endedUser(s.value, nil, m, err)
 	case "revokeothers":
 		user := l.s.User()
-		keep := []coatcheck.ID{l.present()}
+		keep := []store.ID{l.present()}
 		n, err := l.m.RevokeOthers(l.ctx)
 		l.q.w.note(l.q.actor, "  %v %v begun %v: %d, %v", l.q, s, l.q.w.since(m.at), n, err)
 		if user != "" && !l.inCookie() {
@@ -37,7 +37,7 @@ func (l *log) administer(s step) {
 	}
 }
 
-func (l *log) endedUser(user string, keep []coatcheck.ID, m mark, err error) {
+func (l *log) endedUser(user string, keep []store.ID, m mark, err error) {
 	f := &fact{kind: isEndUser, user: user, ids: keep, begin: m.at, end: time.Now(), must: err == nil}
 	if err != nil {
 		if !l.asked("EndUser", m.at) && !l.inCookie() {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A browser keeps cookies as RFC 6265bis says: with a __Host- name only Secure
@@ -72,10 +72,10 @@ func (b *browser) keep(header http.Header) {
 }
 
 // tokenID is the id that a session cookie's value stands for (T1, T3).
-func tokenID(value string) coatcheck.ID {
+func tokenID(value string) store.ID {
 	token, err := base64.RawURLEncoding.DecodeString(value)
 	if err != nil || len(token) != 39 {
-		return coatcheck.ID{}
+		return store.ID{}
 	}
 	return sha256.Sum256(append([]byte("coatcheck/session-id/v1\x00"), token[5:23]...))
 }

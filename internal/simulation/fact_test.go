@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // forever is the end of what nobody knows to have happened.
@@ -40,9 +40,9 @@ type fact struct {
 	before     *fact
 	begin, end time.Time
 	must       bool
-	from, to   coatcheck.ID
+	from, to   store.ID
 	user       string
-	ids        []coatcheck.ID // kept, or listed
+	ids        []store.ID // kept, or listed
 	changes    []change
 	view       *view
 	login      time.Time // what a login records, in true time

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // judge looks, when all has happened, whether it can be explained.
@@ -20,14 +21,14 @@ func (w *world) judge() {
 	if w.plan.shape == inCookie {
 		return
 	}
-	for store := range layers {
-		for _, l := range w.lineages(store) {
+	for st := range layers {
+		for _, l := range w.lineages(st) {
 			if !l.explained() {
 				w.breaks("G1: no order explains what happened to %s:\n%s", w.names(l.ids), l.list())
 			}
 		}
 		if w.plan.limit > 0 {
-			w.checkLimit(store)
+			w.checkLimit(st)
 		}
 	}
 }
@@ -46,7 +47,7 @@ func (w *world) clockOf(process int) time.Duration {
 	return 0
 }
 
-func (w *world) names(ids []coatcheck.ID) string {
+func (w *world) names(ids []store.ID) string {
 	var names []string
 	for _, id := range ids {
 		names = append(names, w.label(id))
@@ -63,27 +64,27 @@ func (l *lineage) list() string {
 }
 
 // lineages sorts the facts of a store by the sessions they speak of.
-func (w *world) lineages(store int) []*lineage {
+func (w *world) lineages(st int) []*lineage {
 	var all []*lineage
-	of := make(map[coatcheck.ID]*lineage)
+	of := make(map[store.ID]*lineage)
 	for _, c := range w.calls { // in the order of their begin; an old id is known before it is replaced
 		made := c.kind == "Create" || c.kind == "Replace"
-		if c.store != store || !c.applied || !made {
+		if c.store != st || !c.applied || !made {
 			continue
 		}
 		if c.kind == "Create" {
-			l := &lineage{w: w, store: store, ids: []coatcheck.ID{c.id}}
+			l := &lineage{w: w, store: st, ids: []store.ID{c.id}}
 			all, of[c.id] = append(all, l), l
 		}
 	}
 	for range w.calls {
 		for _, c := range w.calls {
-			if l := of[c.id]; c.kind == "Replace" && c.store == store && c.applied && l != nil && of[c.next] == nil {
+			if l := of[c.id]; c.kind == "Replace" && c.store == st && c.applied && l != nil && of[c.next] == nil {
 				l.ids, of[c.next] = append(l.ids, c.next), l
 			}
 		}
 	}
-	for _, f := range w.facts[store] {
+	for _, f := range w.facts[st] {
 		l := of[f.from]
 		if f.from.IsZero() {
 			l = of[f.to]
@@ -101,9 +102,9 @@ func (w *world) lineages(store int) []*lineage {
 		}
 	}
 	for _, c := range w.calls { // what an old request made is not sent any more, and so ended
-		if q := c.request; q != nil && c.store == store && c.applied && (c.kind == "Create" || c.kind == "Replace") && q.sentAt.Sub(q.began) > 50*time.Second {
+		if q := c.request; q != nil && c.store == st && c.applied && (c.kind == "Create" || c.kind == "Replace") && q.sentAt.Sub(q.began) > 50*time.Second {
 			if l := of[madeID(c)]; l != nil {
-				l.facts = append(l.facts, &fact{kind: isLogout, q: q, store: store, from: madeID(c), begin: q.began.Add(50 * time.Second), end: forever})
+				l.facts = append(l.facts, &fact{kind: isLogout, q: q, store: st, from: madeID(c), begin: q.began.Add(50 * time.Second), end: forever})
 			}
 		}
 	}
@@ -115,7 +116,7 @@ func (w *world) lineages(store int) []*lineage {
 
 // foreign reports whether a fact is about a user who never had this session.
 func (l *lineage) foreign(f *fact) bool {
-	if f.kind != isEndUser && f.kind != isList && f.kind != isLimit || slices.ContainsFunc(l.ids, func(id coatcheck.ID) bool { return slices.Contains(f.ids, id) }) {
+	if f.kind != isEndUser && f.kind != isList && f.kind != isLimit || slices.ContainsFunc(l.ids, func(id store.ID) bool { return slices.Contains(f.ids, id) }) {
 		return false
 	}
 	return !slices.ContainsFunc(l.facts, func(g *fact) bool {
@@ -124,7 +125,7 @@ func (l *lineage) foreign(f *fact) bool {
 }
 
 // madeID is the id that a Create or Replace makes live.
-func madeID(c *call) coatcheck.ID {
+func madeID(c *call) store.ID {
 	if c.kind == "Replace" {
 		return c.next
 	}
@@ -162,9 +163,9 @@ func (w *world) limits(f *fact, all []*lineage) {
 }
 
 // replacedAt is when the id was replaced, or zero.
-func (w *world) replacedAt(store int, id coatcheck.ID) time.Time {
+func (w *world) replacedAt(st int, id store.ID) time.Time {
 	for _, c := range w.calls {
-		if c.kind == "Replace" && c.store == store && c.applied && c.id == id {
+		if c.kind == "Replace" && c.store == st && c.applied && c.id == id {
 			return c.effected
 		}
 	}
@@ -178,7 +179,7 @@ func (l *lineage) end() *fact {
 	for _, id := range l.ids {
 		if rec, err := l.w.stores[l.store].Load(context.Background(), id); err == nil {
 			f.from, f.view = id, show(rec)
-		} else if !isAny(err, coatcheck.ErrEnded, coatcheck.ErrNotFound) {
+		} else if !isAny(err, coatcheck.ErrEnded, store.ErrNotFound) {
 			l.w.breaks("S1: %v", err)
 		}
 	}
@@ -186,7 +187,7 @@ func (l *lineage) end() *fact {
 }
 
 // show reads a record as docs/spec/record.md says.
-func show(rec coatcheck.Record) *view {
+func show(rec store.Record) *view {
 	v := &view{user: rec.User, all: true}
 	b := rec.Data[1:]
 	number := func() uint64 {
@@ -227,12 +228,12 @@ func show(rec coatcheck.Record) *view {
 }
 
 // checkLimit counts the sessions of each user, where nothing went wrong.
-func (w *world) checkLimit(store int) {
+func (w *world) checkLimit(st int) {
 	if w.plan.faults > 0 {
 		return
 	}
 	for _, user := range users {
-		list, err := w.stores[store].User(context.Background(), user)
+		list, err := w.stores[st].User(context.Background(), user)
 		if err != nil || len(list) > w.plan.limit {
 			w.breaks("G11: %s has %d sessions in the end, want at most %d, %v", user, len(list), w.plan.limit, err)
 		}

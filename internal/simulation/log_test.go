@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The values that the sessions of a world hold.
@@ -28,13 +29,13 @@ type log struct {
 	s     *coatcheck.Session
 	ctx   context.Context
 
-	cookie   coatcheck.ID // that the browser sent
-	base     coatcheck.ID // of the session as the request has it; zero = none
-	looked   bool         // base is known
-	begun    time.Time    // when the request's knowledge of the session began: its look, or its latest commit
+	cookie   store.ID  // that the browser sent
+	base     store.ID  // of the session as the request has it; zero = none
+	looked   bool      // base is known
+	begun    time.Time // when the request's knowledge of the session began: its look, or its latest commit
 	pending  []change
-	leaving  coatcheck.ID // of a logout that waits for the commit
-	brought  coatcheck.ID // by the browser, where that is another session: the logout is of it too
+	leaving  store.ID // of a logout that waits for the commit
+	brought  store.ID // by the browser, where that is another session: the logout is of it too
 	logout   bool
 	flushed  bool      // the first byte has left
 	over     bool      // an error was seen: nothing more is committed
@@ -91,9 +92,9 @@ func (l *log) know(m mark) {
 }
 
 // present is the session's id as the request has it now.
-func (l *log) present() coatcheck.ID {
+func (l *log) present() store.ID {
 	if l.inCookie() {
-		return coatcheck.ID{}
+		return store.ID{}
 	}
 	id := l.q.w.idOf(l.s.Handle())
 	if id.IsZero() && l.looked && l.q.visit.method == "HEAD" {
@@ -229,13 +230,13 @@ func (l *log) doLogout(s step, m mark) {
 			l.brought = l.cookie
 		}
 	}
-	if l.base = (coatcheck.ID{}); l.flushed {
+	if l.base = (store.ID{}); l.flushed {
 		l.settled(m, l.s.Err())
 	}
 }
 
 // ownSession reports whether the request itself has made the session.
-func (l *log) ownSession(id coatcheck.ID) bool {
+func (l *log) ownSession(id store.ID) bool {
 	for {
 		c := l.q.w.madeBy(l.store, id)
 		switch {
@@ -250,7 +251,7 @@ func (l *log) ownSession(id coatcheck.ID) bool {
 
 // leaves keeps the facts of a logout.
 func (l *log) leaves(f fact) {
-	for _, id := range [...]coatcheck.ID{l.leaving, l.brought} {
+	for _, id := range [...]store.ID{l.leaving, l.brought} {
 		if l.logout && !id.IsZero() {
 			f := f
 			f.kind, f.from = isLogout, id
@@ -350,7 +351,7 @@ func (l *log) settled(m mark, err error) {
 	case l.over || len(l.pending) == 0 && !l.logout && err == nil:
 		l.pending = nil
 	case l.q.visit.method == "HEAD" && err == nil: // rehearsed, and not kept (G4)
-		l.pending, l.leaving, l.brought, l.logout = nil, coatcheck.ID{}, coatcheck.ID{}, false
+		l.pending, l.leaving, l.brought, l.logout = nil, store.ID{}, store.ID{}, false
 	case err == nil:
 		l.accept(m)
 	default:
@@ -368,7 +369,7 @@ func (l *log) accept(m mark) {
 	l.leaves(fact{begin: m.at, end: now, must: true})
 	from, to := l.base, l.present()
 	if !m.looked && from == to && !from.IsZero() && from != l.cookie {
-		from = coatcheck.ID{} // made by the call that looked first
+		from = store.ID{} // made by the call that looked first
 	}
 	if len(l.pending) > 0 && !to.IsZero() {
 		f := l.group(from, to, m, now, true)
@@ -379,13 +380,13 @@ func (l *log) accept(m mark) {
 	if _, made := l.madeSince(m.at); made != nil && to.IsZero() && len(l.pending) > 0 { // and dropped: the answer comes too late
 		l.group(from, madeID(made), m, now, true)
 	}
-	l.base, l.pending, l.leaving, l.brought, l.logout = to, nil, coatcheck.ID{}, coatcheck.ID{}, false
+	l.base, l.pending, l.leaving, l.brought, l.logout = to, nil, store.ID{}, store.ID{}, false
 }
 
 // group keeps the fact of a commit, and returns it. Where all its changes may
 // change nothing it may stand for what the request knew before. A login that
 // found its clock behind takes another token in the same commit.
-func (l *log) group(from, to coatcheck.ID, m mark, end time.Time, must bool) *fact {
+func (l *log) group(from, to store.ID, m mark, end time.Time, must bool) *fact {
 	f := &fact{kind: isCommit, from: from, to: to, changes: l.pending, begin: m.at, end: end, must: must, login: l.fresh}
 	if from == to && !certain(l.pending) {
 		f.begin = m.begun
@@ -396,7 +397,7 @@ func (l *log) group(from, to coatcheck.ID, m mark, end time.Time, must bool) *fa
 		if !from.IsZero() { // a login whose session had ended
 			l.keep(&fact{kind: isDead, from: from, begin: m.begun, end: end, must: true})
 		}
-		f.from = coatcheck.ID{}
+		f.from = store.ID{}
 	}
 	l.keep(f)
 	for i, id := range tokens[1:] {
@@ -406,8 +407,8 @@ func (l *log) group(from, to coatcheck.ID, m mark, end time.Time, must bool) *fa
 }
 
 // tokens are those that the session had after the commit, the last one at last.
-func (l *log) tokens(from, to coatcheck.ID, m mark) []coatcheck.ID {
-	tokens := []coatcheck.ID{to}
+func (l *log) tokens(from, to store.ID, m mark) []store.ID {
+	tokens := []store.ID{to}
 	for {
 		c := l.q.w.madeBy(l.store, tokens[0])
 		if from == to || c == nil || c.kind != "Replace" || c.id == from {
@@ -416,7 +417,7 @@ func (l *log) tokens(from, to coatcheck.ID, m mark) []coatcheck.ID {
 		if before := l.q.w.madeBy(l.store, c.id); before == nil || before.request != l.q || before.began.Before(m.at) {
 			return tokens
 		}
-		tokens = append([]coatcheck.ID{c.id}, tokens...)
+		tokens = append([]store.ID{c.id}, tokens...)
 	}
 }
 
@@ -437,7 +438,7 @@ func (l *log) reject(m mark, err error) {
 		l.pending = pending
 		switch first, last := l.madeSince(m.at); {
 		case first != nil && first.kind == "Create":
-			l.group(coatcheck.ID{}, madeID(last), m, forever, true)
+			l.group(store.ID{}, madeID(last), m, forever, true)
 		case first != nil:
 			l.group(first.id, madeID(last), m, forever, true)
 		case told || renews(pending) || base.IsZero():
@@ -484,7 +485,7 @@ func (l *log) returns() { l.markEnd = l.mark() }
 
 // panics drops what was not committed.
 func (l *log) panics() {
-	l.pending, l.leaving, l.brought, l.logout, l.panicked = nil, coatcheck.ID{}, coatcheck.ID{}, false, true
+	l.pending, l.leaving, l.brought, l.logout, l.panicked = nil, store.ID{}, store.ID{}, false, true
 	l.markEnd = l.mark()
 }
 

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A lineage is the facts of one session through all its tokens. It is sound if
@@ -13,7 +13,7 @@ import (
 type lineage struct {
 	w     *world
 	store int
-	ids   []coatcheck.ID
+	ids   []store.ID
 	facts []*fact
 	seen  map[position]struct{}
 }
@@ -105,7 +105,7 @@ func (l *lineage) placed(p *position, f *fact) bool {
 	return i < 0 || p.has(i)
 }
 
-func (l *lineage) index(id coatcheck.ID) int8 {
+func (l *lineage) index(id store.ID) int8 {
 	if id.IsZero() {
 		return unborn
 	}

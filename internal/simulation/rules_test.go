@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // What can be seen without looking for an order.
@@ -14,12 +15,12 @@ import (
 // checkHeaders looks at an answer as it leaves.
 func (q *request) checkHeaders() {
 	looked, lines := false, len(q.sent["Set-Cookie"]) > 0
-	for store, l := range q.logs {
+	for st, l := range q.logs {
 		if l == nil {
 			continue
 		}
 		looked = looked || l.looked
-		q.checkToken(store, l)
+		q.checkToken(st, l)
 	}
 	vary, control := strings.Join(q.sent["Vary"], ","), strings.Join(q.sent["Cache-Control"], ",")
 	if looked && !strings.Contains(vary, "Cookie") {
@@ -31,34 +32,34 @@ func (q *request) checkHeaders() {
 }
 
 // checkToken looks at the answer's session cookie of one store.
-func (q *request) checkToken(store int, l *log) {
-	value, ok := setCookie(q.sent, cookieNames[store])
+func (q *request) checkToken(st int, l *log) {
+	value, ok := setCookie(q.sent, cookieNames[st])
 	age := q.sentAt.Sub(q.began)
 	if ok && value != "" && age > time.Minute {
 		q.w.breaks("G2: %v sets a session cookie after %v", q, age)
 	}
-	made := q.made(store)
+	made := q.made(st)
 	// Unless it was the login that was refused, of a user whom somebody revoked
 	// meanwhile: what the request stored before it stays.
-	kept := l.entered && (l.inCookie() || !made.IsZero() && q.w.alive(store, made))
-	if err := q.errorOf(store); ok && errors.Is(err, coatcheck.ErrEnded) && !kept && (value != "" || !l.meddled) {
+	kept := l.entered && (l.inCookie() || !made.IsZero() && q.w.alive(st, made))
+	if err := q.errorOf(st); ok && errors.Is(err, coatcheck.ErrEnded) && !kept && (value != "" || !l.meddled) {
 		q.w.breaks("G2: %v finds its session ended and has a Set-Cookie", q)
 	}
-	if l.inCookie() || made.IsZero() || age > 50*time.Second || l.logout || l.entered && !q.w.alive(store, made) {
+	if l.inCookie() || made.IsZero() || age > 50*time.Second || l.logout || l.entered && !q.w.alive(st, made) {
 		return
 	}
-	if q.w.alive(store, made) && tokenID(value) != made {
-		q.w.breaks("G5 in the %s: %v was told that %s is live, and does not send its token", storeNames[store], q, q.w.label(made))
+	if q.w.alive(st, made) && tokenID(value) != made {
+		q.w.breaks("G5 in the %s: %v was told that %s is live, and does not send its token", storeNames[st], q, q.w.label(made))
 	}
 }
 
 // made is the last session that a store confirmed to have made for the request,
 // or zero.
-func (q *request) made(store int) (id coatcheck.ID) {
+func (q *request) made(st int) (id store.ID) {
 	q.w.mu.Lock()
 	defer q.w.mu.Unlock()
 	for _, c := range q.w.calls {
-		if c.request != q || c.store != store || c.err != nil || !c.applied || c.answered.IsZero() {
+		if c.request != q || c.store != st || c.err != nil || !c.applied || c.answered.IsZero() {
 			continue
 		}
 		switch c.kind {
@@ -77,16 +78,16 @@ func (q *request) checkDelivery() {
 	if q.w.plan.shape == inCookie {
 		return
 	}
-	for store, l := range q.logs {
-		value, ok := setCookie(q.sent, cookieNames[store])
-		has, brought := tokenID(q.browser.get(cookieNames[store])), tokenID(q.brought[store])
+	for st, l := range q.logs {
+		value, ok := setCookie(q.sent, cookieNames[st])
+		has, brought := tokenID(q.browser.get(cookieNames[st])), tokenID(q.brought[st])
 		if !ok || l == nil || has.IsZero() || brought.IsZero() || has == brought || has == tokenID(value) ||
-			!q.w.becameOf(store, brought, has) || !q.w.alive(store, has) {
+			!q.w.becameOf(st, brought, has) || !q.w.alive(st, has) {
 			continue
 		}
 		if value == "" {
 			q.w.breaks("G2: %v removes the cookie of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
-		} else if made := q.w.madeBy(store, tokenID(value)); value != "" && !l.entered && made != nil && made.kind == "Create" {
+		} else if made := q.w.madeBy(st, tokenID(value)); value != "" && !l.entered && made != nil && made.kind == "Create" {
 			q.w.breaks("G2: %v puts a new cookie over that of %s, which lives: that came of its own %s meanwhile", q, q.w.label(has), q.w.label(brought))
 		}
 	}
@@ -94,7 +95,7 @@ func (q *request) checkDelivery() {
 
 // unknownSince reports whether a call that was to replace the id, or to put it in
 // the place of another, got no answer.
-func unknownSince(calls []call, id coatcheck.ID) bool {
+func unknownSince(calls []call, id store.ID) bool {
 	return slices.ContainsFunc(calls, func(c call) bool { return c.kind == "Replace" && (c.id == id || c.next == id) && c.err != nil })
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // errUnknown is that of a call of which nobody knows whether it was applied (S15).
@@ -31,7 +32,7 @@ const (
 type call struct {
 	store, process  int
 	kind            string
-	id, next        coatcheck.ID
+	id, next        store.ID
 	version         uint64
 	actor           *actor
 	began, effected time.Time
@@ -146,7 +147,7 @@ func (a *actor) healed() bool {
 }
 
 func told(err error) bool {
-	return errors.Is(err, coatcheck.ErrNotFound) || errors.Is(err, coatcheck.ErrExists) || errors.Is(err, coatcheck.ErrConflict) ||
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) || errors.Is(err, coatcheck.ErrConflict) ||
 		errors.Is(err, coatcheck.ErrEnded) || errors.Is(err, coatcheck.ErrFull)
 }
 
@@ -166,10 +167,10 @@ func (c *call) String() string {
 	return fmt.Sprintf("%s, begun %v: %v", s, w.since(c.began), c.err)
 }
 
-func (v *wire) out(r coatcheck.Record) coatcheck.Record { return shift(r, v.clock) }
-func (v *wire) in(r coatcheck.Record) coatcheck.Record  { return shift(r, -v.clock) }
+func (v *wire) out(r store.Record) store.Record { return shift(r, v.clock) }
+func (v *wire) in(r store.Record) store.Record  { return shift(r, -v.clock) }
 
-func shift(r coatcheck.Record, d time.Duration) coatcheck.Record {
+func shift(r store.Record, d time.Duration) store.Record {
 	for _, t := range []*time.Time{&r.Began, &r.Created, &r.Seen, &r.Expires, &r.Deadline} {
 		*t = t.Add(d)
 	}
@@ -178,67 +179,67 @@ func shift(r coatcheck.Record, d time.Duration) coatcheck.Record {
 
 // inError brings the times that an error holds into the clock of the process.
 func (v *wire) inError(err error) error {
-	var conflict *coatcheck.ConflictError
+	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
-		return &coatcheck.ConflictError{Now: v.in(conflict.Now)}
+		return &store.ConflictError{Now: v.in(conflict.Now)}
 	}
-	var ended *coatcheck.EndedError
+	var ended *store.EndedError
 	if errors.As(err, &ended) && !ended.Until.IsZero() {
-		return &coatcheck.EndedError{Next: ended.Next, Until: ended.Until.Add(-v.clock)}
+		return &store.EndedError{Next: ended.Next, Until: ended.Until.Add(-v.clock)}
 	}
 	return err
 }
 
-func (v *wire) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
-	var rec coatcheck.Record
+func (v *wire) Load(ctx context.Context, id store.ID) (store.Record, error) {
+	var rec store.Record
 	err := v.do(ctx, &call{kind: "Load", id: id}, func() (err error) {
 		rec, err = v.engine.Load(context.Background(), id)
 		return err
 	})
 	if err != nil {
-		return coatcheck.Record{}, v.inError(err)
+		return store.Record{}, v.inError(err)
 	}
 	return v.in(rec), nil
 }
 
-func (v *wire) Create(ctx context.Context, rec coatcheck.Record) error {
+func (v *wire) Create(ctx context.Context, rec store.Record) error {
 	return v.inError(v.do(ctx, &call{kind: "Create", id: rec.ID, version: rec.Version}, func() error {
 		return v.engine.Create(context.Background(), v.out(rec))
 	}))
 }
 
-func (v *wire) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (v *wire) Update(ctx context.Context, rec store.Record, was uint64) error {
 	return v.inError(v.do(ctx, &call{kind: "Update", id: rec.ID, version: rec.Version}, func() error {
 		return v.engine.Update(context.Background(), v.out(rec), was)
 	}))
 }
 
-func (v *wire) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (v *wire) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	return v.inError(v.do(ctx, &call{kind: "Replace", id: old, next: rec.ID, version: rec.Version}, func() error {
 		return v.engine.Replace(context.Background(), old, was, v.out(rec))
 	}))
 }
 
-func (v *wire) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (v *wire) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	return v.inError(v.do(ctx, &call{kind: "Touch", id: id}, func() error {
 		return v.engine.Touch(context.Background(), id, seen.Add(v.clock), expires.Add(v.clock))
 	}))
 }
 
-func (v *wire) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
-	var next coatcheck.ID
+func (v *wire) End(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
+	var next store.ID
 	err := v.do(ctx, &call{kind: "End", id: id}, func() (err error) {
 		next, err = v.engine.End(context.Background(), id, until.Add(v.clock))
 		return err
 	})
 	if err != nil {
-		return coatcheck.ID{}, err
+		return store.ID{}, err
 	}
 	return next, nil
 }
 
-func (v *wire) EndUser(ctx context.Context, user string, at, until time.Time, keep ...coatcheck.ID) ([]coatcheck.ID, error) {
-	var ended []coatcheck.ID
+func (v *wire) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) ([]store.ID, error) {
+	var ended []store.ID
 	kept := slices.Clone(keep)
 	err := v.do(ctx, &call{kind: "EndUser"}, func() (err error) {
 		ended, err = v.engine.EndUser(context.Background(), user, at.Add(v.clock), until.Add(v.clock), kept...)
@@ -250,8 +251,8 @@ func (v *wire) EndUser(ctx context.Context, user string, at, until time.Time, ke
 	return ended, nil
 }
 
-func (v *wire) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
-	var list []coatcheck.Record
+func (v *wire) User(ctx context.Context, user string) ([]store.Record, error) {
+	var list []store.Record
 	err := v.do(ctx, &call{kind: "User"}, func() (err error) {
 		list, err = v.engine.User(context.Background(), user)
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // The stores of a world and the cookies of their sessions.
@@ -46,8 +47,8 @@ type world struct {
 	diary    []entry
 	calls    []*call
 	events   []event
-	labels   map[coatcheck.ID]string
-	handles  map[string]coatcheck.ID
+	labels   map[store.ID]string
+	handles  map[string]store.ID
 	requests []*request
 	facts    [layers][]*fact
 	revoked  []revocation
@@ -81,7 +82,7 @@ var ring = func() *cookie.Keys {
 
 // run lets a plan's world take place and returns it.
 func run(t *testing.T, p *plan) (w *world) {
-	w = &world{plan: p, keys: ring, labels: make(map[coatcheck.ID]string), handles: make(map[string]coatcheck.ID), cookies: make(map[string]values)}
+	w = &world{plan: p, keys: ring, labels: make(map[store.ID]string), handles: make(map[string]store.ID), cookies: make(map[string]values)}
 	defer func() {
 		if reason := recover(); reason != nil { // such as a deadlock
 			w.breaks("the world ended: %v", reason)
@@ -132,18 +133,18 @@ func (w *world) build() {
 	}
 }
 
-func (w *world) wrap(h http.Handler, process, store int) http.Handler {
-	v := &wire{w: w, store: store, process: process, engine: w.stores[store]}
+func (w *world) wrap(h http.Handler, process, st int) http.Handler {
+	v := &wire{w: w, store: st, process: process, engine: w.stores[st]}
 	if process == 1 {
 		v.clock = w.plan.clock
 	}
 	cfg := coatcheck.Config{
-		Name:       cookieNames[store],
+		Name:       cookieNames[st],
 		Idle:       20 * time.Minute,
 		MaxPerUser: w.plan.limit,
-		Events:     func(e coatcheck.Event) { w.keepEvent(event{e, time.Now(), store, process}) },
+		Events:     func(e coatcheck.Event) { w.keepEvent(event{e, time.Now(), st, process}) },
 		OnError: func(rw http.ResponseWriter, r *http.Request, err error) {
-			requestOf(r.Context()).replacedBy(store, err)
+			requestOf(r.Context()).replacedBy(st, err)
 			coatcheck.AnswerError(rw, r, err)
 		},
 	}
@@ -157,7 +158,7 @@ func (w *world) wrap(h http.Handler, process, store int) http.Handler {
 	if err != nil {
 		panic(err)
 	}
-	w.managers[process][store] = m
+	w.managers[process][st] = m
 	return m.Handler(h)
 }
 
@@ -217,7 +218,7 @@ func (w *world) keepCall(c *call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, c)
-	for _, id := range []coatcheck.ID{c.id, c.next} {
+	for _, id := range []store.ID{c.id, c.next} {
 		if _, known := w.labels[id]; !known && !id.IsZero() {
 			w.labels[id] = fmt.Sprintf("s%d", len(w.labels)+1)
 			w.handles[id.Handle()] = id
@@ -231,13 +232,13 @@ func (w *world) keepEvent(e event) {
 	w.events = append(w.events, e)
 }
 
-func (w *world) label(id coatcheck.ID) string {
+func (w *world) label(id store.ID) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.labelOf(id)
 }
 
-func (w *world) labelOf(id coatcheck.ID) string {
+func (w *world) labelOf(id store.ID) string {
 	if l, known := w.labels[id]; known {
 		return l
 	}
@@ -245,25 +246,25 @@ func (w *world) labelOf(id coatcheck.ID) string {
 }
 
 // idOf is the id that has the handle, as far as a store has heard of it.
-func (w *world) idOf(handle string) coatcheck.ID {
+func (w *world) idOf(handle string) store.ID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.handles[handle]
 }
 
 // alive reports whether the store has a live record of the id.
-func (w *world) alive(store int, id coatcheck.ID) bool {
-	_, err := w.stores[store].Load(context.Background(), id)
+func (w *world) alive(st int, id store.ID) bool {
+	_, err := w.stores[st].Load(context.Background(), id)
 	return err == nil
 }
 
 // becameOf reports whether one id followed from the other by replacements.
-func (w *world) becameOf(store int, old, id coatcheck.ID) bool {
+func (w *world) becameOf(st int, old, id store.ID) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for range w.calls {
 		i := slices.IndexFunc(w.calls, func(c *call) bool {
-			return c.kind == "Replace" && c.store == store && c.applied && c.id == old
+			return c.kind == "Replace" && c.store == st && c.applied && c.id == old
 		})
 		if i < 0 {
 			return false
@@ -276,11 +277,11 @@ func (w *world) becameOf(store int, old, id coatcheck.ID) bool {
 }
 
 // madeBy returns the call that made the id live.
-func (w *world) madeBy(store int, id coatcheck.ID) *call {
+func (w *world) madeBy(st int, id store.ID) *call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range w.calls {
-		if c.store == store && c.applied && (c.kind == "Create" && c.id == id || c.kind == "Replace" && c.next == id) {
+		if c.store == st && c.applied && (c.kind == "Create" && c.id == id || c.kind == "Replace" && c.next == id) {
 			return c
 		}
 	}

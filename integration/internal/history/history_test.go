@@ -128,7 +128,7 @@ func TestRevocations(t *testing.T) {
 	}
 }
 
-// TestStore: the rules of coatcheck.Store, one by one.
+// TestStore: the rules of store.Store, one by one.
 func TestStore(t *testing.T) {
 	type c = history.StoreCall
 	make1 := c{Op: "Create", ID: 1, User: "u", Version: 11, Began: 5, Seen: 100}

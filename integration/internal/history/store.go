@@ -102,7 +102,7 @@ type shop struct {
 func (s *shop) refused(c *StoreCall) bool { return s.times > 0 && c.User != "" && c.Began <= s.at }
 
 // step applies a call, or says that its answer cannot be. The rules are those of
-// coatcheck.Store.
+// store.Store.
 func (s shop) step(c *StoreCall) (shop, bool) {
 	want, next := s.expect(c)
 	if c.Unknown {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func main() {
@@ -39,11 +40,11 @@ func serve(url string, addrs []string, wait int, broken, clock string) error {
 	if err := setClock(clock); err != nil {
 		return err
 	}
-	store, err := open(url, wait)
+	st, err := open(url, wait)
 	if err != nil {
 		return err
 	}
-	if store, err = breakStore(store, broken); err != nil {
+	if st, err = breakStore(st, broken); err != nil {
 		return err
 	}
 	keys, err := cookie.KeysFromEnv()
@@ -52,7 +53,7 @@ func serve(url string, addrs []string, wait int, broken, clock string) error {
 	}
 	failed := make(chan error)
 	for _, addr := range addrs {
-		w, err := newWorker(store, keys)
+		w, err := newWorker(st, keys)
 		if err != nil {
 			return err
 		}
@@ -67,18 +68,18 @@ func setClock(seconds string) error { return os.Setenv("COATCHECK_CLOCK", second
 // newWorker returns the handlers: /do with a plain manager, /limited/do with at
 // most two sessions a user, /two/do within another manager, /cookie/do with the
 // session in the cookie, /store with none.
-func newWorker(store coatcheck.Store, keys *cookie.Keys) (http.Handler, error) {
-	w := &worker{store: store}
+func newWorker(st store.Store, keys *cookie.Keys) (http.Handler, error) {
+	w := &worker{store: st}
 	cfg := func(name string) coatcheck.Config {
 		return coatcheck.Config{Name: name, KeepSiteData: true, OnError: answerError, Events: w.event}
 	}
 	limited := cfg("__Host-limited")
 	limited.MaxPerUser = 2
 	var err, err2, err3, err4 error
-	w.plain, err = coatcheck.New(store, keys, cfg("__Host-sid"))
-	w.outer, err2 = coatcheck.New(store, keys, cfg("__Host-outer"))
-	few, err3 := coatcheck.New(store, keys, limited)
-	in, err4 := coatcheck.NewInCookie(keys, coatcheck.StoreRevoker(store), cfg("__Host-in"))
+	w.plain, err = coatcheck.New(st, keys, cfg("__Host-sid"))
+	w.outer, err2 = coatcheck.New(st, keys, cfg("__Host-outer"))
+	few, err3 := coatcheck.New(st, keys, limited)
+	in, err4 := coatcheck.NewInCookie(keys, coatcheck.StoreRevoker(st), cfg("__Host-in"))
 	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func errorKind(err error) string {
 		err  error
 		kind string
 	}{
-		{coatcheck.ErrEnded, "ended"}, {coatcheck.ErrNotFound, "absent"}, {coatcheck.ErrExists, "exists"},
+		{coatcheck.ErrEnded, "ended"}, {store.ErrNotFound, "absent"}, {store.ErrExists, "exists"},
 		{coatcheck.ErrConflict, "conflict"}, {coatcheck.ErrFull, "full"}, {coatcheck.ErrHeldBack, "refused"},
 		{coatcheck.ErrLate, "refused"}, {coatcheck.ErrReadOnly, "refused"}, {coatcheck.ErrLoginRequired, "refused"},
 		{coatcheck.ErrTooMany, "refused"}, {coatcheck.ErrValue, "refused"}, {coatcheck.ErrCrossOrigin, "refused"},

@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 type worker struct {
-	store        coatcheck.Store
+	store        store.Store
 	plain, outer *coatcheck.Manager
 	gates        sync.Map // name → chan struct{}: requests that wait
 	late         sync.Map // name → *lateSet

@@ -22,10 +22,11 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // open opens the store of a URL.
-func open(url string, wait int) (coatcheck.Store, error) {
+func open(url string, wait int) (store.Store, error) {
 	kind, rest, _ := strings.Cut(url, ":")
 	switch kind {
 	case "memory":
@@ -48,22 +49,22 @@ func open(url string, wait int) (coatcheck.Store, error) {
 	return redisstore.New(ctx, option, redisstore.Config{WaitReplicas: wait})
 }
 
-func openSQL(driver, dsn string, dialect sqlstore.Dialect) (coatcheck.Store, error) {
+func openSQL(driver, dsn string, dialect sqlstore.Dialect) (store.Store, error) {
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(16)
 	db.SetMaxIdleConns(16)
-	store, err := sqlstore.New(db, dialect, sqlstore.Config{})
+	st, err := sqlstore.New(db, dialect, sqlstore.Config{})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for { // another process may be at it
-		if err = store.Migrate(ctx); err == nil || ctx.Err() != nil {
-			return store, err
+		if err = st.Migrate(ctx); err == nil || ctx.Err() != nil {
+			return st, err
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -93,12 +94,12 @@ type reply struct {
 	IDs           []string
 }
 
-func id(text string) (id coatcheck.ID) {
+func id(text string) (id store.ID) {
 	_, _ = hex.Decode(id[:], []byte(text))
 	return id
 }
 
-func text(id coatcheck.ID) string {
+func text(id store.ID) string {
 	if id.IsZero() {
 		return ""
 	}
@@ -118,7 +119,7 @@ func (w *worker) call(rw http.ResponseWriter, r *http.Request) {
 	out, err := w.run(ctx, c)
 	if err != nil {
 		out.Err, out.Text = errorKind(err), err.Error()
-		var ended *coatcheck.EndedError
+		var ended *store.EndedError
 		if errors.As(err, &ended) {
 			out.Next, out.Until = text(ended.Next), ended.Until.UnixMicro()
 		}
@@ -127,7 +128,7 @@ func (w *worker) call(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (w *worker) run(ctx context.Context, c call) (out reply, err error) {
-	rec := coatcheck.Record{
+	rec := store.Record{
 		ID: id(c.ID), Version: c.Version, User: c.User, Began: at(c.Began), Created: at(c.Began),
 		Seen: at(c.Seen), Expires: at(c.Expires), Deadline: at(c.Deadline), Data: []byte(c.Data),
 	}
@@ -146,18 +147,18 @@ func (w *worker) run(ctx context.Context, c call) (out reply, err error) {
 	case "Touch":
 		err = w.store.Touch(ctx, rec.ID, rec.Seen, rec.Expires)
 	case "End":
-		var next coatcheck.ID
+		var next store.ID
 		next, err = w.store.End(ctx, rec.ID, at(c.Until))
 		out.Next = text(next)
 	case "EndUser":
-		var keep, ended []coatcheck.ID
+		var keep, ended []store.ID
 		for _, k := range c.Keep {
 			keep = append(keep, id(k))
 		}
 		ended, err = w.store.EndUser(ctx, c.User, at(c.At), at(c.Until), keep...)
 		out.IDs = texts(ended)
 	case "User":
-		var list []coatcheck.Record
+		var list []store.Record
 		list, err = w.store.User(ctx, c.User)
 		for _, rec := range list {
 			out.IDs = append(out.IDs, text(rec.ID))
@@ -170,7 +171,7 @@ func (w *worker) run(ctx context.Context, c call) (out reply, err error) {
 	return out, err
 }
 
-func texts(ids []coatcheck.ID) (all []string) {
+func texts(ids []store.ID) (all []string) {
 	for _, id := range ids {
 		all = append(all, text(id))
 	}
@@ -179,22 +180,22 @@ func texts(ids []coatcheck.ID) (all []string) {
 
 // breakStore makes a store that breaks its contract now and then, to see that
 // the histories tell.
-func breakStore(store coatcheck.Store, how string) (coatcheck.Store, error) {
+func breakStore(st store.Store, how string) (store.Store, error) {
 	switch how {
 	case "":
-		return store, nil
+		return st, nil
 	case "lost update", "double pop", "undone logout", "old token", "revived", "unlisted", "undone revocation":
-		return &broken{Store: store, how: how, was: make(map[coatcheck.ID]coatcheck.Record)}, nil
+		return &broken{Store: st, how: how, was: make(map[store.ID]store.Record)}, nil
 	}
 	return nil, fmt.Errorf("worker: no such break: %s", how)
 }
 
 type broken struct {
-	coatcheck.Store
+	store.Store
 	how   string
 	mu    sync.Mutex
 	calls int
-	was   map[coatcheck.ID]coatcheck.Record
+	was   map[store.ID]store.Record
 }
 
 // now reports whether this is the time: once in n calls.
@@ -206,7 +207,7 @@ func (b *broken) now(how string, n int) bool {
 }
 
 // Update overwrites what came meanwhile, or says that it has and has not.
-func (b *broken) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (b *broken) Update(ctx context.Context, rec store.Record, was uint64) error {
 	if b.now("double pop", 7) {
 		return nil
 	}
@@ -219,14 +220,14 @@ func (b *broken) Update(ctx context.Context, rec coatcheck.Record, was uint64) e
 	return err
 }
 
-func (b *broken) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (b *broken) End(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	if b.now("undone logout", 2) {
-		return coatcheck.ID{}, nil
+		return store.ID{}, nil
 	}
 	return b.Store.End(ctx, id, until)
 }
 
-func (b *broken) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (b *broken) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	if b.now("old token", 2) {
 		return b.Store.Create(ctx, rec)
 	}
@@ -234,7 +235,7 @@ func (b *broken) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec 
 }
 
 // Load answers with the record that an ended id once had.
-func (b *broken) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (b *broken) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	rec, err := b.Store.Load(ctx, id)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -247,7 +248,7 @@ func (b *broken) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, e
 	return rec, err
 }
 
-func (b *broken) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (b *broken) User(ctx context.Context, user string) ([]store.Record, error) {
 	list, err := b.Store.User(ctx, user)
 	if len(list) > 0 && b.now("unlisted", 2) {
 		list = list[1:]
@@ -256,7 +257,7 @@ func (b *broken) User(ctx context.Context, user string) ([]coatcheck.Record, err
 }
 
 // EndUser forgets that later logins of earlier requests are refused, or all.
-func (b *broken) EndUser(ctx context.Context, user string, at, until time.Time, keep ...coatcheck.ID) ([]coatcheck.ID, error) {
+func (b *broken) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) ([]store.ID, error) {
 	if b.how == "undone revocation" {
 		at = time.Unix(0, 0)
 	}

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // An inspector reports on cookies. keys is nil where there is no secret.
@@ -120,7 +120,7 @@ func (i inspector) received(p *printer, c given) {
 func (i inspector) token(p *printer, c given, b []byte) {
 	p.line("kind", "token of a session, which is kept in a store")
 	p.line("key id", "%s", i.keyID(b, "session-token"))
-	id := coatcheck.ID(sha256.Sum256(append([]byte("coatcheck/session-id/v1\x00"), b[5:23]...)))
+	id := store.ID(sha256.Sum256(append([]byte("coatcheck/session-id/v1\x00"), b[5:23]...)))
 	p.line("id", "%s", hex.EncodeToString(id[:]))
 	p.line("handle", "%s", id.Handle())
 	name := c.name

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var sessionsListCommand = command{
@@ -114,8 +115,8 @@ var sessionsShowCommand = command{
 			if o.handle == "" {
 				return usagef("--handle is missing")
 			}
-			return withSessions(ctx, io, o, func(store *stores.Opened, sessions *coatcheck.Manager) error {
-				return sessionsShow(ctx, io, store.Store, sessions, o)
+			return withSessions(ctx, io, o, func(st *stores.Opened, sessions *coatcheck.Manager) error {
+				return sessionsShow(ctx, io, st.Store, sessions, o)
 			})
 		}
 	},
@@ -130,17 +131,17 @@ type sessionDetail struct {
 	Bytes    int       `json:"bytes"`
 }
 
-func sessionsShow(ctx context.Context, io stdio, store coatcheck.Store, sessions *coatcheck.Manager, o sessionsOptions) error {
+func sessionsShow(ctx context.Context, io stdio, st store.Store, sessions *coatcheck.Manager, o sessionsOptions) error {
 	list, err := sessions.Sessions(ctx, o.user)
 	if err != nil {
 		return err
 	}
-	records, err := store.User(ctx, o.user)
+	records, err := st.User(ctx, o.user)
 	if err != nil {
 		return err
 	}
 	i := slices.IndexFunc(list, func(info coatcheck.Info) bool { return info.Handle == o.handle })
-	j := slices.IndexFunc(records, func(rec coatcheck.Record) bool { return rec.ID.Handle() == o.handle })
+	j := slices.IndexFunc(records, func(rec store.Record) bool { return rec.ID.Handle() == o.handle })
 	if i < 0 || j < 0 {
 		return errNoSession
 	}

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var storeStatsCommand = command{
@@ -32,15 +32,15 @@ Redis, from 100,000 keys on), is "unknown", in JSON null.`,
 		var o storeFlags
 		o.declare(flags)
 		return func(ctx context.Context, io stdio, _ []string) error {
-			return o.with(ctx, io, false, func(store *stores.Opened) error {
-				return storeStats(ctx, io, store.Store, *asJSON)
+			return o.with(ctx, io, false, func(st *stores.Opened) error {
+				return storeStats(ctx, io, st.Store, *asJSON)
 			})
 		}
 	},
 }
 
-func storeStats(ctx context.Context, io stdio, store coatcheck.Store, asJSON bool) error {
-	counter, ok := coatcheck.As[coatcheck.Counter](store)
+func storeStats(ctx context.Context, io stdio, st store.Store, asJSON bool) error {
+	counter, ok := store.As[store.Counter](st)
 	if !ok {
 		return errors.New("this store does not count")
 	}

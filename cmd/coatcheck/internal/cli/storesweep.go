@@ -8,8 +8,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 var storeSweepCommand = command{
@@ -29,8 +29,8 @@ where there are few. Redis sweeps by itself.`,
 		var o storeFlags
 		o.declare(flags)
 		return func(ctx context.Context, io stdio, _ []string) error {
-			return o.with(ctx, io, false, func(store *stores.Opened) error {
-				removed, err := sweep(ctx, store.Store, &progress{w: io.err, terminal: isTerminal(io.err)})
+			return o.with(ctx, io, false, func(st *stores.Opened) error {
+				removed, err := sweep(ctx, st.Store, &progress{w: io.err, terminal: isTerminal(io.err)})
 				if _, printed := fmt.Fprintf(io.out, "Removed %d.\n", removed); err == nil {
 					err = printed
 				}
@@ -54,10 +54,10 @@ const (
 // sweep removes what is over. That one batch finds nothing does not mean that
 // there is nothing: a store walks through its sessions a stretch at a time. So
 // it goes on until the fruitless batches together have seen them all.
-func sweep(ctx context.Context, store coatcheck.Store, p *progress) (removed int, err error) {
+func sweep(ctx context.Context, st store.Store, p *progress) (removed int, err error) {
 	defer p.end()
 	sessions := int64(0)
-	if counter, ok := coatcheck.As[coatcheck.Counter](store); ok {
+	if counter, ok := store.As[store.Counter](st); ok {
 		stats, err := counter.Stats(ctx)
 		if err != nil {
 			return 0, err
@@ -68,7 +68,7 @@ func sweep(ctx context.Context, store coatcheck.Store, p *progress) (removed int
 	}
 	now := time.Now().UTC()
 	for fruitless := int64(0); fruitless <= sessions/sweepStretch; {
-		n, err := store.Sweep(ctx, now, sweepBatch)
+		n, err := st.Sweep(ctx, now, sweepBatch)
 		if err != nil {
 			return removed, err
 		}

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func TestSQLiteFile(t *testing.T) {
@@ -25,15 +25,15 @@ func TestSQLiteFile(t *testing.T) {
 		if _, err := stores.Open(t.Context(), "sqlite:"+file, stores.Options{}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s is missing: got %v, want fs.ErrNotExist", name, err)
 		}
-		store, err := stores.Open(t.Context(), "sqlite:"+file, stores.Options{Create: true})
+		st, err := stores.Open(t.Context(), "sqlite:"+file, stores.Options{Create: true})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if done, err := store.Migrate(t.Context()); !done || err != nil {
+		if done, err := st.Migrate(t.Context()); !done || err != nil {
 			t.Errorf("%s: Migrate: %t, %v", name, done, err)
 		}
-		if err := store.Close(); err != nil || !store.Shared {
-			t.Errorf("%s: Close: %v; shared: %t, want true", name, err, store.Shared)
+		if err := st.Close(); err != nil || !st.Shared {
+			t.Errorf("%s: Close: %v; shared: %t, want true", name, err, st.Shared)
 		}
 		info, err := os.Stat(file)
 		if err != nil {
@@ -64,15 +64,15 @@ func TestScratchLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := scratch.Store.Create(t.Context(), coatcheck.Record{ID: coatcheck.ID{1}, Version: 1, User: "ann"}); err != nil {
+	if err := scratch.Store.Create(t.Context(), store.Record{ID: store.ID{1}, Version: 1, User: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]int64{"coatcheck_": 0, "scratch": 1} {
-		store := app.Store
+		st := app.Store
 		if name == "scratch" {
-			store = scratch.Store
+			st = scratch.Store
 		}
-		counter, _ := coatcheck.As[coatcheck.Counter](store)
+		counter, _ := store.As[store.Counter](st)
 		if stats, err := counter.Stats(t.Context()); stats.Sessions != want || err != nil {
 			t.Errorf("%s: %d sessions, %v; want %d", name, stats.Sessions, err, want)
 		}

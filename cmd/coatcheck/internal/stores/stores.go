@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // ErrURL: the URL itself, or the prefix, is wrong, and nothing was opened.
@@ -29,7 +29,7 @@ type Options struct {
 
 // An Opened is a store that was opened, and what else its engine can do.
 type Opened struct {
-	Store  coatcheck.Store
+	Store  store.Store
 	Shared bool // other processes may use the same sessions
 
 	close    func() error

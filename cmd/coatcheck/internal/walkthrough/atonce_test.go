@@ -12,6 +12,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const visitors = 64
@@ -19,7 +20,7 @@ const visitors = 64
 // A meeting is a store in which that many loads wait for each other, so that
 // all their requests go on from the same state.
 type meeting struct {
-	coatcheck.Store
+	store.Store
 	mu      sync.Mutex
 	waiting int // how many loads are still to come; 0 is no meeting
 	met     chan struct{}
@@ -31,7 +32,7 @@ func (s *meeting) call(n int) {
 	s.waiting, s.met = n, make(chan struct{})
 }
 
-func (s *meeting) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *meeting) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	rec, err := s.Store.Load(ctx, id)
 	s.mu.Lock()
 	waits, met := s.waiting > 0, s.met

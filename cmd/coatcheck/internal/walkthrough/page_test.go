@@ -18,6 +18,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 	"github.com/coatcheck/coatcheck/testvectors"
 )
 
@@ -91,14 +92,14 @@ func (v *visitor) page() string { return v.do("GET /", "").Body.String() }
 // The page shows what is held on both sides, as it is in the store.
 func TestPageShowsWhatIsHeld(t *testing.T) {
 	t.Parallel()
-	store := &watched{Store: memstore.New(memstore.Config{})}
-	v := visit(newSiteOn(t, store, "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", coatcheck.Config{}))
+	st := &watched{Store: memstore.New(memstore.Config{})}
+	v := visit(newSiteOn(t, st, "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", coatcheck.Config{}))
 	if page := v.page(); !strings.Contains(page, "No ticket yet.") || !strings.Contains(page, "No coat.") {
 		t.Errorf("to a stranger the page shows\n%s", page)
 	}
 	everything(v)
 	page := v.page()
-	rec, err := store.Load(t.Context(), store.ids[len(store.ids)-1])
+	rec, err := st.Load(t.Context(), st.ids[len(st.ids)-1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,21 +202,21 @@ func TestExchangeIsTheVisitorsOwn(t *testing.T) {
 
 // A counting store counts the calls.
 type counting struct {
-	coatcheck.Store
+	store.Store
 	calls []string
 }
 
-func (c *counting) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (c *counting) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	c.calls = append(c.calls, "Load")
 	return c.Store.Load(ctx, id)
 }
 
-func (c *counting) Update(ctx context.Context, rec coatcheck.Record, was uint64) error {
+func (c *counting) Update(ctx context.Context, rec store.Record, was uint64) error {
 	c.calls = append(c.calls, "Update")
 	return c.Store.Update(ctx, rec, was)
 }
 
-func (c *counting) User(ctx context.Context, user string) ([]coatcheck.Record, error) {
+func (c *counting) User(ctx context.Context, user string) ([]store.Record, error) {
 	c.calls = append(c.calls, "User")
 	return c.Store.User(ctx, user)
 }
@@ -224,8 +225,8 @@ func (c *counting) User(ctx context.Context, user string) ([]coatcheck.Record, e
 // it notes of other requests costs no call.
 func TestPageCostsNoStoreCalls(t *testing.T) {
 	t.Parallel()
-	store := &counting{Store: memstore.New(memstore.Config{})}
-	v := visit(newSiteOn(t, store, "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", coatcheck.Config{}))
+	st := &counting{Store: memstore.New(memstore.Config{})}
+	v := visit(newSiteOn(t, st, "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", coatcheck.Config{}))
 	for _, step := range []struct {
 		what, form string
 		want       []string
@@ -244,9 +245,9 @@ func TestPageCostsNoStoreCalls(t *testing.T) {
 				continue // a second item is another request
 			}
 			v.headers = map[string]string{"Coatcheck-Page": page}
-			store.calls = nil
-			if v.do(step.what, step.form); !slices.Equal(store.calls, step.want) {
-				t.Errorf("%s: calls %v, want %v", step.what, store.calls, step.want)
+			st.calls = nil
+			if v.do(step.what, step.form); !slices.Equal(st.calls, step.want) {
+				t.Errorf("%s: calls %v, want %v", step.what, st.calls, step.want)
 			}
 		}
 	}

@@ -9,17 +9,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // An observed store tells the page which record its request met, as it is in
 // the store: no route asks the store for anything more than without the page.
-type observed struct{ coatcheck.Store }
+type observed struct{ store.Store }
 
 // Unwrap leads to what else the store can do.
-func (o observed) Unwrap() coatcheck.Store { return o.Store }
+func (o observed) Unwrap() store.Store { return o.Store }
 
-func (o observed) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (o observed) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	rec, err := o.Store.Load(ctx, id)
 	if n, ok := ctx.Value(noteKey{}).(*note); ok && err == nil {
 		n.mu.Lock()
@@ -29,7 +29,7 @@ func (o observed) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, 
 	return rec, err
 }
 
-func (o observed) Touch(ctx context.Context, id coatcheck.ID, seen, expires time.Time) error {
+func (o observed) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {
 	err := o.Store.Touch(ctx, id, seen, expires)
 	if n, ok := ctx.Value(noteKey{}).(*note); ok && err == nil {
 		n.mu.Lock()
@@ -44,7 +44,7 @@ func (o observed) Touch(ctx context.Context, id coatcheck.ID, seen, expires time
 // A note is the record that a request of the page met.
 type note struct {
 	mu  sync.Mutex
-	rec coatcheck.Record
+	rec store.Record
 }
 
 type noteKey struct{}
@@ -57,7 +57,7 @@ func noting(r *http.Request) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), noteKey{}, new(note)))
 }
 
-func noted(ctx context.Context) coatcheck.Record {
+func noted(ctx context.Context) store.Record {
 	n := ctx.Value(noteKey{}).(*note)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -66,7 +66,7 @@ func noted(ctx context.Context) coatcheck.Record {
 
 // A coat is what the server holds for a visitor.
 type coat struct {
-	coatcheck.Record
+	store.Record
 	Handle string
 	Values []value
 }
@@ -78,7 +78,7 @@ type value struct {
 	Says       string
 }
 
-func newCoat(rec coatcheck.Record, now time.Time) (*coat, error) {
+func newCoat(rec store.Record, now time.Time) (*coat, error) {
 	values, err := readValues(rec.Data)
 	if err != nil {
 		return nil, err

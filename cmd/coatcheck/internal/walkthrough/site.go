@@ -12,12 +12,13 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A Site is the application.
 type Site struct {
 	sessions  *coatcheck.Manager
-	store     coatcheck.Store
+	store     store.Store
 	cookies   cookies
 	jar       jar
 	exchanges exchanges
@@ -29,8 +30,8 @@ type Site struct {
 
 // New returns the application with its sessions in store, as cfg says. Its
 // cookies are under keys.
-func New(store coatcheck.Store, keys *cookie.Keys, cfg coatcheck.Config) (*Site, error) {
-	s := &Site{store: observed{store}, closing: make(chan struct{})}
+func New(st store.Store, keys *cookie.Keys, cfg coatcheck.Config) (*Site, error) {
+	s := &Site{store: observed{st}, closing: make(chan struct{})}
 	s.timeline.last = time.Now().UnixMicro() // a page that was open before a restart knows other numbers
 	var err error
 	if s.cookies, err = declare(keys); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A moment is one event of a session, as the page tells it.
@@ -191,11 +192,11 @@ func isClosed(c <-chan struct{}) bool {
 // whyOver asks the store what became of the session.
 func (s *Site) whyOver(r *http.Request) string {
 	_, err := s.store.Load(r.Context(), noted(r.Context()).ID)
-	var e *coatcheck.EndedError
+	var e *store.EndedError
 	switch {
 	case errors.As(err, &e) && !e.Next.IsZero():
 		return "replaced"
-	case err == nil, errors.Is(err, coatcheck.ErrNotFound):
+	case err == nil, errors.Is(err, store.ErrNotFound):
 		return "expired"
 	}
 	return "ended" // also where the store does not answer: the timeline has told why

@@ -18,6 +18,7 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A hearing is an open stream of events, within a bubble.
@@ -123,8 +124,8 @@ func TestEventsEnd(t *testing.T) {
 func TestEventsWithoutStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store := &leaving{Store: memstore.New(memstore.Config{})}
-		v := visit(newSiteOn(t, store, "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", coatcheck.Config{}))
+		st := &leaving{Store: memstore.New(memstore.Config{})}
+		v := visit(newSiteOn(t, st, "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", coatcheck.Config{}))
 		v.do("POST /login", "")
 		h := v.hear(t)
 		v.do("POST /logout", "")
@@ -137,18 +138,18 @@ func TestEventsWithoutStore(t *testing.T) {
 
 // A leaving store is away once it has ended a session.
 type leaving struct {
-	coatcheck.Store
+	store.Store
 	away atomic.Bool
 }
 
-func (s *leaving) Load(ctx context.Context, id coatcheck.ID) (coatcheck.Record, error) {
+func (s *leaving) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	if s.away.Load() {
-		return coatcheck.Record{}, errors.New("away")
+		return store.Record{}, errors.New("away")
 	}
 	return s.Store.Load(ctx, id)
 }
 
-func (s *leaving) End(ctx context.Context, id coatcheck.ID, until time.Time) (coatcheck.ID, error) {
+func (s *leaving) End(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {
 	defer s.away.Store(true)
 	return s.Store.End(ctx, id, until)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const sid = "__Host-Http-sid"
@@ -23,13 +24,13 @@ func newSite(t *testing.T, cfg coatcheck.Config) http.Handler {
 	return newSiteOn(t, memstore.New(memstore.Config{}), "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa", cfg)
 }
 
-func newSiteOn(t *testing.T, store coatcheck.Store, secret string, cfg coatcheck.Config) http.Handler {
+func newSiteOn(t *testing.T, st store.Store, secret string, cfg coatcheck.Config) http.Handler {
 	t.Helper()
 	keys, err := cookie.NewKeys(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	site, err := walkthrough.New(store, keys, cfg)
+	site, err := walkthrough.New(st, keys, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,23 +88,23 @@ func (v *visitor) want(t *testing.T, what, form string, status int, body string)
 
 // A watched store notes the ids of all records.
 type watched struct {
-	coatcheck.Store
+	store.Store
 	mu  sync.Mutex
-	ids []coatcheck.ID
+	ids []store.ID
 }
 
-func (s *watched) note(id coatcheck.ID) {
+func (s *watched) note(id store.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids = append(s.ids, id)
 }
 
-func (s *watched) Create(ctx context.Context, rec coatcheck.Record) error {
+func (s *watched) Create(ctx context.Context, rec store.Record) error {
 	s.note(rec.ID)
 	return s.Store.Create(ctx, rec)
 }
 
-func (s *watched) Replace(ctx context.Context, old coatcheck.ID, was uint64, rec coatcheck.Record) error {
+func (s *watched) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
 	s.note(rec.ID)
 	return s.Store.Replace(ctx, old, was, rec)
 }

@@ -1,4 +1,4 @@
-package coatcheck
+package store
 
 import (
 	"context"

@@ -1,4 +1,10 @@
-package coatcheck
+// Package store is the contract between the sessions of package coatcheck and
+// what keeps them: [Store] with its rules S1 to S15, the [Record] that it keeps,
+// and the errors that it gives. Applications choose a store (memstore, sqlstore,
+// redisstore, sealedstore around one of them) and hand it to coatcheck.New; this
+// package is for those who write one, wrap one, or read what one holds. Package
+// storetest checks a store against the rules.
+package store
 
 import (
 	"context"
@@ -113,8 +119,8 @@ func (e *ConflictError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error(
 // Is makes errors.Is(err, ErrConflict) true.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
-// A Store keeps records. Applications choose one and hand it to New; only
-// authors of stores call or implement its methods. The package storetest
+// A Store keeps records. Applications choose one and hand it to coatcheck.New;
+// only authors of stores call or implement its methods. The package storetest
 // checks a store against the rules below; docs/spec/store.md has their reasons.
 //
 // An id is in one of three states: unknown, live (a record), or ended (a
