@@ -1,14 +1,13 @@
-// Package cli holds the commands of the program coatcheck.
+// Package cli holds the commands of the program coatcheck. Each is a
+// cobra.Command made by a function newX, in a file of its own, and has its place
+// in the list of newRoot or of its group.
 package cli
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -53,59 +52,6 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// An action runs a command whose flags are parsed.
-type action func(ctx context.Context, io stdio, args []string) error
-
-// A command is one verb of the program, or a group of them.
-type command struct {
-	name    string // with that of its group
-	summary string // one line, for the list
-	usage   string // what stands behind the name
-	about   string // what help says above the flags
-	notes   string // and below: examples, environment, exit status
-
-	minArgs, maxArgs int    // arguments beside flags
-	want             string // what is wanted where there are fewer
-
-	// prepare declares the flags and returns what runs after they are parsed.
-	prepare func(*flag.FlagSet) action
-
-	group []command // in place of prepare
-}
-
-func commands() []command {
-	help := helpCommand
-	help.prepare = prepareHelp // here: it refers to this list
-	return []command{serveCommand, keygenCommand, inspectCommand, sessionsCommand, storeCommand, versionCommand, help}
-}
-
-// find returns the command that args begin with, and the arguments behind it.
-// Where they name none the error says what is wanted, and c is the group, if
-// that much was right.
-func find(args []string) (c command, rest []string, err error) {
-	c.group = commands()
-	for c.group != nil {
-		if len(args) == 0 {
-			return c, nil, usagef("no command; want one of %s", names(c.group))
-		}
-		i := slices.IndexFunc(c.group, func(m command) bool { return m.name == strings.TrimSpace(c.name+" "+args[0]) })
-		if i < 0 {
-			return c, args, usagef("unknown command %s; want one of %s", shown(args[0]), names(c.group))
-		}
-		c, args = c.group[i], args[1:]
-	}
-	return c, args, nil
-}
-
-// shown quotes what may be a command that was mistyped, and does not repeat
-// what may be a URL with a password.
-func shown(arg string) string {
-	if len(arg) > 20 || strings.ContainsAny(arg, ":/@") {
-		return "there"
-	}
-	return strconv.Quote(arg)
-}
-
 var errInterrupted = errors.New("interrupted")
 
 // stopped is err, or errInterrupted where the command was told to stop: what was
@@ -122,52 +68,22 @@ func stopped(ctx context.Context, err error) error {
 // from the process's environment, by cookie.KeysFromEnv.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
 	out := &output{Writer: stdout}
-	name, err := run(ctx, args, stdio{stdin, out, stderr, getenv})
+	root := newRoot(stdio{stdin, out, stderr, getenv})
+	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
+	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil && out.failed == nil:
 		return 0
 	case out.failed != nil:
 		err = out.failed
 	}
-	help := ""
+	path, help := cmd.CommandPath(), ""
 	if errors.Is(err, errUsage) {
-		help = "; see " + strings.TrimSpace("coatcheck help "+name)
+		help = "; see " + strings.Replace(path, root.Name(), root.Name()+" help", 1)
 	}
-	fmt.Fprintf(stderr, "%s: %v%s\n", strings.TrimSpace("coatcheck "+name), err, help)
+	fmt.Fprintf(stderr, "%s: %v%s\n", path, err, help)
 	if errors.Is(err, errUsage) {
 		return exitUsage
 	}
 	return exitFailure
-}
-
-// run returns the name of the command, as far as there is one, and its error.
-func run(ctx context.Context, args []string, io stdio) (string, error) {
-	if len(args) > 0 && (args[0] == "-version" || args[0] == "--version") {
-		args = append([]string{"version"}, args[1:]...)
-	}
-	c, args, err := find(args)
-	if err != nil {
-		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, args[0]) {
-			return c.name, printList(io.out, c)
-		}
-		return c.name, err
-	}
-	flags := newFlags(c.name)
-	do := c.prepare(flags)
-	arguments, err := parse(flags, args)
-	switch n := len(arguments); {
-	case errors.Is(err, flag.ErrHelp):
-		return c.name, printHelp(io.out, c)
-	case err != nil:
-		return c.name, usagef("%w", err)
-	case n > c.maxArgs && flags.Lookup("store") != nil:
-		// Not shown: it may be a URL with a password.
-		return c.name, usagef("a store is given as --store URL or in COATCHECK_STORE, not as an argument, as in: coatcheck %s %s", c.name, c.usage)
-	case n > c.maxArgs:
-		// Not shown: it may be a URL with a password.
-		return c.name, usagef("%d arguments beside the flags; want at most %d, as in: coatcheck %s %s", n, c.maxArgs, c.name, c.usage)
-	case n < c.minArgs:
-		return c.name, usagef("want %s", c.want)
-	}
-	return c.name, do(ctx, io, arguments)
 }

@@ -3,46 +3,46 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/coatcheck/coatcheck/cookie"
 )
 
-var inspectCommand = command{
-	name:    "inspect",
-	summary: "say what a cookie is, and check it",
-	usage:   "[--name NAME] [--application NAME] [cookie | header]",
-	about: `
-Says what a cookie is: the token of a session, signed, sealed, plain, or the
+func newInspect(std stdio) *cobra.Command {
+	var o inspectOptions
+	c := &cobra.Command{
+		Use:   "inspect [--name NAME] [--application NAME] [cookie | header]",
+		Short: "say what a cookie is, and check it",
+		Long: `Says what a cookie is: the token of a session, signed, sealed, plain, or the
 marker beside a session cookie. Takes a value, name=value, or a whole Cookie or
 Set-Cookie header, whose attributes it explains; of a whole response it takes
-the Set-Cookie lines, and of a jar of curl all cookies. Without an argument, or with -, it reads standard input,
-which is the better way: other users of a machine can see the arguments.
+the Set-Cookie lines, and of a jar of curl all cookies. Without an argument, or
+with -, it reads standard input, which is the better way: other users of a
+machine can see the arguments.
 
 With SECRET_KEY it also checks what is signed or sealed, and shows its value.
 Of a session it never shows more than the id under which the store keeps it,
-and the handle.`,
-	notes: `Examples:
-  curl -si http://localhost:8080/login | coatcheck inspect
-  coatcheck inspect 'Set-Cookie: username=alice; Max-Age=3600; Path=/'
-  coatcheck inspect --name __Host-Http-theme < value
+and the handle.
 
 Environment: SECRET_KEY, SECRET_KEY_FALLBACKS, SECRET_KEY_FILE, as for serve.
 
 Exit status: 0; 1 if a cookie would be refused, or could not be read; 2 for a
-wrong command line.
-`,
-	maxArgs: 1,
-	prepare: func(flags *flag.FlagSet) action {
-		var o inspectOptions
-		flags.StringVar(&o.name, "name", "", "the `NAME` of a cookie that is given without it")
-		flags.StringVar(&o.application, "application", "", "the `NAME` given to Keys.Application, if the program does")
-		return func(ctx context.Context, io stdio, args []string) error { return inspect(ctx, io, o, args) }
-	},
+wrong command line.`,
+		Example: `  curl -si http://localhost:8080/login | coatcheck inspect
+  coatcheck inspect 'Set-Cookie: username=alice; Max-Age=3600; Path=/'
+  coatcheck inspect --name __Host-Http-theme < value`,
+		Args:              arguments(0, 1, ""),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, args []string) error { return inspect(cmd.Context(), std, o, args) },
+	}
+	c.Flags().StringVar(&o.name, "name", "", "the `NAME` of a cookie that is given without it")
+	c.Flags().StringVar(&o.application, "application", "", "the `NAME` given to Keys.Application, if the program does")
+	return c
 }
 
 type inspectOptions struct{ name, application string }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,33 +13,29 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
 )
 
-var serveCommand = command{
-	name:    "serve",
-	summary: "run the walk-through of cookies and sessions",
-	usage:   "[--addr HOST:PORT] [--store URL] [--tls] [--origin URL]...",
-	about: `
-Runs a small web application that shows what cookies and sessions are for, until
+func newServe(std stdio) *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use:   "serve [--addr HOST:PORT] [--store URL] [--tls] [--origin URL]...",
+		Short: "run the walk-through of cookies and sessions",
+		Long: `Runs a small web application that shows what cookies and sessions are for, until
 it is interrupted. The page at / shows what the browser and the server hold, and
 has a button for each route. The address is printed on standard output, logs go
-to standard error; they hold no token and no secret.`,
-	notes: `Examples:
-  coatcheck serve
-  coatcheck serve --addr localhost:0 --tls
-  coatcheck serve --store memory:
-  SECRET_KEY=$(coatcheck keygen) coatcheck serve
-
-  curl -c jar -b jar http://localhost:8080/login
-  curl -c jar -b jar http://localhost:8080/profile
+to standard error; they hold no token and no secret.
 
 Environment:
-  SECRET_KEY            the secret that signs; coatcheck keygen makes one
-  SECRET_KEY_FALLBACKS  older ones that still verify, separated by commas
-  SECRET_KEY_FILE       instead of both: a file with one a line, the first signs
+
+    SECRET_KEY            the secret that signs; coatcheck keygen makes one
+    SECRET_KEY_FALLBACKS  older ones that still verify, separated by commas
+    SECRET_KEY_FILE       instead of both: a file with one a line, the first signs
+
 Where none is set a key is made for this run alone: its cookies and sessions
 are worth nothing after a restart, whatever the store.
 
@@ -56,22 +51,25 @@ GET /healthz answers "ok". SIGINT and SIGTERM stop the server after the requests
 in flight, at most 10 seconds later; a second signal stops it at once.
 
 Exit status: 0 after a signal; 1 if it could not start or stop; 2 for a wrong
-command line.
-`,
-	prepare: func(flags *flag.FlagSet) action {
-		var o serveOptions
-		flags.StringVar(&o.addr, "addr", "localhost:8080", "listen on `HOST:PORT`; port 0 picks a free one")
-		flags.StringVar(&o.store, "store", "", "keep the sessions in the store behind `URL`, see below;\nempty: "+storeEnv+", and without it "+defaultStore)
-		flags.BoolVar(&o.tls, "tls", false, "serve HTTPS with a throw-away certificate for localhost, 127.0.0.1 and ::1")
-		flags.Func("origin", "people reach it at `URL`, such as https://app.example, through a proxy that\nrewrites Host; may be given more than once", func(origin string) error {
-			o.origins = append(o.origins, origin)
-			return nil
-		})
-		return func(ctx context.Context, io stdio, _ []string) error {
-			o.store = cmp.Or(o.store, io.getenv(storeEnv), defaultStore)
-			return serve(ctx, io, o)
-		}
-	},
+command line.`,
+		Example: `  coatcheck serve
+  coatcheck serve --addr localhost:0 --tls
+  coatcheck serve --store memory:
+  SECRET_KEY=$(coatcheck keygen) coatcheck serve
+
+  curl -c jar -b jar http://localhost:8080/login
+  curl -c jar -b jar http://localhost:8080/profile`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.store = cmp.Or(o.store, std.getenv(storeEnv), defaultStore)
+			return serve(cmd.Context(), std, o)
+		},
+	}
+	c.Flags().StringVar(&o.addr, "addr", "localhost:8080", "listen on `HOST:PORT`; port 0 picks a free one")
+	storeFlag(c, &o.store, ", and without it "+defaultStore)
+	c.Flags().BoolVar(&o.tls, "tls", false, "serve HTTPS with a throw-away certificate for localhost, 127.0.0.1 and ::1")
+	c.Flags().StringArrayVar(&o.origins, "origin", nil, "people reach it at `URL`, such as https://app.example, through a proxy that\nrewrites Host; may be given more than once")
+	return c
 }
 
 // defaultStore is where serve keeps sessions if nobody says.

@@ -2,19 +2,19 @@ package cli
 
 import (
 	"context"
-	"flag"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/cookie"
 )
 
-var sessionsCommand = command{
-	name:    "sessions",
-	summary: "list, show and revoke the sessions of a user",
-	about: `Shows and ends the sessions of one user in a store. No secret is needed, and
+func newSessions(std stdio) *cobra.Command {
+	return newGroup("sessions", "list, show and revoke the sessions of a user",
+		`Shows and ends the sessions of one user in a store. No secret is needed, and
 nothing that is shown opens a session.`,
-	group: []command{sessionsListCommand, sessionsShowCommand, sessionsRevokeCommand},
+		newSessionsList(std), newSessionsShow(std), newSessionsRevoke(std))
 }
 
 // sessionsOptions are the flags of the group.
@@ -28,14 +28,14 @@ type sessionsOptions struct {
 
 // sessionsFlags declares the flags that all of the group have, and json where
 // there is something to print.
-func sessionsFlags(flags *flag.FlagSet, o *sessionsOptions) {
-	o.declare(flags)
-	flags.StringVar(&o.user, "user", "", "the `USER` as the application logs them in, byte for byte; required")
-	flags.BoolVar(&o.json, "json", false, "print JSON")
+func sessionsFlags(c *cobra.Command, o *sessionsOptions) {
+	o.declare(c)
+	c.Flags().StringVar(&o.user, "user", "", "the `USER` as the application logs them in, byte for byte; required")
+	c.Flags().BoolVar(&o.json, "json", false, "print JSON")
 }
 
-func handleFlag(flags *flag.FlagSet, o *sessionsOptions) {
-	flags.StringVar(&o.handle, "handle", "", "the `HANDLE` of one session, as sessions list and the log show it")
+func handleFlag(c *cobra.Command, o *sessionsOptions) {
+	c.Flags().StringVar(&o.handle, "handle", "", "the `HANDLE` of one session, as sessions list and the log show it")
 }
 
 // withSessions checks what all of the group need, and opens the store.

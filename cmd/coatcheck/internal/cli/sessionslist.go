@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,30 +11,34 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/spf13/cobra"
+
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/store"
 )
 
-var sessionsListCommand = command{
-	name:    "sessions list",
-	summary: "list the live sessions of a user",
-	usage:   "--store URL --user USER [--json]",
-	about:   "Lists the live sessions of a user, the newest first. A user without any has an\nempty list. Times are UTC; the last activity is coarse.",
-	notes: `Examples:
-  coatcheck sessions list --store sqlite:coatcheck.db --user 123
-  coatcheck sessions list --store redis://localhost/0 --user 123 --json
+func newSessionsList(std stdio) *cobra.Command {
+	var o sessionsOptions
+	c := &cobra.Command{
+		Use:   "list --store URL --user USER [--json]",
+		Short: "list the live sessions of a user",
+		Long: `Lists the live sessions of a user, the newest first. A user without any has an
+empty list. Times are UTC; the last activity is coarse.
 
 ` + storeURLs + "\n" + storeStatus,
-	prepare: func(flags *flag.FlagSet) action {
-		var o sessionsOptions
-		sessionsFlags(flags, &o)
-		return func(ctx context.Context, io stdio, _ []string) error {
-			return withSessions(ctx, io, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
-				return sessionsList(ctx, io, sessions, o)
+		Example: `  coatcheck sessions list --store sqlite:coatcheck.db --user 123
+  coatcheck sessions list --store redis://localhost/0 --user 123 --json`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			return withSessions(ctx, std, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
+				return sessionsList(ctx, std, sessions, o)
 			})
-		}
-	},
+		},
+	}
+	sessionsFlags(c, &o)
+	return c
 }
 
 func sessionsList(ctx context.Context, io stdio, sessions *coatcheck.Manager, o sessionsOptions) error {
@@ -98,28 +101,30 @@ func printable(s string) string {
 	}, s)
 }
 
-var sessionsShowCommand = command{
-	name:    "sessions show",
-	summary: "show one session",
-	usage:   "--store URL --user USER --handle HANDLE [--json]",
-	about:   "Shows what the store knows of one live session of a user, but not what the\nsession holds. Times are UTC.",
-	notes: `Examples:
-  coatcheck sessions show --store sqlite:coatcheck.db --user 123 --handle gq3vYkXw0Zt1
+func newSessionsShow(std stdio) *cobra.Command {
+	var o sessionsOptions
+	c := &cobra.Command{
+		Use:   "show --store URL --user USER --handle HANDLE [--json]",
+		Short: "show one session",
+		Long: `Shows what the store knows of one live session of a user, but not what the
+session holds. Times are UTC.
 
 ` + storeURLs + "\n" + storeStatus,
-	prepare: func(flags *flag.FlagSet) action {
-		var o sessionsOptions
-		sessionsFlags(flags, &o)
-		handleFlag(flags, &o)
-		return func(ctx context.Context, io stdio, _ []string) error {
+		Example: "  coatcheck sessions show --store sqlite:coatcheck.db --user 123 --handle gq3vYkXw0Zt1",
+		Args:    none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.handle == "" {
 				return usagef("--handle is missing")
 			}
-			return withSessions(ctx, io, o, func(st *stores.Opened, sessions *coatcheck.Manager) error {
-				return sessionsShow(ctx, io, st.Store, sessions, o)
+			ctx := cmd.Context()
+			return withSessions(ctx, std, o, func(st *stores.Opened, sessions *coatcheck.Manager) error {
+				return sessionsShow(ctx, std, st.Store, sessions, o)
 			})
-		}
-	},
+		},
+	}
+	sessionsFlags(c, &o)
+	handleFlag(c, &o)
+	return c
 }
 
 // A sessionDetail is what the store's record says beside.

@@ -4,56 +4,65 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 )
 
-var sessionsRevokeCommand = command{
-	name:    "sessions revoke",
-	summary: "end one session of a user, all of them, or everybody's",
-	usage:   "--store URL (--user USER (--handle HANDLE | --label NAME=VALUE | --all) | --everybody) [--json]",
-	about: `
-Ends sessions for good: requests in flight cannot undo it. With --all a login
+func newSessionsRevoke(std stdio) *cobra.Command {
+	var o sessionsOptions
+	c := &cobra.Command{
+		Use:   "revoke --store URL (--user USER (--handle HANDLE | --label NAME=VALUE | --all) | --everybody) [--json]",
+		Short: "end one session of a user, all of them, or everybody's",
+		Long: `Ends sessions for good: requests in flight cannot undo it. With --all a login
 of this user that has begun before is refused as well. A user without sessions
 has none to end, which is no failure; an unknown handle is one. --label ends
 the sessions that the application has given this label: its own name for a
 login, such as an identity provider's sid. --everybody goes through the whole
-store and ends anonymous sessions too.`,
-	notes: `Examples:
-  coatcheck sessions revoke --store sqlite:coatcheck.db --user 123 --handle gq3vYkXw0Zt1
-  coatcheck sessions revoke --store sqlite:coatcheck.db --user 123 --all
+store and ends anonymous sessions too.
 
 After a secret has leaked --everybody is not enough: give the application a new
 SECRET_KEY, without the old one among SECRET_KEY_FALLBACKS.
 
 ` + storeURLs + "\n" + storeStatus,
-	prepare: func(flags *flag.FlagSet) action {
-		var o sessionsOptions
-		sessionsFlags(flags, &o)
-		handleFlag(flags, &o)
-		flags.StringVar(&o.label, "label", "", "the sessions with this label, `NAME=VALUE`, as sessions list shows them")
-		flags.BoolVar(&o.all, "all", false, "every session of the user")
-		flags.BoolVar(&o.everybody, "everybody", false, "every session there is")
-		return func(ctx context.Context, io stdio, _ []string) error {
-			switch {
-			case o.everybody && (o.all || o.user != "" || o.handle != "" || o.label != ""):
-				return usagef("want --everybody alone, without --user, --handle, --label and --all")
-			case o.all && o.user == "":
-				return usagef("--all without --user: want the user, or --everybody in place of --all")
-			case !o.everybody && count(o.all, o.handle != "", o.label != "") != 1:
-				return usagef("want either --handle, --label or --all")
-			case o.label != "" && !strings.Contains(o.label, "="):
-				return usagef("--label %s: want NAME=VALUE", o.label)
+		Example: `  coatcheck sessions revoke --store sqlite:coatcheck.db --user 123 --handle gq3vYkXw0Zt1
+  coatcheck sessions revoke --store sqlite:coatcheck.db --user 123 --all`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.checkRevoke(); err != nil {
+				return err
 			}
-			return withSessions(ctx, io, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
-				return sessionsRevoke(ctx, io, sessions, o)
+			ctx := cmd.Context()
+			return withSessions(ctx, std, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
+				return sessionsRevoke(ctx, std, sessions, o)
 			})
-		}
-	},
+		},
+	}
+	sessionsFlags(c, &o)
+	handleFlag(c, &o)
+	c.Flags().StringVar(&o.label, "label", "", "the sessions with this label, `NAME=VALUE`, as sessions list shows them")
+	c.Flags().BoolVar(&o.all, "all", false, "every session of the user")
+	c.Flags().BoolVar(&o.everybody, "everybody", false, "every session there is")
+	return c
+}
+
+// checkRevoke wants exactly one answer to the question which sessions.
+func (o *sessionsOptions) checkRevoke() error {
+	switch {
+	case o.everybody && (o.all || o.user != "" || o.handle != "" || o.label != ""):
+		return usagef("want --everybody alone, without --user, --handle, --label and --all")
+	case o.all && o.user == "":
+		return usagef("--all without --user: want the user, or --everybody in place of --all")
+	case !o.everybody && count(o.all, o.handle != "", o.label != "") != 1:
+		return usagef("want either --handle, --label or --all")
+	case o.label != "" && !strings.Contains(o.label, "="):
+		return usagef("--label %s: want NAME=VALUE", o.label)
+	}
+	return nil
 }
 
 var errNoSession = errors.New("this user has no live session with this handle")

@@ -4,22 +4,25 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 )
 
 // storeURLs is the part of the help that all commands with a store share.
 const storeURLs = `Store URLs:
-  memory:                                   this process alone; ends with it
-  sqlite:FILE
-  postgres://user:password@host/database    what pgx takes
-  mysql://user:password@host/database       MariaDB as well
-  redis://user:password@host/0              Valkey as well; rediss: with TLS
-  redis+sentinel://host,host/master-set/0
-  redis+cluster://host,host
+
+    memory:                                   this process alone; ends with it
+    sqlite:FILE
+    postgres://user:password@host/database    what pgx takes
+    mysql://user:password@host/database       MariaDB as well
+    redis://user:password@host/0              Valkey as well; rediss: with TLS
+    redis+sentinel://host,host/master-set/0
+    redis+cluster://host,host
+
 COATCHECK_STORE in the environment stands for --store, which goes first. Other
 users of a machine can see the command lines of its programs, but not their
 environment.
@@ -27,14 +30,12 @@ environment.
 
 // storeStatus is the part of the help on the exit status.
 const storeStatus = `Exit status: 0; 1 for a failure, such as a store that does not answer; 2 for a
-wrong command line.
-`
+wrong command line.`
 
-var storeCommand = command{
-	name:    "store",
-	summary: "check, migrate, count and sweep a store of sessions",
-	about:   "Looks after the store that an application keeps its sessions in.",
-	group:   []command{storeCheckCommand, storeMigrateCommand, storeSchemaCommand, storeStatsCommand, storeSweepCommand},
+func newStore(std stdio) *cobra.Command {
+	return newGroup("store", "check, migrate, count and sweep a store of sessions",
+		"Looks after the store that an application keeps its sessions in.",
+		newStoreCheck(std), newStoreMigrate(std), newStoreSchema(std), newStoreStats(std), newStoreSweep(std))
 }
 
 // storeEnv names the store where --store does not.
@@ -46,20 +47,41 @@ const wantStore = "--store URL, such as --store sqlite:FILE, or " + storeEnv
 // A storeFlags is how a command line names a store.
 type storeFlags struct{ store, prefix, schema string }
 
-// storeFlags declares the flags of all commands that use a store.
-func (o *storeFlags) declare(flags *flag.FlagSet) {
-	flags.StringVar(&o.store, "store", "", "the `URL` of the store, see below; empty: "+storeEnv)
-	o.declareNames(flags)
+// storeFlag declares how every command names its store; without says what
+// happens where neither the flag nor the environment does.
+func storeFlag(c *cobra.Command, store *string, without string) {
+	c.Flags().StringVar(store, "store", "", "the `URL` of the store, see above; empty: "+storeEnv+without)
+	err := c.RegisterFlagCompletionFunc("store", func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var urls []cobra.Completion
+		for _, scheme := range stores.Schemes() {
+			if scheme != "memory" && scheme != "sqlite" {
+				scheme += "://"
+			} else {
+				scheme += ":"
+			}
+			urls = append(urls, scheme)
+		}
+		return urls, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // declared a line above
+	}
+}
+
+// declare declares the flags of all commands that use a store.
+func (o *storeFlags) declare(c *cobra.Command) {
+	storeFlag(c, &o.store, "")
+	o.declareNames(c)
 }
 
 // declareNames declares how things are called in the store.
-func (o *storeFlags) declareNames(flags *flag.FlagSet) {
-	flags.StringVar(&o.prefix, "prefix", "", "`PREFIX` begins the names of tables or keys, where the application sets Config.Prefix;\nempty: what the stores take by themselves")
-	o.declareSchema(flags)
+func (o *storeFlags) declareNames(c *cobra.Command) {
+	c.Flags().StringVar(&o.prefix, "prefix", "", "`PREFIX` begins the names of tables or keys, where the application sets Config.Prefix;\nempty: what the stores take by themselves")
+	o.declareSchema(c)
 }
 
-func (o *storeFlags) declareSchema(flags *flag.FlagSet) {
-	flags.StringVar(&o.schema, "schema", "", "the `SCHEMA` of PostgreSQL that the tables are in, where the application sets Config.Schema")
+func (o *storeFlags) declareSchema(c *cobra.Command) {
+	c.Flags().StringVar(&o.schema, "schema", "", "the `SCHEMA` of PostgreSQL that the tables are in, where the application sets Config.Schema")
 }
 
 // url is that of the store of an application.

@@ -4,36 +4,36 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/storetest"
 )
 
-var storeCheckCommand = command{
-	name:    "store check",
-	summary: "check the rules of the store contract on a live store",
-	usage:   "--store URL [--schema SCHEMA]",
-	about: `
-Runs some thousands of calls that show whether the store keeps each rule of
+func newStoreCheck(std stdio) *cobra.Command {
+	var o storeFlags
+	c := &cobra.Command{
+		Use:   "check --store URL [--schema SCHEMA]",
+		Short: "check the rules of the store contract on a live store",
+		Long: `Runs some thousands of calls that show whether the store keeps each rule of
 docs/spec/store.md, and tells which settings of the server break a promise. It
 works in tables, or under keys, with a random name of its own, which it makes
 first and removes again, also after an interrupt: it needs the right to do so,
 and the sessions that are there are not touched. What a check left that was
 killed, the next one removes that comes some hours later; only a SQLite file then
-stays in WAL mode. A file that is missing is not made.`,
-	notes: `Examples:
-  coatcheck store check --store sqlite:coatcheck.db
-  COATCHECK_STORE=redis://localhost/0 coatcheck store check
+stays in WAL mode. A file that is missing is not made.
 
 ` + storeURLs + "\n" + storeStatus,
-	prepare: func(flags *flag.FlagSet) action {
-		var o storeFlags
-		flags.StringVar(&o.store, "store", "", "the `URL` of the store, see below; empty: "+storeEnv)
-		o.declareSchema(flags)
-		return func(ctx context.Context, io stdio, _ []string) error { return storeCheck(ctx, io, o) }
-	},
+		Example: `  coatcheck store check --store sqlite:coatcheck.db
+  COATCHECK_STORE=redis://localhost/0 coatcheck store check`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error { return storeCheck(cmd.Context(), std, o) },
+	}
+	storeFlag(c, &o.store, "")
+	o.declareSchema(c)
+	return c
 }
 
 func storeCheck(ctx context.Context, io stdio, o storeFlags) error {

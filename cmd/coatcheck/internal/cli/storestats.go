@@ -4,39 +4,41 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"strconv"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/store"
 )
 
-var storeStatsCommand = command{
-	name:    "store stats",
-	summary: "count sessions, users, tombstones and bytes",
-	usage:   "--store URL [--json] [--prefix PREFIX] [--schema SCHEMA]",
-	about: `
-Counts what the store holds: live sessions, with expired ones that were not yet
+func newStoreStats(std stdio) *cobra.Command {
+	var asJSON bool
+	var o storeFlags
+	c := &cobra.Command{
+		Use:   "stats --store URL [--json] [--prefix PREFIX] [--schema SCHEMA]",
+		Short: "count sessions, users, tombstones and bytes",
+		Long: `Counts what the store holds: live sessions, with expired ones that were not yet
 swept; users who have one; tombstones, which keep ended sessions ended; and the
 bytes that the engine takes, on Redis for all that the servers hold. What it
 cannot tell without reading too much, all but the bytes from 100,000 rows on (of
-Redis, from 100,000 keys on), is "unknown", in JSON null.`,
-	notes: `Examples:
-  coatcheck store stats --store sqlite:coatcheck.db
-  coatcheck store stats --store postgres://app@localhost/app --json
+Redis, from 100,000 keys on), is "unknown", in JSON null.
 
 ` + storeURLs + "\n" + storeStatus,
-	prepare: func(flags *flag.FlagSet) action {
-		asJSON := flags.Bool("json", false, "print one JSON object")
-		var o storeFlags
-		o.declare(flags)
-		return func(ctx context.Context, io stdio, _ []string) error {
-			return o.with(ctx, io, false, func(st *stores.Opened) error {
-				return storeStats(ctx, io, st.Store, *asJSON)
+		Example: `  coatcheck store stats --store sqlite:coatcheck.db
+  coatcheck store stats --store postgres://app@localhost/app --json`,
+		Args: none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			return o.with(ctx, std, false, func(st *stores.Opened) error {
+				return storeStats(ctx, std, st.Store, asJSON)
 			})
-		}
-	},
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	o.declare(c)
+	return c
 }
 
 func storeStats(ctx context.Context, io stdio, st store.Store, asJSON bool) error {

@@ -2,42 +2,42 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/progress"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/store"
 )
 
-var storeSweepCommand = command{
-	name:    "store sweep",
-	summary: "remove what has expired",
-	usage:   "--store URL [--prefix PREFIX] [--schema SCHEMA]",
-	about: `
-Removes expired sessions, and tombstones and revocations that are no longer
+func newStoreSweep(std stdio) *cobra.Command {
+	var o storeFlags
+	c := &cobra.Command{
+		Use:   "sweep --store URL [--prefix PREFIX] [--schema SCHEMA]",
+		Short: "remove what has expired",
+		Long: `Removes expired sessions, and tombstones and revocations that are no longer
 needed, in batches that lock nobody out, until there are none. It may be
 interrupted. Requests sweep a little by themselves: call it from a cron job
-where there are few. Redis sweeps by itself.`,
-	notes: `Examples:
-  coatcheck store sweep --store sqlite:coatcheck.db
+where there are few. Redis sweeps by itself.
 
 ` + storeURLs + "\n" + storeStatus,
-	prepare: func(flags *flag.FlagSet) action {
-		var o storeFlags
-		o.declare(flags)
-		return func(ctx context.Context, io stdio, _ []string) error {
-			return o.with(ctx, io, false, func(st *stores.Opened) error {
-				removed, err := sweep(ctx, st.Store, &progress{w: io.err, terminal: isTerminal(io.err)})
-				if _, printed := fmt.Fprintf(io.out, "Removed %d.\n", removed); err == nil {
+		Example: "  coatcheck store sweep --store sqlite:coatcheck.db",
+		Args:    none,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			return o.with(ctx, std, false, func(st *stores.Opened) error {
+				removed, err := sweep(ctx, std, st.Store)
+				if _, printed := fmt.Fprintf(std.out, "Removed %d.\n", removed); err == nil {
 					err = printed
 				}
 				return err
 			})
-		}
-	},
+		},
+	}
+	o.declare(c)
+	return c
 }
 
 const (
@@ -54,18 +54,20 @@ const (
 // sweep removes what is over. That one batch finds nothing does not mean that
 // there is nothing: a store walks through its sessions a stretch at a time. So
 // it goes on until the fruitless batches together have seen them all.
-func sweep(ctx context.Context, st store.Store, p *progress) (removed int, err error) {
-	defer p.end()
-	sessions := int64(0)
+func sweep(ctx context.Context, std stdio, st store.Store) (removed int, err error) {
+	sessions, total := int64(0), int64(0)
 	if counter, ok := store.As[store.Counter](st); ok {
 		stats, err := counter.Stats(ctx)
 		if err != nil {
 			return 0, err
 		}
-		if sessions = stats.Sessions; sessions < 0 {
-			sessions = sweepUnknown
+		sessions, total = stats.Sessions, stats.Sessions+max(stats.Tombstones, 0)
+		if sessions < 0 {
+			sessions, total = sweepUnknown, progress.Unknown
 		}
 	}
+	bar := progress.New(std.err, "sweeping", "sessions", total)
+	defer bar.Close()
 	now := time.Now().UTC()
 	for fruitless := int64(0); fruitless <= sessions/sweepStretch; {
 		n, err := st.Sweep(ctx, now, sweepBatch)
@@ -76,47 +78,7 @@ func sweep(ctx context.Context, st store.Store, p *progress) (removed int, err e
 			fruitless++
 		}
 		removed += n
-		p.show(removed)
+		bar.Set(int64(removed) + fruitless*sweepStretch)
 	}
 	return removed, nil
-}
-
-// A progress tells how many there were: on a terminal in one line that changes,
-// elsewhere in a line now and then.
-type progress struct {
-	w        io.Writer
-	terminal bool
-	shown    time.Time
-	width    int
-}
-
-func (p *progress) show(removed int) {
-	every, format := 10*time.Second, "removed %d so far\n"
-	if p.terminal {
-		every, format = 100*time.Millisecond, "\rremoved %d so far"
-	}
-	now := time.Now()
-	if p.shown.IsZero() {
-		p.shown = now
-	}
-	if now.Sub(p.shown) >= every {
-		p.shown = now
-		p.width, _ = fmt.Fprintf(p.w, format, removed)
-	}
-}
-
-// end clears the line.
-func (p *progress) end() {
-	if p.terminal && p.width > 0 {
-		fmt.Fprintf(p.w, "\r%*s\r", p.width, "")
-	}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

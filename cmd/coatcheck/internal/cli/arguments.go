@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// What cobra and pflag say of a wrong command line repeats it. Here nothing is
+// repeated that may be a URL with a password.
+
+// shown quotes what may be a command that was mistyped, and does not repeat
+// what may be a URL with a password.
+func shown(arg string) string {
+	if len(arg) > 20 || strings.ContainsAny(arg, ":/@") {
+		return "there"
+	}
+	return strconv.Quote(arg)
+}
+
+// wantCommand says which command of a group was wanted.
+func wantCommand(group *cobra.Command, args []string) error {
+	var names []string
+	for _, c := range group.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	want := strings.Join(names, ", ")
+	if len(args) == 0 {
+		return usagef("no command; want one of %s", want)
+	}
+	perhaps := ""
+	if similar := group.SuggestionsFor(args[0]); len(similar) > 0 {
+		perhaps = ", perhaps " + strings.Join(similar, " or ")
+	}
+	return usagef("unknown command %s%s; want one of %s", shown(args[0]), perhaps, want)
+}
+
+// arguments wants at least and at most so many beside the flags; want names
+// what there are too few of.
+func arguments(least, most int, want string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch n := len(args); {
+		case n > most && cmd.Flags().Lookup("store") != nil:
+			return usagef("a store is given as --store URL or in %s, not as an argument, as in: %s", storeEnv, cmd.UseLine())
+		case n > most:
+			return usagef("%d arguments beside the flags; want at most %d, as in: %s", n, most, cmd.UseLine())
+		case n < least:
+			return usagef("want %s", want)
+		}
+		return nil
+	}
+}
+
+// none is for commands that have flags only.
+func none(cmd *cobra.Command, args []string) error { return arguments(0, 0, "")(cmd, args) }
+
+// flagError says what is wrong with a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			name, _, _ := strings.Cut(short, "=")
+			if cmd.Flags().Lookup(name) != nil {
+				return usagef("unknown flag -%s; want --%s, with two hyphens", name, name)
+			}
+			return unknownFlag("-", short)
+		}
+		return unknownFlag("--", unknown.GetSpecifiedName())
+	}
+	if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return usagef("--%s has a wrong value; want a %s", wrong.GetFlag().Name, valueNames[wrong.GetFlag().Value.Type()])
+	}
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return usagef("--%s needs a value", missing.GetFlag().Name)
+	}
+	return usagef("a hyphen where a flag should be") // pflag.InvalidSyntaxError has the argument
+}
+
+// valueNames is what the values of flags are called, by the names of pflag.
+var valueNames = map[string]string{
+	"bool": "boolean, true or false", "duration": "duration, such as 90s or 12h", "int": "number",
+}
+
+func unknownFlag(hyphens, name string) error {
+	if strings.HasPrefix(shown(name), `"`) {
+		return usagef("unknown flag %s%s", hyphens, name)
+	}
+	return usagef("unknown flag")
+}
+
+// oneOf completes an argument from a list.
+func oneOf(values ...string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return slices.Clone(values), cobra.ShellCompDirectiveNoFileComp
+	}
+}
