@@ -802,19 +802,19 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 		c.rec = s.base
 		h, _ = cutHeader(c.rec.Data) // openData checked it
 	} else {
-		c.rec.Began, c.rec.Created = s.loginTime(), now
+		c.rec.AuthTime, c.rec.Created = s.loginTime(), now
 	}
 	if s.drop || s.identity == logIn {
 		h.entries = s.counting(h.entries)
 	}
 	switch s.identity {
 	case logIn:
-		c.rec.User, c.rec.Began, c.rec.Created = s.user, s.authTime(), now
+		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
 		h.remember = 0
 		h.device = appendDevice(device[:0], s.x.r.UserAgent())
 		h.address = appendAddress(address[:0], s.x.r, cfg)
 	case authenticateAgain:
-		c.rec.Began = s.authTime()
+		c.rec.AuthTime = s.authTime()
 	}
 	view := s.view
 	if s.remember != 0 {

@@ -76,7 +76,7 @@ func (m *Manager) endWalk(ctx context.Context, s *Session, at time.Time) (total 
 		if err != nil {
 			return total, err
 		}
-		if rec.Began.After(at) {
+		if rec.AuthTime.After(at) {
 			continue
 		}
 		ended := []store.ID{rec.ID}

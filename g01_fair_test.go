@@ -43,9 +43,9 @@ func (d distant) Load(ctx context.Context, id store.ID) (rec store.Record, err e
 	return rec, err
 }
 
-func (d distant) Update(ctx context.Context, rec store.Record, was uint64) (err error) {
+func (d distant) Update(ctx context.Context, rec store.Record, ifVersion uint64) (err error) {
 	if err = d.travel(ctx); err == nil {
-		if err = d.Store.Update(ctx, rec, was); d.travel(ctx) != nil {
+		if err = d.Store.Update(ctx, rec, ifVersion); d.travel(ctx) != nil {
 			err = ctx.Err()
 		}
 	}
@@ -64,8 +64,8 @@ func (d distant) Touch(ctx context.Context, id store.ID, seen, expires time.Time
 // onlyConflict is a store that does not tell what it found.
 type onlyConflict struct{ store.Store }
 
-func (s onlyConflict) Update(ctx context.Context, rec store.Record, was uint64) error {
-	err := s.Store.Update(ctx, rec, was)
+func (s onlyConflict) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	err := s.Store.Update(ctx, rec, ifVersion)
 	if errors.Is(err, coatcheck.ErrConflict) {
 		return coatcheck.ErrConflict
 	}

@@ -309,11 +309,11 @@ type growing struct {
 	may func(size int) error
 }
 
-func (g growing) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (g growing) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	if err := g.may(len(rec.Data)); err != nil {
 		return err
 	}
-	return g.Store.Update(ctx, rec, was)
+	return g.Store.Update(ctx, rec, ifVersion)
 }
 
 // G1, G5: nobody is told that nothing was stored while a call with its changes

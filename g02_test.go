@@ -88,12 +88,12 @@ func (s slow) Create(ctx context.Context, rec store.Record) error {
 	return s.Store.Create(context.WithoutCancel(ctx), rec)
 }
 
-func (s slow) Update(ctx context.Context, rec store.Record, was uint64) error {
-	return s.Store.Update(context.WithoutCancel(ctx), rec, was)
+func (s slow) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	return s.Store.Update(context.WithoutCancel(ctx), rec, ifVersion)
 }
 
-func (s slow) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
-	return s.Store.Replace(context.WithoutCancel(ctx), old, was, rec)
+func (s slow) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
+	return s.Store.Replace(context.WithoutCancel(ctx), old, ifVersion, rec, until)
 }
 
 func (s slow) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {

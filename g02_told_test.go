@@ -321,7 +321,7 @@ func TestG3AuthTimeWithClocksApart(t *testing.T) {
 					b.h = g3App(here)
 					wants(t, b.do("GET", "/"), 200, "ann||")
 					after, err := st.User(t.Context(), "ann")
-					if err != nil || len(after) != 1 || after[0].Began.Before(before[0].Began) {
+					if err != nil || len(after) != 1 || after[0].AuthTime.Before(before[0].AuthTime) {
 						t.Errorf("AuthTime went from %v back, %v", before, after)
 					}
 				})

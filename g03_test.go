@@ -403,14 +403,14 @@ func (r *recorder) Create(ctx context.Context, rec store.Record) error {
 	return r.Store.Create(ctx, rec)
 }
 
-func (r *recorder) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (r *recorder) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	r.last = rec
-	return r.Store.Update(ctx, rec, was)
+	return r.Store.Update(ctx, rec, ifVersion)
 }
 
-func (r *recorder) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (r *recorder) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	r.last = rec
-	return r.Store.Replace(ctx, old, was, rec)
+	return r.Store.Replace(ctx, old, ifVersion, rec, until)
 }
 
 // ASVS 7.5.1: AuthTime tells when the user last proved who they are; Renew and

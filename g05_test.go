@@ -1048,11 +1048,11 @@ func (s *taken) Create(ctx context.Context, rec store.Record) error {
 	return s.Store.Create(ctx, rec)
 }
 
-func (r *replacing) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (r *replacing) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	if r.conflict(rec) {
 		return coatcheck.ErrConflict
 	}
-	return r.Store.Replace(ctx, old, was, rec)
+	return r.Store.Replace(ctx, old, ifVersion, rec, until)
 }
 
 // §7: "on ErrFull it sweeps and tries once more".

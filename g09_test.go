@@ -37,14 +37,14 @@ func (l *ledger) Create(ctx context.Context, rec store.Record) error {
 	return l.Store.Create(ctx, rec)
 }
 
-func (l *ledger) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (l *ledger) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	l.records = append(l.records, rec)
-	return l.Store.Update(ctx, rec, was)
+	return l.Store.Update(ctx, rec, ifVersion)
 }
 
-func (l *ledger) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (l *ledger) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	l.records, l.ids = append(l.records, rec), append(l.ids, old)
-	return l.Store.Replace(ctx, old, was, rec)
+	return l.Store.Replace(ctx, old, ifVersion, rec, until)
 }
 
 func (l *ledger) End(ctx context.Context, id store.ID, until time.Time) (store.ID, error) {

@@ -23,7 +23,7 @@ type apart struct {
 }
 
 func (s apart) moved(rec store.Record, by time.Duration) store.Record {
-	for _, t := range []*time.Time{&rec.Began, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline} {
+	for _, t := range []*time.Time{&rec.AuthTime, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline} {
 		*t = t.Add(by)
 	}
 	return rec
@@ -38,12 +38,12 @@ func (s apart) Create(ctx context.Context, rec store.Record) error {
 	return s.Store.Create(ctx, s.moved(rec, s.off))
 }
 
-func (s apart) Update(ctx context.Context, rec store.Record, was uint64) error {
-	return s.Store.Update(ctx, s.moved(rec, s.off), was)
+func (s apart) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	return s.Store.Update(ctx, s.moved(rec, s.off), ifVersion)
 }
 
-func (s apart) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
-	return s.Store.Replace(ctx, old, was, s.moved(rec, s.off))
+func (s apart) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
+	return s.Store.Replace(ctx, old, ifVersion, s.moved(rec, s.off), until)
 }
 
 func (s apart) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {

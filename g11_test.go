@@ -512,7 +512,7 @@ func TestG11RevokeOthersByHead(t *testing.T) {
 		}
 	})).do("HEAD", "/")
 	rec := store.Record{
-		ID: store.ID{1}, Version: 1, User: "123", Began: began, Created: began, Seen: began,
+		ID: store.ID{1}, Version: 1, User: "123", AuthTime: began, Created: began, Seen: began,
 		Expires: began.Add(time.Hour), Deadline: began.Add(time.Hour),
 	}
 	if err := st.Create(t.Context(), rec); !errors.Is(err, coatcheck.ErrEnded) {

@@ -165,7 +165,7 @@ func (c *sealedCookies) current(ctx context.Context, rec store.Record) error {
 		return nil
 	}
 	at, err := c.revoker.NotBefore(ctx, rec.User)
-	if err == nil && !rec.Began.After(at) {
+	if err == nil && !rec.AuthTime.After(at) {
 		err = &store.EndedError{Until: at.Add(tombstoneLife)}
 	}
 	return err
@@ -186,7 +186,7 @@ func (c *sealedCookies) seal(rec *store.Record, fresh bool) (string, error) {
 func appendCookieRecord(b []byte, rec store.Record) []byte {
 	b = append(b, cookieRecordVersion)
 	b = append(b, rec.ID[:]...)
-	for _, t := range [...]time.Time{rec.Began, rec.Created, rec.Seen, rec.Expires, rec.Deadline} {
+	for _, t := range [...]time.Time{rec.AuthTime, rec.Created, rec.Seen, rec.Expires, rec.Deadline} {
 		b = binary.BigEndian.AppendUint64(b, uint64(t.UnixMicro()))
 	}
 	b = binary.AppendUvarint(b, uint64(len(rec.User)))
@@ -195,7 +195,7 @@ func appendCookieRecord(b []byte, rec store.Record) []byte {
 }
 
 func decodeCookieRecord(b []byte) (rec store.Record, ok bool) {
-	times := [...]*time.Time{&rec.Began, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline}
+	times := [...]*time.Time{&rec.AuthTime, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline}
 	if len(b) < 1+len(rec.ID)+8*len(times) || b[0] != cookieRecordVersion {
 		return rec, false
 	}
@@ -215,7 +215,7 @@ func (c *sealedCookies) Create(ctx context.Context, rec store.Record) error {
 	return c.current(ctx, rec)
 }
 
-func (c *sealedCookies) Replace(ctx context.Context, _ store.ID, _ uint64, rec store.Record) error {
+func (c *sealedCookies) Replace(ctx context.Context, _ store.ID, _ uint64, rec store.Record, until time.Time) error {
 	return c.current(ctx, rec)
 }
 

@@ -12,7 +12,7 @@ import (
 // can be written and read again.
 func FuzzCookieRecord(f *testing.F) {
 	now := time.UnixMicro(1_700_000_000_000_001).UTC()
-	full := appendCookieRecord(nil, store.Record{ID: store.ID{1, 2}, User: "alice", Began: now, Created: now, Seen: now, Expires: now, Deadline: now, Data: []byte{1, 0, 0, 0}})
+	full := appendCookieRecord(nil, store.Record{ID: store.ID{1, 2}, User: "alice", AuthTime: now, Created: now, Seen: now, Expires: now, Deadline: now, Data: []byte{1, 0, 0, 0}})
 	f.Add(full)
 	f.Add(appendCookieRecord(nil, store.Record{}))
 	for _, n := range []int{0, 1, 33, 72, 73, len(full) - 5} {

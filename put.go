@@ -51,7 +51,7 @@ func (m *Manager) call(ctx context.Context, c *commitment) error {
 	case c.old.IsZero():
 		return m.carrier.Create(ctx, c.rec)
 	default:
-		return m.carrier.Replace(ctx, c.old, c.was, c.rec)
+		return m.carrier.Replace(ctx, c.old, c.was, c.rec, c.rec.Seen.Add(tombstoneLife))
 	}
 }
 

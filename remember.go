@@ -65,7 +65,7 @@ func (c *Config) span(user string, remember time.Duration, slides bool) (idle, l
 // prolonged is the deadline that Remember gives a session that has one: never an
 // earlier one, and none beyond MaxRemember after the login.
 func (s *Session) prolonged(now time.Time) time.Time {
-	end, limit := now.Add(s.remember), s.base.Began.Add(s.x.m.cfg.MaxRemember)
+	end, limit := now.Add(s.remember), s.base.AuthTime.Add(s.x.m.cfg.MaxRemember)
 	if s.slides() || end.After(limit) {
 		end = limit
 	}

@@ -49,7 +49,7 @@ func (r storeRevoker) Revoke(ctx context.Context, user string, at time.Time) err
 	now := clock()
 	rec := store.Record{
 		ID: revokerID(user), User: revokerUser(revokerID(user)),
-		Began: now, Created: now, Seen: now,
+		AuthTime: now, Created: now, Seen: now,
 		Expires: now.Add(maxCookieAge), Deadline: now.Add(maxCookieAge),
 		Data: binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())),
 	}

@@ -340,7 +340,7 @@ func (s *Session) AuthTime() time.Time {
 	case s.identity >= authenticateAgain:
 		return s.authTime()
 	}
-	return s.base.Began
+	return s.base.AuthTime
 }
 
 // authTime is what a login or re-authentication records. In a live session of the
@@ -348,7 +348,7 @@ func (s *Session) AuthTime() time.Time {
 // revocation that the login came after would cover what only proves it again.
 func (s *Session) authTime() time.Time {
 	if s.live && (s.identity != logIn || s.base.User == s.user) {
-		return latest(s.base.Began, s.loginTime())
+		return latest(s.base.AuthTime, s.loginTime())
 	}
 	return s.loginTime()
 }

@@ -71,12 +71,12 @@ func (t *trap) Create(ctx context.Context, rec store.Record) error {
 	return t.call(ctx, "Create", func() error { return t.Store.Create(ctx, rec) })
 }
 
-func (t *trap) Update(ctx context.Context, rec store.Record, was uint64) error {
-	return t.call(ctx, "Update", func() error { return t.Store.Update(ctx, rec, was) })
+func (t *trap) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	return t.call(ctx, "Update", func() error { return t.Store.Update(ctx, rec, ifVersion) })
 }
 
-func (t *trap) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
-	return t.call(ctx, "Replace", func() error { return t.Store.Replace(ctx, old, was, rec) })
+func (t *trap) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
+	return t.call(ctx, "Replace", func() error { return t.Store.Replace(ctx, old, ifVersion, rec, until) })
 }
 
 func (t *trap) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {

@@ -95,7 +95,7 @@ func heldRecord(n int) store.Record {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return store.Record{
 		ID: heldID(n), Version: uint64(n) + 1, User: fmt.Sprint("user", n/2),
-		Began: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(12 * time.Hour),
+		AuthTime: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(12 * time.Hour),
 		Data: make([]byte, 200),
 	}
 }

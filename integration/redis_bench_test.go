@@ -103,9 +103,9 @@ func BenchmarkRedis(b *testing.B) {
 				if err != nil {
 					return err
 				}
-				was := rec.Version
+				ifVersion := rec.Version
 				rec.Version++
-				return st.Update(ctx, rec, was)
+				return st.Update(ctx, rec, ifVersion)
 			}
 		}},
 		{"touch/store", func() func() error {
@@ -120,7 +120,7 @@ func BenchmarkRedis(b *testing.B) {
 			return func() error {
 				old := rec
 				rec = redisRecord("user"+strconv.Itoa(int(old.ID[0])), data)
-				return st.Replace(ctx, old.ID, old.Version, rec)
+				return st.Replace(ctx, old.ID, old.Version, rec, rec.Seen.Add(time.Minute))
 			}
 		}},
 	} {

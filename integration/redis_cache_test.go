@@ -75,9 +75,9 @@ func TestRedisClientCache(t *testing.T) {
 
 	// Its own writes are seen at once.
 	for range 1000 {
-		was := next.Version
+		ifVersion := next.Version
 		next.Version = redisVersion()
-		if err := cached.Update(t.Context(), next, was); err != nil {
+		if err := cached.Update(t.Context(), next, ifVersion); err != nil {
 			t.Fatal(err)
 		}
 		if load().Version != next.Version {

@@ -215,7 +215,7 @@ func TestRedisReplicasAnyConnection(t *testing.T) {
 			return err
 		},
 		"End again":     func() error { _, err := st.End(t.Context(), ended.ID, until); return err },
-		"EndUser again": func() error { _, err := st.EndUser(t.Context(), "nobody", ended.Began, until); return err },
+		"EndUser again": func() error { _, err := st.EndUser(t.Context(), "nobody", ended.AuthTime, until); return err },
 	}
 	for name, call := range calls {
 		for range 2 {
@@ -316,7 +316,7 @@ func (r replacement) replaceWhile(t *testing.T, hung int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	replaced := make(chan error, 1)
-	go func() { replaced <- r.store.Replace(ctx, r.old.ID, r.old.Version, r.rec) }()
+	go func() { replaced <- r.store.Replace(ctx, r.old.ID, r.old.Version, r.rec, r.rec.Seen.Add(time.Minute)) }()
 	if err := servers.Until(func() error {
 		if n := unread(t, node.Port); n < aCommand {
 			return fmt.Errorf("%d bytes wait for the server that hangs", n)
@@ -401,7 +401,7 @@ func TestRedisClusterHalfWay(t *testing.T) {
 			t.Errorf("Update: %v", err)
 		}
 		renewed := redisRecord(r.rec.User, nil)
-		if err := r.store.Replace(t.Context(), next.ID, next.Version, renewed); err != nil {
+		if err := r.store.Replace(t.Context(), next.ID, next.Version, renewed, renewed.Seen.Add(time.Minute)); err != nil {
 			t.Errorf("Replace of it: %v", err)
 		}
 		lists(t, r, renewed.ID)
@@ -410,7 +410,7 @@ func TestRedisClusterHalfWay(t *testing.T) {
 		r := newReplacement(t, cluster, "c:")
 		r.replaceWhile(t, 0)
 		renewed := redisRecord(r.rec.User, nil)
-		if err := r.store.Replace(t.Context(), r.rec.ID, r.rec.Version, renewed); err != nil {
+		if err := r.store.Replace(t.Context(), r.rec.ID, r.rec.Version, renewed, renewed.Seen.Add(time.Minute)); err != nil {
 			t.Errorf("Replace of it: %v", err)
 		}
 		lists(t, r, renewed.ID)
@@ -450,7 +450,9 @@ func TestRedisClusterHalfWay(t *testing.T) {
 		cluster.Nodes[1].Stop()
 		defer cluster.Nodes[1].Cont()
 		replaced := make(chan error)
-		go func() { replaced <- r.store.Replace(t.Context(), r.old.ID, r.old.Version, r.rec) }()
+		go func() {
+			replaced <- r.store.Replace(t.Context(), r.old.ID, r.old.Version, r.rec, r.rec.Seen.Add(time.Minute))
+		}()
 		// The list has the new session, and its record is not there.
 		if err := servers.Until(func() error {
 			if cluster.Nodes[2].Must(t, "HEXISTS", "h:u{}"+r.rec.User, string(r.rec.ID[:])) == "0" {
@@ -470,7 +472,7 @@ func TestRedisClusterHalfWay(t *testing.T) {
 		}
 		lists(t, r, r.rec.ID)
 		renewed := redisRecord(r.rec.User, nil)
-		if err := r.store.Replace(t.Context(), r.rec.ID, r.rec.Version, renewed); err != nil {
+		if err := r.store.Replace(t.Context(), r.rec.ID, r.rec.Version, renewed, renewed.Seen.Add(time.Minute)); err != nil {
 			t.Errorf("Replace of what is kept too: %v", err)
 		}
 	})
@@ -484,7 +486,7 @@ func TestRedisClusterHalfWay(t *testing.T) {
 		defer cluster.Nodes[0].Cont()
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
-		if err := r.store.Replace(ctx, r.old.ID, r.old.Version, r.rec); err == nil {
+		if err := r.store.Replace(ctx, r.old.ID, r.old.Version, r.rec, r.rec.Seen.Add(time.Minute)); err == nil {
 			t.Error("Replace: got no error")
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)

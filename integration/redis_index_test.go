@@ -92,14 +92,14 @@ func TestRedisRevokeRenewal(t *testing.T) {
 			for range 300 {
 				old := redisRecord("u"+strconv.FormatUint(redisVersion(), 36), nil)
 				rec := redisRecord(old.User, nil)
-				revoked := old.Began.Add(-time.Minute) // so that nothing is refused
+				revoked := old.AuthTime.Add(-time.Minute) // so that nothing is refused
 				if err := st.Create(t.Context(), old); err != nil {
 					t.Fatal(err)
 				}
 				var wg sync.WaitGroup
 				var replaced, revoking error
 				var ended []store.ID
-				wg.Go(func() { replaced = st.Replace(t.Context(), old.ID, old.Version, rec) })
+				wg.Go(func() { replaced = st.Replace(t.Context(), old.ID, old.Version, rec, rec.Seen.Add(time.Minute)) })
 				wg.Go(func() {
 					ended, revoking = st.EndUser(t.Context(), old.User, revoked, time.Now().Add(time.Minute))
 				})

@@ -46,7 +46,7 @@ func redisID() (id store.ID) {
 
 func redisRecord(user string, data []byte) store.Record {
 	t := time.Now().UTC().Truncate(time.Microsecond)
-	return store.Record{ID: redisID(), Version: redisVersion(), User: user, Began: t, Created: t, Seen: t,
+	return store.Record{ID: redisID(), Version: redisVersion(), User: user, AuthTime: t, Created: t, Seen: t,
 		Expires: t.Add(30 * time.Minute), Deadline: t.Add(12 * time.Hour), Data: data}
 }
 
@@ -135,7 +135,9 @@ func (l *ledger) life() {
 	l.mu.Lock()
 	delete(l.live, rec.ID) // open for the length of the call
 	l.mu.Unlock()
-	if tries, err := l.try(func(ctx context.Context) error { return l.store.Replace(ctx, rec.ID, rec.Version, renewed) }); err != nil || tries > 1 {
+	if tries, err := l.try(func(ctx context.Context) error {
+		return l.store.Replace(ctx, rec.ID, rec.Version, renewed, renewed.Seen.Add(time.Minute))
+	}); err != nil || tries > 1 {
 		return
 	}
 	l.noteEnd(rec.ID, user)

@@ -67,8 +67,8 @@ func TestRedisFull(t *testing.T) {
 		"Create":          st.Create(t.Context(), redisRecord("u", nil)),
 		"Create without":  st.Create(t.Context(), redisRecord("", nil)),
 		"Update":          st.Update(t.Context(), next, recs[0].Version),
-		"Replace":         st.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("u", nil)),
-		"Replace without": st.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("", nil)),
+		"Replace":         st.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("u", nil), time.Now().Add(time.Minute)),
+		"Replace without": st.Replace(t.Context(), recs[0].ID, recs[0].Version, redisRecord("", nil), time.Now().Add(time.Minute)),
 		"Touch":           st.Touch(t.Context(), recs[0].ID, next.Seen.Add(time.Hour), next.Expires.Add(time.Hour)),
 	} {
 		if !errors.Is(err, coatcheck.ErrFull) {
@@ -244,7 +244,7 @@ func TestRedisWatch(t *testing.T) {
 				if _, err := other.End(t.Context(), a.ID, until); err != nil {
 					t.Fatal(err)
 				}
-				if err := other.Replace(t.Context(), b.ID, b.Version, c); err != nil {
+				if err := other.Replace(t.Context(), b.ID, b.Version, c, c.Seen.Add(time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 				want[c.ID] = true

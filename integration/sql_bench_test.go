@@ -60,9 +60,9 @@ func countOnce(ctx context.Context, st store.Store, id store.ID) error {
 	if err != nil {
 		return err
 	}
-	was := rec.Version
+	ifVersion := rec.Version
 	rec.Version = newVersion()
-	return st.Update(ctx, rec, was)
+	return st.Update(ctx, rec, ifVersion)
 }
 
 func BenchmarkPostgres(b *testing.B) {
@@ -150,9 +150,9 @@ func BenchmarkSQLite(b *testing.B) {
 				wg.Go(func() {
 					for i := worker; i < b.N; i += writers {
 						rec := recs[worker]
-						was := rec.Version
+						ifVersion := rec.Version
 						rec.Version = newVersion()
-						if err := st.Update(b.Context(), rec, was); err != nil {
+						if err := st.Update(b.Context(), rec, ifVersion); err != nil {
 							b.Error(err)
 							return
 						}

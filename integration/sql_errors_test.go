@@ -82,7 +82,7 @@ func tellNothing(t *testing.T, st store.Store) (failed int) {
 	_, endUserErr := st.EndUser(ctx, "alice", time.Now(), time.Now().Add(time.Minute), rec.ID)
 	_, userErr := st.User(ctx, "alice")
 	_, sweepErr := st.Sweep(ctx, time.Now(), 10)
-	for _, err := range []error{loadErr, createErr, st.Update(ctx, rec, 1), st.Replace(ctx, old.ID, 1, rec),
+	for _, err := range []error{loadErr, createErr, st.Update(ctx, rec, 1), st.Replace(ctx, old.ID, 1, rec, rec.Seen.Add(time.Minute)),
 		st.Touch(ctx, rec.ID, time.Now(), time.Now()), endErr, endUserErr, userErr, sweepErr} {
 		if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, coatcheck.ErrEnded) || errors.Is(err, coatcheck.ErrConflict) {
 			continue

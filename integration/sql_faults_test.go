@@ -36,7 +36,7 @@ const callTimeout = 2 * time.Second
 func newRecord(user string) store.Record {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	rec := store.Record{
-		Version: newVersion(), User: user, Began: now, Created: now, Seen: now,
+		Version: newVersion(), User: user, AuthTime: now, Created: now, Seen: now,
 		Expires: now.Add(time.Hour), Deadline: now.Add(12 * time.Hour), Data: make([]byte, 200),
 	}
 	rand.Read(rec.ID[:])

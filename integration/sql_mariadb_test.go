@@ -79,9 +79,9 @@ func lostRaces(t *testing.T, st store.Store) {
 					t.Error(err)
 					return
 				}
-				was := now.Version
+				ifVersion := now.Version
 				now.Version = newVersion()
-				switch err = st.Update(t.Context(), now, was); {
+				switch err = st.Update(t.Context(), now, ifVersion); {
 				case err == nil:
 					stored.Add(1)
 				case errors.Is(err, coatcheck.ErrConflict):

@@ -24,16 +24,16 @@ const million = 1_000_000
 // loads are the statements that make sessions 1 to N of 208 bytes of data, two
 // for each user, each odd one past its deadline. Parameters are in braces.
 var loads = map[sqlstore.Dialect]string{
-	sqlstore.PostgreSQL: `INSERT INTO {prefix}sessions (id, version, usr, began, created, seen, expires, deadline, data)
+	sqlstore.PostgreSQL: `INSERT INTO {prefix}sessions (id, version, usr, auth_time, created, seen, expires, deadline, data)
 		SELECT sha256(i::text::bytea), i, ('user' || (i / 2))::bytea, {now}, {now}, {now},
 			{now} + (1 - 2 * (i % 2)) * 3600000000 + i, {now} + (1 - 2 * (i % 2)) * 3600000000 + i, decode(repeat(md5(i::text), 13), 'hex')
 		FROM generate_series(1::bigint, {n}) AS i`,
-	sqlstore.MySQL: `INSERT INTO {prefix}sessions (id, version, usr, began, created, seen, expires, deadline, data)
+	sqlstore.MySQL: `INSERT INTO {prefix}sessions (id, version, usr, auth_time, created, seen, expires, deadline, data)
 		SELECT UNHEX(SHA2(seq, 256)), seq, CONCAT('user', seq DIV 2), {now}, {now}, {now},
 			{now} + IF(seq % 2, -3600000000, 3600000000) + seq, {now} + IF(seq % 2, -3600000000, 3600000000) + seq, UNHEX(REPEAT(MD5(seq), 13))
 		FROM seq_1_to_{n}`,
 	sqlstore.SQLite: `WITH RECURSIVE seq(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM seq WHERE i < {n})
-		INSERT INTO {prefix}sessions (id, version, usr, began, created, seen, expires, deadline, data)
+		INSERT INTO {prefix}sessions (id, version, usr, auth_time, created, seen, expires, deadline, data)
 		SELECT randomblob(32), i, CAST('user' || (i / 2) AS BLOB), {now}, {now}, {now},
 			{now} + (1 - 2 * (i % 2)) * 3600000000 + i, {now} + (1 - 2 * (i % 2)) * 3600000000 + i, randomblob(208) FROM seq`,
 }

@@ -32,7 +32,9 @@ func trips(t *testing.T, st store.Store, count func() int, want map[string]int) 
 		{"Load", func() error { _, err := st.Load(ctx, a.ID); return err }},
 		{"Update", func() error { return st.Update(ctx, next, a.Version) }},
 		{"Touch", func() error { return st.Touch(ctx, a.ID, a.Seen.Add(time.Minute), a.Expires) }},
-		{"Replace", func() error { return st.Replace(ctx, anonymous.ID, anonymous.Version, login) }},
+		{"Replace", func() error {
+			return st.Replace(ctx, anonymous.ID, anonymous.Version, login, login.Seen.Add(time.Minute))
+		}},
 		{"User", func() error { _, err := st.User(ctx, "user"); return err }},
 		{"End", func() error { _, err := st.End(ctx, a.ID, until); return err }},
 		{"Create again", func() error { return st.Create(ctx, b) }},
@@ -135,7 +137,7 @@ func TestMariaDBTrips(t *testing.T) {
 		"Create anonymous": 1, "Load": 1, "Update": 1, "Touch": 1, "User": 1,
 		"End":     2, // and its successor
 		"Create":  6, // level, begin, hold, lock, insert, commit
-		"Replace": 8, // and the old session: lock, bury
+		"Replace": 8, // and the old session: lock, entomb
 		"EndUser": 7, // level, begin, revocation, list, two sessions, commit
 	})
 }

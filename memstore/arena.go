@@ -47,7 +47,7 @@ func (a *arena) record(e *entry) store.Record {
 	user, data := a.item(e)
 	return store.Record{
 		ID: e.id, Version: e.version, User: string(user),
-		Began: micro(e.began), Created: micro(e.created), Seen: micro(e.seen),
+		AuthTime: micro(e.began), Created: micro(e.created), Seen: micro(e.seen),
 		Expires: micro(e.expires), Deadline: micro(e.deadline), Data: data,
 	}
 }

@@ -45,7 +45,7 @@ func benchRecord(n int) store.Record {
 	t := time.Unix(1_700_000_000, 0).UTC()
 	return store.Record{
 		ID: benchID(n), Version: uint64(n) + 1, User: fmt.Sprint("user", n/2),
-		Began: t, Created: t, Seen: t, Expires: t.Add(time.Hour), Deadline: t.Add(12 * time.Hour), Data: benchData,
+		AuthTime: t, Created: t, Seen: t, Expires: t.Add(time.Hour), Deadline: t.Add(12 * time.Hour), Data: benchData,
 	}
 }
 
@@ -136,12 +136,12 @@ func BenchmarkUpdate(b *testing.B) {
 		rec := benchRecord(0)
 		for i := 0; b.Loop(); i++ {
 			at := step(i, n)
-			was := versions[at]
-			if was == 0 {
-				was = uint64(at) + 1
+			ifVersion := versions[at]
+			if ifVersion == 0 {
+				ifVersion = uint64(at) + 1
 			}
-			rec.ID, rec.Version = benchID(at), was+million
-			if err := st.Update(ctx, rec, was); err != nil {
+			rec.ID, rec.Version = benchID(at), ifVersion+million
+			if err := st.Update(ctx, rec, ifVersion); err != nil {
 				b.Fatal(err)
 			}
 			versions[at] = rec.Version
@@ -171,15 +171,15 @@ func BenchmarkReplace(b *testing.B) {
 				old = i - n + 2*million
 			}
 			rec.ID = benchID(i + 2*million)
-			was := rec.Version
+			ifVersion := rec.Version
 			if i < n {
-				was = uint64(i) + 1
+				ifVersion = uint64(i) + 1
 			}
 			rec.Version = 1
 			if i >= n {
-				was = 1
+				ifVersion = 1
 			}
-			if err := st.Replace(ctx, benchID(old), was, rec); err != nil {
+			if err := st.Replace(ctx, benchID(old), ifVersion, rec, rec.Seen.Add(time.Minute)); err != nil {
 				b.Fatal(i, err)
 			}
 			if i%100 == 99 {

@@ -8,9 +8,6 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// graveTime is how long the tombstone of a replaced session stands (S4).
-const graveTime = 60 * time.Second
-
 // Create stores a new record. It fails with store.ErrExists or ErrEnded
 // where the id is in use, ErrEnded where the user was revoked, and ErrFull.
 func (s *Store) Create(ctx context.Context, rec store.Record) error {
@@ -70,15 +67,15 @@ func (s *Store) add(sh *shard, rec store.Record) {
 	s.lower(slot, e)
 	s.live++
 	if rec.User == "" {
-		s.loose.push(&s.entries, slot)
-		s.looseBytes.Add(cost(0, len(rec.Data)))
+		s.anonymous.push(&s.entries, slot)
+		s.anonymousBytes.Add(cost(0, len(rec.Data)))
 	} else {
 		s.chain(maphash.String(s.seed, rec.User), slot, e)
 	}
 }
 
 // Replace makes rec live and leaves a tombstone in place of old, in one step.
-func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -87,7 +84,7 @@ func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slot, err := s.has(old, was)
+	slot, err := s.has(old, ifVersion)
 	if err != nil {
 		return err
 	}
@@ -107,11 +104,11 @@ func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store
 		defer to.mu.Unlock()
 	}
 	e := s.entries.at(slot)
-	if e.version != was { // an Update came between
+	if e.version != ifVersion { // an Update came between
 		s.bytes.Add(-need)
 		return store.ErrConflict
 	}
-	s.end(from, slot, e, rec.ID, rec.Seen.Add(graveTime).UnixMicro())
+	s.end(from, slot, e, rec.ID, until.UnixMicro())
 	s.add(to, rec)
 	s.keepNext(rec.User, old, rec.ID)
 	return nil
@@ -150,7 +147,7 @@ func (s *Store) End(ctx context.Context, id store.ID, until time.Time) (next sto
 		e = s.entries.at(slot)
 		e.id = id
 		sh.ids.add(hashOf(&e.id), slot)
-		s.bury(sh, slot, e, next, until.UnixMicro())
+		s.entomb(sh, slot, e, next, until.UnixMicro())
 		return next, nil
 	}
 	sh.mu.Lock()
@@ -168,11 +165,11 @@ func (s *Store) end(sh *shard, slot uint32, e *entry, next store.ID, until int64
 	s.unlist(sh, slot, e)
 	sh.arena.drop(e)
 	s.bytes.Add(cost(0, 0))
-	s.bury(sh, slot, e, next, until)
+	s.entomb(sh, slot, e, next, until)
 }
 
-// bury makes an entry with nothing but an id a tombstone.
-func (s *Store) bury(sh *shard, slot uint32, e *entry, next store.ID, until int64) {
+// entomb makes an entry with nothing but an id a tombstone.
+func (s *Store) entomb(sh *shard, slot uint32, e *entry, next store.ID, until int64) {
 	*e = entry{id: e.id, state: isEnded, deadline: until}
 	var successor []byte
 	if !next.IsZero() {
@@ -189,8 +186,8 @@ func (s *Store) unlist(sh *shard, slot uint32, e *entry) {
 	user, data := sh.arena.item(e)
 	size := cost(len(user), len(data))
 	if len(user) == 0 {
-		s.loose.remove(&s.entries, slot)
-		s.looseBytes.Add(-size)
+		s.anonymous.remove(&s.entries, slot)
+		s.anonymousBytes.Add(-size)
 	} else {
 		s.unchain(maphash.Bytes(s.seed, user), slot, e)
 	}

@@ -42,7 +42,7 @@ type entry struct {
 // set takes the fields of a record but for its id, user and data.
 func (e *entry) set(rec store.Record) {
 	e.version = rec.Version
-	e.began, e.created = rec.Began.UnixMicro(), rec.Created.UnixMicro()
+	e.began, e.created = rec.AuthTime.UnixMicro(), rec.Created.UnixMicro()
 	e.seen, e.expires = rec.Seen.UnixMicro(), rec.Expires.UnixMicro()
 	e.deadline = rec.Deadline.UnixMicro()
 }

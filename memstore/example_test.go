@@ -17,7 +17,7 @@ func Example() {
 	ctx, now := context.Background(), time.Now()
 	create := func(n byte, user string) {
 		err := st.Create(ctx, store.Record{
-			ID: store.ID{n}, Version: 1, User: user, Began: now, Created: now, Seen: now,
+			ID: store.ID{n}, Version: 1, User: user, AuthTime: now, Created: now, Seen: now,
 			Expires: now.Add(30 * time.Minute), Deadline: now.Add(12 * time.Hour),
 		})
 		fmt.Printf("session %d of %q: full %t\n", n, user, errors.Is(err, store.ErrFull))

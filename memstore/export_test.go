@@ -43,7 +43,7 @@ func (s *Store) Audit() error {
 			errs = append(errs, fmt.Errorf("%s: got %d, want %d", what, got, want))
 		}
 	}
-	var live, ended, loose, looseBytes, bytes, indexed, listed int64
+	var live, ended, anonymous, anonymousBytes, bytes, indexed, listed int64
 	used := make(map[*shard]map[uint32]int)
 	for slot := uint32(1); slot <= s.entries.count; slot++ {
 		e := s.entries.at(slot)
@@ -69,8 +69,8 @@ func (s *Store) Audit() error {
 			ended++
 		case len(user) == 0:
 			live++
-			loose++
-			looseBytes += size
+			anonymous++
+			anonymousBytes += size
 		default:
 			live++
 			listed++
@@ -95,7 +95,7 @@ func (s *Store) Audit() error {
 			}
 		}
 	}
-	var chained, looseListed int64
+	var chained, anonymousListed int64
 	for i := range s.users {
 		for _, w := range s.users[i].words {
 			for slot := uint32(w); slot != 0; slot = s.entries.at(slot).next {
@@ -103,15 +103,15 @@ func (s *Store) Audit() error {
 			}
 		}
 	}
-	for slot := s.loose.first; slot != 0; slot = s.entries.at(slot).next {
-		looseListed++
+	for slot := s.anonymous.first; slot != 0; slot = s.entries.at(slot).next {
+		anonymousListed++
 	}
 	differ("live", s.live, live)
 	differ("ended", s.ended, ended)
 	differ("ids", indexed, live+ended)
-	differ("loose", s.loose.count, loose)
-	differ("loose, listed", looseListed, loose)
-	differ("bytes of loose", s.looseBytes.Load(), looseBytes)
+	differ("anonymous", s.anonymous.count, anonymous)
+	differ("anonymous, listed", anonymousListed, anonymous)
+	differ("bytes of anonymous", s.anonymousBytes.Load(), anonymousBytes)
 	differ("bytes", s.bytes.Load(), bytes)
 	differ("chained", chained, listed)
 	return errors.Join(errs...)

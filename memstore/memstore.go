@@ -55,16 +55,16 @@ type Config struct {
 // lock: so who holds either may read it. What a live record holds changes
 // under its shard's lock alone. Nobody waits for mu while holding a shard.
 type Store struct {
-	err               error // of the Config; every call returns it
-	maxRows, maxBytes int64
-	seed              maphash.Seed
-	entries           entries
-	shards            [shardCount]shard
-	bytes, looseBytes atomic.Int64 // of everything, and of anonymous sessions
+	err                   error // of the Config; every call returns it
+	maxRows, maxBytes     int64
+	seed                  maphash.Seed
+	entries               entries
+	shards                [shardCount]shard
+	bytes, anonymousBytes atomic.Int64 // of everything, and of anonymous sessions
 
 	mu          sync.Mutex
 	live, ended int64
-	loose       list              // the anonymous sessions, the newest last
+	anonymous   list              // the anonymous sessions, the newest last
 	users       [shardCount]index // of the first slots of users' chains
 	revoked     map[string]*revocation
 	revokedDue  int64   // no revocation is over before
@@ -147,14 +147,14 @@ func (s *Store) Touch(ctx context.Context, id store.ID, seen, expires time.Time)
 
 // Update stores the record where the stored Version is was. It fails with
 // coatcheck.ErrFull where the data grows and there is no room for that.
-func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (s *Store) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	if err := fits(rec); err != nil {
 		return err
 	}
-	slot, lacking, err := s.update(rec, was, 0, false)
+	slot, lacking, err := s.update(rec, ifVersion, 0, false)
 	if err != errAlone {
 		return err
 	}
@@ -164,7 +164,7 @@ func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error 
 		return store.ErrFull
 	}
 	// The version vouches for the size of what is stored: the room suffices.
-	_, _, err = s.update(rec, was, lacking, true)
+	_, _, err = s.update(rec, ifVersion, lacking, true)
 	return err
 }
 
@@ -174,7 +174,7 @@ var errAlone = errors.New("memstore: update needs the lock")
 
 // update has room for so many bytes more. With errAlone come the slot and the
 // bytes that it lacks.
-func (s *Store) update(rec store.Record, was uint64, room int64, alone bool) (slot uint32, lacking int64, err error) {
+func (s *Store) update(rec store.Record, ifVersion uint64, room int64, alone bool) (slot uint32, lacking int64, err error) {
 	defer func() { s.bytes.Add(-room) }() // what is left of it
 	sh := s.shard(rec.ID)
 	sh.mu.Lock()
@@ -183,7 +183,7 @@ func (s *Store) update(rec store.Record, was uint64, room int64, alone bool) (sl
 	if err != nil {
 		return 0, 0, err
 	}
-	if e.version != was {
+	if e.version != ifVersion {
 		return 0, 0, &store.ConflictError{Now: sh.arena.record(e)}
 	}
 	user, data := sh.arena.item(e)
@@ -198,7 +198,7 @@ func (s *Store) update(rec store.Record, was uint64, room int64, alone bool) (sl
 		return slot, grown, errAlone
 	}
 	if len(user) == 0 {
-		s.looseBytes.Add(grown)
+		s.anonymousBytes.Add(grown)
 	}
 	seen, expires := e.seen, e.expires
 	e.set(rec)

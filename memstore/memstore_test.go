@@ -60,7 +60,7 @@ var start = time.Date(2025, time.June, 1, 12, 0, 0, 0, time.UTC)
 func record(user string, second int) store.Record {
 	t := start.Add(time.Duration(second) * time.Second)
 	rec := store.Record{
-		Version: 1, User: user, Began: t, Created: t, Seen: t,
+		Version: 1, User: user, AuthTime: t, Created: t, Seen: t,
 		Expires: t.Add(time.Hour), Deadline: t.Add(12 * time.Hour), Data: make([]byte, 100),
 	}
 	rand.Read(rec.ID[:])
@@ -125,7 +125,7 @@ func TestConfigErrors(t *testing.T) {
 			"Load": load, "End": end, "EndUser": endUser, "User": user, "Sweep": sweep, "Stats": stats,
 			"Create":  st.Create(ctx, record("", 0)),
 			"Update":  st.Update(ctx, record("", 0), 1),
-			"Replace": st.Replace(ctx, store.ID{1}, 1, record("", 0)),
+			"Replace": st.Replace(ctx, store.ID{1}, 1, record("", 0), time.Now()),
 			"Touch":   st.Touch(ctx, store.ID{1}, start, start),
 		} {
 			if err == nil || err.Error() != c.want {
@@ -152,7 +152,7 @@ func TestNeverWaits(t *testing.T) {
 	a, b := record("a", 0), record("a", 1)
 	_ = st.Create(ctx, a)
 	_ = st.Update(ctx, a, 1)
-	_ = st.Replace(ctx, a.ID, 1, b)
+	_ = st.Replace(ctx, a.ID, 1, b, b.Seen.Add(time.Minute))
 	_ = st.Touch(ctx, b.ID, b.Seen, b.Expires)
 	_, _ = st.Load(ctx, b.ID)
 	_, _ = st.User(ctx, "a")
@@ -204,7 +204,7 @@ func TestWhatNoEntryHolds(t *testing.T) {
 	old := create(t, st, record("a", 0))
 	for call, err := range map[string]error{
 		"Create":  st.Create(t.Context(), rec),
-		"Replace": st.Replace(t.Context(), old.ID, old.Version, rec),
+		"Replace": st.Replace(t.Context(), old.ID, old.Version, rec, rec.Seen.Add(time.Minute)),
 	} {
 		if err == nil || errors.Is(err, store.ErrFull) {
 			t.Errorf("%s with a user of 256 bytes: got %v, want an error that says so", call, err)

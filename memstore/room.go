@@ -21,8 +21,8 @@ func (s *Store) rows() int64 { return s.live + s.ended + int64(len(s.revoked)) }
 // sessions where that is needed: none at all where it would not be enough, and
 // never the one in the slot except. Who calls holds mu and no shard.
 func (s *Store) makeRoom(entries, bytes int64, except uint32) bool {
-	left := s.rows() - s.loose.count
-	leftBytes := s.bytes.Load() - s.looseBytes.Load()
+	left := s.rows() - s.anonymous.count
+	leftBytes := s.bytes.Load() - s.anonymousBytes.Load()
 	if entries > 0 && left+entries > s.maxRows || bytes > 0 && leftBytes+bytes > s.maxBytes {
 		return false
 	}
@@ -41,7 +41,7 @@ const secondChances = 16
 // its turn came last, as far as a few looks find one.
 func (s *Store) pushOut(except uint32) bool {
 	for look := 0; ; look++ {
-		slot := s.loose.first
+		slot := s.anonymous.first
 		if slot == except && slot != 0 {
 			slot = s.entries.at(slot).next
 		}
@@ -58,8 +58,8 @@ func (s *Store) pushOut(except uint32) bool {
 		}
 		e.used = false
 		sh.mu.Unlock()
-		s.loose.remove(&s.entries, slot)
-		s.loose.push(&s.entries, slot)
+		s.anonymous.remove(&s.entries, slot)
+		s.anonymous.push(&s.entries, slot)
 	}
 }
 

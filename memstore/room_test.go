@@ -75,7 +75,7 @@ func TestLoginsAndTombstonesStay(t *testing.T) {
 	}
 	full(t, "Create of a login", st.Create(t.Context(), record("c", 0)))
 	full(t, "Create of an anonymous session", st.Create(t.Context(), record("", 0)))
-	full(t, "Replace", st.Replace(t.Context(), a.ID, a.Version, record("a", 1)))
+	full(t, "Replace", st.Replace(t.Context(), a.ID, a.Version, record("a", 1), time.Now().Add(time.Minute)))
 	_, err := st.End(t.Context(), record("", 0).ID, until)
 	full(t, "End of an unknown id", err)
 	want(t, "a full store", states(t, st, a, b, ended, never), "[live live ended ended]")
@@ -119,14 +119,14 @@ func TestReplaceMakesRoom(t *testing.T) {
 	mine := create(t, st, record("", 0))
 	one, two := create(t, st, record("", 1)), create(t, st, record("", 2))
 	login := record("a", 3)
-	if err := st.Replace(t.Context(), mine.ID, mine.Version, login); err != nil {
+	if err := st.Replace(t.Context(), mine.ID, mine.Version, login, login.Seen.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	want(t, "after a login", states(t, st, mine, login, one, two), "[ended live unknown live]")
 	again := record("b", 4)
-	full(t, "Replace with nothing but itself to push out", st.Replace(t.Context(), two.ID, two.Version, again))
+	full(t, "Replace with nothing but itself to push out", st.Replace(t.Context(), two.ID, two.Version, again, again.Seen.Add(time.Minute)))
 	want(t, "after a login that was refused", states(t, st, mine, login, two, again), "[ended live live unknown]")
-	if err := st.Replace(t.Context(), two.ID, 99, again); !errors.Is(err, store.ErrConflict) {
+	if err := st.Replace(t.Context(), two.ID, 99, again, again.Seen.Add(time.Minute)); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("Replace from another version in a full store: got %v, want ErrConflict", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestUpdateDuringReplace(t *testing.T) {
 	create(t, st, victim)
 	release := st.HoldShard(victim.ID)
 	login, replaced := record("a", 2), make(chan error)
-	go func() { replaced <- st.Replace(t.Context(), mine.ID, mine.Version, login) }()
+	go func() { replaced <- st.Replace(t.Context(), mine.ID, mine.Version, login, login.Seen.Add(time.Minute)) }()
 	for range 1_000_000 { // until Replace waits for the victim's shard
 		if st.Busy() {
 			break
@@ -258,7 +258,7 @@ func TestBoundsUnderLoad(t *testing.T) {
 				_ = st.Touch(ctx, rec.ID, rec.Seen.Add(time.Second), rec.Expires)
 				switch i % 5 {
 				case 0:
-					_ = st.Replace(ctx, rec.ID, 2, record("user", i))
+					_ = st.Replace(ctx, rec.ID, 2, record("user", i), rec.Seen.Add(time.Minute))
 				case 1:
 					_, _ = st.End(ctx, rec.ID, rec.Seen)
 				case 2:

@@ -44,7 +44,7 @@ func TestSweepFindsAll(t *testing.T) {
 		rec := record("b", 0)
 		rec.Expires, rec.Deadline = start.Add(100*time.Hour), start.Add(100*time.Hour)
 		return rec
-	}())
+	}(), start.Add(time.Minute))
 	_ = st.Touch(ctx, kept.ID, kept.Seen, start.Add(24*time.Hour))
 	over["kept, past its Deadline"] = kept.Deadline
 	ids := map[string]store.ID{
@@ -172,15 +172,15 @@ func TestAgainstMap(t *testing.T) {
 			rec = create(t, st, fresh(i))
 			live[rec.ID] = rec
 		case op < 6:
-			was := rec.Version
+			ifVersion := rec.Version
 			rec.Version, rec.Data = chance.Uint64()|1, bytes.Repeat([]byte{byte(i)}, size())
-			if err := st.Update(ctx, rec, was); err != nil {
+			if err := st.Update(ctx, rec, ifVersion); err != nil {
 				t.Fatal(err)
 			}
 			live[rec.ID] = rec
 		case op < 7:
 			next := fresh(i)
-			if err := st.Replace(ctx, rec.ID, rec.Version, next); err != nil {
+			if err := st.Replace(ctx, rec.ID, rec.Version, next, next.Seen.Add(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			delete(live, rec.ID)

@@ -34,7 +34,7 @@ type entry struct {
 
 func (s *Store) admission(rec *store.Record, old store.ID) call {
 	c := call{scriptAdmit, []string{s.indexKey(rec.User)},
-		[]string{idArg(rec.ID), timeArg(rec.Began), timeArg(rec.Deadline), ""}}
+		[]string{idArg(rec.ID), timeArg(rec.AuthTime), timeArg(rec.Deadline), ""}}
 	if !old.IsZero() {
 		c.args[3] = idArg(old)
 	}
@@ -64,13 +64,13 @@ func admitted(m rueidis.RedisMessage, err error) (entry, error) {
 
 // replaceInCluster makes the new record, not yet live, and its index entry;
 // then the one step that decides, at the old id; then it tidies up.
-func (s *Store) replaceInCluster(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
-	made, err := s.prepare(ctx, old, was, &rec)
+func (s *Store) replaceInCluster(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
+	made, err := s.prepare(ctx, old, ifVersion, &rec, until)
 	if err != nil {
 		return err
 	}
 	for {
-		m, err := s.runSafe(ctx, s.commitment(old, versionArg(was), &rec, made.limit))
+		m, err := s.runSafe(ctx, s.commitment(old, versionArg(ifVersion), &rec, until, made.limit))
 		if errors.Is(err, errReplicas) {
 			s.doubt(err, old)
 			s.settle(ctx, old, &rec, made, m)
@@ -108,8 +108,8 @@ func (s *Store) replaceInCluster(ctx context.Context, old store.ID, was uint64, 
 
 // prepare makes both halves of what is to become live, at once if it can.
 // While the record is pending their order does not matter.
-func (s *Store) prepare(ctx context.Context, old store.ID, was uint64, rec *store.Record) (made entry, err error) {
-	pending := string([]byte{kindPending}) + idArg(old) + versionArg(was) + encode(rec)
+func (s *Store) prepare(ctx context.Context, old store.ID, ifVersion uint64, rec *store.Record, until time.Time) (made entry, err error) {
+	pending := string([]byte{kindPending}) + idArg(old) + versionArg(ifVersion) + timeArg(until) + encode(rec)
 	create := call{scriptCreate, []string{s.recordKey(rec.ID)}, []string{pending, strconv.FormatInt(lease(rec), 10), ""}}
 	if rec.User == "" {
 		return made, plain(s.run(ctx, create))
@@ -152,9 +152,9 @@ func (s *Store) trim(rec *store.Record, made entry) call {
 }
 
 // commitment is the step that decides.
-func (s *Store) commitment(old store.ID, was string, rec *store.Record, limit string) call {
+func (s *Store) commitment(old store.ID, version string, rec *store.Record, until time.Time, limit string) call {
 	return call{scriptCommit, []string{s.recordKey(old)}, []string{
-		idArg(old), was, idArg(rec.ID), timeArg(rec.Seen.Add(replacedFor)), limit,
+		idArg(old), version, idArg(rec.ID), timeArg(until), limit,
 		strconv.FormatInt(decisionLife.Milliseconds(), 10), s.channel}}
 }
 
@@ -177,8 +177,8 @@ func (s *Store) settle(ctx context.Context, old store.ID, rec *store.Record, mad
 	if rec.User != "" {
 		calls = append(calls, s.trim(rec, made))
 	}
-	if _, of, err := ending(m); err == nil && len(of) > entryBegan {
-		calls = append(calls, s.forget(of[entryBegan:], 0, idArg(old), of[:entryBegan]))
+	if _, of, err := ending(m); err == nil && len(of) > entryAuthTime {
+		calls = append(calls, s.forget(of[entryAuthTime:], 0, idArg(old), of[:entryAuthTime]))
 	}
 	s.runAll(ctx, calls...)
 }

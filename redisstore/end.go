@@ -31,9 +31,9 @@ func (s *Store) End(ctx context.Context, id store.ID, until time.Time) (next sto
 		return next, err
 	case kind == kindTombstone:
 		copy(next[:], of)
-	case s.cluster && len(of) > entryBegan:
+	case s.cluster && len(of) > entryAuthTime:
 		// The session has ended. An entry that stays is dropped later.
-		s.run(ctx, s.forget(of[entryBegan:], 0, idArg(id), of[:entryBegan]))
+		s.run(ctx, s.forget(of[entryAuthTime:], 0, idArg(id), of[:entryAuthTime]))
 	}
 	return next, nil
 }

@@ -8,12 +8,9 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// replacedFor is how long the tombstone of a replaced session stands (S4).
-const replacedFor = time.Minute
-
 // Replace gives a session a new id: one round trip, in a Cluster three, or two
 // if neither has a user. See the package's doc for what an observer can see.
-func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -22,11 +19,11 @@ func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store
 	}
 	defer s.wrote(old, rec.ID)
 	if s.cluster {
-		return s.replaceInCluster(ctx, old, was, rec)
+		return s.replaceInCluster(ctx, old, ifVersion, rec, until)
 	}
 	c := call{scriptReplace, []string{s.recordKey(old), s.recordKey(rec.ID)}, []string{
-		encode(&rec), strconv.FormatInt(lease(&rec), 10), versionArg(was), timeArg(rec.Seen.Add(replacedFor)),
-		idArg(old), idArg(rec.ID), timeArg(rec.Began), timeArg(rec.Deadline), s.channel, s.indexes}}
+		encode(&rec), strconv.FormatInt(lease(&rec), 10), versionArg(ifVersion), timeArg(until),
+		idArg(old), idArg(rec.ID), timeArg(rec.AuthTime), timeArg(rec.Deadline), s.channel, s.indexes}}
 	if rec.User != "" {
 		c.keys = append(c.keys, s.indexKey(rec.User))
 	}

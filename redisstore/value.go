@@ -13,9 +13,9 @@ import (
 // The value of a session's key is one string, so that a load is one GET, a
 // client may cache it, and a script reads the fixed part without the data:
 //
-//	record     1 | version 8 | seen 8 | expires 8 | deadline 8 | began 8 | created 8 | length 1, user | data
+//	record     1 | version 8 | seen 8 | expires 8 | deadline 8 | auth time 8 | created 8 | length 1, user | data
 //	tombstone  2 | until 8 [| successor 32]
-//	pending    3 | old id 32 | old version 8 | record          Cluster only: half of a Replace
+//	pending    3 | old id 32 | old version 8 | until 8 | record    Cluster only: half of a Replace
 //
 // Times are microseconds since 1970 as 64 bits, big-endian, the sign bit
 // flipped: then the order of the bytes is the order of time.
@@ -27,17 +27,17 @@ const (
 	atSeen      = 9
 	atExpires   = 17
 	atDeadline  = 25
-	atBegan     = 33
+	atAuthTime  = 33
 	atCreated   = 41
 	atUser      = 49
 	headSize    = 50
 	timeSize    = 8
-	stoneSize   = 1 + timeSize
-	pendingSize = 1 + len(store.ID{}) + 8
+	tombSize    = 1 + timeSize
+	pendingSize = 1 + len(store.ID{}) + 8 + timeSize
 
-	entryBegan = timeSize     // of an index entry: began, made, deadline [, replaced id]
-	entrySize  = 3 * timeSize //
-	maxUser    = 255
+	entryAuthTime = timeSize     // of an index entry: auth time, made, deadline [, replaced id]
+	entrySize     = 3 * timeSize //
+	maxUser       = 255
 )
 
 var errFormat = errors.New("coatcheck: redisstore: a value in a format that this version does not know")
@@ -62,7 +62,7 @@ func encode(rec *store.Record) string {
 	b := make([]byte, 0, headSize+len(rec.User)+len(rec.Data))
 	b = append(b, kindRecord)
 	b = binary.BigEndian.AppendUint64(b, rec.Version)
-	for _, t := range [...]time.Time{rec.Seen, rec.Expires, rec.Deadline, rec.Began, rec.Created} {
+	for _, t := range [...]time.Time{rec.Seen, rec.Expires, rec.Deadline, rec.AuthTime, rec.Created} {
 		b = appendTime(b, t)
 	}
 	b = append(b, byte(len(rec.User)))
@@ -72,27 +72,29 @@ func encode(rec *store.Record) string {
 
 // A value is what a session's key holds.
 type value struct {
-	kind byte
-	rec  store.Record      // of a record, or of a pending one
-	end  *store.EndedError // of a tombstone
-	old  store.ID          // of a pending record, what it is to replace
-	was  string            // and that one's version
+	kind  byte
+	rec   store.Record      // of a record, or of a pending one
+	end   *store.EndedError // of a tombstone
+	old   store.ID          // of a pending record, what it is to replace,
+	was   string            // that one's version,
+	until time.Time         // and how long its tombstone will stand
 }
 
 // decode reads a value. The record shares its bytes, which nobody changes.
 func decode(id store.ID, b []byte) (v value, err error) {
-	if len(b) < stoneSize {
+	if len(b) < tombSize {
 		return v, errFormat
 	}
 	v.kind = b[0]
 	switch {
-	case v.kind == kindTombstone && (len(b) == stoneSize || len(b) == stoneSize+len(id)):
+	case v.kind == kindTombstone && (len(b) == tombSize || len(b) == tombSize+len(id)):
 		v.end = &store.EndedError{Until: getTime(b[1:])}
-		copy(v.end.Next[:], b[stoneSize:])
+		copy(v.end.Next[:], b[tombSize:])
 		return v, nil
 	case v.kind == kindPending && len(b) >= pendingSize:
 		copy(v.old[:], b[1:])
-		v.was = string(b[pendingSize-8 : pendingSize])
+		v.was = string(b[pendingSize-8-timeSize : pendingSize-timeSize])
+		v.until = getTime(b[pendingSize-timeSize:])
 		if b = b[pendingSize:]; len(b) == 0 {
 			return v, nil // a script returned only this much
 		}
@@ -110,7 +112,7 @@ func decode(id store.ID, b []byte) (v value, err error) {
 		Seen:     getTime(b[atSeen:]),
 		Expires:  getTime(b[atExpires:]),
 		Deadline: getTime(b[atDeadline:]),
-		Began:    getTime(b[atBegan:]),
+		AuthTime: getTime(b[atAuthTime:]),
 		Created:  getTime(b[atCreated:]),
 		Data:     b[data:len(b):len(b)],
 	}

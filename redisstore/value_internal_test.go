@@ -20,7 +20,7 @@ const frozen = "01" + "0102030405060708" + "80038d7ea4c68000" + "80038d7ea4c6800
 func frozenRecord() store.Record {
 	at := func(us int64) time.Time { return time.UnixMicro(us).UTC() }
 	return store.Record{ID: store.ID{1}, Version: 0x0102030405060708, User: "ué{",
-		Seen: at(1e15), Expires: at(1e15 + 1), Deadline: at(1e15 + 2), Began: at(1e15 - 1), Created: at(-1), Data: []byte{0, 255}}
+		Seen: at(1e15), Expires: at(1e15 + 1), Deadline: at(1e15 + 2), AuthTime: at(1e15 - 1), Created: at(-1), Data: []byte{0, 255}}
 }
 
 func TestFrozenValue(t *testing.T) {

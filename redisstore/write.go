@@ -31,7 +31,7 @@ func (s *Store) Create(ctx context.Context, rec store.Record) error {
 		c.args[2] = entry.limit
 	} else {
 		c.keys = append(c.keys, s.indexKey(rec.User))
-		c.args = append(c.args, idArg(rec.ID), timeArg(rec.Began), timeArg(rec.Deadline))
+		c.args = append(c.args, idArg(rec.ID), timeArg(rec.AuthTime), timeArg(rec.Deadline))
 	}
 	m, err := s.runSafe(ctx, c)
 	s.doubt(err, rec.ID)
@@ -68,13 +68,13 @@ func plain(m rueidis.RedisMessage, err error) error {
 var errLate = errors.New("coatcheck: redisstore: the command reached the server too late")
 
 // Update writes where the stored version is was: one round trip.
-func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (s *Store) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	defer s.wrote(rec.ID)
 	c := call{scriptUpdate, []string{s.recordKey(rec.ID)},
-		[]string{encode(&rec), versionArg(was), strconv.FormatInt(lease(&rec), 10), ""}}
+		[]string{encode(&rec), versionArg(ifVersion), strconv.FormatInt(lease(&rec), 10), ""}}
 	m, err := s.onLive(ctx, rec.ID, c)
 	if n, e := m.ToInt64(); err != nil || e != nil || n != replyExtend {
 		return plain(m, err)

@@ -19,7 +19,7 @@ func FuzzRow(f *testing.F) {
 		f.Fatal(err)
 	}
 	now := time.UnixMicro(1_700_000_000_000_000).UTC()
-	rec := store.Record{ID: store.ID{1}, Version: 1, User: "alice", Began: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(time.Hour)}
+	rec := store.Record{ID: store.ID{1}, Version: 1, User: "alice", AuthTime: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(time.Hour)}
 	genuine := func() []byte {
 		inner := memstore.New(memstore.Config{})
 		sealed, err := sealedstore.New(inner, keys)

@@ -92,12 +92,12 @@ func (s *Store) Create(ctx context.Context, rec store.Record) error {
 }
 
 // Update stores the record, sealed.
-func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (s *Store) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	sealed, err := s.seal(rec)
 	if err != nil {
 		return err
 	}
-	return s.conflict(s.Store.Update(ctx, sealed, was))
+	return s.conflict(s.Store.Update(ctx, sealed, ifVersion))
 }
 
 // conflict opens the record that a conflict tells of. One that cannot be opened
@@ -115,12 +115,12 @@ func (s *Store) conflict(err error) error {
 }
 
 // Replace stores the record, sealed, in place of old.
-func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	sealed, err := s.seal(rec)
 	if err != nil {
 		return err
 	}
-	return s.conflict(s.Store.Replace(ctx, old, was, sealed))
+	return s.conflict(s.Store.Replace(ctx, old, ifVersion, sealed, until))
 }
 
 // User returns the live records of the user, opened. One that is sealed under an
@@ -220,7 +220,7 @@ func rowBox(key cookie.Subkey, id store.ID) (cipher.AEAD, error) {
 func bound(head []byte, rec store.Record) []byte {
 	b := append([]byte(nil), head...)
 	b = binary.BigEndian.AppendUint64(b, rec.Version)
-	for _, t := range []time.Time{rec.Began, rec.Created, rec.Deadline} {
+	for _, t := range []time.Time{rec.AuthTime, rec.Created, rec.Deadline} {
 		b = binary.BigEndian.AppendUint64(b, uint64(t.UnixMicro()))
 	}
 	return append(b, rec.User...)

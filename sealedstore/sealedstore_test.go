@@ -35,7 +35,7 @@ func record(id byte) store.Record {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
 	return store.Record{
 		ID: store.ID{id}, Version: 7, User: "alice",
-		Began: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(2 * time.Hour),
+		AuthTime: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(2 * time.Hour),
 		Data: []byte("a secret that nobody reads in the database"),
 	}
 }
@@ -67,7 +67,7 @@ func TestG9SealedAndBound(t *testing.T) {
 		"another user":      func(r *store.Record) { r.User = "bob" },
 		"another version":   func(r *store.Record) { r.Version++ },
 		"longer deadline":   func(r *store.Record) { r.Deadline = r.Deadline.Add(time.Hour) },
-		"later login":       func(r *store.Record) { r.Began = r.Began.Add(time.Hour) },
+		"later login":       func(r *store.Record) { r.AuthTime = r.AuthTime.Add(time.Hour) },
 		"older creation":    func(r *store.Record) { r.Created = r.Created.Add(-time.Hour) },
 		"one bit flipped":   func(r *store.Record) { r.Data = bytes.Clone(r.Data); r.Data[30] ^= 1 },
 		"shortened":         func(r *store.Record) { r.Data = r.Data[:20] },

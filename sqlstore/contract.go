@@ -37,15 +37,15 @@ func (s *Store) Create(ctx context.Context, rec store.Record) error {
 
 // Update stores the next version of a record: one conditional statement, and a
 // second one that looks why when it applied to nothing.
-func (s *Store) Update(ctx context.Context, rec store.Record, was uint64) error {
-	return s.call(ctx, "update session", func(ctx context.Context) error { return s.engine.update(ctx, rec, was) })
+func (s *Store) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	return s.call(ctx, "update session", func(ctx context.Context) error { return s.engine.update(ctx, rec, ifVersion) })
 }
 
 // Replace gives a session another id: on PostgreSQL one statement, elsewhere a
 // transaction.
-func (s *Store) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	s.noteLogin(rec.User)
-	return s.call(ctx, "replace session", func(ctx context.Context) error { return s.engine.replace(ctx, old, was, rec) })
+	return s.call(ctx, "replace session", func(ctx context.Context) error { return s.engine.replace(ctx, old, ifVersion, rec, until) })
 }
 
 // Touch moves Seen and Expires forward: one statement that changes no index.

@@ -29,7 +29,7 @@ const (
 
 	// The assignments are made one after the other: version is the old one
 	// only before it is set.
-	mysqlEnd = "INSERT INTO {sessions} (id, version, began, created, seen, expires, deadline, data)" +
+	mysqlEnd = "INSERT INTO {sessions} (id, version, auth_time, created, seen, expires, deadline, data)" +
 		" VALUES (?, 0, 0, 0, 0, 0, ?, '') ON DUPLICATE KEY UPDATE" +
 		" deadline = IF(version = 0, GREATEST(deadline, ?), ?), {tombstone}"
 
@@ -141,12 +141,14 @@ func (e *mysql) create(ctx context.Context, rec store.Record) error {
 	return e.write(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
 }
 
-func (e *mysql) update(ctx context.Context, rec store.Record, was uint64) error {
-	return e.alone(ctx, func(ctx context.Context, q querier) error { return e.s.update(ctx, q, rec, was) })
+func (e *mysql) update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	return e.alone(ctx, func(ctx context.Context, q querier) error { return e.s.update(ctx, q, rec, ifVersion) })
 }
 
-func (e *mysql) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
-	return e.write(ctx, func(ctx context.Context, q querier) error { return e.serial(q).replace(ctx, old, was, rec) })
+func (e *mysql) replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
+	return e.write(ctx, func(ctx context.Context, q querier) error {
+		return e.serial(q).replace(ctx, old, ifVersion, rec, until)
+	})
 }
 
 func (e *mysql) touch(ctx context.Context, id store.ID, seen, expires time.Time) error {

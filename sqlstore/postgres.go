@@ -30,7 +30,7 @@ type postgresTexts struct {
 }
 
 const (
-	pgColumns = "id, version, usr, began, created, seen, expires, deadline, data"
+	pgColumns = "id, version, usr, auth_time, created, seen, expires, deadline, data"
 	pgRecord  = "$1::bytea, $2::bigint, $3::bytea, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $9::bytea"
 
 	// u is the row of the user, locked.
@@ -101,16 +101,16 @@ func (e *postgres) create(ctx context.Context, rec store.Record) (err error) {
 	return e.s.taken(ctx, e.s.db, rec.ID)
 }
 
-func (e *postgres) update(ctx context.Context, rec store.Record, was uint64) error {
-	return e.s.update(ctx, e.s.db, rec, was)
+func (e *postgres) update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	return e.s.update(ctx, e.s.db, rec, ifVersion)
 }
 
-func (e *postgres) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (e *postgres) replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	query := e.text.replace
 	if rec.User == "" {
 		query = e.text.replaceAnonymous
 	}
-	args := append(recordArgs(rec), old[:], int64(was), micro(rec.Seen.Add(graveTime)))
+	args := append(recordArgs(rec), old[:], int64(ifVersion), micro(until))
 	var found, refused, done bool
 	err := e.s.db.QueryRowContext(ctx, query, args...).Scan(&found, &refused, &done)
 	switch {

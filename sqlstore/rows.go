@@ -44,17 +44,17 @@ func noNil(b []byte) []byte {
 // recordArgs are the parameters of columns, in that order.
 func recordArgs(rec store.Record) []any {
 	return []any{
-		rec.ID[:], int64(rec.Version), userValue(rec.User), micro(rec.Began), micro(rec.Created),
+		rec.ID[:], int64(rec.Version), userValue(rec.User), micro(rec.AuthTime), micro(rec.Created),
 		micro(rec.Seen), micro(rec.Expires), micro(rec.Deadline), noNil(rec.Data),
 	}
 }
 
 // A row is one row of the sessions: a record, or a tombstone.
 type row struct {
-	version                                 integer // 0 in a tombstone
-	user                                    []byte
-	began, created, seen, expires, deadline integer
-	rest                                    []byte // the data, or a tombstone's successor
+	version                                    integer // 0 in a tombstone
+	user                                       []byte
+	authTime, created, seen, expires, deadline integer
+	rest                                       []byte // the data, or a tombstone's successor
 }
 
 // An integer is a column, scanned without the reflection that an int64 costs.
@@ -77,7 +77,7 @@ func (n *integer) Scan(value any) (err error) {
 
 // dest is where Scan puts the columns of texts.load.
 func (r *row) dest() []any {
-	return []any{&r.version, &r.user, &r.began, &r.created, &r.seen, &r.expires, &r.deadline, &r.rest}
+	return []any{&r.version, &r.user, &r.authTime, &r.created, &r.seen, &r.expires, &r.deadline, &r.rest}
 }
 
 // record returns what the row holds, or the *EndedError of its tombstone.
@@ -89,7 +89,7 @@ func (r *row) record(id store.ID) (store.Record, error) {
 	}
 	return store.Record{
 		ID: id, Version: uint64(r.version), User: string(r.user),
-		Began: fromMicro(r.began), Created: fromMicro(r.created), Seen: fromMicro(r.seen),
+		AuthTime: fromMicro(r.authTime), Created: fromMicro(r.created), Seen: fromMicro(r.seen),
 		Expires: fromMicro(r.expires), Deadline: fromMicro(r.deadline), Data: r.rest,
 	}, nil
 }

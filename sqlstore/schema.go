@@ -21,17 +21,17 @@ type migration []string
 // Ids and users are bytes, so every collation compares them as they are.
 var sqliteSchema = []migration{{
 	`CREATE TABLE IF NOT EXISTS {sessions} (
-	id       BLOB PRIMARY KEY NOT NULL,
-	version  INTEGER NOT NULL,
-	usr      BLOB,
-	began    INTEGER NOT NULL,
-	created  INTEGER NOT NULL,
-	seen     INTEGER NOT NULL,
-	expires  INTEGER NOT NULL,
-	deadline INTEGER NOT NULL,
-	next_id  BLOB,
-	kept     BLOB,
-	data     BLOB NOT NULL
+	id        BLOB PRIMARY KEY NOT NULL,
+	version   INTEGER NOT NULL,
+	usr       BLOB,
+	auth_time INTEGER NOT NULL,
+	created   INTEGER NOT NULL,
+	seen      INTEGER NOT NULL,
+	expires   INTEGER NOT NULL,
+	deadline  INTEGER NOT NULL,
+	next_id   BLOB,
+	kept      BLOB,
+	data      BLOB NOT NULL
 )`,
 	`CREATE INDEX IF NOT EXISTS {prefix}sessions_usr ON {sessions} (usr) WHERE usr IS NOT NULL`,
 	`CREATE INDEX IF NOT EXISTS {prefix}sessions_deadline ON {sessions} (deadline)`,
@@ -48,17 +48,17 @@ var sqliteSchema = []migration{{
 // of its rows: an update then needs no entry in any index (HOT).
 var postgresSchema = []migration{{
 	`CREATE TABLE IF NOT EXISTS {sessions} (
-	id       BYTEA PRIMARY KEY,
-	version  BIGINT NOT NULL,
-	usr      BYTEA,
-	began    BIGINT NOT NULL,
-	created  BIGINT NOT NULL,
-	seen     BIGINT NOT NULL,
-	expires  BIGINT NOT NULL,
-	deadline BIGINT NOT NULL,
-	next_id  BYTEA,
-	kept     BYTEA,
-	data     BYTEA NOT NULL
+	id        BYTEA PRIMARY KEY,
+	version   BIGINT NOT NULL,
+	usr       BYTEA,
+	auth_time BIGINT NOT NULL,
+	created   BIGINT NOT NULL,
+	seen      BIGINT NOT NULL,
+	expires   BIGINT NOT NULL,
+	deadline  BIGINT NOT NULL,
+	next_id   BYTEA,
+	kept      BYTEA,
+	data      BYTEA NOT NULL
 ) WITH (fillfactor = 80)`,
 	`CREATE INDEX IF NOT EXISTS {prefix}sessions_usr ON {sessions} (usr) WHERE usr IS NOT NULL`,
 	`CREATE INDEX IF NOT EXISTS {prefix}sessions_deadline ON {sessions} (deadline)`,
@@ -73,17 +73,17 @@ var postgresSchema = []migration{{
 
 var mysqlSchema = []migration{{
 	`CREATE TABLE IF NOT EXISTS {sessions} (
-	id       BINARY(32) NOT NULL PRIMARY KEY,
-	version  BIGINT NOT NULL,
-	usr      VARBINARY(255),
-	began    BIGINT NOT NULL,
-	created  BIGINT NOT NULL,
-	seen     BIGINT NOT NULL,
-	expires  BIGINT NOT NULL,
-	deadline BIGINT NOT NULL,
-	next_id  BINARY(32),
-	kept     BINARY(32),
-	data     MEDIUMBLOB NOT NULL,
+	id        BINARY(32) NOT NULL PRIMARY KEY,
+	version   BIGINT NOT NULL,
+	usr       VARBINARY(255),
+	auth_time BIGINT NOT NULL,
+	created   BIGINT NOT NULL,
+	seen      BIGINT NOT NULL,
+	expires   BIGINT NOT NULL,
+	deadline  BIGINT NOT NULL,
+	next_id   BINARY(32),
+	kept      BINARY(32),
+	data      MEDIUMBLOB NOT NULL,
 	KEY {prefix}sessions_usr (usr),
 	KEY {prefix}sessions_deadline (deadline)
 ) ENGINE = InnoDB`,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -31,7 +32,7 @@ type revocation struct {
 
 // refuses reports whether it forbids a record that began then, in place of a
 // session that is kept under one of the ids.
-func (r revocation) refuses(began int64) bool { return r.at.Valid && began <= r.at.Int64 }
+func (r revocation) refuses(authTime int64) bool { return r.at.Valid && authTime <= r.at.Int64 }
 
 // keeps reports whether id is among those kept. The list is their bytes one
 // after the other; that an id is found across two is as unlikely as a collision
@@ -74,13 +75,13 @@ func (t serial) create(ctx context.Context, rec store.Record) error {
 	if err != nil {
 		return err
 	}
-	if r.refuses(micro(rec.Began)) {
+	if r.refuses(micro(rec.AuthTime)) {
 		return store.ErrEnded
 	}
 	return t.insert(ctx, rec, nil)
 }
 
-func (t serial) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (t serial) replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	// The user before the session: EndUser takes its locks in this order too.
 	r, err := t.user(ctx, rec.User)
 	if err != nil {
@@ -95,7 +96,7 @@ func (t serial) replace(ctx context.Context, old store.ID, was uint64, rec store
 	if err != nil {
 		return err
 	}
-	if version == 0 || uint64(version) != was {
+	if version == 0 || uint64(version) != ifVersion {
 		return t.s.unmoved(ctx, t.q, old)
 	}
 	if r.keeps(old[:]) {
@@ -103,13 +104,13 @@ func (t serial) replace(ctx context.Context, old store.ID, was uint64, rec store
 	} else if !r.keeps(root) {
 		root = nil
 	}
-	if root == nil && r.refuses(micro(rec.Began)) {
+	if root == nil && r.refuses(micro(rec.AuthTime)) {
 		return store.ErrEnded
 	}
 	if err := t.insert(ctx, rec, root); err != nil {
 		return newID(err)
 	}
-	_, err = t.q.ExecContext(ctx, t.s.text.bury, micro(rec.Seen.Add(graveTime)), rec.ID[:], old[:])
+	_, err = t.q.ExecContext(ctx, t.s.text.entomb, micro(until), rec.ID[:], old[:])
 	return err
 }
 

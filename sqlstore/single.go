@@ -12,9 +12,9 @@ import (
 
 // update writes rec where the stored version is was. A statement that applied
 // to nothing does not say why, so a look follows.
-func (s *Store) update(ctx context.Context, q querier, rec store.Record, was uint64) error {
-	n, err := affected(q.ExecContext(ctx, s.text.update, int64(rec.Version), micro(rec.Began), micro(rec.Created),
-		micro(rec.Seen), micro(rec.Expires), micro(rec.Deadline), noNil(rec.Data), rec.ID[:], int64(was)))
+func (s *Store) update(ctx context.Context, q querier, rec store.Record, ifVersion uint64) error {
+	n, err := affected(q.ExecContext(ctx, s.text.update, int64(rec.Version), micro(rec.AuthTime), micro(rec.Created),
+		micro(rec.Seen), micro(rec.Expires), micro(rec.Deadline), noNil(rec.Data), rec.ID[:], int64(ifVersion)))
 	if err != nil || n > 0 {
 		return err
 	}
@@ -23,7 +23,7 @@ func (s *Store) update(ctx context.Context, q querier, rec store.Record, was uin
 		return err
 	}
 	// MySQL counts changed rows: none where the record was stored as it is.
-	if now.Version == was && was == rec.Version {
+	if now.Version == ifVersion && ifVersion == rec.Version {
 		return nil
 	}
 	return &store.ConflictError{Now: now}
@@ -62,10 +62,6 @@ func affected(r sql.Result, err error) (int64, error) {
 	}
 	return r.RowsAffected()
 }
-
-// graveTime is how long the tombstone of a replaced session stands after the
-// Seen of its successor (S4).
-const graveTime = 60 * time.Second
 
 // unmoved says why there was nothing to replace.
 func (s *Store) unmoved(ctx context.Context, q querier, old store.ID) error {

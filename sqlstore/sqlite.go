@@ -34,12 +34,14 @@ func (e *sqlite) create(ctx context.Context, rec store.Record) error {
 	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.serial(q).create(ctx, rec) })
 }
 
-func (e *sqlite) update(ctx context.Context, rec store.Record, was uint64) error {
-	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.s.update(ctx, q, rec, was) })
+func (e *sqlite) update(ctx context.Context, rec store.Record, ifVersion uint64) error {
+	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.s.update(ctx, q, rec, ifVersion) })
 }
 
-func (e *sqlite) replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
-	return e.queue.do(ctx, func(ctx context.Context, q querier) error { return e.serial(q).replace(ctx, old, was, rec) })
+func (e *sqlite) replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
+	return e.queue.do(ctx, func(ctx context.Context, q querier) error {
+		return e.serial(q).replace(ctx, old, ifVersion, rec, until)
+	})
 }
 
 func (e *sqlite) touch(ctx context.Context, id store.ID, seen, expires time.Time) error {

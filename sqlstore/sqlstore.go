@@ -69,8 +69,8 @@ type Store struct {
 // the contract, or the database's own.
 type engine interface {
 	create(ctx context.Context, rec store.Record) error
-	update(ctx context.Context, rec store.Record, was uint64) error
-	replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error
+	update(ctx context.Context, rec store.Record, ifVersion uint64) error
+	replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error
 	touch(ctx context.Context, id store.ID, seen, expires time.Time) error
 	end(ctx context.Context, id store.ID, until time.Time) (store.ID, error)
 	endUser(ctx context.Context, user []byte, at, until time.Time, keep []byte) ([]store.ID, error)

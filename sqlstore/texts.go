@@ -12,7 +12,7 @@ type texts struct {
 	page          string // of a walk through all
 	update, touch string
 	insert        string // a record
-	bury          string // makes the row of a replaced session its tombstone
+	entomb        string // makes the row of a replaced session its tombstone
 	revocation    string // of a user, as a login has to know it
 	held          string // what a Replace has to know of the session it ends
 	end           string // makes any row a tombstone
@@ -25,13 +25,13 @@ type texts struct {
 
 // The columns of a record in the order of recordArgs, and of a look.
 const (
-	columns = "id, version, usr, began, created, seen, expires, deadline, data"
-	looks   = "version, usr, began, created, seen, expires, deadline, CASE WHEN version = 0 THEN next_id ELSE data END"
+	columns = "id, version, usr, auth_time, created, seen, expires, deadline, data"
+	looks   = "version, usr, auth_time, created, seen, expires, deadline, CASE WHEN version = 0 THEN next_id ELSE data END"
 )
 
 // tombstone is what every way to end a session writes. Only what the sweep needs
 // stays, and next_id.
-const tombstone = "version = 0, usr = NULL, began = 0, created = 0, seen = 0, expires = 0, kept = NULL, data = {empty}"
+const tombstone = "version = 0, usr = NULL, auth_time = 0, created = 0, seen = 0, expires = 0, kept = NULL, data = {empty}"
 
 func newTexts(d Dialect, n names) texts {
 	spell := func(query string) string { return spelled(d, n, query) }
@@ -41,18 +41,18 @@ func newTexts(d Dialect, n names) texts {
 		next: spell("SELECT next_id FROM {sessions} WHERE id = ?"),
 		page: spell("SELECT " + looks + ", id FROM {sessions} WHERE id > ? AND version <> 0 ORDER BY id LIMIT ?"),
 		// S3: a touch that came meanwhile is never undone.
-		update: spell("UPDATE {sessions} SET version = ?, began = ?, created = ?," +
+		update: spell("UPDATE {sessions} SET version = ?, auth_time = ?, created = ?," +
 			" seen = {max}(seen, ?), expires = {max}(expires, ?), deadline = ?, data = ?" +
 			" WHERE id = ? AND version = ? AND version <> 0"),
 		touch: spell("UPDATE {sessions} SET seen = {max}(seen, ?), expires = {max}(expires, ?)" +
 			" WHERE id = ? AND version <> 0"),
 		insert: spell("INSERT INTO {sessions} (" + columns + ", kept) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
 			onConflict(d)),
-		bury:       spell("UPDATE {sessions} SET " + tombstone + ", deadline = ?, next_id = ? WHERE id = ?"),
+		entomb:     spell("UPDATE {sessions} SET " + tombstone + ", deadline = ?, next_id = ? WHERE id = ?"),
 		revocation: spell("SELECT revoked, keep FROM {users} WHERE usr = ?"),
 		held:       spell("SELECT version, kept FROM {sessions} WHERE id = ?"),
 		// S6: an earlier tombstone keeps its successor and the later time.
-		end: spell("INSERT INTO {sessions} AS s (id, version, began, created, seen, expires, deadline, data)" +
+		end: spell("INSERT INTO {sessions} AS s (id, version, auth_time, created, seen, expires, deadline, data)" +
 			" VALUES (?, 0, 0, 0, 0, 0, ?, {empty}) ON CONFLICT (id) DO UPDATE SET {tombstone}, deadline =" +
 			" CASE WHEN s.version = 0 THEN {max}(s.deadline, excluded.deadline) ELSE excluded.deadline END" +
 			" RETURNING next_id"),

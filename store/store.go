@@ -57,7 +57,7 @@ type Record struct {
 	ID       ID
 	Version  uint64    // 64 random bits, new with each commit; never 0
 	User     string    // the logged-in user, compared byte for byte; empty = anonymous
-	Began    time.Time // start of the request that logged in, or for an anonymous session that made it
+	AuthTime time.Time // start of the request that logged in, or for an anonymous session that made it
 	Created  time.Time // when the session began; a renewed token keeps it
 	Seen     time.Time // last activity; moved by Touch and Update; never indexed
 	Expires  time.Time // end by idleness, never after Deadline; moved by Touch and Update; never indexed
@@ -130,15 +130,15 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 //
 //   - S1: An unknown id is ErrNotFound.
 //   - S2: Create never replaces a record (ErrExists) nor a tombstone (ErrEnded).
-//   - S3: Update writes only where the stored Version is was (else ErrConflict),
+//   - S3: Update writes only where the stored Version is ifVersion (else ErrConflict),
 //     never creates (ErrNotFound), and never moves Seen or Expires back behind
 //     a Touch. It does not change the User. The conflict may be told as a
 //     *ConflictError; its record is then what Update found.
 //   - S4: After Replace rec is live and old is a tombstone naming rec.ID, with
 //     data and user index moved: all or nothing to every observer that knows
-//     only old. Its tombstone stands for 60 seconds from rec.Seen, or longer.
-//     The stored Version of old must be was. It returns what Update returns
-//     for old, and what Create returns for rec.
+//     only old. The tombstone stands until until. The stored Version of old
+//     must be ifVersion. It returns what Update returns for old, and what
+//     Create returns for rec.
 //   - S5: Touch moves Seen and Expires forward, never back, and changes neither
 //     Version nor Data nor an index. Equal or earlier values succeed.
 //   - S6: End removes data, user and index entry and leaves a tombstone until
@@ -147,7 +147,7 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 //   - S7: While a tombstone stands no call makes that id live.
 //   - S8: EndUser ends every live session of user except those in keep and those
 //     that have replaced them, and returns their ids. Until until it also refuses (ErrEnded) a Create or
-//     Replace with that User whose Began is not after at, except a Replace
+//     Replace with that User whose AuthTime is not after at, except a Replace
 //     whose old id is kept: its new id is then kept too. It is linearizable
 //     with both. The zero ID in keep is none.
 //   - S9: User returns each live record of exactly that user, compared byte for
@@ -170,8 +170,8 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 type Store interface {
 	Load(ctx context.Context, id ID) (Record, error)
 	Create(ctx context.Context, rec Record) error
-	Update(ctx context.Context, rec Record, was uint64) error
-	Replace(ctx context.Context, old ID, was uint64, rec Record) error
+	Update(ctx context.Context, rec Record, ifVersion uint64) error
+	Replace(ctx context.Context, old ID, ifVersion uint64, rec Record, until time.Time) error
 	Touch(ctx context.Context, id ID, seen, expires time.Time) error
 	End(ctx context.Context, id ID, until time.Time) (next ID, err error)
 	EndUser(ctx context.Context, user string, at, until time.Time, keep ...ID) ([]ID, error)

@@ -47,7 +47,7 @@ func (e *env) callsWith(ctx, over context.Context, want error) error {
 		e.either(ctx, rec.ID, &rec, &two),
 		got("Touch", e.Touch(over, other.ID, touched.Seen, touched.Expires), want),
 		e.either(ctx, other.ID, &other, &touched),
-		got("Replace", e.Replace(over, other.ID, other.Version, renewed), want))
+		got("Replace", e.Replace(over, other.ID, other.Version, renewed, standing(renewed)), want))
 	if _, err := e.Load(ctx, renewed.ID); err == nil {
 		errs = append(errs, e.replaced(ctx, other.ID, renewed))
 	} else {

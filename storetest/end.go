@@ -65,10 +65,10 @@ func tryEndReplaced(ctx context.Context, e *env) error {
 	c := e.renewed(b, user)
 	return errors.Join(
 		e.create(ctx, a),
-		got("Replace", e.Replace(ctx, a.ID, a.Version, b), nil),
+		got("Replace", e.Replace(ctx, a.ID, a.Version, b, standing(b)), nil),
 		e.end(ctx, a.ID, b.ID, a.Seen),
 		e.replaced(ctx, a.ID, b),
-		got("Replace", e.Replace(ctx, b.ID, b.Version, c), nil),
+		got("Replace", e.Replace(ctx, b.ID, b.Version, c, standing(c)), nil),
 		e.end(ctx, a.ID, b.ID, until),
 		e.ended(ctx, a.ID, b.ID, until),
 		e.live(ctx, c),
@@ -96,11 +96,11 @@ func tryTombstone(ctx context.Context, e *env) error {
 			return e.end(ctx, rec.ID, store.ID{}, soon())
 		}},
 		{"a replaced session", func(rec store.Record) error {
-			return errors.Join(e.create(ctx, rec), e.Replace(ctx, rec.ID, rec.Version, e.renewed(rec, newUser())))
+			return errors.Join(e.create(ctx, rec), e.Replace(ctx, rec.ID, rec.Version, e.renewed(rec, newUser()), soon()))
 		}},
 		{"a session whose user was ended", func(rec store.Record) error {
 			created := e.create(ctx, rec)
-			_, err := e.EndUser(ctx, rec.User, rec.Began.Add(-time.Second), soon())
+			_, err := e.EndUser(ctx, rec.User, rec.AuthTime.Add(-time.Second), soon())
 			return errors.Join(created, err)
 		}},
 	}
@@ -116,8 +116,8 @@ func tryTombstone(ctx context.Context, e *env) error {
 			got("Create", e.Create(ctx, next(rec)), store.ErrEnded),
 			got("Update", e.Update(ctx, next(rec), rec.Version), store.ErrEnded),
 			got("Touch", e.Touch(ctx, rec.ID, later, later), store.ErrEnded),
-			got("Replace of it", e.Replace(ctx, rec.ID, rec.Version, fresh), store.ErrEnded),
-			got("Replace onto it", e.Replace(ctx, live.ID, live.Version, onto), store.ErrEnded),
+			got("Replace of it", e.Replace(ctx, rec.ID, rec.Version, fresh, standing(fresh)), store.ErrEnded),
+			got("Replace onto it", e.Replace(ctx, live.ID, live.Version, onto, standing(onto)), store.ErrEnded),
 		)
 		_, stood := e.tombstone(ctx, rec.ID)
 		err = errors.Join(err, stood,

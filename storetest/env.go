@@ -68,7 +68,7 @@ func (e *env) record(user string) store.Record {
 	t := now()
 	return store.Record{
 		ID: e.id(), Version: newVersion(), User: user,
-		Began: t, Created: t.Add(-time.Hour), Seen: t,
+		AuthTime: t, Created: t.Add(-time.Hour), Seen: t,
 		Expires: t.Add(30 * time.Minute), Deadline: t.Add(12 * time.Hour),
 		Data: newData(40),
 	}
@@ -84,7 +84,7 @@ func next(rec store.Record) store.Record {
 // renewed returns the record as a login of user would store it under a new id.
 func (e *env) renewed(rec store.Record, user string) store.Record {
 	rec = next(rec)
-	rec.ID, rec.User, rec.Began = e.id(), user, now()
+	rec.ID, rec.User, rec.AuthTime = e.id(), user, now()
 	return rec
 }
 
@@ -146,12 +146,12 @@ func (e *env) tombstone(ctx context.Context, id store.ID) (*store.EndedError, er
 
 // ended returns an error unless id is ended, by successor, until that time.
 func (e *env) ended(ctx context.Context, id, successor store.ID, until time.Time) error {
-	stone, err := e.tombstone(ctx, id)
-	if err == nil && stone.Next != successor {
-		err = wrong("tombstone", "got successor %v, want %v", named(stone.Next), named(successor))
+	tomb, err := e.tombstone(ctx, id)
+	if err == nil && tomb.Next != successor {
+		err = wrong("tombstone", "got successor %v, want %v", named(tomb.Next), named(successor))
 	}
-	if err == nil && !stone.Until.Equal(until) {
-		err = wrong("tombstone", "stands until %v, want %v", stone.Until, until)
+	if err == nil && !tomb.Until.Equal(until) {
+		err = wrong("tombstone", "stands until %v, want %v", tomb.Until, until)
 	}
 	return err
 }
@@ -221,7 +221,7 @@ func same(call string, got, want store.Record) error {
 		name      string
 		got, want time.Time
 	}{
-		{"Began", got.Began, want.Began},
+		{"Began", got.AuthTime, want.AuthTime},
 		{"Created", got.Created, want.Created},
 		{"Seen", got.Seen, want.Seen},
 		{"Expires", got.Expires, want.Expires},

@@ -61,7 +61,7 @@ func tryData(ctx context.Context, e *env) error {
 			e.lists(ctx, created.User, created, changed),
 			got("Update", e.Update(ctx, emptied, changed.Version), nil),
 			e.live(ctx, emptied),
-			got("Replace", e.Replace(ctx, created.ID, created.Version, renewed), nil),
+			got("Replace", e.Replace(ctx, created.ID, created.Version, renewed, standing(renewed)), nil),
 			e.live(ctx, renewed),
 		)
 		if err != nil {
@@ -85,7 +85,7 @@ func tryTimes(ctx context.Context, e *env) error {
 		last.Add(-time.Hour),
 	} {
 		rec := e.record(newUser())
-		rec.Began, rec.Created, rec.Seen = t, t.Add(micro), t.Add(2*micro)
+		rec.AuthTime, rec.Created, rec.Seen = t, t.Add(micro), t.Add(2*micro)
 		if future := t.Add(3 * micro); future.After(rec.Expires) {
 			rec.Expires, rec.Deadline = future, last
 		} else {
@@ -129,7 +129,7 @@ func tryVersions(ctx context.Context, e *env) error {
 			got("Update from another version", e.Update(ctx, two, version^1), store.ErrConflict),
 			got("Update", e.Update(ctx, two, version), nil),
 			e.live(ctx, two),
-			got("Replace", e.Replace(ctx, two.ID, two.Version, renewed), nil),
+			got("Replace", e.Replace(ctx, two.ID, two.Version, renewed, standing(renewed)), nil),
 			e.live(ctx, renewed),
 		)
 		if err != nil {
@@ -158,15 +158,15 @@ func tryAliasing(ctx context.Context, e *env) error {
 		for _, listed := range list {
 			hold(listed)
 		}
-		was := rec.Version
+		ifVersion := rec.Version
 		rec = next(rec)
 		// Of the length of before, so that it would fit in its place.
 		rec.Data = newData(100 + i%3)
-		errs = append(errs, got("Update", e.Update(ctx, rec, was), nil))
+		errs = append(errs, got("Update", e.Update(ctx, rec, ifVersion), nil))
 	}
 	renewed, after := e.renewed(rec, user), e.record(user)
 	errs = append(errs,
-		got("Replace", e.Replace(ctx, rec.ID, rec.Version, renewed), nil),
+		got("Replace", e.Replace(ctx, rec.ID, rec.Version, renewed, standing(renewed)), nil),
 		e.end(ctx, renewed.ID, store.ID{}, soon()),
 		e.create(ctx, after))
 	for i := range held {

@@ -17,7 +17,6 @@ type model struct {
 type modelRow struct {
 	rec   store.Record
 	ended *store.EndedError
-	loose bool // the tombstone may stand longer: a Replace left it
 }
 
 type revocation struct {
@@ -58,7 +57,7 @@ func (m *model) free(id store.ID) error {
 func (m *model) refused(rec store.Record, old store.ID) (yes, open bool) {
 	all := m.revoked[rec.User]
 	for i, r := range all {
-		if !rec.Began.After(r.at) && !slices.Contains(r.keep, old) {
+		if !rec.AuthTime.After(r.at) && !slices.Contains(r.keep, old) {
 			yes = true
 			open = i < len(all)-1 && slices.Contains(all[len(all)-1].keep, old)
 		}
@@ -81,12 +80,12 @@ func (m *model) create(rec store.Record) (faults []error) {
 	return faults
 }
 
-func (m *model) update(rec store.Record, was uint64) error {
+func (m *model) update(rec store.Record, ifVersion uint64) error {
 	row, err := m.find(rec.ID)
 	if err != nil {
 		return err
 	}
-	if row.rec.Version != was {
+	if row.rec.Version != ifVersion {
 		return store.ErrConflict
 	}
 	rec.User, rec.Seen, rec.Expires = row.rec.User, later(rec.Seen, row.rec.Seen), later(rec.Expires, row.rec.Expires)
@@ -96,10 +95,10 @@ func (m *model) update(rec store.Record, was uint64) error {
 
 // replace returns every reason to refuse. It is told whether the store
 // accepted, for where that is open.
-func (m *model) replace(old store.ID, was uint64, rec store.Record, accepted bool) (faults []error) {
+func (m *model) replace(old store.ID, ifVersion uint64, rec store.Record, accepted bool) (faults []error) {
 	if row, err := m.find(old); err != nil {
 		faults = append(faults, err)
-	} else if row.rec.Version != was {
+	} else if row.rec.Version != ifVersion {
 		faults = append(faults, store.ErrConflict)
 	}
 	if err := m.free(rec.ID); err != nil {
@@ -112,7 +111,7 @@ func (m *model) replace(old store.ID, was uint64, rec store.Record, accepted boo
 		return faults
 	}
 	m.rows[rec.ID] = &modelRow{rec: rec}
-	m.rows[old] = &modelRow{ended: &store.EndedError{Next: rec.ID, Until: rec.Seen.Add(graveTime)}, loose: true}
+	m.rows[old] = &modelRow{ended: &store.EndedError{Next: rec.ID, Until: standing(rec)}}
 	for i, r := range m.revoked[rec.User] {
 		if slices.Contains(r.keep, old) {
 			m.revoked[rec.User][i].keep = append(r.keep, rec.ID)

@@ -162,7 +162,7 @@ func (s *naive) refuseUser(rec store.Record, old store.ID) error {
 		return nil
 	case s.is("revokes every later login"):
 		return store.ErrEnded
-	case rec.Began.After(v.at), s.is("revokes before at only") && rec.Began.Equal(v.at):
+	case rec.AuthTime.After(v.at), s.is("revokes before at only") && rec.AuthTime.Equal(v.at):
 		return nil
 	}
 	return store.ErrEnded
@@ -207,7 +207,7 @@ func (s *naive) Create(ctx context.Context, rec store.Record) error {
 	return nil
 }
 
-func (s *naive) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (s *naive) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -222,9 +222,9 @@ func (s *naive) Update(ctx context.Context, rec store.Record, was uint64) error 
 		return nil
 	case err != nil:
 		return err
-	case r.rec.Version != was && s.is("tells what it was given of a conflict"):
+	case r.rec.Version != ifVersion && s.is("tells what it was given of a conflict"):
 		return &store.ConflictError{Now: rec}
-	case r.rec.Version != was && !s.is("forgets versions"):
+	case r.rec.Version != ifVersion && !s.is("forgets versions"):
 		return store.ErrConflict
 	}
 	switch s.fault {
@@ -251,7 +251,7 @@ func (s *naive) Update(ctx context.Context, rec store.Record, was uint64) error 
 	return nil
 }
 
-func (s *naive) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (s *naive) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	if s.is("replaces half on a cancelled context") && ctx.Err() != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -273,24 +273,24 @@ func (s *naive) Replace(ctx context.Context, old store.ID, was uint64, rec store
 	if err != nil {
 		return err
 	}
-	if r.rec.Version != was && !s.is("forgets versions in Replace") {
+	if r.rec.Version != ifVersion && !s.is("forgets versions in Replace") {
 		return store.ErrConflict
 	}
 	if err := s.refuse(rec, old); err != nil && !s.is("makes the new session first") {
 		if s.is("ends the old session though refused") {
-			s.end(old, rec.Seen.Add(time.Minute))
+			s.end(old, until)
 		}
 		if err != store.ErrExists || !s.is("replaces onto a live id") {
 			return err
 		}
 	}
-	s.moveTo(r, old, rec)
+	s.moveTo(r, old, rec, until)
 	return nil
 }
 
 // moveTo is the second half of Replace.
-func (s *naive) moveTo(r *naiveRow, old store.ID, rec store.Record) {
-	stone := &store.EndedError{Next: rec.ID, Until: rec.Seen.Add(time.Minute)}
+func (s *naive) moveTo(r *naiveRow, old store.ID, rec store.Record, until time.Time) {
+	tomb := &store.EndedError{Next: rec.ID, Until: until}
 	switch s.fault {
 	case "replaces in two steps":
 		s.pause()
@@ -298,15 +298,15 @@ func (s *naive) moveTo(r *naiveRow, old store.ID, rec store.Record) {
 		s.unlist(r.rec)
 		s.pause()
 	case "names no successor":
-		stone.Next = store.ID{}
+		tomb.Next = store.ID{}
 	case "leaves short tombstones":
-		stone.Until = rec.Seen.Add(59 * time.Second)
+		tomb.Until = until.Add(-time.Second)
 	}
 	if !s.is("leaves the old index entry") {
 		s.unlist(r.rec)
 	}
 	if !s.is("leaves the old session") {
-		s.rows[s.key(old)] = &naiveRow{ended: stone}
+		s.rows[s.key(old)] = &naiveRow{ended: tomb}
 	}
 	s.put(rec)
 	if s.is("loses the index in Replace") {
@@ -422,7 +422,7 @@ func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, k
 	var ended []store.ID
 	for _, r := range s.users[s.userKey(user)] {
 		rec := r.rec
-		if v.keep[rec.ID] && !s.is("keeps nothing") || s.is("ends what began before") && rec.Began.After(at) {
+		if v.keep[rec.ID] && !s.is("keeps nothing") || s.is("ends what began before") && rec.AuthTime.After(at) {
 			if s.is("unlists what it keeps") {
 				s.unlist(rec)
 			}

@@ -58,7 +58,7 @@ func (o *order) moment() time.Time { return o.base.Add(time.Duration(o.chance.In
 func (o *order) oneIn(n int) bool  { return o.chance.IntN(n) == 0 }
 func (o *order) fresh() (r store.Record) {
 	r = o.e.record(o.user())
-	r.Began = o.moment()
+	r.AuthTime = o.moment()
 	if o.oneIn(4) {
 		r.ID = o.anyID()
 	}
@@ -105,7 +105,7 @@ func (o *order) replace(mine *store.Record) error {
 	if rec.ID == mine.ID {
 		return nil // an error, but which is left open
 	}
-	err := o.e.Replace(o.ctx, mine.ID, mine.Version, rec)
+	err := o.e.Replace(o.ctx, mine.ID, mine.Version, rec, standing(rec))
 	return oneOf("Replace", err, o.m.replace(mine.ID, mine.Version, rec, err == nil))
 }
 
@@ -152,15 +152,8 @@ func (o *order) compareID(id store.ID) error {
 		return o.e.unknown(o.ctx, id)
 	case row.ended == nil:
 		return o.e.live(o.ctx, row.rec)
-	case !row.loose:
-		return o.e.ended(o.ctx, id, row.ended.Next, row.ended.Until)
 	}
-	stone, err := o.e.tombstone(o.ctx, id)
-	if err == nil && (stone.Next != row.ended.Next || stone.Until.Before(row.ended.Until)) {
-		err = wrong("tombstone", "got %v until %v, want %v until %v or later",
-			named(stone.Next), stone.Until, named(row.ended.Next), row.ended.Until)
-	}
-	return err
+	return o.e.ended(o.ctx, id, row.ended.Next, row.ended.Until)
 }
 
 func (o *order) compareUser(user string) error {

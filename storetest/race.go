@@ -185,7 +185,7 @@ func raceReplace(ctx context.Context, e *env) error {
 			return err
 		}
 		won, err := e.oneWins(recs, store.ErrEnded, func(rec store.Record) error {
-			return e.Replace(ctx, old.ID, old.Version, rec)
+			return e.Replace(ctx, old.ID, old.Version, rec, standing(rec))
 		})
 		if err != nil {
 			return err
@@ -211,7 +211,7 @@ func raceUpdateReplace(ctx context.Context, e *env) error {
 		var updated, replaced error
 		err := together(
 			outcome(&updated, func() error { return e.Update(ctx, changed, old.Version) }),
-			outcome(&replaced, func() error { return e.Replace(ctx, old.ID, old.Version, renewed) }))
+			outcome(&replaced, func() error { return e.Replace(ctx, old.ID, old.Version, renewed, standing(renewed)) }))
 		if updated == nil {
 			return errors.Join(err,
 				got("Replace after the Update", replaced, store.ErrConflict),
@@ -257,7 +257,7 @@ func raceEndReplace(ctx context.Context, e *env) error {
 		var replaced error
 		var successor store.ID
 		err := together(
-			outcome(&replaced, func() error { return e.Replace(ctx, old.ID, old.Version, renewed) }),
+			outcome(&replaced, func() error { return e.Replace(ctx, old.ID, old.Version, renewed, standing(renewed)) }),
 			func() (err error) {
 				successor, err = e.End(ctx, old.ID, until)
 				return err
@@ -266,7 +266,7 @@ func raceEndReplace(ctx context.Context, e *env) error {
 			if successor != renewed.ID {
 				err = errors.Join(err, wrong("End", "got successor %v, want %v", named(successor), renewed.ID))
 			}
-			return errors.Join(err, e.replaced(ctx, old.ID, renewed), e.live(ctx, renewed), e.lists(ctx, user, renewed))
+			return errors.Join(err, e.ended(ctx, old.ID, renewed.ID, later(until, standing(renewed))), e.live(ctx, renewed), e.lists(ctx, user, renewed))
 		}
 		if !successor.IsZero() {
 			err = errors.Join(err, wrong("End", "got a successor, and the Replace failed"))
@@ -381,7 +381,7 @@ func raceCancel(ctx context.Context, e *env) error {
 		defer cancel()
 		var replaced error
 		err := together(
-			outcome(&replaced, func() error { return e.Replace(calling, old.ID, old.Version, renewed) }),
+			outcome(&replaced, func() error { return e.Replace(calling, old.ID, old.Version, renewed, standing(renewed)) }),
 			func() error { cancel(); return nil })
 		if replaced != nil {
 			err = errors.Join(err, got("Replace", replaced, context.Canceled))

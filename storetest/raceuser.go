@@ -21,16 +21,16 @@ func raceEndUserCreate(ctx context.Context, e *env) error {
 		}}
 		for i := range recs {
 			recs[i] = e.record(user)
-			recs[i].Began = at
+			recs[i].AuthTime = at
 			if i%3 == 2 { // a login of after the revocation
-				recs[i].Began = at.Add(time.Second)
+				recs[i].AuthTime = at.Add(time.Second)
 			}
 			calls = append(calls, outcome(&results[i], func() error { return e.Create(ctx, recs[i]) }))
 		}
 		err := together(calls...)
 		var alive []store.Record
 		for i, rec := range recs {
-			refused := !rec.Began.After(at)
+			refused := !rec.AuthTime.After(at)
 			switch ended := slices.Contains(ended, rec.ID); {
 			case results[i] == nil && ended:
 				err = errors.Join(err, e.ended(ctx, rec.ID, store.ID{}, until))
@@ -61,8 +61,10 @@ func raceEndUserReplace(ctx context.Context, e *env) error {
 		var loggedIn, replaced error
 		var ended []store.ID
 		err := together(
-			outcome(&loggedIn, func() error { return e.Replace(ctx, anonymous.ID, anonymous.Version, login) }),
-			outcome(&replaced, func() error { return e.Replace(ctx, mine.ID, mine.Version, renewed) }),
+			outcome(&loggedIn, func() error {
+				return e.Replace(ctx, anonymous.ID, anonymous.Version, login, standing(login))
+			}),
+			outcome(&replaced, func() error { return e.Replace(ctx, mine.ID, mine.Version, renewed, standing(renewed)) }),
 			func() (err error) {
 				ended, err = e.EndUser(ctx, user, at, until)
 				return err
@@ -112,7 +114,7 @@ func raceEndUserKeep(ctx context.Context, e *env) error {
 		var ended []store.ID
 		err := together(
 			func() error {
-				return got("Replace of a kept session", e.Replace(ctx, mine.ID, mine.Version, renewed), nil)
+				return got("Replace of a kept session", e.Replace(ctx, mine.ID, mine.Version, renewed, standing(renewed)), nil)
 			},
 			func() (err error) {
 				ended, err = e.EndUser(ctx, user, at, until, mine.ID)
@@ -138,7 +140,7 @@ func raceUser(ctx context.Context, e *env) error {
 	}
 	work := func() error {
 		for i, rec := range chain[1:] {
-			if err := e.Replace(ctx, chain[i].ID, chain[i].Version, rec); err != nil {
+			if err := e.Replace(ctx, chain[i].ID, chain[i].Version, rec, standing(rec)); err != nil {
 				return got("Replace", err, nil)
 			}
 			passing := e.record(user)

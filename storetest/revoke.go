@@ -51,7 +51,7 @@ func tryEndUser(ctx context.Context, e *env) error {
 	for i := range 25 {
 		rec := e.record(user)
 		// Began decides what is refused, not what is ended.
-		rec.Began = at.Add(time.Duration(i-12) * time.Second)
+		rec.AuthTime = at.Add(time.Duration(i-12) * time.Second)
 		recs = append(recs, rec)
 		errs = append(errs, e.create(ctx, rec))
 	}
@@ -100,14 +100,14 @@ func tryEndUserKeepReplaced(ctx context.Context, e *env) error {
 		e.create(ctx, a),
 		e.create(ctx, other),
 		e.create(ctx, away),
-		got("Replace", e.Replace(ctx, a.ID, a.Version, b), nil),
-		got("Replace", e.Replace(ctx, b.ID, b.Version, c), nil),
-		got("Replace", e.Replace(ctx, away.ID, away.Version, gone), nil),
+		got("Replace", e.Replace(ctx, a.ID, a.Version, b, standing(b)), nil),
+		got("Replace", e.Replace(ctx, b.ID, b.Version, c, standing(c)), nil),
+		got("Replace", e.Replace(ctx, away.ID, away.Version, gone, standing(gone)), nil),
 		e.endUser(ctx, user, at, until, []store.ID{a.ID}, other, gone),
 		e.replaced(ctx, a.ID, b),
 		e.replaced(ctx, b.ID, c),
 		e.live(ctx, c),
-		got("Replace of what had replaced a kept session", e.Replace(ctx, c.ID, c.Version, d), nil),
+		got("Replace of what had replaced a kept session", e.Replace(ctx, c.ID, c.Version, d, standing(d)), nil),
 		e.lists(ctx, user, d),
 		e.end(ctx, d.ID, store.ID{}, until),
 		e.endUser(ctx, user, at, until, []store.ID{a.ID}),
@@ -126,8 +126,8 @@ func tryEndUserKeepFailed(ctx context.Context, e *env) error {
 		e.create(ctx, a),
 		e.create(ctx, other),
 		e.create(ctx, stale),
-		got("Replace onto a live id", e.Replace(ctx, a.ID, a.Version, onto), store.ErrExists),
-		got("Replace of another version", e.Replace(ctx, a.ID, a.Version+1, late), store.ErrConflict),
+		got("Replace onto a live id", e.Replace(ctx, a.ID, a.Version, onto, standing(onto)), store.ErrExists),
+		got("Replace of another version", e.Replace(ctx, a.ID, a.Version+1, late, standing(late)), store.ErrConflict),
 		e.endUser(ctx, user, at, until, []store.ID{a.ID}, other, stale),
 		e.live(ctx, a),
 		e.lists(ctx, user, a),
@@ -145,7 +145,7 @@ func tryEndUserKeepZero(ctx context.Context, e *env) error {
 		e.create(ctx, anonymous),
 		e.endUser(ctx, user, at, until, []store.ID{{}}, a),
 		got("Create with Began before at", e.Create(ctx, stray), store.ErrEnded),
-		got("Replace with Began before at", e.Replace(ctx, anonymous.ID, anonymous.Version, login), store.ErrEnded),
+		got("Replace with Began before at", e.Replace(ctx, anonymous.ID, anonymous.Version, login, standing(login)), store.ErrEnded),
 		e.lists(ctx, user),
 		e.unknown(ctx, store.ID{}),
 	)
@@ -165,7 +165,7 @@ func tryEndUserOthers(ctx context.Context, e *env) error {
 		e.live(ctx, anonymous),
 		e.create(ctx, late),
 		e.create(ctx, lateAnonymous),
-		got("Replace for another user", e.Replace(ctx, anonymous.ID, anonymous.Version, login), nil),
+		got("Replace for another user", e.Replace(ctx, anonymous.ID, anonymous.Version, login, standing(login)), nil),
 		e.lists(ctx, other, others, late, login),
 		e.lists(ctx, user),
 	)
@@ -174,8 +174,8 @@ func tryEndUserOthers(ctx context.Context, e *env) error {
 func tryRevokedCreate(ctx context.Context, e *env) error {
 	user, until := newUser(), soon()
 	before, exact, after := e.record(user), e.record(user), e.record(user)
-	at := exact.Began
-	before.Began, after.Began = at.Add(-time.Microsecond), at.Add(time.Microsecond)
+	at := exact.AuthTime
+	before.AuthTime, after.AuthTime = at.Add(-time.Microsecond), at.Add(time.Microsecond)
 	return errors.Join(
 		e.endUser(ctx, user, at, until, nil),
 		got("Create with Began before at", e.Create(ctx, before), store.ErrEnded),
@@ -193,28 +193,28 @@ func tryRevokedReplace(ctx context.Context, e *env) error {
 	old, older, fresh := e.record(""), e.record(""), e.record(user)
 	before, exact, after, back := e.renewed(old, user), e.renewed(old, user), e.renewed(old, user), e.renewed(fresh, user)
 	at := now()
-	exact.Began, back.Began = at, at
-	before.Began, after.Began = at.Add(-time.Microsecond), at.Add(time.Microsecond)
-	fresh.Began = after.Began
+	exact.AuthTime, back.AuthTime = at, at
+	before.AuthTime, after.AuthTime = at.Add(-time.Microsecond), at.Add(time.Microsecond)
+	fresh.AuthTime = after.AuthTime
 	again := e.renewed(fresh, user)
-	again.Began = fresh.Began
+	again.AuthTime = fresh.AuthTime
 	return errors.Join(
 		e.create(ctx, old),
 		e.create(ctx, older),
 		e.endUser(ctx, user, at, until, nil),
-		got("Replace with Began before at", e.Replace(ctx, old.ID, old.Version, before), store.ErrEnded),
-		got("Replace with Began equal to at", e.Replace(ctx, old.ID, old.Version, exact), store.ErrEnded),
+		got("Replace with Began before at", e.Replace(ctx, old.ID, old.Version, before, standing(before)), store.ErrEnded),
+		got("Replace with Began equal to at", e.Replace(ctx, old.ID, old.Version, exact, standing(exact)), store.ErrEnded),
 		e.live(ctx, old),
 		e.notLive(ctx, before.ID),
 		e.notLive(ctx, exact.ID),
 		e.lists(ctx, user),
-		got("Replace with Began after at", e.Replace(ctx, old.ID, old.Version, after), nil),
+		got("Replace with Began after at", e.Replace(ctx, old.ID, old.Version, after, standing(after)), nil),
 		e.lists(ctx, user, after),
 		// A session of after the revocation lives, and is still not kept.
 		e.create(ctx, fresh),
-		got("Replace of a session of after at, with Began equal to at", e.Replace(ctx, fresh.ID, fresh.Version, back), store.ErrEnded),
+		got("Replace of a session of after at, with Began equal to at", e.Replace(ctx, fresh.ID, fresh.Version, back, standing(back)), store.ErrEnded),
 		e.live(ctx, fresh),
-		got("Replace of a session of after at, with Began after at", e.Replace(ctx, fresh.ID, fresh.Version, again), nil),
+		got("Replace of a session of after at, with Began after at", e.Replace(ctx, fresh.ID, fresh.Version, again, standing(again)), nil),
 		e.lists(ctx, user, after, again),
 	)
 }
@@ -232,18 +232,18 @@ func tryKeptReplace(ctx context.Context, e *env) error {
 		e.create(ctx, a),
 		e.create(ctx, anonymous),
 		e.endUser(ctx, user, at, until, []store.ID{a.ID}),
-		got("Replace of a kept session", e.Replace(ctx, a.ID, a.Version, b), nil),
+		got("Replace of a kept session", e.Replace(ctx, a.ID, a.Version, b, standing(b)), nil),
 		e.live(ctx, b),
-		got("Replace of what replaced a kept session", e.Replace(ctx, b.ID, b.Version, c), nil),
+		got("Replace of what replaced a kept session", e.Replace(ctx, b.ID, b.Version, c, standing(c)), nil),
 		e.replaced(ctx, b.ID, c),
 		e.lists(ctx, user, c),
 		got("Create", e.Create(ctx, stray), store.ErrEnded),
-		got("Replace of a session that is not kept", e.Replace(ctx, anonymous.ID, anonymous.Version, login), store.ErrEnded),
+		got("Replace of a session that is not kept", e.Replace(ctx, anonymous.ID, anonymous.Version, login, standing(login)), store.ErrEnded),
 		e.live(ctx, anonymous),
 		e.endUser(ctx, user, at, until, []store.ID{c.ID}),
-		got("Replace of a session kept twice", e.Replace(ctx, c.ID, c.Version, d), nil),
+		got("Replace of a session kept twice", e.Replace(ctx, c.ID, c.Version, d, standing(d)), nil),
 		e.lists(ctx, user, d),
-		got("Replace of a kept session for another user", e.Replace(ctx, d.ID, d.Version, away), nil),
+		got("Replace of a kept session for another user", e.Replace(ctx, d.ID, d.Version, away, standing(away)), nil),
 		e.lists(ctx, user),
 		e.lists(ctx, other, away),
 	)
@@ -252,10 +252,10 @@ func tryKeptReplace(ctx context.Context, e *env) error {
 func tryEndUserTwice(ctx context.Context, e *env) error {
 	user, until := newUser(), soon()
 	a, b, c := e.record(user), e.record(user), e.record(user)
-	at := a.Began
-	b.Began, c.Began = at.Add(time.Minute), at.Add(time.Minute+time.Microsecond)
+	at := a.AuthTime
+	b.AuthTime, c.AuthTime = at.Add(time.Minute), at.Add(time.Minute+time.Microsecond)
 	renewed := e.renewed(b, user)
-	renewed.Began = b.Began
+	renewed.AuthTime = b.AuthTime
 	return errors.Join(
 		e.endUser(ctx, user, at, until, nil),
 		e.endUser(ctx, user, at.Add(-time.Hour), until.Add(-time.Second), nil),
@@ -263,7 +263,7 @@ func tryEndUserTwice(ctx context.Context, e *env) error {
 		e.create(ctx, b),
 		e.endUser(ctx, user, at.Add(time.Minute), until, []store.ID{b.ID}),
 		got("Create, refused by the last", e.Create(ctx, a), store.ErrEnded),
-		got("Replace of a session kept by the last", e.Replace(ctx, b.ID, b.Version, renewed), nil),
+		got("Replace of a session kept by the last", e.Replace(ctx, b.ID, b.Version, renewed, standing(renewed)), nil),
 		e.endUser(ctx, user, at, until, nil, renewed),
 		got("Create, refused by the one before", e.Create(ctx, renewed), store.ErrEnded),
 		e.create(ctx, c),

@@ -161,7 +161,7 @@ func TestCheckCleansUp(t *testing.T) {
 	theirs := store.Record{ID: store.ID{1}, Version: 1, User: "theirs"}
 	expired := store.Record{ID: store.ID{2}, Version: 2}
 	for _, rec := range []*store.Record{&theirs, &expired} {
-		rec.Began = timeOf(2020)
+		rec.AuthTime = timeOf(2020)
 		rec.Expires, rec.Deadline = timeOf(2020), timeOf(2020)
 		if err := st.Create(t.Context(), *rec); err != nil {
 			t.Fatal(err)

@@ -48,39 +48,39 @@ func trySweep(ctx context.Context, e *env) error {
 	over, notYet, today := e.record(user), e.record(user), e.record(user)
 	over.Expires, over.Deadline = past, past
 	notYet.Expires, notYet.Deadline = due, due
-	stone, stoneNotYet, stoneToday := e.record(""), e.record(""), e.record("")
+	tomb, tombNotYet, tombToday := e.record(""), e.record(""), e.record("")
 	until := soon()
 	errs := []error{
 		e.create(ctx, over),
 		e.create(ctx, notYet),
 		e.create(ctx, today),
-		e.end(ctx, stone.ID, store.ID{}, past),
-		e.end(ctx, stoneNotYet.ID, store.ID{}, due),
-		e.end(ctx, stoneToday.ID, store.ID{}, until),
+		e.end(ctx, tomb.ID, store.ID{}, past),
+		e.end(ctx, tombNotYet.ID, store.ID{}, due),
+		e.end(ctx, tombToday.ID, store.ID{}, until),
 	}
-	expiresItself := !e.kept(ctx, notYet.ID) || !e.kept(ctx, stoneNotYet.ID)
+	expiresItself := !e.kept(ctx, notYet.ID) || !e.kept(ctx, tombNotYet.ID)
 	removable := 0
-	for _, id := range []store.ID{over.ID, stone.ID} {
+	for _, id := range []store.ID{over.ID, tomb.ID} {
 		if e.kept(ctx, id) {
 			removable++
 		}
 	}
 	n, err := e.sweepAll(ctx, at)
-	errs = append(errs, err, e.unknown(ctx, over.ID, stone.ID))
+	errs = append(errs, err, e.unknown(ctx, over.ID, tomb.ID))
 	if e.alone && !expiresItself {
 		if n != removable {
 			errs = append(errs, wrong("Sweep", "removed %d by its own account, want %d", n, removable))
 		}
 		errs = append(errs,
 			e.live(ctx, notYet),
-			e.ended(ctx, stoneNotYet.ID, store.ID{}, due),
+			e.ended(ctx, tombNotYet.ID, store.ID{}, due),
 			e.lists(ctx, user, notYet, today))
 	}
 	_, err = e.sweepAll(ctx, due.Add(time.Microsecond))
 	return errors.Join(append(errs, err,
-		e.unknown(ctx, notYet.ID, stoneNotYet.ID),
+		e.unknown(ctx, notYet.ID, tombNotYet.ID),
 		e.live(ctx, today),
-		e.ended(ctx, stoneToday.ID, store.ID{}, until),
+		e.ended(ctx, tombToday.ID, store.ID{}, until),
 		e.lists(ctx, user, today),
 		// What was swept is unknown: the id may be used again.
 		e.create(ctx, e.asToday(over)),
@@ -140,7 +140,7 @@ func trySweepRevocation(ctx context.Context, e *env) error {
 	user, standing := newUser(), newUser()
 	past, until := longAgo.Add(-time.Hour), soon()
 	rec, refused := e.record(user), e.record(standing)
-	rec.Began, refused.Began = past, past
+	rec.AuthTime, refused.AuthTime = past, past
 	errs := []error{
 		e.endUser(ctx, user, past, past.Add(time.Minute), nil),
 		e.endUser(ctx, standing, past, until, nil),
@@ -173,7 +173,7 @@ func tryExpired(ctx context.Context, e *env) error {
 		e.live(ctx, two),
 		e.lists(ctx, user, two),
 		got("Touch of an expired record", e.Touch(ctx, rec.ID, rec.Seen, over), nil),
-		got("Replace of an expired record", e.Replace(ctx, rec.ID, two.Version, three), nil),
+		got("Replace of an expired record", e.Replace(ctx, rec.ID, two.Version, three, standing(three)), nil),
 		e.live(ctx, three),
 		e.endUser(ctx, user, now(), soon(), nil, three),
 	)

@@ -34,7 +34,7 @@ func tryTouchBack(ctx context.Context, e *env) error {
 	user := newUser()
 	rec := e.record(user)
 	seen, both := rec, rec
-	seen.Seen = rec.Seen.Add(time.Minute)
+	seen.Seen = standing(rec)
 	both.Seen, both.Expires = seen.Seen, rec.Expires.Add(time.Minute)
 	return errors.Join(
 		e.create(ctx, rec),

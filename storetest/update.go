@@ -24,7 +24,7 @@ func tryUpdate(ctx context.Context, e *env) error {
 	two := next(rec)
 	three := next(two)
 	// All of it is written, also what the core leaves as it was.
-	three.Began, three.Created = three.Began.Add(time.Second), three.Created.Add(time.Second)
+	three.AuthTime, three.Created = three.AuthTime.Add(time.Second), three.Created.Add(time.Second)
 	three.Deadline = three.Deadline.Add(-time.Hour)
 	return errors.Join(
 		e.create(ctx, rec),
@@ -61,7 +61,7 @@ func tryUpdateFound(ctx context.Context, e *env) error {
 		rec := e.record(user)
 		two := next(rec)
 		touched := two
-		touched.Seen, touched.Expires = two.Seen.Add(time.Minute), two.Expires.Add(time.Minute)
+		touched.Seen, touched.Expires = standing(two), two.Expires.Add(time.Minute)
 		errs = append(errs,
 			e.create(ctx, rec),
 			e.found(ctx, next(rec), 0, rec),
@@ -77,8 +77,8 @@ func tryUpdateFound(ctx context.Context, e *env) error {
 
 // found returns an error unless an Update from that version is a conflict, which
 // tells of now if it tells anything.
-func (e *env) found(ctx context.Context, rec store.Record, was uint64, now store.Record) error {
-	err := e.Update(ctx, rec, was)
+func (e *env) found(ctx context.Context, rec store.Record, ifVersion uint64, now store.Record) error {
+	err := e.Update(ctx, rec, ifVersion)
 	var conflict *store.ConflictError
 	if errors.As(err, &conflict) {
 		return same("ConflictError of Update", conflict.Now, now)
@@ -114,14 +114,14 @@ func tryUpdateTouched(ctx context.Context, e *env) error {
 	user := newUser()
 	rec := e.record(user)
 	touched := rec
-	touched.Seen, touched.Expires = rec.Seen.Add(time.Minute), rec.Expires.Add(time.Minute)
+	touched.Seen, touched.Expires = standing(rec), rec.Expires.Add(time.Minute)
 	// A commit that was prepared before the touch.
 	late := next(rec)
 	stored := late
 	stored.Seen, stored.Expires = touched.Seen, touched.Expires
 	// One of its times is newer, the other is not.
 	mixed := next(late)
-	mixed.Seen = touched.Seen.Add(time.Minute)
+	mixed.Seen = standing(touched)
 	stored2 := mixed
 	stored2.Expires = touched.Expires
 	mixed2 := next(stored2)

@@ -69,7 +69,7 @@ func tryEndSimilarUsers(ctx context.Context, e *env) error {
 	for i, user := range users {
 		errs = append(errs, e.endUser(ctx, user, at, until, nil, recs[i]))
 		late := e.record(user)
-		late.Began = at
+		late.AuthTime = at
 		if err := got("Create", e.Create(ctx, late), store.ErrEnded); err != nil {
 			errs = append(errs, fmt.Errorf("user %q was revoked: %w", user, err))
 		}
@@ -85,7 +85,7 @@ func tryAnonymous(ctx context.Context, e *env) error {
 		e.create(ctx, one),
 		e.create(ctx, rec),
 		e.lists(ctx, user, rec),
-		got("Replace", e.Replace(ctx, one.ID, one.Version, two), nil),
+		got("Replace", e.Replace(ctx, one.ID, one.Version, two, standing(two)), nil),
 		e.live(ctx, two),
 	}
 	list, err := e.User(ctx, "")
@@ -110,13 +110,13 @@ func tryListed(ctx context.Context, e *env) error {
 		e.lists(ctx, user, a2),
 		got("Touch", e.Touch(ctx, a.ID, a3.Seen, a3.Expires), nil),
 		e.lists(ctx, user, a3),
-		got("Replace", e.Replace(ctx, a.ID, a2.Version, b), nil),
+		got("Replace", e.Replace(ctx, a.ID, a2.Version, b, standing(b)), nil),
 		e.lists(ctx, user, b),
 		e.create(ctx, anonymous),
-		got("Replace", e.Replace(ctx, anonymous.ID, anonymous.Version, c), nil),
+		got("Replace", e.Replace(ctx, anonymous.ID, anonymous.Version, c, standing(c)), nil),
 		e.lists(ctx, user, b, c),
 		e.create(ctx, other),
-		got("Replace", e.Replace(ctx, other.ID, other.Version, d), nil),
+		got("Replace", e.Replace(ctx, other.ID, other.Version, d, standing(d)), nil),
 		e.lists(ctx, user, b, c, d),
 		e.lists(ctx, other.User),
 		e.end(ctx, b.ID, store.ID{}, until),
@@ -149,7 +149,7 @@ func tryAll(ctx context.Context, e *env) error {
 		case i%10 == 8:
 			old := rec
 			rec = e.renewed(old, old.User)
-			errs = append(errs, got("Replace", e.Replace(ctx, old.ID, old.Version, rec), nil))
+			errs = append(errs, got("Replace", e.Replace(ctx, old.ID, old.Version, rec, standing(rec)), nil))
 		}
 		want[rec.ID] = rec
 	}

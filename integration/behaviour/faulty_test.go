@@ -35,18 +35,18 @@ func (s *faulty) Create(ctx context.Context, rec store.Record) error {
 	return s.Store.Create(ctx, rec)
 }
 
-func (s *faulty) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (s *faulty) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	if s.down.Load() {
 		return errDown
 	}
-	return s.Store.Update(ctx, rec, was)
+	return s.Store.Update(ctx, rec, ifVersion)
 }
 
-func (s *faulty) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (s *faulty) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	if s.down.Load() {
 		return errDown
 	}
-	return s.Store.Replace(ctx, old, was, rec)
+	return s.Store.Replace(ctx, old, ifVersion, rec, until)
 }
 
 func (s *faulty) Touch(ctx context.Context, id store.ID, seen, expires time.Time) error {

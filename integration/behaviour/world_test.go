@@ -289,9 +289,9 @@ func (w *world) damage(user string) {
 		w.t.Fatalf("the records of %s: %d, %v", user, len(records), err)
 	}
 	for _, rec := range records {
-		was := rec.Version
-		rec.Data, rec.Version = []byte("not a record"), was+1
-		if err := w.store.Update(context.Background(), rec, was); err != nil {
+		ifVersion := rec.Version
+		rec.Data, rec.Version = []byte("not a record"), ifVersion+1
+		if err := w.store.Update(context.Background(), rec, ifVersion); err != nil {
 			w.t.Fatal(err)
 		}
 	}

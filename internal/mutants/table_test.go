@@ -16,7 +16,7 @@ var (
 	macUnchecked   = edit("token.go", `subtle.ConstantTimeCompare(mac[:], token[tokenHead:]) == 1`, `subtle.ConstantTimeCompare(mac[:], token[tokenHead:]) >= 0`)
 	tokenAsID      = edit("token.go", `return sha256.Sum256(b[:])`, `return store.ID(append(random[:18:18], b[:14]...))`)
 	noVersions     = []overlay.Edit{
-		{File: "memstore/memstore.go", Old: `if e.version != was {`, New: `if false {`},
+		{File: "memstore/memstore.go", Old: `if e.version != ifVersion {`, New: `if false {`},
 		{File: "commit.go", Old: `case last.Version != 0 && (c.waited`, New: `case false && (c.waited`},
 	}
 )
@@ -43,7 +43,7 @@ var mutants = []mutant{
 		edit("bearer.go", `	_, err := bearerToken(r.Header)
 	return err == nil`, `	return true`)},
 	{"nobody asks the revoker", "TestCookieReplay_CVE_2024_31999_CVE_2025_53826", "attack",
-		edit("incookie.go", `if err == nil && !rec.Began.After(at) {`, `if false {`)},
+		edit("incookie.go", `if err == nil && !rec.AuthTime.After(at) {`, `if false {`)},
 	{"a logout clears only the cookie", "TestLogoutOnTheServer_CVE_2026_30224_CVE_2023_20862", "attack",
 		edit("session.go", `c.leaving, c.leaver = s.base.ID, s.base.User`, `c.leaver = s.base.User`)},
 	{"records do not run out", "TestExpiryOnTheServer_CVE_2024_35220", "attack", edit("manager.go", `return !r.Expires.After(t) || !r.Deadline.After(t)`, `return false`)},
@@ -106,7 +106,7 @@ var mutants = []mutant{
 	{"G1 who wins does not see who shows itself", "TestG1TheFarOneGetsItsShareOfFew", ".", edit("commit.go", `if s.shownIn(last, c.waited) {`, `if false {`)},
 	{"G1 a process is its own rival", "TestG1NobodyWaitsForNobody", ".", edit("heat.go", `if h.mine != 0 && h.mine != was {`, `if true {`)},
 	{"G11 a login whose new date is unknown is one", "TestG11RedatedAndNoAnswer", ".", edit("put.go", "\t\t\ts.gone()\n\t\t\treturn nil, err\n", "\t\t\treturn nil, nil\n")},
-	{"S3 a sealed conflict is told as it is stored", "TestContract", "sealedstore", edit("sealedstore/sealedstore.go", `return s.conflict(s.Store.Update(ctx, sealed, was))`, `return s.Store.Update(ctx, sealed, was)`)},
+	{"S3 a sealed conflict is told as it is stored", "TestContract", "sealedstore", edit("sealedstore/sealedstore.go", `return s.conflict(s.Store.Update(ctx, sealed, ifVersion))`, `return s.Store.Update(ctx, sealed, ifVersion)`)},
 	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", ".", edit("commit.go", "\t\tid = next\n", "\t\t_, id = next, store.ID{}\n")},
 	{"G2 old requests set cookies", "TestG2OldRequestsSetNoCookie", ".", []overlay.Edit{
 		{File: "commit.go", Old: `return now.Sub(x.began) > cookieWindow }`, New: `return false }`},
@@ -127,7 +127,7 @@ var mutants = []mutant{
 	{"G3 who was just renewed is not logged in", "TestG3ReplacedTokenAsksAgain", ".", edit("handler.go", `case s.overtaken():`, `case false:`)},
 	{"G4 the session cookie is not the first", "TestG4SessionCookieFirst", ".", edit("bearer.go", `i := slices.Index(lines, out.sid)`, `i := 0`)},
 	{"G3 a defeated login ends its session", "TestG3DefeatedLoginKeepsTheSession", ".", edit("commit.go", "case look == nil:\n\t\treturn errRevoked", "case false:\n\t\treturn errRevoked")},
-	{"G3 AuthTime goes back", "TestG3AuthTimeWithClocksApart", ".", edit("session.go", `return latest(s.base.Began, s.loginTime())`, `return s.loginTime()`)},
+	{"G3 AuthTime goes back", "TestG3AuthTimeWithClocksApart", ".", edit("session.go", `return latest(s.base.AuthTime, s.loginTime())`, `return s.loginTime()`)},
 	{"G7 who was withheld is nobody", "TestG7WhatNeedsAUser", ".", edit("session.go", "if s.misses() {\n\t\treturn ErrHeldBack\n\t}", "")},
 	{"G7 a blind change of what was withheld is done", "TestG7HeldBack", ".", edit("commit.go", `if s.blind && s.misses() {`, `if false {`)},
 	{"G3 a login keeps the token", "TestG3TokenChanges", ".", tokensThatStay},

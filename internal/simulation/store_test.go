@@ -171,7 +171,7 @@ func (v *wire) out(r store.Record) store.Record { return shift(r, v.clock) }
 func (v *wire) in(r store.Record) store.Record  { return shift(r, -v.clock) }
 
 func shift(r store.Record, d time.Duration) store.Record {
-	for _, t := range []*time.Time{&r.Began, &r.Created, &r.Seen, &r.Expires, &r.Deadline} {
+	for _, t := range []*time.Time{&r.AuthTime, &r.Created, &r.Seen, &r.Expires, &r.Deadline} {
 		*t = t.Add(d)
 	}
 	return r
@@ -208,15 +208,15 @@ func (v *wire) Create(ctx context.Context, rec store.Record) error {
 	}))
 }
 
-func (v *wire) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (v *wire) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	return v.inError(v.do(ctx, &call{kind: "Update", id: rec.ID, version: rec.Version}, func() error {
-		return v.engine.Update(context.Background(), v.out(rec), was)
+		return v.engine.Update(context.Background(), v.out(rec), ifVersion)
 	}))
 }
 
-func (v *wire) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (v *wire) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	return v.inError(v.do(ctx, &call{kind: "Replace", id: old, next: rec.ID, version: rec.Version}, func() error {
-		return v.engine.Replace(context.Background(), old, was, v.out(rec))
+		return v.engine.Replace(context.Background(), old, ifVersion, v.out(rec), until)
 	}))
 }
 

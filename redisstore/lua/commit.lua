@@ -4,10 +4,10 @@
 local v = head(KEYS[1])
 if v == '' then return NOTFOUND end
 if byte(v, 1) == ENDED and sub(v, 10, 41) == ARGV[3] then return {ENDED, ''} end
-if byte(v, 1) ~= LIVE then return sub(v, 1, 41) end
+if byte(v, 1) ~= LIVE then return sub(v, 1, 49) end
 if version(v) ~= ARGV[2] then return CONFLICT end
 local now = math.floor(micros() / 1000)
 if ARGV[5] ~= '' and now > tonumber(ARGV[5]) then return LATE end
-bury(KEYS[1], ARGV[4], ARGV[3], now + tonumber(ARGV[6]))
+entomb(KEYS[1], ARGV[4], ARGV[3], now + tonumber(ARGV[6]))
 tell(ARGV[7], ARGV[1])
-return {LIVE, began(v) .. user(v)}
+return {LIVE, authtime(v) .. user(v)}

@@ -1,4 +1,4 @@
--- KEYS record [, index]    ARGV value, lease, limit, id, began, deadline
+-- KEYS record [, index]    ARGV value, lease, limit, id, authtime, deadline
 local there = call('GETRANGE', KEYS[1], 0, 0)
 if there ~= '' then
   if byte(there, 1) == ENDED then return REFUSED end

@@ -17,7 +17,7 @@ for i = 1, #found, 2 do
   -- An id that is not a session of this user is in the index by a Create that
   -- was refused, or has expired.
   if v ~= '' and byte(v, 1) == LIVE and user(v) == ARGV[1] then
-    bury(key, ARGV[3], '')
+    entomb(key, ARGV[3], '')
     tell(ARGV[4], id)
     ended[#ended + 1] = id
   end

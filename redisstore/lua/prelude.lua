@@ -46,7 +46,7 @@ local function version(v) return sub(v, 2, 9) end
 local function seen(v) return sub(v, 10, 17) end
 local function expires(v) return sub(v, 18, 25) end
 local function deadline(v) return sub(v, 26, 33) end
-local function began(v) return sub(v, 34, 41) end
+local function authtime(v) return sub(v, 34, 41) end
 local function user(v) return sub(v, 51, 50 + byte(v, 50)) end
 
 -- lease returns when the engine drops a record.
@@ -56,10 +56,10 @@ local function lease(v)
   return math.max(ms(t) + MARGIN, 1)
 end
 
--- bury leaves a tombstone in the place of whatever is there. A script may write
+-- entomb leaves a tombstone in the place of whatever is there. A script may write
 -- beyond maxmemory once it has written, and UNLINK always may: a logout must
 -- not fail because the memory is full.
-local function bury(key, till, next, extra)
+local function entomb(key, till, next, extra)
   call('UNLINK', key)
   call('SET', key, string.char(ENDED) .. till .. next, 'PXAT', math.max(ms(till) + MARGIN, extra or 1))
 end

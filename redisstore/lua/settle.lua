@@ -5,6 +5,6 @@ if not v or byte(v, 1) ~= PENDING or sub(v, 2, 33) ~= ARGV[1] then return DONE e
 if ARGV[2] == '' then
   call('UNLINK', KEYS[1])
 else
-  call('SET', KEYS[1], sub(v, 42), 'KEEPTTL')
+  call('SET', KEYS[1], sub(v, 50), 'KEEPTTL')
 end
 return DONE

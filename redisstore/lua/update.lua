@@ -19,7 +19,7 @@ if string.sub(old, 2, 9) == ARGV[2] and string.byte(old, 1) == 1
 end
 --prelude
 if old == '' then return NOTFOUND end
-if byte(old, 1) ~= LIVE then return sub(old, 1, 41) end
+if byte(old, 1) ~= LIVE then return sub(old, 1, 49) end
 if version(old) ~= ARGV[2] then return call('GET', KEYS[1]) end
 if byte(old, 50) > 0 and ARGV[4] == '' and later(deadline(new), deadline(old)) then return EXTEND end
 if user(old) ~= user(new) then -- S3: Update does not change it

@@ -237,9 +237,9 @@ func problem(r *row) string {
 }
 
 // writable is what Update and Replace say of the id that they find.
-func (s *shop) writable(id int, was uint64) []string {
+func (s *shop) writable(id int, ifVersion uint64) []string {
 	r := &s.rows[id]
-	if r.state == live && r.ver != was {
+	if r.state == live && r.ver != ifVersion {
 		return []string{"conflict"}
 	}
 	return []string{problem(r)}

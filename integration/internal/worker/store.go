@@ -129,7 +129,7 @@ func (w *worker) call(rw http.ResponseWriter, r *http.Request) {
 
 func (w *worker) run(ctx context.Context, c call) (out reply, err error) {
 	rec := store.Record{
-		ID: id(c.ID), Version: c.Version, User: c.User, Began: at(c.Began), Created: at(c.Began),
+		ID: id(c.ID), Version: c.Version, User: c.User, AuthTime: at(c.Began), Created: at(c.Began),
 		Seen: at(c.Seen), Expires: at(c.Expires), Deadline: at(c.Deadline), Data: []byte(c.Data),
 	}
 	switch c.Op {
@@ -143,7 +143,7 @@ func (w *worker) run(ctx context.Context, c call) (out reply, err error) {
 	case "Update":
 		err = w.store.Update(ctx, rec, c.Was)
 	case "Replace":
-		err = w.store.Replace(ctx, id(c.Old), c.Was, rec)
+		err = w.store.Replace(ctx, id(c.Old), c.Was, rec, rec.Seen.Add(time.Minute))
 	case "Touch":
 		err = w.store.Touch(ctx, rec.ID, rec.Seen, rec.Expires)
 	case "End":
@@ -207,11 +207,11 @@ func (b *broken) now(how string, n int) bool {
 }
 
 // Update overwrites what came meanwhile, or says that it has and has not.
-func (b *broken) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (b *broken) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	if b.now("double pop", 7) {
 		return nil
 	}
-	err := b.Store.Update(ctx, rec, was)
+	err := b.Store.Update(ctx, rec, ifVersion)
 	if errors.Is(err, coatcheck.ErrConflict) && b.how == "lost update" {
 		if old, err := b.Store.Load(ctx, rec.ID); err == nil {
 			return b.Store.Update(ctx, rec, old.Version)
@@ -227,11 +227,11 @@ func (b *broken) End(ctx context.Context, id store.ID, until time.Time) (store.I
 	return b.Store.End(ctx, id, until)
 }
 
-func (b *broken) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (b *broken) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	if b.now("old token", 2) {
 		return b.Store.Create(ctx, rec)
 	}
-	return b.Store.Replace(ctx, old, was, rec)
+	return b.Store.Replace(ctx, old, ifVersion, rec, until)
 }
 
 // Load answers with the record that an ended id once had.

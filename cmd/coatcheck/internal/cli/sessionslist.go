@@ -151,7 +151,7 @@ func sessionsShow(ctx context.Context, io stdio, st store.Store, sessions *coatc
 		return errNoSession
 	}
 	rec := records[j]
-	d := sessionDetail{newSessionRow(list[i]), rec.Began.UTC(), rec.Expires.UTC(), rec.Deadline.UTC(), len(rec.Data)}
+	d := sessionDetail{newSessionRow(list[i]), rec.AuthTime.UTC(), rec.Expires.UTC(), rec.Deadline.UTC(), len(rec.Data)}
 	if o.json {
 		return json.NewEncoder(io.out).Encode(d)
 	}

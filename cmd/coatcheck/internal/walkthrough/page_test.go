@@ -211,9 +211,9 @@ func (c *counting) Load(ctx context.Context, id store.ID) (store.Record, error) 
 	return c.Store.Load(ctx, id)
 }
 
-func (c *counting) Update(ctx context.Context, rec store.Record, was uint64) error {
+func (c *counting) Update(ctx context.Context, rec store.Record, ifVersion uint64) error {
 	c.calls = append(c.calls, "Update")
-	return c.Store.Update(ctx, rec, was)
+	return c.Store.Update(ctx, rec, ifVersion)
 }
 
 func (c *counting) User(ctx context.Context, user string) ([]store.Record, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
@@ -104,7 +105,7 @@ func (s *watched) Create(ctx context.Context, rec store.Record) error {
 	return s.Store.Create(ctx, rec)
 }
 
-func (s *watched) Replace(ctx context.Context, old store.ID, was uint64, rec store.Record) error {
+func (s *watched) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec store.Record, until time.Time) error {
 	s.note(rec.ID)
-	return s.Store.Replace(ctx, old, was, rec)
+	return s.Store.Replace(ctx, old, ifVersion, rec, until)
 }
