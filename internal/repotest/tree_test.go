@@ -22,7 +22,7 @@ const core = "github.com/coatcheck/coatcheck"
 
 // released are the folders of the modules that get tags. All other modules
 // are for the people who work here.
-var released = []string{".", "redisstore", "fiberadapter", "bridge", "cmd/coatcheck"}
+var released = []string{".", "redisstore", "fiberadapter", "telemetry", "bridge", "cmd/coatcheck"}
 
 // files returns the files whose names end in suffix, relative to the
 // repository and with slashes.
