@@ -23,7 +23,7 @@ import (
 func newServe(std stdio) *cobra.Command {
 	var o serveOptions
 	c := &cobra.Command{
-		Use:   "serve [--addr HOST:PORT] [--store URL] [--tls] [--origin URL]...",
+		Use:   "serve [--addr HOST:PORT] [--store URL] [--tls] [--origin URL]... [--metrics HOST:PORT]",
 		Short: "run the walk-through of cookies and sessions",
 		Long: `Runs a small web application that shows what cookies and sessions are for, until
 it is interrupted. The page at / shows what the browser and the server hold, and
@@ -69,6 +69,7 @@ command line.`,
 	storeFlag(c, &o.store, ", and without it "+defaultStore)
 	c.Flags().BoolVar(&o.tls, "tls", false, "serve HTTPS with a throw-away certificate for localhost, 127.0.0.1 and ::1")
 	c.Flags().StringArrayVar(&o.origins, "origin", nil, "people reach it at `URL`, such as https://app.example, through a proxy that\nrewrites Host; may be given more than once")
+	c.Flags().StringVar(&o.metrics, "metrics", "", "serve metrics for Prometheus at http://`HOST:PORT`/metrics; they tell of no\nvisitor, but anybody who reaches the address reads them")
 	return c
 }
 
@@ -79,6 +80,7 @@ type serveOptions struct {
 	addr, store string
 	tls         bool
 	origins     []string
+	metrics     string // address; empty = none
 }
 
 func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
@@ -102,7 +104,12 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	site, err := walkthrough.New(store.Store, keys, coatcheck.Config{Events: coatcheck.LogEvents(log), Origins: o.origins})
+	measured, err := measure(ctx, o.metrics, store.Store, log)
+	if err != nil {
+		return err
+	}
+	defer measured.stop()
+	site, err := walkthrough.New(measured.store, keys, coatcheck.Config{Events: measured.events, Origins: o.origins})
 	if err != nil {
 		if _, why, ok := strings.Cut(err.Error(), "Config.Origins has "); ok {
 			return usagef("--origin is %s", why)
@@ -111,16 +118,8 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 	}
 	server := newServer(accessLog(log, site), log)
 	server.RegisterOnShutdown(site.Close) // its streams would last for hours
-	if o.tls {
-		cert, err := throwAwayCertificate(time.Now())
-		if err != nil {
-			return err
-		}
-		// Who wants to trust it can compare.
-		log.Info("made a throw-away certificate", "sha256", fmt.Sprintf("%x", sha256.Sum256(cert.Certificate[0])))
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
-	} else if !secureWithoutTLS(host) {
-		log.Warn("plain HTTP on an address that is not loopback: browsers will not keep the Secure cookies; use localhost or --tls", "addr", o.addr)
+	if err := secure(server, o, host, log); err != nil {
+		return err
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
@@ -134,6 +133,23 @@ func serve(ctx context.Context, io stdio, o serveOptions) (err error) {
 		defer watch(ctx, site)()
 	}
 	return serveUntil(ctx, server, listener, log)
+}
+
+// secure gives the server a certificate, or warns where browsers need one.
+func secure(server *http.Server, o serveOptions, host string, log *slog.Logger) error {
+	switch {
+	case o.tls:
+		cert, err := throwAwayCertificate(time.Now())
+		if err != nil {
+			return err
+		}
+		// Who wants to trust it can compare.
+		log.Info("made a throw-away certificate", "sha256", fmt.Sprintf("%x", sha256.Sum256(cert.Certificate[0])))
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	case !secureWithoutTLS(host):
+		log.Warn("plain HTTP on an address that is not loopback: browsers will not keep the Secure cookies; use localhost or --tls", "addr", o.addr)
+	}
+	return nil
 }
 
 // watchEvery is how often a store is asked that does not tell by itself.
