@@ -51,8 +51,14 @@ func (m *Manager) All(ctx context.Context) iter.Seq2[Info, error] {
 // and a call for each user. After an error it can be called again: what has
 // ended stays ended. ASVS 7.4.5
 func (m *Manager) RevokeEverybody(ctx context.Context) (int, error) {
-	s := m.session(ctx)
+	s, err := m.asking(ctx)
+	if err != nil {
+		return 0, err
+	}
 	if s != nil {
+		if s.x.phase() == open {
+			s.load() // so that the answer clears its cookie
+		}
 		if err := s.Commit(); err != nil {
 			return 0, err
 		}
@@ -89,9 +95,11 @@ func (m *Manager) endWalk(ctx context.Context, s *Session, at time.Time) (total 
 			return total, err
 		}
 		if s != nil {
-			s.revoked(rec.User, at, ended)
+			err = s.revoked(rec.User, at, ended)
 		}
-		total += len(ended)
+		if total += len(ended); err != nil {
+			return total, err
+		}
 	}
 	return total, nil
 }

@@ -184,6 +184,10 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 	if value == "" {
 		return 0, fmt.Errorf("%w: label %q without a value", ErrValue, name)
 	}
+	s, err := m.asking(ctx)
+	if err != nil {
+		return 0, err
+	}
 	records, err := m.live(ctx, user)
 	if err != nil {
 		return 0, err
@@ -193,7 +197,7 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 		if h, err := openData(rec.Data); err != nil || labelsOf(h.entries)[name] != value {
 			continue
 		}
-		if err := m.endChain(ctx, rec.ID, user); err != nil {
+		if err := m.endChain(ctx, s, rec.ID, user); err != nil {
 			return n, err
 		}
 		n++

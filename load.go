@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -86,6 +87,9 @@ func (s *Session) took(id store.ID, rec *store.Record, err error, now time.Time)
 		s.base.ID = id
 		s.endedBy(err)
 		switch {
+		case s.changes != nil && s.revoker != nil && slices.Contains(s.revoker.ids, id):
+			s.leave()
+			s.hasLeft()
 		case !standing(err, now):
 			s.replaced, s.finished = false, false
 			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})

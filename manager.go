@@ -127,6 +127,17 @@ func exchangeOf(value any) *exchange {
 	return x
 }
 
+// asking returns the session of the request that asks for a revocation, or nil
+// where it is none. A prefetch ends nothing: perhaps nobody has asked for it (G14).
+func (m *Manager) asking(ctx context.Context) (*Session, error) {
+	s := m.session(ctx)
+	if s != nil && prefetch(s.x.r) {
+		s.refuse(ErrReadOnly)
+		return s, ErrReadOnly
+	}
+	return s, nil
+}
+
 // session is From for a context that need not be a request's.
 func (m *Manager) session(ctx context.Context) *Session {
 	if x, ok := ctx.Value(m).(*exchange); ok {
@@ -203,6 +214,10 @@ func over(r *store.Record, t time.Time) bool { return !r.Expires.After(t) || !r.
 // does one of before a renewal; see RevokeLabel for a name that stays. The end is
 // final; requests in flight cannot undo it. ASVS 7.4.1, 7.5.2
 func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error) {
+	s, err := m.asking(ctx)
+	if err != nil {
+		return false, err
+	}
 	records, err := m.live(ctx, user)
 	if err != nil {
 		return false, err
@@ -211,22 +226,25 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if i < 0 {
 		return false, nil
 	}
-	if err := m.endChain(ctx, records[i].ID, user); err != nil {
+	if err := m.endChain(ctx, s, records[i].ID, user); err != nil {
 		return false, err
 	}
 	return true, nil
 }
 
-// endChain ends a session of user. A login or renewal may replace the id
-// meanwhile: it is followed, but only while it is the same user's.
-func (m *Manager) endChain(ctx context.Context, id store.ID, user string) error {
+// endChain ends a session of user, as the request of s asks, if it is one. A login
+// or renewal may replace the id meanwhile: it is followed, but only while it is
+// the same user's.
+func (m *Manager) endChain(ctx context.Context, s *Session, id store.ID, user string) error {
 	for !id.IsZero() {
 		next, err := m.endOne(ctx, id, Revoked, user)
 		if err != nil {
 			return err
 		}
-		if s := m.session(ctx); s != nil {
-			s.revoked("", time.Time{}, []store.ID{id})
+		if s != nil {
+			if err := s.revoked("", time.Time{}, []store.ID{id}); err != nil {
+				return err
+			}
 		}
 		if id = next; id.IsZero() {
 			break
@@ -260,12 +278,16 @@ func (m *Manager) endOne(ctx context.Context, id store.ID, kind Kind, user strin
 // RevokeAll ends every session of user and returns how many. It also defeats
 // a login of that user whose request began before it. With a request's context
 // it first commits what is pending; a login later in that request stands. It
-// acts at once, also under HEAD, which keeps nothing that is pending. Where it
-// ends the session of that request, as does Revoke of its own handle, call Logout
-// too before something is kept, such as a flash: a change in a session that has
-// ended is ErrEnded. ASVS 7.4.2, 7.4.5
+// acts at once, also under HEAD, which keeps nothing that is pending; a prefetch
+// ends nothing. Where it ends the session of that request, as may Revoke, RevokeLabel
+// and RevokeEverybody, it is a Logout too: the cookie is cleared, and what is kept
+// after it, such as a flash, begins a new session. ASVS 7.4.2, 7.4.5
 func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
-	return m.endUser(ctx, user, m.session(ctx), false)
+	s, err := m.asking(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return m.endUser(ctx, user, s, false)
 }
 
 // RevokeOthers ends every session of the logged-in user but that of the
@@ -276,9 +298,9 @@ func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 // before. It ends sessions at once, also under HEAD, which keeps nothing that is
 // pending. ASVS 7.4.3
 func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
-	s := m.session(ctx)
-	if s == nil {
-		return 0, errors.New("coatcheck: RevokeOthers: not the context of a request")
+	s, err := m.asking(ctx)
+	if s == nil || err != nil {
+		return 0, cmp.Or(err, errors.New("coatcheck: RevokeOthers: not the context of a request"))
 	}
 	user := s.User()
 	if user == "" {
@@ -318,9 +340,12 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 		return 0, err
 	}
 	if s != nil {
-		s.revoked(user, at, ended)
+		if keep {
+			user = "" // this session is not among them, whatever its token is now
+		}
+		err = s.revoked(user, at, ended)
 	}
-	return len(ended), nil
+	return len(ended), err
 }
 
 // endUserAt ends what the user has and refuses logins that began by at.

@@ -83,6 +83,9 @@ func (s *Session) committed(c *commitment) (err error) {
 	s.take(&c.rec, h)
 	s.ended, s.replaced, s.finished = false, false, false
 	s.setCookie(c)
+	if identity == logIn && s.revoker != nil && s.revoker.user == c.rec.User {
+		s.x.out.forget = false // a new password: the same person goes on
+	}
 	s.clean()
 	if !c.old.IsZero() {
 		m.streams.end(c.old)

@@ -66,6 +66,7 @@ type changes struct {
 	was      *store.Record // what Logout took away, for who panics before it is done
 	brought  store.ID      // by the browser, ended or replaced before a login here made a session of its own
 	wasLeft  bool          // a Logout of this request is done
+	revoker  *revocation
 	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
 	remember time.Duration // of Remember
@@ -79,6 +80,12 @@ type changes struct {
 	opsRoom  [1]op
 	viewRoom [2]entry
 	commit   commitment
+}
+
+// A revocation is what a request has asked for that may concern its own session.
+type revocation struct {
+	ids  []store.ID // of sessions, before it looked at its own
+	user string     // of its own, which ended with them
 }
 
 // edit returns the session's changes, for one to be added.
@@ -528,6 +535,14 @@ func (s *Session) Logout() {
 		s.fail(ErrHeldBack)
 		return
 	}
+	s.leave()
+	if s.x.phase() != open {
+		s.commit(s.x.phase()) // a stream may last for hours; an end must not wait
+	}
+}
+
+// leave makes the end of the session pending, and the session empty and new.
+func (s *Session) leave() {
 	switch c := s.edit(); {
 	case s.live:
 		was := s.base
@@ -540,9 +555,6 @@ func (s *Session) Logout() {
 	s.live, s.left = false, true
 	s.identity, s.remember, s.wishes = keepToken, 0, nil
 	s.discard()
-	if s.x.phase() != open {
-		s.commit(s.x.phase()) // a stream may last for hours; an end must not wait
-	}
 }
 
 // Touch counts as activity: it moves the idle end. Requests that look at the
@@ -630,19 +642,50 @@ func (s *Session) confirm(ctx context.Context) error {
 }
 
 // revoked takes note of a revocation that this request asked for, of sessions
-// or, at a time, of a user.
-func (s *Session) revoked(user string, at time.Time, ended []store.ID) {
+// or, at a time, of a user. Where it ends the session of the request that is a
+// Logout: whoever asks for the end knows of it (G2, decision 44).
+func (s *Session) revoked(user string, at time.Time, ended []store.ID) error {
 	if !s.lock() {
-		return
+		return errStuck
 	}
 	defer s.unlock()
 	if !at.Before(s.loginTime()) {
 		s.edit().began = at.Add(time.Microsecond)
 	}
-	if s.live && (slices.Contains(ended, s.base.ID) || s.x.m.carrier.inCookie() && s.base.User == user) {
+	if !s.looked && len(ended) > 0 { // the session may be among them: see took
+		s.revokes().ids = append(s.revokes().ids, ended...)
+	}
+	done := slices.Contains(ended, s.base.ID)
+	switch {
+	case !s.live || !done && (user == "" || s.base.User != user):
+		return nil
+	case s.identity == logIn || s.err != nil: // a login goes on, with a session of its own
 		s.finished = true
 		s.gone()
+		return nil
 	}
+	s.revokes().user = s.base.User
+	s.leave()
+	if done {
+		s.hasLeft()
+	}
+	s.commit(s.x.phase())
+	return s.err
+}
+
+// revokes returns what the request has revoked, to be added to.
+func (s *Session) revokes() *revocation {
+	c := s.edit()
+	if c.revoker == nil {
+		c.revoker = new(revocation)
+	}
+	return c.revoker
+}
+
+// hasLeft says of a Logout that the session has ended already, and that nothing
+// can have replaced it: only the cookie is to be cleared.
+func (s *Session) hasLeft() {
+	s.leaving, s.leaver, s.was, s.wasLeft = store.ID{}, "", nil, true
 }
 
 // gone takes note that the session has ended. Nothing sets its cookie any more.

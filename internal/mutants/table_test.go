@@ -123,6 +123,20 @@ var mutants = []mutant{
 	{"G2 a replaced token is over", "TestG2ToldIsNotInFlight", ".", edit("load.go", `s.finished = !s.replaced`, `s.finished = true`)},
 	{"G2 whoever is over is cleared", "TestG2ToldLateHarmsNoLogin", ".", edit("load.go", `out.over, _ = s.x.m.over.Line(s.base.ID.Handle(), tombstoneLife)`, `out.over = s.x.m.sid.Expired()`)},
 	{"G2 a double click is a late write", "TestG2LogoutDoubleClick", ".", edit("session.go", `return s.ended && !s.left && s.identity != logIn`, `return s.ended && s.identity != logIn`)},
+	{"G2 who revokes the own session is a late writer", "TestG2OwnRevocation", ".", edit("session.go", `	s.revokes().user = s.base.User
+	s.leave()
+`, `	s.gone()
+	return nil
+`)},
+	{"G2 who has not looked yet is a late writer", "TestG2OwnRevocation", ".", edit("load.go", `slices.Contains(s.revoker.ids, id)`, `slices.Contains(s.revoker.ids[:0], id)`)},
+	{"G2 of one's own only what the store ended counts", "TestG2OwnRevocationDoubleClick", ".", edit("session.go", `case !s.live || !done && (user == "" || s.base.User != user):`, `case !s.live || !done:`)},
+	{"G2 a login is left in a browser that is logged out", "TestG2OwnRevocationFollowsTheLogin", ".", edit("session.go", `	if done {
+		s.hasLeft()
+	}
+	s.commit`, `	s.hasLeft()
+	s.commit`)},
+	{"G2 a new password clears what pages kept", "TestG2OwnRevocationThenLogin", ".", edit("put.go", `s.x.out.forget = false`, ``)},
+	{"G14 a prefetch revokes", "TestG14PrefetchRevokesNothing", ".", edit("manager.go", `if s != nil && prefetch(s.x.r) {`, `if false {`)},
 	{"G2 a logout after a login forgets what the browser brought", "TestG2LogoutAfterALoginOfItsOwn", ".", edit("commit.go", `[...]store.ID{s.leaving, s.brought}`, `[...]store.ID{s.leaving}`)},
 	{"G3 who was just renewed is not logged in", "TestG3ReplacedTokenAsksAgain", ".", edit("handler.go", `case s.overtaken():`, `case false:`)},
 	{"G4 the session cookie is not the first", "TestG4SessionCookieFirst", ".", edit("bearer.go", `i := slices.Index(lines, out.sid)`, `i := 0`)},
