@@ -124,7 +124,9 @@ type Config struct {
 	// failed load or commit, ErrEnded, ErrHeldBack, ErrLoginRequired and so on.
 	// What the handler answered is gone by then. Nil means AnswerError. One of
 	// your own leaves to that what it does not answer itself, or Retry-After and
-	// the page that leads on are lost.
+	// the page that leads on are lost. Where a Require… turned the request away
+	// (ErrLoginRequired, ErrNotFresh) it may change the session, by a flash for the
+	// login page; for other errors nothing is kept any more, and an event tells.
 	OnError func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Events is told what happens to sessions; LogEvents is one. It is called

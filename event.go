@@ -186,6 +186,7 @@ const (
 	reasonUpgrade    = "a session that begins in an upgrade: call Session.Commit before it"
 	reasonReturned   = "used after the handler had returned, or was given up"
 	reasonInUse      = "in use when the response ended"
+	reasonAnswered   = "not kept: changed while Config.OnError answered for an error"
 	reasonPassedBy   = "answered past the session's writer"
 	reasonUnsaved    = "not saved after the response"
 	reasonPanic      = "not saved: the handler panicked"

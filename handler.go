@@ -281,7 +281,7 @@ func (m *Manager) require(next http.Handler, check func(*Session) error) http.Ha
 		case s.overtaken():
 			s.refuse(errOvertaken)
 		case s.Commit() == nil: // a Logout before this stands, and whatever goes with it (G2)
-			s.refuse(err)
+			s.turnAway(err)
 		}
 	})
 }

@@ -256,6 +256,9 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 		s.doubt()
 	}
 	if !s.usable() { // the commit refuses what needs more, but not to find nothing
+		if confirm {
+			s.lose()
+		}
 		return false
 	}
 	if err = o.check(err); err != nil {

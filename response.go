@@ -61,7 +61,7 @@ func (x *exchange) tooLate() bool {
 // start commits before the first byte and reports whether the handler's answer
 // may leave.
 func (x *exchange) start(next uint32) bool {
-	if x.phase() != open {
+	if x.phase() != open || x.out.replaced {
 		return !x.out.replaced
 	}
 	s := x.used.Load()
@@ -85,12 +85,23 @@ func (x *exchange) start(next uint32) bool {
 // replace drops what the handler has answered and lets OnError answer (G5).
 func (x *exchange) replace(err error) {
 	x.out.replaced = true
-	x.enter(replaced)
+	if s := x.session(); s.turned {
+		s.readmit() // and conclude ends that
+	} else {
+		x.enter(replaced)
+	}
+	x.answer(err, x.setInside(x.w.Header()))
+	x.out.whole = true
+}
+
+// answer lets OnError answer for err. The cookies of inner, sessions of other
+// managers, stay.
+func (x *exchange) answer(err error, inner []*Session) {
 	if err == errStuck { // no call had the latch to tell of it
 		x.event(Event{Kind: Failed, Reason: reasonStuck, Err: err})
 	}
 	h := x.w.Header()
-	w := &errorWriter{ResponseWriter: x.w, x: x, inner: x.setInside(h)}
+	w := &errorWriter{ResponseWriter: x.w, x: x, err: err, inner: inner}
 	x.resetHeader(h)
 	if x.session().quiet {
 		// The client left, or the server is being shut down. Whoever still
@@ -103,7 +114,6 @@ func (x *exchange) replace(err error) {
 			w.WriteHeader(StatusOf(err))
 		}
 	}
-	x.out.whole = true
 }
 
 // endAbort ends the panic http.ErrAbortHandler of a handler whose answer was
@@ -134,13 +144,40 @@ func aborts(fault any) bool {
 type errorWriter struct {
 	http.ResponseWriter
 	x     *exchange
+	err   error
 	inner []*Session // of other managers, whose cookies stay
 	wrote bool
+	over  bool // another error is answered in its place
+}
+
+// conclude commits what OnError has changed of a session that readmit has let it,
+// before its answer begins. It reports whether that may leave; otherwise it has
+// answered for what went wrong.
+func (w *errorWriter) conclude() bool {
+	x := w.x
+	if x.phase() != open {
+		return true
+	}
+	s := x.session()
+	err := s.settle(replaced)
+	x.enter(replaced)
+	if err == nil {
+		s.refuseTold(w.err)
+		return true
+	}
+	x.answer(err, w.inner)
+	return false
 }
 
 func (w *errorWriter) WriteHeader(status int) {
+	if w.over {
+		return
+	}
 	if final(status) && !w.wrote {
 		w.wrote = true
+		if w.over = !w.conclude(); w.over {
+			return
+		}
 		w.x.challenge(w.ResponseWriter.Header(), status)
 		guard(w.ResponseWriter.Header())
 		w.x.session().headers()
@@ -156,6 +193,9 @@ func (w *errorWriter) WriteHeader(status int) {
 func (w *errorWriter) Write(b []byte) (int, error) {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
+	}
+	if w.over {
+		return 0, errReplaced
 	}
 	return w.ResponseWriter.Write(b)
 }

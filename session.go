@@ -47,6 +47,8 @@ type Session struct {
 	replaced   bool // by a login or renewal elsewhere, whose answer the browser is about to have
 	finished   bool // by anything else: the browser is to be told
 	quiet      bool // err is the client's absence: no event, no 503
+	turned     bool // away by a Require…, where nothing was pending: OnError may change the session
+	toldLost   bool // that it was changed where nothing is kept
 
 	// What is to be committed.
 	left     bool // the cookie is to be cleared
@@ -205,6 +207,41 @@ func (s *Session) refuse(err error) {
 	}
 }
 
+// turnAway is refuse where the session is as it should be, and nothing waits.
+func (s *Session) turnAway(err error) {
+	if s.lock() {
+		s.fail(err)
+		s.turned = s.err == err
+		s.unlock()
+	}
+}
+
+// readmit lets OnError change a session of which only the user was refused, until
+// its answer begins.
+func (s *Session) readmit() {
+	if s.lock() {
+		s.err = nil
+		s.unlock()
+	}
+}
+
+// refuseTold is refuse for an error that was told before.
+func (s *Session) refuseTold(err error) {
+	if s.lock() {
+		s.failTold(err, true)
+		s.unlock()
+	}
+}
+
+// lose tells of a change where an error is answered: nobody looks at Err there, and
+// nothing is kept (G4).
+func (s *Session) lose() {
+	if s.err != nil && !s.toldLost && s.x.phase() == replaced {
+		s.toldLost = true
+		s.x.event(Event{Kind: Late, Handle: s.handle(), User: s.base.User, Reason: reasonAnswered, Err: s.err})
+	}
+}
+
 // usable looks at the session and reports whether this request still has it.
 func (s *Session) usable() bool {
 	s.look()
@@ -226,6 +263,7 @@ func (s *Session) mayChange(newToken bool) bool {
 		s.fail(s.why())
 	}
 	if s.err != nil {
+		s.lose()
 		return false
 	}
 	s.edit()
@@ -527,6 +565,7 @@ func (s *Session) Logout() {
 	s.look()
 	switch {
 	case s.err != nil:
+		s.lose()
 		return
 	case s.x.tooLate():
 		s.fail(ErrLate)

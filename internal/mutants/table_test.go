@@ -137,6 +137,12 @@ var mutants = []mutant{
 	s.commit`)},
 	{"G2 a new password clears what pages kept", "TestG2OwnRevocationThenLogin", ".", edit("put.go", `s.x.out.forget = false`, ``)},
 	{"G14 a prefetch revokes", "TestG14PrefetchRevokesNothing", ".", edit("manager.go", `if s != nil && prefetch(s.x.r) {`, `if false {`)},
+	{"G4 what OnError changes is dropped", "TestG4OnErrorMayFlash", ".", edit("handler.go", `s.turnAway(err)`, `s.refuse(err)`)},
+	{"G4 OnError answers for what failed", "TestG4OnErrorFails", ".", edit("response.go", `	x.answer(err, w.inner)
+	return false
+`, `	return true
+`)},
+	{"G4 what OnError cannot change is dropped in silence", "TestG4OnErrorIsNotSilent", ".", edit("session.go", `if s.err != nil && !s.toldLost && s.x.phase() == replaced {`, `if false {`)},
 	{"G2 a logout after a login forgets what the browser brought", "TestG2LogoutAfterALoginOfItsOwn", ".", edit("commit.go", `[...]store.ID{s.leaving, s.brought}`, `[...]store.ID{s.leaving}`)},
 	{"G3 who was just renewed is not logged in", "TestG3ReplacedTokenAsksAgain", ".", edit("handler.go", `case s.overtaken():`, `case false:`)},
 	{"G4 the session cookie is not the first", "TestG4SessionCookieFirst", ".", edit("bearer.go", `i := slices.Index(lines, out.sid)`, `i := 0`)},
