@@ -3,15 +3,26 @@ FUZZTIME ?= 10s
 SCHEDULES ?= 100000
 TIMEOUT  ?= 45m
 TORTURE  ?= 1h
+PREFIX   ?= /usr/local
 
 # The race detector needs cgo and a C compiler; building runtime/cgo tells.
 RACE = $(shell go build -race -o /dev/null runtime/cgo 2>/dev/null && echo -race)
 
 .NOTPARALLEL:
-.PHONY: help test packages torture check lint fips variants fuzz simulate mutants e2e pictures bench bench-all bench-check bench-hot api asvs docs vuln
+.PHONY: help install test packages torture check lint fips variants fuzz simulate mutants e2e pictures bench bench-all bench-check bench-hot api asvs docs vuln
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+install: ## the tool, its man pages and completions under PREFIX (/usr/local), of DESTDIR
+	@install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" "$(SHARE)/fish/vendor_completions.d" "$(SHARE)/zsh/site-functions"
+	go build -trimpath -o "$(DESTDIR)$(PREFIX)/bin/coatcheck" ./cmd/coatcheck
+	go run ./cmd/coatcheck/internal/manpages "$(SHARE)/man/man1"
+	"$(DESTDIR)$(PREFIX)/bin/coatcheck" completion bash >"$(SHARE)/bash-completion/completions/coatcheck"
+	"$(DESTDIR)$(PREFIX)/bin/coatcheck" completion fish >"$(SHARE)/fish/vendor_completions.d/coatcheck.fish"
+	"$(DESTDIR)$(PREFIX)/bin/coatcheck" completion zsh >"$(SHARE)/zsh/site-functions/_coatcheck"
 
 test: packages check ## install what the tests need, then everything of check
 

@@ -26,6 +26,9 @@ php:php-cli
 perl:perl
 ruby:ruby
 wget:wget
+zsh:zsh
+fish:fish
+groff:groff-base
 node:nodejs
 npm:npm
 '
@@ -33,6 +36,7 @@ npm:npm
 # Each is package:command, for a library of a language. The command succeeds where
 # the library is. Those of Python are for Debian's own python3.
 libraries='
+bash-completion:test -r /usr/share/bash-completion/bash_completion
 php-curl:php -r "curl_version();"
 libwww-perl:perl -MLWP::UserAgent -e 1
 liblwp-protocol-https-perl:perl -MLWP::Protocol::https -e 1
