@@ -811,7 +811,9 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 	case logIn:
 		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
 		h.remember = 0
-		h.device = appendDevice(device[:0], s.x.r.UserAgent())
+		if h.device = append(device[:0], s.device...); cfg.Device == nil {
+			h.device = appendDevice(device[:0], s.x.r.UserAgent())
+		}
 		h.address = appendAddress(address[:0], s.x.r, cfg)
 	case authenticateAgain:
 		c.rec.AuthTime = s.authTime()

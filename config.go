@@ -83,6 +83,15 @@ type Config struct {
 	// the default, or "Forwarded" (RFC 7239). The other one is ignored.
 	ProxyHeader string
 
+	// Device names the device or program that logs in, for lists of devices: a
+	// library that knows User-Agents, or the name that a native client sends of
+	// itself. It is asked once by each Login, must not use the session, and may
+	// return what it likes: 64 bytes are kept, and of those only what can be
+	// printed, without quotes, backslashes and what HTML begins with. Like a
+	// User-Agent it proves nothing. Nil knows the usual browsers and systems, and
+	// of another client the product, such as "curl".
+	Device func(*http.Request) string
+
 	// KeepSiteData stops Logout from asking the browser to clear what pages
 	// kept of this site: its caches and script storage, by Clear-Site-Data.
 	// Other cookies stay in any case. Without it a browser may show the last

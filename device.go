@@ -1,6 +1,10 @@
 package coatcheck
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // A User-Agent names many browsers it is not; the first of these that it
 // contains is the one it is.
@@ -41,4 +45,26 @@ func appendDevice(b []byte, userAgent string) []byte {
 		}
 	}
 	return b
+}
+
+// maxDeviceText bounds what is looked at of what Config.Device returns.
+const maxDeviceText = 16 * maxDevice
+
+// deviceLabel is what Config.Device returns as it is kept: what it read may be a
+// client's, so it is cut, and holds nothing that steers a terminal, turns text
+// around or begins HTML. It is a copy: under Fiber strings change after the
+// request.
+func deviceLabel(name string) string {
+	var kept [maxDevice]byte
+	b := kept[:0]
+	for _, c := range name[:min(len(name), maxDeviceText)] {
+		if c == utf8.RuneError || !unicode.IsPrint(c) || c < utf8.RuneSelf && !plainByte(byte(c)) {
+			continue
+		}
+		if len(b)+utf8.RuneLen(c) > maxDevice {
+			break
+		}
+		b = utf8.AppendRune(b, c)
+	}
+	return strings.TrimSpace(string(b))
 }

@@ -26,12 +26,12 @@ const (
 	LoginRequired   Kind = "login required"  // a request was turned away: nobody was logged in, or not recently enough
 	HeldBack        Kind = "held back"       // a request from another site came without the session cookie: it was not let write, or a value it asked for is absent
 	Conflict        Kind = "conflict"        // a commit met that of another process and was repeated
+	WriteEnded      Kind = "write ended"     // a write came after the session's end and was refused
 
 	Refused    Kind = "refused"        // a cookie or a request was turned away; Reason says why
 	Failed     Kind = "failed"         // an answer was replaced, or a change refused, for an error of which no other kind tells
 	Mismatch   Kind = "value mismatch" // a stored value does not fit its key's type; Err names the key
 	Damaged    Kind = "damaged"        // a record cannot be read; the session was ended
-	WriteEnded Kind = "write ended"    // a write came after the session's end and was refused
 	TooOld     Kind = "too old"        // a request that took longer than 50 seconds wanted to begin, renew or end a session
 	Late       Kind = "late"           // the session was used too late in the response
 	StoreError Kind = "store error"    // the store failed
@@ -313,11 +313,12 @@ func whyForged(err error) string {
 	return reasonMalformed
 }
 
-// LogEvents returns a Config.Events that writes each event to log: the second
-// group of kinds as warnings, StoreError as an error, the others as info, and so
-// a prefetch and a login beyond Config.MaxPerUser. It passes on the event's
-// Context, so that a handler of log can add what stands there, such as a
-// request id.
+// LogEvents returns a Config.Events that writes each event to log. At the level
+// of info, which slog has by itself, a healthy day has only what people and the
+// application did to logins. What visitors do all day is debug; what deserves
+// somebody's attention is a warning, a failing store an error: the guide's page
+// on events has a table. It passes on the event's Context, so that a handler of
+// log can add what stands there, such as a request id.
 func LogEvents(log *slog.Logger) func(Event) {
 	return func(e Event) {
 		ctx, level := e.Context, levelOf(e)
@@ -343,17 +344,28 @@ func LogEvents(log *slog.Logger) func(Event) {
 	}
 }
 
+// levelOf is the event's level: so chosen that nobody has to read a log, or turn
+// it off, on a day on which nothing is wrong.
 func levelOf(e Event) slog.Level {
 	switch e.Kind {
 	case StoreError:
 		return slog.LevelError
+	case Refused, Mismatch, Damaged, TooOld, Late, Insecure, Large:
+		return slog.LevelWarn
 	case Failed:
-		if errors.Is(e.Err, ErrReadOnly) || errors.Is(e.Err, ErrTooMany) {
-			return slog.LevelInfo // as a browser and the policy have it
+		switch {
+		case errors.Is(e.Err, ErrReadOnly): // browsers fetch ahead all day
+			return slog.LevelDebug
+		case errors.Is(e.Err, ErrTooMany): // as the policy has it
+			return slog.LevelInfo
 		}
 		return slog.LevelWarn
-	case Refused, Mismatch, Damaged, WriteEnded, TooOld, Late, Insecure, Large:
-		return slog.LevelWarn
+	case Created, LoginRequired, HeldBack, Conflict:
+		return slog.LevelDebug
+	case Expired:
+		if e.User == "" { // of a visitor, or told again because it is no longer known
+			return slog.LevelDebug
+		}
 	}
 	return slog.LevelInfo
 }

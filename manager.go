@@ -153,7 +153,7 @@ type Info struct {
 	Current  bool      `json:"current"`   // the session of the request that asks
 	Created  time.Time `json:"created"`   // UTC
 	LastSeen time.Time `json:"last_seen"` // UTC, coarse: moved once per tenth of the idle time
-	Device   string    `json:"device"`    // browser and system at login, as the User-Agent claimed
+	Device   string    `json:"device"`    // browser and system at login, as the User-Agent claimed, or Config.Device
 	Address  string    `json:"address"`   // the client's IP address at login, see Config.Proxies
 
 	Labels map[string]string `json:"labels,omitempty"` // what SetLabel gave it; nil = nothing

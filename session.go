@@ -71,6 +71,7 @@ type changes struct {
 	revoker  *revocation
 	began    time.Time     // what a login records, where it is not the request's start
 	user     string        // of a login
+	device   string        // of Config.Device, at a login
 	remember time.Duration // of Remember
 	wishes   *wishes       // for a login after a commit
 	ops      []op
@@ -501,6 +502,9 @@ func (s *Session) Login(user string) {
 	}
 	// A copy: fasthttp, under Fiber, lets strings change after the request.
 	s.identity, s.user, s.remember = logIn, strings.Clone(user), 0
+	if name := s.x.m.cfg.Device; name != nil {
+		s.device = deviceLabel(name(s.x.r))
+	}
 	if w := s.wishes; w != nil {
 		s.remember = w.remember
 		s.label(w.labels)
