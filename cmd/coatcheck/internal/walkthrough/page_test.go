@@ -123,7 +123,12 @@ func TestPageShowsWhatIsHeld(t *testing.T) {
 	if !strings.Contains(page, "counts as absent") || !strings.Contains(page, "<code>neighbour</code>") || strings.Contains(page, "of-another-program") {
 		t.Error("a forged cookie, or one of another program, is not shown as such")
 	}
-	v.do("POST /sessions/revoke", "handle="+rec.ID.Handle())
+	ticket := v.jar["__Host-Http-sid"]
+	v.do("POST /sessions/revoke", "handle="+rec.ID.Handle()) // G2: to revoke the own session is a logout
+	if page = v.page(); v.jar["__Host-Http-sid"] != "" || strings.Contains(page, rec.ID.Handle()) {
+		t.Error("after the end the page still shows the ticket or the coat")
+	}
+	v.jar["__Host-Http-sid"] = ticket // of another tab, say
 	if page = v.page(); !strings.Contains(page, "No coat for that ticket.") {
 		t.Error("after the end the page still shows a coat")
 	}
