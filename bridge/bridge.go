@@ -41,6 +41,11 @@ type Session struct {
 	// the JSON that a coatcheck.Key reads.
 	Values map[string]json.RawMessage
 
+	// Refused are values that were left out of Values because only code could read
+	// them or JSON cannot hold them: their names, and what each is, such as an
+	// object of a PHP class. Issue does not write them.
+	Refused map[string]string
+
 	Created time.Time // or last written, as the format says; zero = it says none
 	Expires time.Time // when it cannot be valid any more; zero = it says none
 	CSRF    string    // the session's CSRF token, a secret; empty = it has none

@@ -4,8 +4,9 @@
 //
 //   - keys.json: how keys are derived from secrets
 //   - signed.json, sealed.json: values of signed and sealed cookies
+//   - bridge/: sessions of other systems, as those systems wrote them
 //
-// docs/spec/cookie.md says what their fields mean.
+// docs/spec/cookie.md says what the fields of the first three mean.
 package testvectors
 
 import (
@@ -13,8 +14,8 @@ import (
 	"io/fs"
 )
 
-//go:embed *.json
+//go:embed *.json bridge/*.json
 var files embed.FS
 
-// Files returns the files, in one directory.
+// Files returns the files. Those of other systems are in the directory bridge.
 func Files() fs.FS { return files }

@@ -1,0 +1,168 @@
+// Package foreigntest is for the tests of packages that read other systems' sessions:
+// a store in memory, requests with a cookie, and frozen vectors.
+package foreigntest
+
+import (
+	"context"
+	"encoding/json"
+	"io/fs"
+	"iter"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/testvectors"
+)
+
+// A KV is a bridge.KV in memory. The zero KV is empty.
+type KV struct {
+	mu   sync.Mutex
+	held map[string]entry
+}
+
+type entry struct {
+	value []byte
+	end   time.Time
+}
+
+// Get implements bridge.KV.
+func (k *KV) Get(_ context.Context, key string) ([]byte, time.Duration, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e, ok := k.held[key]
+	switch {
+	case !ok:
+		return nil, 0, bridge.ErrEnded
+	case e.end.IsZero():
+		return e.value, -1, nil
+	case !time.Now().Before(e.end):
+		return nil, 0, bridge.ErrEnded
+	}
+	return e.value, time.Until(e.end), nil
+}
+
+// Set implements bridge.KV.
+func (k *KV) Set(_ context.Context, key string, value []byte, left time.Duration) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := entry{value: slices.Clone(value)}
+	if left > 0 {
+		e.end = time.Now().Add(left)
+	}
+	if k.held == nil {
+		k.held = make(map[string]entry)
+	}
+	k.held[key] = e
+	return nil
+}
+
+// Del implements bridge.KV.
+func (k *KV) Del(_ context.Context, key string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.held, key)
+	return nil
+}
+
+// Keys implements bridge.KeyWalker.
+func (k *KV) Keys(_ context.Context, prefix string) iter.Seq2[string, error] {
+	k.mu.Lock()
+	keys := slices.Sorted(maps.Keys(k.held))
+	k.mu.Unlock()
+	return func(yield func(string, error) bool) {
+		for _, key := range keys {
+			if strings.HasPrefix(key, prefix) && !yield(key, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Len is how many keys there are.
+func (k *KV) Len() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.held)
+}
+
+// Request is a request with cookies: name, value, name, value.
+func Request(cookies ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for i := 0; i < len(cookies); i += 2 {
+		r.AddCookie(&http.Cookie{Name: cookies[i], Value: cookies[i+1]})
+	}
+	return r
+}
+
+// Next is the browser's next request after an answer.
+func Next(w *httptest.ResponseRecorder) *http.Request {
+	r := Request()
+	for _, c := range w.Result().Cookies() {
+		if c.MaxAge >= 0 {
+			r.AddCookie(c)
+		}
+	}
+	return r
+}
+
+// A Vector is what the real thing made.
+type Vector struct {
+	Name     string                     `json:"name"`
+	Settings map[string]string          `json:"settings,omitempty"` // what its maker was configured to
+	Cookies  []string                   `json:"cookies,omitempty"`  // name, value, name, value
+	Key      string                     `json:"key,omitempty"`      // of the record in its store
+	Record   []byte                     `json:"record,omitempty"`   // in base64
+	Made     int64                      `json:"made"`               // in seconds since 1970
+	User     string                     `json:"user"`
+	Values   map[string]json.RawMessage `json:"values"`
+	Refused  []string                   `json:"refused,omitempty"` // names of values
+}
+
+// Vectors reads a file of testvectors/bridge.
+func Vectors(t testing.TB, name string) (list []Vector) {
+	t.Helper()
+	raw, err := fs.ReadFile(testvectors.Files(), "bridge/"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {
+		t.Fatalf("%s: %d vectors, %v", name, len(list), err)
+	}
+	return list
+}
+
+// Check holds what was read against the vector.
+func (v Vector) Check(t testing.TB, s bridge.Session, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", v.Name, err)
+		return
+	}
+	if s.User != v.User {
+		t.Errorf("%s: the user is %q, want %q", v.Name, s.User, v.User)
+	}
+	if len(s.Values) != len(v.Values) {
+		t.Errorf("%s: read the values %v, want %v", v.Name, slices.Sorted(maps.Keys(s.Values)), slices.Sorted(maps.Keys(v.Values)))
+	}
+	for name, want := range v.Values {
+		if !EqualJSON(s.Values[name], want) {
+			t.Errorf("%s: %s is %s, want %s", v.Name, name, s.Values[name], want)
+		}
+	}
+	if got := slices.Sorted(maps.Keys(s.Refused)); !slices.Equal(got, v.Refused) {
+		t.Errorf("%s: refused %v, want %v", v.Name, s.Refused, v.Refused)
+	}
+}
+
+// EqualJSON reports whether two texts are the same as JSON.
+func EqualJSON(a, b json.RawMessage) bool {
+	var x, y any
+	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
