@@ -55,14 +55,13 @@ type Config struct {
 // nothing of what goes in or comes out, is safe for concurrent use, and the optional
 // features of the store it wraps are found through store.As.
 type Store struct {
-	inner  store.Store
-	tracer trace.Tracer // nil = no spans
-	began  time.Time    // what the clock is read against
-	in     instruments
-	calls  [len(operations)][len(outcomes)]choice
-	always attribute.Set
-	spans  [len(operations)]trace.SpanStartEventOption
-	events counts
+	inner   store.Store
+	tracer  trace.Tracer // nil = no spans
+	began   time.Time    // what the clock is read against
+	in      instruments
+	methods [len(operations)]method
+	always  attribute.Set
+	events  counts
 }
 
 // New wraps a store. It fails where that is nil, and where the MeterProvider refuses

@@ -33,7 +33,7 @@ const enough = 22 * time.Minute
 // The plans. Rows that are compared by ratio are measured most often.
 var plans = map[string][]step{
 	"short": {
-		{"^Benchmark(Request|Cookie|Parts)$", "50ms", 5, nil},
+		{"^Benchmark(Request|Telemetry|Cookie|Parts)$", "50ms", 5, nil},
 		{"^BenchmarkHTTP$", "1x", 1, []string{"-load=500ms"}},
 		{"^Benchmark(Memory|Lost)$", "1x", 1, []string{"-held=100000"}},
 		{"^BenchmarkList$/^coatcheck$", "1000x", 1, []string{"-held=100000"}},
@@ -43,7 +43,7 @@ var plans = map[string][]step{
 		{"^BenchmarkGrow(InFlight|Redis)$", "1x", 1, nil},
 	},
 	"full": {
-		{"^Benchmark(Request|Cookie|Parts)$", "200ms", 8, nil},
+		{"^Benchmark(Request|Telemetry|Cookie|Parts)$", "200ms", 8, nil},
 		{"^BenchmarkHTTP$", "1x", 3, []string{"-load=2s"}},
 		{"^Benchmark(Memory|Lost)$", "1x", 1, []string{"-held=1000000", "-slow"}},
 		{"^BenchmarkList$/^coatcheck$", "10000x", 1, []string{"-held=1000000"}},

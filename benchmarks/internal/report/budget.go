@@ -47,6 +47,7 @@ func budgets() []budget {
 	most("memory of a session, user index included", "bytes", 1, 380, "Memory/coatcheck", "B/session", "", "")
 	most("heap objects of a session", "", 1, 0.1, "Memory/coatcheck", "objects/session", "", "")
 	most("a full cycle of the garbage collector", "ms", 1, 15, "Memory/coatcheck", "ms/GC", "", whyTime)
+	most("metrics on, traces off: what a read takes more", "ns", 1, 250, "Telemetry/read", "extra-ns/op", "", whyTime)
 	most("list one user's sessions", "µs", 1e-3, 20, "List/coatcheck", "ns/op", "", whyTime)
 	most("read among a million sessions, over that among a thousand", "×", 1, 2, "GrowHeld/coatcheck/read-1000000", "ns/op", "GrowHeld/coatcheck/read-1000",
 		"memory that is in no cache: the floor grows as well, see the chart")
