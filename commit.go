@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -531,7 +532,7 @@ func (s *Session) rebase(rec store.Record, sure bool) error {
 		s.sure = s.sure || sure
 		return nil
 	}
-	h, err := openData(rec.Data)
+	h, err := record.Open(rec.Data)
 	if err != nil {
 		return ErrEnded
 	}
@@ -581,7 +582,7 @@ func found(err error, id store.ID) (store.Record, bool) {
 	if !ok || conflict.Now.ID != id || conflict.Now.Version == 0 {
 		return store.Record{}, false
 	}
-	_, damaged := openData(conflict.Now.Data)
+	_, damaged := record.Open(conflict.Now.Data)
 	return conflict.Now, damaged == nil
 }
 
@@ -749,9 +750,9 @@ func (s *Session) changed(now int64) bool {
 		return true
 	}
 	for _, e := range s.view {
-		old := s.stored(e.name).at(now)
-		e = e.at(now)
-		if !bytes.Equal(old.raw, e.raw) || e.raw != nil && old.expires != e.expires {
+		old := s.stored(e.Name).At(now)
+		e = e.At(now)
+		if !bytes.Equal(old.Raw, e.Raw) || e.Raw != nil && old.Expires != e.Expires {
 			return true
 		}
 	}
@@ -795,36 +796,36 @@ func opensPage(r *http.Request) bool {
 // fill makes the record.
 func (s *Session) fill(c *commitment, now time.Time) error {
 	cfg := &s.x.m.cfg
-	var h header
+	var h record.Header
 	var device [maxDevice]byte
 	var address [len("0000:0000:0000:0000:0000:0000:0000:0000")]byte
 	if s.live {
 		c.rec = s.base
-		h, _ = cutHeader(c.rec.Data) // openData checked it
+		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
 	} else {
 		c.rec.AuthTime, c.rec.Created = s.loginTime(), now
 	}
 	if s.drop || s.identity == logIn {
-		h.entries = s.counting(h.entries)
+		h.Entries = s.counting(h.Entries)
 	}
 	switch s.identity {
 	case logIn:
 		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
-		h.remember = 0
-		if h.device = append(device[:0], s.device...); cfg.Device == nil {
-			h.device = appendDevice(device[:0], s.x.r.UserAgent())
+		h.Remember = 0
+		if h.Device = append(device[:0], s.device...); cfg.Device == nil {
+			h.Device = appendDevice(device[:0], s.x.r.UserAgent())
 		}
-		h.address = appendAddress(address[:0], s.x.r, cfg)
+		h.Address = appendAddress(address[:0], s.x.r, cfg)
 	case authenticateAgain:
 		c.rec.AuthTime = s.authTime()
 	}
 	view := s.view
 	if s.remember != 0 {
-		if h.remember = max(h.remember, s.remember); s.slides() {
+		if h.Remember = max(h.Remember, s.remember); s.slides() {
 			view = append(slices.Clip(view), slidingEntry)
 		}
 	}
-	idle, lifetime := cfg.span(c.rec.User, h.remember, h.remember != 0 && s.slides())
+	idle, lifetime := cfg.span(c.rec.User, h.Remember, h.Remember != 0 && s.slides())
 	switch {
 	case s.identity >= authenticateAgain || !s.live:
 		c.rec.Deadline = now.Add(lifetime)
@@ -836,12 +837,12 @@ func (s *Session) fill(c *commitment, now time.Time) error {
 		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
 	}
 	var count int
-	c.rec.Data, count = encodeData(h, view, now.UnixMilli())
-	if count > maxValues {
-		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, maxValues)
+	c.rec.Data, count = record.Encode(h, view, now.UnixMilli())
+	if count > record.MaxEntries {
+		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, record.MaxEntries)
 	}
-	if len(c.rec.Data) > maxRecord {
-		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), maxRecord)
+	if len(c.rec.Data) > record.MaxSize {
+		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), record.MaxSize)
 	}
 	return nil
 }

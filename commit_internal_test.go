@@ -3,6 +3,7 @@ package coatcheck
 import (
 	"testing"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -10,8 +11,8 @@ import (
 // request goes on with what it had, and nothing panics.
 func TestRebaseOnTheSameVersion(t *testing.T) {
 	t.Parallel()
-	data, _ := encodeData(header{device: []byte("a device")}, []entry{{name: "a", raw: []byte("1")}}, 0)
-	h, err := openData(data)
+	data, _ := record.Encode(record.Header{Device: []byte("a device")}, []record.Entry{{Name: "a", Raw: []byte("1")}}, 0)
+	h, err := record.Open(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +21,7 @@ func TestRebaseOnTheSameVersion(t *testing.T) {
 	if err := s.rebase(store.Record{Version: 7, Data: []byte{1}}, true); err != nil {
 		t.Fatal(err)
 	}
-	if got := findEntry(s.entries(), "a").raw; string(got) != "1" {
+	if got := record.Find(s.entries(), "a").Raw; string(got) != "1" {
 		t.Errorf("the value is %q, want 1", got)
 	}
 }

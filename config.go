@@ -228,6 +228,14 @@ func cookieName(p cookie.Policy) string {
 	}
 }
 
+// Limits of what one session holds (G14); package record has those of all of it.
+const (
+	maxValue  = 32 << 10 // bytes of one value's JSON
+	maxName   = 128      // bytes of a key's name
+	maxUser   = 255      // bytes of a user
+	maxDevice = 64       // bytes of a device label
+)
+
 // markerSuffix makes the marker's name of the session cookie's.
 const markerSuffix = "-lax"
 

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/coatcheck/coatcheck/internal/exact"
 )
 
 // A User-Agent names many browsers it is not; the first of these that it
@@ -33,7 +35,7 @@ func appendDevice(b []byte, userAgent string) []byte {
 	if len(b) == start {
 		// curl/8.5, Go-http-client/1.1: the product, as far as it is plain text.
 		product, _, _ := strings.Cut(userAgent, "/")
-		for i := 0; i < len(product) && i < maxDevice && plainByte(product[i]); i++ {
+		for i := 0; i < len(product) && i < maxDevice && exact.Plain(product[i:i+1]); i++ {
 			b = append(b, product[i])
 		}
 		return b

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/coatcheck/coatcheck/internal/exact"
+	"github.com/coatcheck/coatcheck/internal/record"
 )
 
 // A form is how the values of one key are written and read.
@@ -45,10 +46,18 @@ func Formerly[T, Old any](k Key[T], convert func(old Old) (T, bool)) Key[T] {
 	return k
 }
 
+// encode returns v as JSON, or an error if it would not come back equal.
+func (x *form[T]) encode(v T) ([]byte, error) {
+	if x == nil { // the zero Key
+		return record.Marshal(nil, v)
+	}
+	return record.Marshal(x.exact, v)
+}
+
 // decode returns the T that raw stands for.
 func (x *form[T]) decode(raw []byte) (T, error) {
 	if x == nil || len(x.former) == 0 {
-		return decodeValue[T](raw)
+		return record.Unmarshal[T](raw)
 	}
 	v, err := decodeWhole[T](raw)
 	if err == nil {
@@ -59,12 +68,12 @@ func (x *form[T]) decode(raw []byte) (T, error) {
 			return v, nil
 		}
 	}
-	return decodeValue[T](raw)
+	return record.Unmarshal[T](raw)
 }
 
 // decodeWhole is decodeValue, and refuses fields that T does not have.
 func decodeWhole[T any](raw []byte) (T, error) {
-	v, err := decodeValue[T](raw)
+	v, err := record.Unmarshal[T](raw)
 	if err != nil {
 		return v, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -131,8 +132,8 @@ func (s *Session) cameLarger() bool {
 
 // growsNot reports whether rec has no more of values than base.
 func (s *Session) growsNot(rec *store.Record) bool {
-	h, ok := cutHeader(rec.Data)
-	return ok && s.live && len(h.entries) <= len(s.entries())
+	h, ok := record.CutHeader(rec.Data)
+	return ok && s.live && len(h.Entries) <= len(s.entries())
 }
 
 // cookieRecordVersion is the first byte of what is sealed; docs/spec/record.md.
@@ -204,7 +205,7 @@ func decodeCookieRecord(b []byte) (rec store.Record, ok bool) {
 		*t = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
 		b = b[8:]
 	}
-	user, data, ok := cutBytes(b)
+	user, data, ok := record.CutBytes(b)
 	rec.User, rec.Data, rec.Version = string(user), data, 1
 	return rec, ok
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/coatcheck/coatcheck/internal/exact"
+	"github.com/coatcheck/coatcheck/internal/record"
 )
 
 // A Key is the name and type of one value in every session, made by NewKey and
@@ -72,10 +75,10 @@ func (k Key[T]) Get(s *Session) (T, bool) {
 	defer s.unlock()
 	s.look()
 	e := s.lookup(k.name, 0)
-	if e.raw == nil {
+	if e.Raw == nil {
 		s.missed(k.name)
 	}
-	if e.raw == nil || k.err != nil || e.expires != 0 && e.expires <= time.Now().UnixMilli() {
+	if e.Raw == nil || k.err != nil || e.Expires != 0 && e.Expires <= time.Now().UnixMilli() {
 		return zero, false
 	}
 	return decodeEntry(s, k.form, e)
@@ -97,14 +100,14 @@ func (k Key[T]) SetFor(s *Session, v T, ttl time.Duration) {
 
 func (k Key[T]) set(s *Session, v T, expires int64) {
 	raw, err := encodeEntry(k.name, k.form, v)
-	s.change(k.err, op{k.name, func(entry) (entry, error) {
-		return entry{raw: raw, expires: expires}, err
+	s.change(k.err, op{k.name, func(record.Entry) (record.Entry, error) {
+		return record.Entry{Raw: raw, Expires: expires}, err
 	}})
 }
 
 // Delete removes the value. It waits as Set does.
 func (k Key[T]) Delete(s *Session) {
-	s.change(k.err, op{k.name, func(entry) (entry, error) { return entry{}, nil }})
+	s.change(k.err, op{k.name, func(record.Entry) (record.Entry, error) { return record.Entry{}, nil }})
 }
 
 // Pop removes the value and returns it, and whether there was one. It commits
@@ -123,10 +126,10 @@ func (k Key[T]) Pop(s *Session) (T, bool) {
 func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 	var v T
 	var ok bool
-	done := s.commitNow(err, false, op{k.name, func(old entry) (e entry, _ error) {
+	done := s.commitNow(err, false, op{k.name, func(old record.Entry) (e record.Entry, _ error) {
 		var zero T
 		v, ok = zero, false
-		if old.raw == nil {
+		if old.Raw == nil {
 			return e, nil
 		}
 		if v, ok = decodeEntry(s, k.form, old); !ok {
@@ -156,14 +159,14 @@ func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 // Update has returned, and must not use the session.
 func (k Key[T]) Update(s *Session, f func(T) T) T {
 	var v T
-	done := s.commitNow(k.err, true, op{k.name, func(old entry) (entry, error) {
+	done := s.commitNow(k.err, true, op{k.name, func(old record.Entry) (record.Entry, error) {
 		old, v = replacing(s, k.form, old)
 		v = f(v)
 		raw, err := encodeEntry(k.name, k.form, v)
 		if err == nil {
 			v, err = storedValue(k.name, v, raw)
 		}
-		return entry{raw: raw, expires: old.expires}, err
+		return record.Entry{Raw: raw, Expires: old.Expires}, err
 	}})
 	if !done {
 		var zero T
@@ -180,10 +183,10 @@ func Append[E any](s *Session, k Key[[]E], elems ...E) {
 		return
 	}
 	elems = slices.Clone(elems) // the caller's slice may change before the commit
-	s.change(k.err, op{k.name, func(old entry) (entry, error) {
+	s.change(k.err, op{k.name, func(old record.Entry) (record.Entry, error) {
 		old, list := replacing(s, k.form, old)
 		raw, err := encodeEntry(k.name, k.form, append(list, elems...))
-		return entry{raw: raw, expires: old.expires}, err
+		return record.Entry{Raw: raw, Expires: old.Expires}, err
 	}})
 }
 
@@ -290,7 +293,7 @@ func (s *Session) record(o op) {
 }
 
 func encodeEntry[T any](name string, x *form[T], v T) ([]byte, error) {
-	raw, err := encodeValue(x, v)
+	raw, err := x.encode(v)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: key %q: %v", ErrValue, name, err)
@@ -302,15 +305,15 @@ func encodeEntry[T any](name string, x *form[T], v T) ([]byte, error) {
 
 // storedValue returns what v is once it has been stored as raw.
 func storedValue[T any](name string, v T, raw []byte) (T, error) {
-	switch any(&v).(type) {
+	switch p := any(&v).(type) {
 	case *bool, *int, *int64, *int32, *uint64, *[]byte: // themselves
 		return v, nil
 	case *string:
-		if plainString(raw) {
+		if exact.Plain(*p) {
 			return v, nil
 		}
 	}
-	stored, err := decodeValue[T](raw)
+	stored, err := record.Unmarshal[T](raw)
 	if err != nil {
 		return stored, fmt.Errorf("%w: key %q: what its type encodes to does not fit it", ErrValue, name)
 	}
@@ -318,10 +321,10 @@ func storedValue[T any](name string, v T, raw []byte) (T, error) {
 }
 
 // decodeEntry returns the value of an entry, and whether it fits.
-func decodeEntry[T any](s *Session, x *form[T], e entry) (T, bool) {
-	v, err := x.decode(e.raw)
+func decodeEntry[T any](s *Session, x *form[T], e record.Entry) (T, bool) {
+	v, err := x.decode(e.Raw)
 	if err != nil {
-		s.x.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: reasonMismatch, Err: fmt.Errorf("%w: key %q", ErrValue, e.name)})
+		s.x.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: reasonMismatch, Err: fmt.Errorf("%w: key %q", ErrValue, e.Name)})
 		return v, false
 	}
 	return v, true
@@ -329,12 +332,12 @@ func decodeEntry[T any](s *Session, x *form[T], e entry) (T, bool) {
 
 // replacing returns an entry that is about to be replaced, and its value. What
 // does not fit counts as absent (G5).
-func replacing[T any](s *Session, x *form[T], old entry) (entry, T) {
-	if old.raw != nil {
+func replacing[T any](s *Session, x *form[T], old record.Entry) (record.Entry, T) {
+	if old.Raw != nil {
 		if v, ok := decodeEntry(s, x, old); ok {
 			return old, v
 		}
 	}
 	var zero T
-	return entry{name: old.name}, zero
+	return record.Entry{Name: old.Name}, zero
 }

@@ -8,12 +8,9 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-)
 
-// Names that begin with labelMark are those of entries that hold labels; no Key
-// can have one. They belong to the login and not to the values: Clear leaves
-// them alone, the next login drops them.
-const labelMark = "\x00label:"
+	"github.com/coatcheck/coatcheck/internal/record"
+)
 
 const (
 	maxLabelName = 64
@@ -50,9 +47,9 @@ func (s *Session) SetLabel(name, value string) {
 	err := checkLabel(name, value)
 	var raw []byte
 	if err == nil && value != "" {
-		raw, err = encodeValue(labels.form, value)
+		raw, err = labels.form.encode(value)
 	}
-	o := op{labelMark + name, func(entry) (entry, error) { return entry{raw: raw}, nil }}
+	o := op{record.LabelMark + name, func(record.Entry) (record.Entry, error) { return record.Entry{Raw: raw}, nil }}
 	if !s.lock() {
 		return
 	}
@@ -69,30 +66,9 @@ var labels = NewKey[string]("label")
 // Label returns the label of that name, or "".
 func (s *Session) Label(name string) string {
 	k := labels
-	k.name = labelMark + name
+	k.name = record.LabelMark + name
 	value, _ := k.Get(s)
 	return value
-}
-
-// labelsOf reads the labels of a record's entries, nil where there is none.
-func labelsOf(entries []byte) map[string]string {
-	var found map[string]string
-	for len(entries) > 0 {
-		at := entryAt(entries)
-		if at.end == 0 {
-			break
-		}
-		if name := entries[at.name:at.expires]; isLabel(name) {
-			if value, err := labels.form.decode(entries[at.raw:at.end]); err == nil {
-				if found == nil {
-					found = make(map[string]string)
-				}
-				found[string(name[len(labelMark):])] = value
-			}
-		}
-		entries = entries[at.end:]
-	}
-	return found
 }
 
 // wishes are what a request has said of its login, for one that comes after it.
@@ -122,15 +98,8 @@ func (s *Session) label(ops []op) {
 
 // pendingLabels returns the ops on labels that wait for the commit.
 func (s *Session) pendingLabels() []op {
-	return slices.DeleteFunc(slices.Clone(s.ops), func(o op) bool { return !isLabel(o.name) })
+	return slices.DeleteFunc(slices.Clone(s.ops), func(o op) bool { return !record.IsLabel(o.name) })
 }
-
-func isLabel[T string | []byte](name T) bool {
-	return len(name) >= len(labelMark) && string(name[:len(labelMark)]) == labelMark
-}
-
-// ofLogin reports whether the entry of that name belongs to the login.
-func ofLogin[T string | []byte](name T) bool { return isLabel(name) || string(name) == slidingName }
 
 // drops reports whether the base's entry counts no more, which is of the login or
 // a value.
@@ -142,32 +111,16 @@ func (s *Session) drops(ofLogin bool) bool {
 }
 
 // stored returns the base's entry of that name, absent if it counts no more.
-func (s *Session) stored(name string) entry {
-	if s.drops(ofLogin(name)) {
-		return entry{name: name}
+func (s *Session) stored(name string) record.Entry {
+	if s.drops(record.OfLogin(name)) {
+		return record.Entry{Name: name}
 	}
-	return findEntry(s.entries(), name)
+	return record.Find(s.entries(), name)
 }
 
 // counting returns the base's entries without those that count no more.
 func (s *Session) counting(entries []byte) []byte {
-	var kept []byte
-	from := 0 // where what is to be kept next begins
-	for i := 0; i < len(entries); {
-		at := entryAt(entries[i:])
-		if at.end == 0 {
-			break // openData checked it
-		}
-		if s.drops(ofLogin(entries[i+at.name : i+at.expires])) {
-			kept = append(kept, entries[from:i]...)
-			from = i + at.end
-		}
-		i += at.end
-	}
-	if from == 0 {
-		return entries
-	}
-	return append(kept, entries[from:]...)
+	return record.Without(entries, s.drops(true), s.drops(false))
 }
 
 // RevokeLabel ends the sessions of user that have this label and returns how
@@ -194,7 +147,7 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 	}
 	n := 0
 	for _, rec := range records {
-		if h, err := openData(rec.Data); err != nil || labelsOf(h.entries)[name] != value {
+		if h, err := record.Open(rec.Data); err != nil || record.Labels(h.Entries)[name] != value {
 			continue
 		}
 		if err := m.endChain(ctx, s, rec.ID, user); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -151,7 +152,7 @@ func (s *Session) loaded(id store.ID, rec *store.Record, now time.Time) {
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(rec, now)})
 		return
 	}
-	h, err := openData(rec.Data)
+	h, err := record.Open(rec.Data)
 	if err != nil {
 		// End it, or the browser would bring it for ever.
 		s.base.ID, s.ended, s.finished = id, true, true
@@ -167,13 +168,13 @@ func (s *Session) loaded(id store.ID, rec *store.Record, now time.Time) {
 }
 
 // lookup returns the entry of that name as it now is, pending changes included.
-func (s *Session) lookup(name string, now int64) entry {
+func (s *Session) lookup(name string, now int64) record.Entry {
 	for _, e := range s.viewed() {
-		if e.name == name {
-			return e.at(now)
+		if e.Name == name {
+			return e.At(now)
 		}
 	}
-	return s.stored(name).at(now)
+	return s.stored(name).At(now)
 }
 
 // apply runs one op and keeps what it gives in the view.
@@ -182,9 +183,9 @@ func (s *Session) apply(o op, now int64) error {
 	if err != nil {
 		return err
 	}
-	e.name = o.name
+	e.Name = o.name
 	for i := range s.view {
-		if s.view[i].name == o.name {
+		if s.view[i].Name == o.name {
 			s.view[i] = e
 			return nil
 		}

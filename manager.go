@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -180,11 +181,11 @@ func (m *Manager) Sessions(ctx context.Context, user string) ([]Info, error) {
 }
 
 func infoOf(rec *store.Record, current store.ID) Info {
-	h, _ := openData(rec.Data) // a damaged record is listed without its device
+	h, _ := record.Open(rec.Data) // a damaged record is listed without its device
 	return Info{
 		Handle: rec.ID.Handle(), Current: rec.ID == current,
-		Created: rec.Created, LastSeen: rec.Seen, Device: string(h.device), Address: string(h.address),
-		Labels: labelsOf(h.entries),
+		Created: rec.Created, LastSeen: rec.Seen, Device: string(h.Device), Address: string(h.Address),
+		Labels: record.Labels(h.Entries),
 	}
 }
 

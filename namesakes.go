@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -146,7 +147,7 @@ func whatSays(rec *store.Record, err error, now time.Time) int {
 	case err != nil:
 		return saysNothing
 	}
-	if _, err := openData(rec.Data); err != nil || over(rec, micros(now)) {
+	if _, err := record.Open(rec.Data); err != nil || over(rec, micros(now)) {
 		return saysOver
 	}
 	return saysLive

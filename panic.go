@@ -3,6 +3,7 @@ package coatcheck
 import (
 	"net/http"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -75,7 +76,7 @@ func (s *Session) abandon() {
 		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: s.x.whyAbandoned()})
 	}
 	if s.left && s.was != nil { // what Logout took away
-		if h, err := openData(s.was.Data); err == nil {
+		if h, err := record.Open(s.was.Data); err == nil {
 			s.take(s.was, h)
 			s.doubt()
 		}

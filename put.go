@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -76,7 +77,7 @@ func (m *Manager) applied(ctx context.Context, c *commitment) bool {
 // had to be dated anew is not known to be there.
 func (s *Session) committed(c *commitment) (err error) {
 	m, ctx, identity := s.x.m, &c.ctx, s.identity
-	h, _ := cutHeader(c.rec.Data) // encodeData made it
+	h, _ := record.CutHeader(c.rec.Data) // record.Encode made it
 	if s.ended && s.brought.IsZero() {
 		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
 	}

@@ -3,13 +3,11 @@ package coatcheck
 import (
 	"fmt"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/record"
 )
 
-// slidingName is that of the entry which says that Remember slides. It belongs to
-// the login, as labels do.
-const slidingName = "\x00sliding"
-
-var slidingEntry = entry{name: slidingName, raw: []byte("true")}
+var slidingEntry = record.Entry{Name: record.Sliding, Raw: []byte("true")}
 
 // Remember makes this session last for at least d from now on, idle or not: "keep
 // me logged in". It never ends earlier than it would have. It renews the token, so
@@ -47,7 +45,7 @@ func (s *Session) rememberFor(d time.Duration, sliding bool) {
 // slides reports whether the session is remembered as long as its user comes, by
 // its record or by what is pending.
 func (s *Session) slides() bool {
-	return s.changes != nil && s.remember != 0 && s.wishes.sliding || s.stored(slidingName).raw != nil
+	return s.changes != nil && s.remember != 0 && s.wishes.sliding || s.stored(record.Sliding).Raw != nil
 }
 
 // span is how long a session of that kind may be idle and live.
@@ -75,5 +73,5 @@ func (s *Session) prolonged(now time.Time) time.Time {
 // prolongs reports whether Remember has anything to do for a live session.
 func (s *Session) prolongs(now time.Time) bool {
 	return s.remember > time.Duration(s.remembered)*time.Second || s.prolonged(now).After(s.base.Deadline) ||
-		s.slides() && s.stored(slidingName).raw == nil
+		s.slides() && s.stored(record.Sliding).Raw == nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -40,7 +41,7 @@ func (r storeRevoker) NotBefore(ctx context.Context, user string) (time.Time, er
 
 func notBefore(rec store.Record) (time.Time, error) {
 	if len(rec.Data) != 8 {
-		return time.Time{}, errDamaged
+		return time.Time{}, record.ErrDamaged
 	}
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(rec.Data))).UTC(), nil
 }

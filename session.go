@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -75,13 +76,13 @@ type changes struct {
 	remember time.Duration // of Remember
 	wishes   *wishes       // for a login after a commit
 	ops      []op
-	blind    bool    // some of them promise the handler a change
-	applied  int     // how many of ops view holds
-	view     []entry // the names that ops changed, as they then are
+	blind    bool           // some of them promise the handler a change
+	applied  int            // how many of ops view holds
+	view     []record.Entry // the names that ops changed, as they then are
 
 	// Room for the usual few changes and for the first commit.
 	opsRoom  [1]op
-	viewRoom [2]entry
+	viewRoom [2]record.Entry
 	commit   commitment
 }
 
@@ -100,7 +101,7 @@ func (s *Session) edit() *changes {
 }
 
 // viewed returns the names that pending changes concern, as they then are.
-func (s *Session) viewed() []entry {
+func (s *Session) viewed() []record.Entry {
 	if s.changes == nil {
 		return nil
 	}
@@ -116,10 +117,10 @@ func (s *Session) entries() []byte {
 }
 
 // take makes a record the base. Its header is h.
-func (s *Session) take(rec *store.Record, h header) {
+func (s *Session) take(rec *store.Record, h record.Header) {
 	s.base, s.live, s.sure = *rec, true, true
-	s.remembered = uint32(h.remember / time.Second)
-	s.entriesAt = uint32(len(rec.Data) - len(h.entries))
+	s.remembered = uint32(h.Remember / time.Second)
+	s.entriesAt = uint32(len(rec.Data) - len(h.Entries))
 }
 
 // doubt takes note that base is no ground for having nothing to do: it was read
@@ -135,7 +136,7 @@ func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "{session}") }
 // An op is one change of one entry. It may run several times.
 type op struct {
 	name string
-	do   func(entry) (entry, error)
+	do   func(record.Entry) (record.Entry, error)
 }
 
 // An identity is what a commit does to the token.
@@ -435,21 +436,15 @@ func (s *Session) Keys() []string {
 	now := time.Now().UnixMilli()
 	var names []string
 	if !s.drop {
-		for rest := s.entries(); len(rest) > 0; {
-			at := entryAt(rest)
-			if at.end == 0 {
-				break
+		for e := range record.All(s.entries()) {
+			if !record.Named(s.viewed(), []byte(e.Name)) && e.At(now).Raw != nil {
+				names = append(names, e.Name)
 			}
-			name, expires := rest[at.name:at.expires], expiryAt(rest, at)
-			if !named(s.viewed(), name) && (expires == 0 || expires > now) {
-				names = append(names, string(name))
-			}
-			rest = rest[at.end:]
 		}
 	}
 	for _, e := range s.viewed() {
-		if e.at(now).raw != nil {
-			names = append(names, e.name)
+		if e.At(now).Raw != nil {
+			names = append(names, e.Name)
 		}
 	}
 	names = slices.DeleteFunc(names, func(n string) bool { return n[0] == 0 }) // our own

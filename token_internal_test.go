@@ -5,29 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"io/fs"
 	"testing"
+
+	"github.com/coatcheck/coatcheck/internal/vectors"
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/store"
-	"github.com/coatcheck/coatcheck/testvectors"
 )
-
-// vectors reads the cases of one file of testvectors.
-func vectors[T any](t testing.TB, name string) []T {
-	t.Helper()
-	b, err := fs.ReadFile(testvectors.Files(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file struct{ Cases []T }
-	if err := json.Unmarshal(b, &file); err != nil || len(file.Cases) == 0 {
-		t.Fatalf("%s: %v, %d cases", name, err, len(file.Cases))
-	}
-	return file.Cases
-}
 
 func tokensOf(t testing.TB, name string, secrets ...string) *tokens {
 	t.Helper()
@@ -41,7 +26,7 @@ func tokensOf(t testing.TB, name string, secrets ...string) *tokens {
 // T1, T2, T3, T4 as the vectors have them, which another program made.
 func TestTokenVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range vectors[struct {
+	for _, c := range vectors.Read[struct {
 		ID, Says, Application, Name, Token, Handle, Error string
 		Secrets                                           []string
 		SessionID                                         string `json:"session_id"`
@@ -130,7 +115,7 @@ func TestTokenKeysOfOneID(t *testing.T) {
 func FuzzToken(f *testing.F) {
 	issued := make(map[string]string)
 	issue := tokensOf(f, "__Host-Http-sid", "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k")
-	for _, c := range vectors[struct {
+	for _, c := range vectors.Read[struct {
 		Token     string
 		SessionID string `json:"session_id"`
 	}](f, "session-tokens.json") {

@@ -2,7 +2,6 @@ package cookie
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/coatcheck/coatcheck/internal/exact"
 )
@@ -10,7 +9,7 @@ import (
 // appendJSON appends v as encoding/json writes it (C11), or refuses what would not
 // come back equal.
 func appendJSON[T any](b []byte, x *exact.Type, v T) ([]byte, error) {
-	if s, ok := any(v).(string); ok && simple(s) {
+	if s, ok := any(v).(string); ok && exact.Plain(s) {
 		b = append(b, '"')
 		b = append(b, s...)
 		return append(b, '"'), nil
@@ -34,28 +33,10 @@ func marshal[T any](b []byte, x *exact.Type, v T) ([]byte, error) {
 // parseJSON reads a payload. Beside false stands no T that means anything.
 func parseJSON[T any](b []byte) (v T, ok bool) {
 	if p, isString := any(&v).(*string); isString && len(b) >= 2 && b[0] == '"' && b[len(b)-1] == '"' {
-		if inner := b[1 : len(b)-1]; simple(inner) {
+		if inner := b[1 : len(b)-1]; exact.Plain(inner) {
 			*p = string(inner)
 			return v, true
 		}
 	}
 	return v, json.Unmarshal(b, &v) == nil
 }
-
-// simple reports whether s stands between quotes in JSON as it is, in the
-// spelling of encoding/json, which escapes < > & as well.
-func simple[S string | []byte](s S) bool {
-	for i := range len(s) {
-		if !unescaped[s[i]] {
-			return false
-		}
-	}
-	return true
-}
-
-var unescaped = func() (t [256]bool) {
-	for b := ' '; b <= '~'; b++ {
-		t[b] = !strings.ContainsRune(`"\<>&`, b)
-	}
-	return t
-}()

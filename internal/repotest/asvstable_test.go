@@ -86,7 +86,7 @@ var asvs = []chapter{
 	}},
 	{"V11 Cryptography", []requirement{
 		{"11.1.1", 2, "a policy for keys", "", "its own: who has `SECRET_KEY`, how long it lives; [the formats](spec/cookie.md) say what is derived from it", ""},
-		{"11.1.2", 2, "an inventory of keys and algorithms", "the [cookie](spec/cookie.md) and [record](spec/record.md) specifications list every derived key, its purpose and algorithm; vectors freeze them", "include them in its own", "cookie/TestKeyVectors cookie/TestVectors TestTokenVectors TestRecordVectors"},
+		{"11.1.2", 2, "an inventory of keys and algorithms", "the [cookie](spec/cookie.md) and [record](spec/record.md) specifications list every derived key, its purpose and algorithm; vectors freeze them", "include them in its own", "cookie/TestKeyVectors cookie/TestVectors TestTokenVectors internal/record/TestRecordVectors"},
 		{"11.2.1", 2, "validated implementations", "Go's standard library and nothing else; everything works under `GODEBUG=fips140=only` (`make fips`)", "run a validated version of the module where that is asked for", "internal/repotest/TestCoreImportsOnlyStd"},
 		{"11.2.2", 2, "keys and algorithms can be replaced", "several secrets, of which the first signs; new ones log nobody out. Algorithms change by a new version of the format, not by configuration", "rotate", "TestG8Rotation cookie/TestRotation sealedstore/TestRotation"},
 		{"11.2.3", 2, "at least 128 bits of security", "AES-256-GCM and HMAC-SHA-256 with whole tags; the MAC of a session token has 128 bits, its random part 144", "", "cookie/TestFramesAreAsSpecified TestTokenVectors"},
@@ -120,7 +120,7 @@ var asvs = []chapter{
 		{"16.5.3", 2, "no failing open", "after an error every change is refused and the answer replaced; after a panic nothing is committed", "not to recover and answer by itself past the handler", "TestG5AfterAFailedLoad TestG5CommitFails TestG4Panics"},
 	}},
 	{"Of other chapters", []requirement{
-		{"1.5.2", 2, "safe deserialization", "JSON into the key's own type, from authenticated bytes; what does not fit is absent", "", "TestG5ValueThatDoesNotFit FuzzDecodeValue FuzzRecord"},
+		{"1.5.2", 2, "safe deserialization", "JSON into the key's own type, from authenticated bytes; what does not fit is absent", "", "TestG5ValueThatDoesNotFit internal/record/FuzzDecodeValue internal/record/FuzzRecord"},
 		{"4.1.3", 2, "headers of proxies cannot be forged", "X-Forwarded-For, or Forwarded, counts only from the addresses in `Config.Proxies`, none by default, and up to the last that is not one of them; X-Forwarded-Proto and X-Forwarded-Host are not read", "configure both sides ([guide](guide/proxies.md))", "TestProxies integration/proxies/TestProxies"},
 		{"4.2.4", 3, "no CR or LF in HTTP/2 and HTTP/3 headers", "writes none; refusing them is the server's, for net/http Go's", "the server", "attack/TestHeaderInjection_CVE_2020_15111_CVE_2024_47764 cookie/FuzzLine"},
 		{"4.4.2", 2, "Origin is checked at a websocket's handshake", "an upgrade is judged as a POST", "", "attack/TestCSRF_CVE_2025_24358_CVE_2025_46721_Gokapi TestG6CrossOrigin"},

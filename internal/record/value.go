@@ -1,17 +1,19 @@
-package coatcheck
+package record
 
 import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+
+	"github.com/coatcheck/coatcheck/internal/exact"
 )
 
 // Values are JSON. The types that nearly every session holds (string, bool,
 // integers, []byte) have a scanner of their own that gives what encoding/json
 // gives (a fuzz test compares them) and leaves every uncommon spelling to it.
 
-// decodeValue returns the T that raw stands for.
-func decodeValue[T any](raw []byte) (T, error) {
+// Unmarshal returns the T that raw stands for.
+func Unmarshal[T any](raw []byte) (T, error) {
 	var v T
 	switch p := any(&v).(type) {
 	case *string:
@@ -53,12 +55,12 @@ func decodeValue[T any](raw []byte) (T, error) {
 			return v, nil
 		}
 	}
-	return decodeJSON[T](raw)
+	return unmarshalAny[T](raw)
 }
 
-// decodeJSON has a variable of its own: handing out its address moves it to
+// unmarshalAny has a variable of its own: handing out its address moves it to
 // the heap, which the paths above must not pay for.
-func decodeJSON[T any](raw []byte) (T, error) {
+func unmarshalAny[T any](raw []byte) (T, error) {
 	var v T
 	if err := json.Unmarshal(raw, &v); err != nil {
 		var zero T
@@ -67,11 +69,12 @@ func decodeJSON[T any](raw []byte) (T, error) {
 	return v, nil
 }
 
-// encodeValue returns v as JSON, or an error if it would not come back equal.
-func encodeValue[T any](x *form[T], v T) ([]byte, error) {
+// Marshal returns v as JSON, or the error of x, if there is one, where v
+// would not come back equal.
+func Marshal[T any](x *exact.Type, v T) ([]byte, error) {
 	switch p := any(&v).(type) {
 	case *string:
-		if plainText(*p) {
+		if exact.Plain(*p) {
 			b := make([]byte, 0, len(*p)+2)
 			b = append(b, '"')
 			b = append(b, *p...)
@@ -95,46 +98,23 @@ func encodeValue[T any](x *form[T], v T) ([]byte, error) {
 			return append(b, '"'), nil
 		}
 	}
-	return encodeJSON(x, v)
+	return marshalAny(x, v)
 }
 
-// encodeJSON has a variable of its own, as decodeJSON does. Its address lets
+// marshalAny has a variable of its own, as unmarshalAny does. Its address lets
 // encoding/json call the methods of *T, which decoding calls.
-func encodeJSON[T any](x *form[T], v T) ([]byte, error) {
+func marshalAny[T any](x *exact.Type, v T) ([]byte, error) {
 	if x != nil {
-		if err := x.exact.Check(&v); err != nil {
+		if err := x.Check(&v); err != nil {
 			return nil, err
 		}
 	}
 	return json.Marshal(&v)
 }
 
-// plainByte reports whether encoding/json writes the byte as it is, HTML
-// escaping included.
-func plainByte(c byte) bool {
-	return c >= ' ' && c <= '~' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
-}
-
-func plainText(s string) bool {
-	for i := range len(s) {
-		if !plainByte(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
 // plainString reports whether raw is a JSON string that needs no unescaping.
 func plainString(raw []byte) bool {
-	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
-		return false
-	}
-	for _, c := range raw[1 : len(raw)-1] {
-		if !plainByte(c) {
-			return false
-		}
-	}
-	return true
+	return len(raw) >= 2 && raw[0] == '"' && raw[len(raw)-1] == '"' && exact.Plain(raw[1:len(raw)-1])
 }
 
 // digits reports whether raw is a JSON integer without a sign.

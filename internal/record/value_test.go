@@ -1,4 +1,4 @@
-package coatcheck
+package record
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"math"
 	"reflect"
 	"testing"
+
+	"github.com/coatcheck/coatcheck/internal/exact"
 )
 
 // jsonTexts are spellings that a scanner of its own could read in another way.
@@ -53,7 +55,7 @@ func decodesAs[T any](t *testing.T, raw []byte) {
 	t.Helper()
 	var want T
 	wantErr := json.Unmarshal(raw, &want)
-	got, err := decodeValue[T](raw)
+	got, err := Unmarshal[T](raw)
 	if (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(got, want) {
 		t.Errorf("%q as %T: got %#v, %v; encoding/json gives %#v, %v", raw, want, got, err, want, wantErr)
 	}
@@ -87,15 +89,15 @@ func FuzzEncodeValue(f *testing.F) {
 
 func encodesAs[T any](t *testing.T, v T) {
 	t.Helper()
-	x, err := formOf[T]()
+	x, err := exact.Of[T]()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want, wantErr := json.Marshal(v)
-	if text, err := x.decode(want); wantErr == nil && (err != nil || !reflect.DeepEqual(text, v)) {
+	if text, err := Unmarshal[T](want); wantErr == nil && (err != nil || !reflect.DeepEqual(text, v)) {
 		wantErr = errors.New("it would come back as something else")
 	}
-	got, err := encodeValue(x, v)
+	got, err := Marshal(x, v)
 	if wantErr != nil {
 		want = nil
 	}
@@ -111,7 +113,7 @@ func TestEncodeNilBytes(t *testing.T) {
 	t.Parallel()
 	encodesAs(t, []byte(nil))
 	encodesAs(t, []byte{})
-	if v, err := decodeValue[[]byte]([]byte("null")); v != nil || err != nil {
+	if v, err := Unmarshal[[]byte]([]byte("null")); v != nil || err != nil {
 		t.Errorf("null: got %#v, %v", v, err)
 	}
 }

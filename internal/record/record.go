@@ -1,0 +1,281 @@
+// Package record reads and writes what stands in store.Record.Data, and the JSON
+// of the values in it. The format is that of docs/spec/record.md.
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"iter"
+	"time"
+)
+
+// Limits of what one record holds (G14).
+const (
+	MaxSize     = 64 << 10             // bytes
+	MaxEntries  = 256                  // entries, flashes counted as one
+	MaxRemember = 400 * 24 * time.Hour // as long as browsers keep a cookie
+)
+
+// version is the first byte of Record.Data; docs/spec/record.md.
+const version = 1
+
+// ErrDamaged says that data is no record of ours.
+var ErrDamaged = errors.New("coatcheck: damaged session record")
+
+// An entry is one value of the dictionary as it stands in a record.
+type Entry struct {
+	Name    string
+	Raw     []byte // JSON; nil = absent
+	Expires int64  // Unix milliseconds; 0 = with the session
+}
+
+// At returns the entry as seen at now: absent once it has expired.
+func (e Entry) At(now int64) Entry {
+	if e.Expires != 0 && e.Expires <= now {
+		return Entry{Name: e.Name}
+	}
+	return e
+}
+
+// A header is the fixed part of Record.Data.
+type Header struct {
+	Remember time.Duration // what Remember set; 0 = the configured times
+	Device   []byte        // label of the browser and system that logged in
+	Address  []byte        // the client's IP address then
+	Entries  []byte
+}
+
+// Open checks the structure of a record's data and returns its header.
+// It reads lengths only, so its cost grows with the entries, not their size.
+func Open(data []byte) (Header, error) {
+	h, ok := CutHeader(data)
+	if !ok {
+		return h, ErrDamaged
+	}
+	count := 0
+	for rest := h.Entries; len(rest) > 0; count++ {
+		at := entryAt(rest)
+		if at.End == 0 {
+			return h, ErrDamaged
+		}
+		rest = rest[at.End:]
+	}
+	if count > MaxEntries {
+		return h, ErrDamaged
+	}
+	return h, nil
+}
+
+// CutHeader returns the header without a look at the entries.
+func CutHeader(data []byte) (h Header, ok bool) {
+	if len(data) == 0 || data[0] != version || len(data) > MaxSize {
+		return h, false
+	}
+	rest := data[1:]
+	remember, n := binary.Uvarint(rest)
+	if n <= 0 || remember > uint64(MaxRemember/time.Second) {
+		return h, false
+	}
+	h.Remember = time.Duration(remember) * time.Second
+	if h.Device, rest, ok = CutBytes(rest[n:]); ok {
+		h.Address, h.Entries, ok = CutBytes(rest)
+	}
+	return h, ok
+}
+
+// CutBytes reads a length and as many bytes.
+func CutBytes(b []byte) (field, rest []byte, ok bool) {
+	size, n := binary.Uvarint(b)
+	if n <= 0 || size > uint64(len(b)-n) {
+		return nil, nil, false
+	}
+	end := n + int(size)
+	return b[n:end], b[end:], true
+}
+
+// An extent tells where in the bytes that begin with an entry its parts lie: the
+// name at [name:expires], the expiry from there on, the value at [raw:end]. An
+// end of 0 says that there is no entry.
+type extent struct{ Name, Expires, Raw, End int }
+
+// entryAt measures the entry at the beginning of b: name, expiry, value.
+func entryAt(b []byte) extent {
+	// Nearly every entry has lengths of one byte and no expiry.
+	if len(b) > 0 && b[0] < 0x80 {
+		expires := 1 + int(b[0])
+		if raw := expires + 2; raw <= len(b) && b[expires] == 0 && b[expires+1] < 0x80 {
+			if end := raw + int(b[expires+1]); end <= len(b) {
+				return extent{1, expires, raw, end}
+			}
+		}
+	}
+	name, rest, ok := CutBytes(b)
+	if !ok {
+		return extent{}
+	}
+	expires := len(b) - len(rest)
+	at, n := binary.Uvarint(rest)
+	if n <= 0 || at > 1<<62 {
+		return extent{}
+	}
+	raw, rest, ok := CutBytes(rest[n:])
+	if !ok {
+		return extent{}
+	}
+	end := len(b) - len(rest)
+	return extent{expires - len(name), expires, end - len(raw), end}
+}
+
+// expiryAt reads the expiry of an entry, in Unix milliseconds.
+func expiryAt(b []byte, at extent) int64 {
+	if b[at.Expires] == 0 {
+		return 0
+	}
+	expires, _ := binary.Uvarint(b[at.Expires:])
+	return int64(expires)
+}
+
+// All yields the entries, expired ones too.
+func All(entries []byte) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for len(entries) > 0 {
+			at := entryAt(entries)
+			if at.End == 0 || !yield(Entry{string(entries[at.Name:at.Expires]), entries[at.Raw:at.End], expiryAt(entries, at)}) {
+				return
+			}
+			entries = entries[at.End:]
+		}
+	}
+}
+
+// Find returns the entry of that name, absent if there is none.
+func Find(entries []byte, name string) Entry {
+	for len(entries) > 0 {
+		at := entryAt(entries)
+		if at.End == 0 {
+			break
+		}
+		if string(entries[at.Name:at.Expires]) == name {
+			return Entry{Name: name, Raw: entries[at.Raw:at.End], Expires: expiryAt(entries, at)}
+		}
+		entries = entries[at.End:]
+	}
+	return Entry{Name: name}
+}
+
+// appendEntry adds an entry to a record's data.
+func appendEntry(data []byte, e Entry) []byte {
+	data = binary.AppendUvarint(data, uint64(len(e.Name)))
+	data = append(data, e.Name...)
+	data = binary.AppendUvarint(data, uint64(e.Expires))
+	data = binary.AppendUvarint(data, uint64(len(e.Raw)))
+	return append(data, e.Raw...)
+}
+
+// Encode writes a record's data: the entries of base that changed does not
+// name and that have not expired by now, then those of changed. It reports the
+// number of entries.
+func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
+	size := 1 + binary.MaxVarintLen64 + 2 + len(h.Device) + len(h.Address) + len(h.Entries)
+	for _, e := range changed {
+		size += len(e.Name) + len(e.Raw) + 3*binary.MaxVarintLen32
+	}
+	data = make([]byte, 1, size)
+	data[0] = version
+	data = binary.AppendUvarint(data, uint64(h.Remember/time.Second))
+	data = binary.AppendUvarint(data, uint64(len(h.Device)))
+	data = append(data, h.Device...)
+	data = binary.AppendUvarint(data, uint64(len(h.Address)))
+	data = append(data, h.Address...)
+	kept := 0 // where the entries begin that are to be copied next
+	for from := 0; from < len(h.Entries); {
+		rest := h.Entries[from:]
+		at := entryAt(rest)
+		if at.End == 0 {
+			break // Open checked it
+		}
+		if expires := expiryAt(rest, at); expires != 0 && expires <= now || Named(changed, rest[at.Name:at.Expires]) {
+			data = append(data, h.Entries[kept:from]...)
+			kept = from + at.End
+		} else {
+			count++
+		}
+		from += at.End
+	}
+	data = append(data, h.Entries[kept:]...)
+	for _, e := range changed {
+		if e = e.At(now); e.Raw != nil {
+			data = appendEntry(data, e)
+			count++
+		}
+	}
+	return data, count
+}
+
+// Without returns the entries without those of the login, or without the values.
+func Without(entries []byte, login, values bool) []byte {
+	var kept []byte
+	from := 0 // where what is to be kept next begins
+	for i := 0; i < len(entries); {
+		at := entryAt(entries[i:])
+		if at.End == 0 {
+			break // Open checked it
+		}
+		drop := values
+		if OfLogin(entries[i+at.Name : i+at.Expires]) {
+			drop = login
+		}
+		if drop {
+			kept = append(kept, entries[from:i]...)
+			from = i + at.End
+		}
+		i += at.End
+	}
+	if from == 0 {
+		return entries
+	}
+	return append(kept, entries[from:]...)
+}
+
+// Named reports whether one of the entries has that name.
+func Named(entries []Entry, name []byte) bool {
+	for i := range entries {
+		if entries[i].Name == string(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// LabelMark begins the names of entries that hold labels, as JSON strings; no Key
+// can have such a name. They belong to the login and not to the values: Clear
+// leaves them alone, the next login drops them.
+const LabelMark = "\x00label:"
+
+// IsLabel reports whether an entry of that name holds a label.
+func IsLabel[T string | []byte](name T) bool {
+	return len(name) >= len(LabelMark) && string(name[:len(LabelMark)]) == LabelMark
+}
+
+// Sliding is the name of the entry which says that what Remember set slides. It
+// belongs to the login, as labels do.
+const Sliding = "\x00sliding"
+
+// OfLogin reports whether the entry of that name belongs to the login.
+func OfLogin[T string | []byte](name T) bool { return IsLabel(name) || string(name) == Sliding }
+
+// Labels reads the labels among the entries, nil where there is none.
+func Labels(entries []byte) map[string]string {
+	var found map[string]string
+	for e := range All(entries) {
+		if IsLabel(e.Name) {
+			if value, err := Unmarshal[string](e.Raw); err == nil {
+				if found == nil {
+					found = make(map[string]string)
+				}
+				found[e.Name[len(LabelMark):]] = value
+			}
+		}
+	}
+	return found
+}
