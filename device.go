@@ -60,7 +60,7 @@ func deviceLabel(name string) string {
 	var kept [maxDevice]byte
 	b := kept[:0]
 	for _, c := range name[:min(len(name), maxDeviceText)] {
-		if c == utf8.RuneError || !unicode.IsPrint(c) || c < utf8.RuneSelf && !plainByte(byte(c)) {
+		if c == utf8.RuneError || !unicode.IsPrint(c) || c < utf8.RuneSelf && !exact.Plain([]byte{byte(c)}) {
 			continue
 		}
 		if len(b)+utf8.RuneLen(c) > maxDevice {
