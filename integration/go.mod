@@ -5,6 +5,7 @@ go 1.26.0
 
 replace (
 	github.com/coatcheck/coatcheck => ../
+	github.com/coatcheck/coatcheck/bridge => ../bridge
 	github.com/coatcheck/coatcheck/redisstore => ../redisstore
 )
 
@@ -12,6 +13,7 @@ require (
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/coatcheck/coatcheck v0.0.0
+	github.com/coatcheck/coatcheck/bridge v0.0.0
 	github.com/coatcheck/coatcheck/redisstore v0.0.0
 	github.com/glebarez/go-sqlite v1.23.0
 	github.com/go-sql-driver/mysql v1.10.1

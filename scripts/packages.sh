@@ -44,6 +44,10 @@ ruby-http-cookie:ruby -rhttp/cookie -e 1
 python3-requests:/usr/bin/python3 -c "import requests"
 python3-httpx:/usr/bin/python3 -c "import httpx"
 python3-aiohttp:/usr/bin/python3 -c "import aiohttp"
+python3-django:/usr/bin/python3 -c "import django"
+python3-django-redis:/usr/bin/python3 -c "import django_redis"
+python3-psycopg2:/usr/bin/python3 -c "import psycopg2"
+python3-mysqldb:/usr/bin/python3 -c "import MySQLdb"
 '
 
 PATH=$PATH:/usr/sbin:/sbin
