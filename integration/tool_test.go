@@ -143,6 +143,7 @@ func TestTool(t *testing.T) {
 			toolSessions(t, program, place)
 			toolStats(t, program, place)
 			toolSweep(t, program, place)
+			toolExplain(t, program, place)
 		})
 	}
 }

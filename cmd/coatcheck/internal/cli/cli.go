@@ -69,7 +69,7 @@ func stopped(ctx context.Context, err error) error {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
 	out := &output{Writer: stdout}
 	root := newRoot(stdio{stdin, out, stderr, getenv})
-	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
+	root.SetArgs(append([]string{}, handleLast(args)...)) // nil would be those of the process
 	cmd, err := root.ExecuteContextC(ctx)
 	switch {
 	case err == nil && out.failed == nil:

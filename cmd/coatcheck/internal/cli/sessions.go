@@ -11,10 +11,10 @@ import (
 )
 
 func newSessions(std stdio) *cobra.Command {
-	return newGroup("sessions", "list, show and revoke the sessions of a user",
+	return newGroup("sessions", "list, show, explain and revoke sessions",
 		`Shows and ends the sessions of one user in a store. No secret is needed, and
 nothing that is shown opens a session.`,
-		newSessionsList(std), newSessionsShow(std), newSessionsRevoke(std))
+		newSessionsList(std), newSessionsShow(std), newSessionsExplain(std), newSessionsRevoke(std))
 }
 
 // sessionsOptions are the flags of the group.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -150,12 +151,27 @@ func sessionsShow(ctx context.Context, io stdio, st store.Store, sessions *coatc
 	if i < 0 || j < 0 {
 		return errNoSession
 	}
-	rec := records[j]
-	d := sessionDetail{newSessionRow(list[i]), rec.AuthTime.UTC(), rec.Expires.UTC(), rec.Deadline.UTC(), len(rec.Data)}
+	d := newSessionDetail(list[i], records[j])
 	if o.json {
 		return json.NewEncoder(io.out).Encode(d)
 	}
-	_, err = fmt.Fprintf(io.out, "handle     %s\ncreated    %s\nlogged in  %s\nlast seen  %s\nexpires    %s\ndeadline   %s\ndevice     %s\naddress    %s\nlabels     %s\nbytes      %d\n",
-		d.Handle, utc(d.Created), utc(d.LoggedIn), utc(d.LastSeen), utc(d.Expires), utc(d.Deadline), printable(d.Device), printable(d.Address), labels(d.Labels), d.Bytes)
-	return err
+	for _, row := range d.rows() {
+		if _, err := fmt.Fprintf(io.out, "%-11s%s\n", row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newSessionDetail(info coatcheck.Info, rec store.Record) sessionDetail {
+	return sessionDetail{newSessionRow(info), rec.AuthTime.UTC(), rec.Expires.UTC(), rec.Deadline.UTC(), len(rec.Data)}
+}
+
+// rows are the names and values, the handle first.
+func (d sessionDetail) rows() [][2]string {
+	return [][2]string{
+		{"handle", d.Handle}, {"created", utc(d.Created)}, {"logged in", utc(d.LoggedIn)}, {"last seen", utc(d.LastSeen)},
+		{"expires", utc(d.Expires)}, {"deadline", utc(d.Deadline)}, {"device", printable(d.Device)},
+		{"address", printable(d.Address)}, {"labels", labels(d.Labels)}, {"bytes", strconv.Itoa(d.Bytes)},
+	}
 }

@@ -39,7 +39,11 @@ func TestCommands(t *testing.T) {
 		if !strings.Contains(c.Use, "--store URL") || !strings.Contains(c.Long, "Store URLs:\n") || !strings.Contains(flag.Usage, "COATCHECK_STORE") {
 			t.Errorf("%s: does not explain --store URL", c.CommandPath())
 		}
-		if err := c.ValidateArgs([]string{"sqlite:x.db"}); err == nil || !strings.Contains(err.Error(), "a store is given as --store URL or in COATCHECK_STORE") {
+		store := "redis://bob:hunter2@localhost"
+		if err := c.ValidateArgs([]string{store}); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: a store as an argument: %v", c.CommandPath(), err)
+		}
+		if err := c.ValidateArgs([]string{store, store}); err == nil || !strings.Contains(err.Error(), "a store is given as --store URL or in COATCHECK_STORE") {
 			t.Errorf("%s: a store as an argument: %v", c.CommandPath(), err)
 		}
 	}

@@ -24,6 +24,7 @@ func openRedis(ctx context.Context, url string, o Options) (*Opened, error) {
 	}
 	return &Opened{
 		Store: store, Shared: true, warnings: store.Warnings,
+		ids:         redisIDs(option, o.Prefix),
 		close:       func() error { store.Close(); return nil },
 		remove:      func(ctx context.Context) error { return removeKeys(ctx, option, o.Prefix) },
 		scratches:   func(ctx context.Context) ([]string, error) { return scratchKeys(ctx, option) },
@@ -61,6 +62,9 @@ func scratchKeys(ctx context.Context, option rueidis.ClientOption) ([]string, er
 	return slices.Collect(maps.Keys(found)), err
 }
 
+// escapeGlob makes a pattern of SCAN mean what stands there.
+var escapeGlob = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)
+
 // eachKey calls do for each key that begins with prefix.
 func eachKey(ctx context.Context, option rueidis.ClientOption, prefix string, do func(client rueidis.Client, key string) error) error {
 	option.DisableCache = true
@@ -71,7 +75,7 @@ func eachKey(ctx context.Context, option rueidis.ClientOption, prefix string, do
 	defer client.Close()
 	for _, node := range client.Nodes() {
 		for cursor, first := uint64(0), true; first || cursor != 0; first = false {
-			page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(prefix+"*").Count(scanned).Build()).AsScanEntry()
+			page, err := node.Do(ctx, node.B().Scan().Cursor(cursor).Match(escapeGlob.Replace(prefix)+"*").Count(scanned).Build()).AsScanEntry()
 			if err != nil {
 				return fmt.Errorf("redis: scan: %w", err)
 			}

@@ -37,6 +37,7 @@ func newSQL(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, o Options
 	}
 	return &Opened{
 		Store: store, Shared: true, close: db.Close, migrate: store.Migrate,
+		ids:         sqlIDs(db, dialect, o),
 		remove:      func(ctx context.Context) error { return dropTables(ctx, db, o.Schema, o.Prefix) },
 		scratches:   func(ctx context.Context) ([]string, error) { return scratchTables(ctx, db, dialect, o.Schema) },
 		removeOther: func(ctx context.Context, prefix string) error { return dropTables(ctx, db, o.Schema, prefix) },
@@ -86,17 +87,22 @@ func scratchTables(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect, sc
 	return prefixes, rows.Err()
 }
 
-// dropTables removes the three tables of a store. Schema and prefix are ones that
-// the store has accepted, so that they can stand in SQL.
+// dropTables removes the three tables of a store.
 func dropTables(ctx context.Context, db *sql.DB, schema, prefix string) error {
 	var all error
-	in := ""
-	if schema != "" {
-		in = `"` + schema + `".`
-	}
-	for _, table := range []string{"sessions", "users", "schema"} {
-		_, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+in+cmp.Or(prefix, "coatcheck_")+table)
+	for _, name := range []string{"sessions", "users", "schema"} {
+		_, err := db.ExecContext(ctx, "DROP TABLE IF EXISTS "+table(Options{Schema: schema, Prefix: prefix}, name))
 		all = errors.Join(all, err)
 	}
 	return all
+}
+
+// table is the whole name of a table. Schema and prefix are ones that the store
+// has accepted, so that they can stand in SQL.
+func table(o Options, name string) string {
+	in := ""
+	if o.Schema != "" {
+		in = `"` + o.Schema + `".`
+	}
+	return in + cmp.Or(o.Prefix, "coatcheck_") + name
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -36,6 +37,7 @@ type Opened struct {
 	migrate  func(context.Context) error             // nil: there is no schema
 	warnings func(context.Context) ([]string, error) // nil: there are none
 	remove   func(context.Context) error             // nil: nothing is left when it is closed
+	ids      func(context.Context) iter.Seq2[store.ID, error]
 
 	// scratches lists the prefixes of other scratches, and removeOther removes
 	// what is under one; nil where remove is.
