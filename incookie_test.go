@@ -263,8 +263,8 @@ func TestInCookieTouchIsSeldom(t *testing.T) {
 				s.User()
 				w.WriteHeader(http.StatusOK)
 				s.Touch()
-				if err := s.Err(); err != nil {
-					t.Errorf("Touch in a stream: %v", err)
+				if err := s.Err(); !errors.Is(err, coatcheck.ErrLate) {
+					t.Errorf("Touch in a stream: %v, want ErrLate", err)
 				}
 			} else {
 				s.Touch()
@@ -281,6 +281,51 @@ func TestInCookieTouchIsSeldom(t *testing.T) {
 			}
 		}
 	})
+}
+
+// G4: a Touch that is due and can bring no cookie is an error that the handler sees,
+// and an event. One that is not due has nothing to do, and HEAD keeps nothing.
+func TestG4InCookieTouchIsNotSilent(t *testing.T) {
+	for name, c := range map[string]struct {
+		method string
+		idle   time.Duration // before the request
+		act    func(w http.ResponseWriter, s *coatcheck.Session)
+		want   error
+		code   int
+	}{
+		"in time": {"GET", 4 * time.Minute, func(http.ResponseWriter, *coatcheck.Session) {}, nil, 200},
+		"late":    {"GET", 4 * time.Minute, func(w http.ResponseWriter, s *coatcheck.Session) { s.User(); w.WriteHeader(200) }, coatcheck.ErrLate, 200},
+		"too old": {"GET", 4 * time.Minute, func(_ http.ResponseWriter, s *coatcheck.Session) { s.User(); time.Sleep(51 * time.Second) }, coatcheck.ErrTooOld, 409},
+		"not due": {"GET", time.Minute, func(w http.ResponseWriter, s *coatcheck.Session) { s.User(); w.WriteHeader(200) }, nil, 200},
+		"HEAD":    {"HEAD", 4 * time.Minute, func(w http.ResponseWriter, s *coatcheck.Session) { s.User(); w.WriteHeader(200) }, nil, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log diary
+				m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: log.write})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := newBrowser(inCookieApp(m))
+				b.do("POST", "/login")
+				var got error
+				b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					s := m.From(r.Context())
+					c.act(w, s)
+					s.Touch()
+					got = s.Err()
+				}))
+				time.Sleep(c.idle)
+				wants(t, b.do(c.method, "/"), c.code, "")
+				if !errors.Is(got, c.want) {
+					t.Errorf("Err is %v, want %v", got, c.want)
+				}
+				if n := log.count(coatcheck.Late) + log.count(coatcheck.TooOld); (n == 1) != (c.want != nil) {
+					t.Errorf("%d events", n)
+				}
+			})
+		})
+	}
 }
 
 // G14: "everything that is stored has a limit": no request sweeps the store of a

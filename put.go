@@ -248,7 +248,13 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	if s.x.m.carrier.inCookie() {
 		// A new cookie for each of a page's many requests would overwrite what
 		// the others set. An application that loads no pages asks for it in one.
-		if r := s.x.r; !asked && (r.Method != http.MethodGet || !shown(r)) || s.mayCommit(false, s.x.phase(), now) != nil {
+		if r := s.x.r; !asked && (r.Method != http.MethodGet || !shown(r)) {
+			return nil
+		}
+		if err := s.mayCommit(false, s.x.phase(), now); err != nil {
+			if asked { // and is told: the session may be over before anybody comes again (G4)
+				return err
+			}
 			return nil
 		}
 		if err := s.seal(c, now); err != nil {

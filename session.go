@@ -601,7 +601,8 @@ func (s *Session) leave() {
 // Of a session in its cookie only requests that load a page do so by themselves,
 // each of which brings a new cookie. An application that fetches and loads no page
 // calls Touch in one of its requests, GET /api/me every few minutes for one, before
-// the answer begins. The cost is that of every change in a cookie: of requests at
+// the answer begins: once it has begun a Touch that is due is ErrLate, and after 50
+// seconds ErrTooOld. The cost is that of every change in a cookie: of requests at
 // once the cookie that comes last wins.
 func (s *Session) Touch() {
 	if !s.lock() {
@@ -620,6 +621,8 @@ func (s *Session) Touch() {
 	id := s.base.ID
 	switch err := s.touch(clock(), true); {
 	case err == nil:
+	case errors.Is(err, ErrLate), errors.Is(err, ErrTooOld), errors.Is(err, ErrHeldBack): // for its cookie
+		s.fail(err)
 	case isOver(err):
 		s.endedBy(err)
 		s.gone()
