@@ -595,6 +595,7 @@ type commitment struct {
 	rec         store.Record
 	was         uint64
 	old         store.ID // what it replaces, if anything
+	twin        store.ID // whose place a login takes, see mayLogIn
 	sid, marker string   // the Set-Cookie lines, if the commit needs them
 	fresh       bool     // the record is new to the store
 	refused     bool     // by this request's own rules, not by the store

@@ -65,7 +65,8 @@ type Config struct {
 
 	// MaxPerUser bounds the sessions of one user; AtLimit says how. Zero is
 	// no bound. EndOldest holds once the logins in flight have returned, Refuse
-	// may let those through. (ASVS 7.1.2)
+	// may let those through; of a double click the second half takes the place of
+	// the first. (ASVS 7.1.2)
 	MaxPerUser int
 	AtLimit    Limit
 

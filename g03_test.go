@@ -480,3 +480,41 @@ func TestG3RefusedLogins(t *testing.T) {
 		}
 	}
 }
+
+// G3: two logins at once from one anonymous session: what is set beside each Login
+// is in both sessions, whoever commits first; the rest is in the first alone.
+func TestG3ValuesBesideALogin(t *testing.T) {
+	t.Parallel()
+	for _, place := range []string{"after Load", "handler"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			m := manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{})
+			b := newBrowser(m.Handler(paths{
+				"/cart": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
+					coatcheck.Append(s, g1Cart, "tea")
+					g3Theme.Set(s, "dark")
+				},
+				"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
+					items, ok := g1Cart.Get(s)
+					pause(r)
+					s.Login("ann")
+					if ok {
+						g1Cart.Set(s, items)
+					}
+				},
+				"/": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
+					items, _ := g1Cart.Get(s)
+					_, dark := g3Theme.Get(s)
+					fmt.Fprint(w, s.User(), items, dark)
+				},
+			}))
+			wants(t, b.do("POST", "/cart"), 200, "")
+			first := b.clone()
+			second := depart(t, b, place, "POST", "/login")
+			wants(t, first.do("POST", "/login"), 200, "")
+			wants(t, second.land(), 200, "")
+			wants(t, first.do("GET", "/"), 200, "ann[tea] true")
+			wants(t, b.do("GET", "/"), 200, "ann[tea] false")
+		})
+	}
+}

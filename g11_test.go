@@ -401,6 +401,51 @@ func TestG11RefuseParallelLogins(t *testing.T) {
 	wants(t, newBrowser(app).do("POST", "/login?user=ann"), 409, "")
 }
 
+// Config.MaxPerUser: a double click on "Log in" under Refuse. Its second half takes
+// the place of the first, whose answer the browser has thrown away: nobody is locked
+// out, and none is one too many. Another device is refused as before.
+func TestG11RefuseDoubleClick(t *testing.T) {
+	t.Parallel()
+	for _, place := range []string{"Load", "after Load", "User", "Replace"} {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			st := holding(memstore.New(memstore.Config{}))
+			cfg := coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}
+			app := g11App(manage(t, st, cfg))
+			b := newBrowser(app)
+			wants(t, b.do("POST", "/count"), 200, "1")
+			second := depart(t, b, place, "POST", "/login?user=ann")
+			first := b.clone() // its answer is lost
+			first.h = g11App(manage(t, st, cfg))
+			wants(t, first.do("POST", "/login?user=ann"), 200, "")
+			wants(t, second.land(), 200, "")
+			wants(t, b.do("GET", "/user"), 200, "user ann")
+			if records, err := st.User(t.Context(), "ann"); len(records) != 1 || err != nil {
+				t.Errorf("%d sessions, %v; want 1", len(records), err)
+			}
+			wants(t, newBrowser(app).do("POST", "/login?user=ann"), 409, "")
+			wants(t, b.do("POST", "/login?user=ann"), 200, "")
+		})
+	}
+}
+
+// The place that is taken over is one of the same user, made of the very token.
+func TestG11RefuseTakesNoOtherPlace(t *testing.T) {
+	t.Parallel()
+	st := holding(memstore.New(memstore.Config{}))
+	cfg := coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}
+	app := g11App(manage(t, st, cfg))
+	b, other := newBrowser(app), newBrowser(app)
+	wants(t, other.do("POST", "/login?user=ann"), 200, "")
+	wants(t, b.do("POST", "/count"), 200, "1")
+	second := depart(t, b, "User", "POST", "/login?user=ann")
+	first := b.clone()
+	first.h = g11App(manage(t, st, cfg))
+	wants(t, first.do("POST", "/login?user=bob"), 200, "")
+	wants(t, second.land(), 409, "")
+	wants(t, other.do("GET", "/user"), 200, "user ann")
+}
+
 // walked is a store whose walks miss a user whose token is renewed meanwhile.
 type walked struct {
 	*memstore.Store

@@ -17,7 +17,7 @@ import (
 func (s *Session) put(c *commitment, end time.Time) error {
 	m, ctx := s.x.m, c.calling(end)
 	defer c.release(ctx)
-	if err := m.mayLogIn(ctx, s.identity, c); err != nil {
+	if err := s.mayLogIn(ctx, c); err != nil {
 		c.told = !errors.Is(err, ErrTooMany) && storeFailed(err)
 		return err
 	}
@@ -103,6 +103,9 @@ func (s *Session) committed(c *commitment) (err error) {
 	for _, rec := range oldest {
 		m.endOne(ctx, rec.ID, Revoked, rec.User)
 	}
+	if !c.twin.IsZero() {
+		m.endOne(ctx, c.twin, Revoked, c.rec.User)
+	}
 	m.sweepSome(ctx, c.rec.Seen)
 	return nil
 }
@@ -126,25 +129,34 @@ func (s *Session) clean() {
 	s.identity, s.user, s.remember = keepToken, "", 0
 }
 
-// mayLogIn refuses a login beyond Config.MaxPerUser, if that is the policy.
-func (m *Manager) mayLogIn(ctx context.Context, identity identity, c *commitment) error {
-	if identity != logIn || m.cfg.MaxPerUser == 0 || m.cfg.AtLimit != Refuse {
+// mayLogIn refuses a login beyond Config.MaxPerUser, if that is the policy. The
+// session that another login of the user has just made of the token that this one
+// brought does not count, and gives up its place: a double click on "Log in" would
+// be refused for what its first half has taken, and whose answer the browser threw
+// away (decision 47).
+func (s *Session) mayLogIn(ctx context.Context, c *commitment) error {
+	m := s.x.m
+	c.twin = store.ID{}
+	if s.identity != logIn || m.cfg.MaxPerUser == 0 || m.cfg.AtLimit != Refuse {
 		return nil
 	}
 	records, err := m.live(ctx, c.rec.User)
 	if err != nil {
 		return err
 	}
-	others := 0
-	for _, rec := range records {
-		if rec.ID != c.old {
-			others++
+	records = slices.DeleteFunc(records, func(r store.Record) bool { return r.ID == c.old })
+	if len(records) < m.cfg.MaxPerUser {
+		return nil
+	}
+	if len(records) == m.cfg.MaxPerUser && !s.base.ID.IsZero() {
+		var ended *store.EndedError
+		_, err := m.carrier.Load(ctx, s.base.ID)
+		if errors.As(err, &ended) && slices.ContainsFunc(records, func(r store.Record) bool { return r.ID == ended.Next }) {
+			c.twin = ended.Next
+			return nil
 		}
 	}
-	if others >= m.cfg.MaxPerUser {
-		return ErrTooMany
-	}
-	return nil
+	return ErrTooMany
 }
 
 // place lists what a login has made too many of, the session of the login never

@@ -137,6 +137,9 @@ var mutants = []mutant{
 	s.commit`)},
 	{"G2 a new password clears what pages kept", "TestG2OwnRevocationThenLogin", ".", edit("put.go", `s.x.out.forget = false`, ``)},
 	{"G14 a prefetch revokes", "TestG14PrefetchRevokesNothing", ".", edit("manager.go", `if s != nil && prefetch(s.x.r) {`, `if false {`)},
+	{"G11 a double click is one session too many", "TestG11RefuseDoubleClick", ".", edit("put.go", `if len(records) == m.cfg.MaxPerUser && !s.base.ID.IsZero() {`, `if false {`)},
+	{"G11 the first half of a double click keeps its place", "TestG11RefuseDoubleClick", ".", edit("put.go", `if !c.twin.IsZero() {`, `if false {`)},
+	{"G11 a login takes any place", "TestG11RefuseTakesNoOtherPlace", ".", edit("put.go", `return r.ID == ended.Next })`, `return true })`)},
 	{"G4 a visit that cannot be noted is dropped in silence", "TestG4InCookieTouchIsNotSilent", ".", edit("put.go", `if asked { // and is told`, `if false { // and is told`)},
 	{"G4 what OnError changes is dropped", "TestG4OnErrorMayFlash", ".", edit("handler.go", `s.turnAway(err)`, `s.refuse(err)`)},
 	{"G4 OnError answers for what failed", "TestG4OnErrorFails", ".", edit("response.go", `	x.answer(err, w.inner)
