@@ -47,7 +47,7 @@ func NewBearer(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) 
 		return nil, err
 	}
 	tokens := newTokens(st, keys, bearerPurpose)
-	if len(tokens.keys) == 0 {
+	if tokens.keys.Empty() {
 		return nil, errNoSecret("NewBearer")
 	}
 	cfg.Name = authorization

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/token"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -285,9 +286,9 @@ func (x *exchange) refusedCookie(err error) {
 
 func whyForged(err error) string {
 	switch err {
-	case errUnknownKey:
+	case token.ErrUnknownKey:
 		return reasonUnknownKey
-	case errForged:
+	case token.ErrForged:
 		return reasonForged
 	case errSeveralTokens:
 		return reasonSeveralTokens

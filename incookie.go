@@ -11,6 +11,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/token"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -60,7 +61,7 @@ func NewInCookie(keys *cookie.Keys, revoker Revoker, cfg Config) (*Manager, erro
 	if keys == nil {
 		return nil, errors.New("coatcheck: NewInCookie: keys is nil; cookie.KeysFromEnv reads SECRET_KEY")
 	}
-	if len(keys.Derive(tokenPurpose)) == 0 {
+	if len(keys.Derive(token.Purpose)) == 0 {
 		return nil, errNoSecret("NewInCookie")
 	}
 	if revoker == nil {
@@ -148,7 +149,7 @@ func (c *sealedCookies) open(value string) (ticket, error) {
 	}
 	rec, ok := decodeCookieRecord(payload)
 	if !ok {
-		return ticket{}, errMalformed
+		return ticket{}, token.ErrMalformed
 	}
 	return ticket{id: rec.ID, rec: &rec}, nil
 }

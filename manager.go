@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/token"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -51,8 +52,8 @@ func New(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if cfg.MaxCookie != 0 {
 		return nil, fmt.Errorf("coatcheck: Config.MaxCookie is %d; want 0: only NewInCookie has large cookies", cfg.MaxCookie)
 	}
-	tokens := newTokens(st, keys, tokenPurpose+":"+cfg.Name)
-	if len(tokens.keys) == 0 {
+	tokens := newTokens(st, keys, token.Purpose+":"+cfg.Name)
+	if tokens.keys.Empty() {
 		return nil, errNoSecret("New")
 	}
 	return newManager(tokens, cfg)

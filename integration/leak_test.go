@@ -51,8 +51,8 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 	{File: "cookie/keys.go", Old: "	x.prk = prk\n", New: "	x.prk = prk\n	Issued(\"secret\", []byte(secret))\n	Issued(\"prk\", prk)\n"},
 	{File: "cookie/keys.go", Old: "		copy(keys[i].Key[:], key)\n", New: "		copy(keys[i].Key[:], key)\n		Issued(\"key\", key)\n"},
 	{File: "cookie/errors.go", Old: "func (e *ForgedError) Error() string {\n", New: "func (e *ForgedError) Error() string {\n	Said(e.Name + e.Reason)\n"},
-	{File: "token.go", Old: "	return string(text[:]), nil\n",
-		New: "	cookie.Issued(\"random\", token[5:tokenHead])\n	cookie.Issued(\"mac\", token[tokenHead:])\n	cookie.Issued(\"token\", text[8:])\n	cookie.Issued(\"id\", rec.ID[:])\n	return string(text[:]), nil\n"},
+	{File: "internal/token/token.go", Old: "	return string(text[:]), id\n",
+		New: "	cookie.Issued(\"random\", token[5:headSize])\n	cookie.Issued(\"mac\", token[headSize:])\n	cookie.Issued(\"token\", text[8:])\n	cookie.Issued(\"id\", id[:])\n	return string(text[:]), id\n"},
 	{File: "incookie.go", Old: "		return \"\", fmt.Errorf(\"%w: %w\", ErrTooLarge, err)\n	}\n",
 		New: "		return \"\", fmt.Errorf(\"%w: %w\", ErrTooLarge, err)\n	}\n	cookie.Issued(\"cookie\", []byte(value[20:]))\n	cookie.Issued(\"id\", rec.ID[:])\n"},
 	{File: "event.go", Old: "	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)\n",
@@ -91,7 +91,7 @@ func TestLeaksAreFound(t *testing.T) {
 		{File: "load.go", Old: `s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})`, New: `s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: leak(s)})`},
 		{File: "load.go", Old: "func isAbsent(", New: "func leak(s *Session) string { v, _ := s.x.m.sid.Read(s.x.r.Header); return v[11:30] }\n\nfunc isAbsent("},
 		{File: "put.go", Old: `return fmt.Errorf("coatcheck: commit session: %w", err)`, New: `return fmt.Errorf("coatcheck: commit session %x: %w", c.rec.ID[:9], err)`},
-		{File: "token.go", Old: "		secret := sub.Key\n", New: "		secret := sub.Key\n		cookie.Said(base64.StdEncoding.EncodeToString(secret[1:]))\n"},
+		{File: "internal/token/token.go", Old: "		secret := sub.Key\n", New: "		secret := sub.Key\n		cookie.Said(base64.StdEncoding.EncodeToString(secret[1:]))\n"},
 	}, watched...), "-run", "TestG2|TestG5")
 	found := make(map[string]int)
 	searchLeaks(t, said, issued, func(_ string, args ...any) { found[args[0].(string)]++ })

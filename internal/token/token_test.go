@@ -1,4 +1,4 @@
-package coatcheck
+package token
 
 import (
 	"crypto/hmac"
@@ -14,13 +14,13 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-func tokensOf(t testing.TB, name string, secrets ...string) *tokens {
+func keysOf(t testing.TB, name string, secrets ...string) Keys {
 	t.Helper()
 	keys, err := cookie.NewKeys(secrets...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newTokens(nil, keys, tokenPurpose+":"+name)
+	return New(keys, Purpose+":"+name)
 }
 
 // T1, T2, T3, T4 as the vectors have them, which another program made.
@@ -35,17 +35,17 @@ func TestTokenVectors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := newTokens(nil, keys.Application(c.Application), tokenPurpose+":"+c.Name).open(c.Token)
+		got, err := New(keys.Application(c.Application), Purpose+":"+c.Name).Open(c.Token)
 		switch {
 		case c.Error != "":
-			want := map[string]error{"malformed": errMalformed, "forged": errForged}[c.Error]
-			if want == nil || !errors.Is(err, want) || !got.id.IsZero() {
+			want := map[string]error{"malformed": ErrMalformed, "forged": ErrForged}[c.Error]
+			if want == nil || !errors.Is(err, want) || !store.ID(got).IsZero() {
 				t.Errorf("%s (%s): got %v, want %s", c.ID, c.Says, err, c.Error)
 			}
 		case err != nil:
 			t.Errorf("%s (%s): %v", c.ID, c.Says, err)
-		case hex.EncodeToString(got.id[:]) != c.SessionID || got.id.Handle() != c.Handle:
-			t.Errorf("%s (%s): got the id %x and the handle %s, want %s and %s", c.ID, c.Says, got.id[:], got.id.Handle(), c.SessionID, c.Handle)
+		case hex.EncodeToString(got[:]) != c.SessionID || store.ID(got).Handle() != c.Handle:
+			t.Errorf("%s (%s): got the id %x and the handle %s, want %s and %s", c.ID, c.Says, got[:], store.ID(got).Handle(), c.SessionID, c.Handle)
 		}
 	}
 }
@@ -61,14 +61,10 @@ func TestTokenIssued(t *testing.T) {
 		t.Fatal(err)
 	}
 	signer := keys.Derive("session-token:sid")[0]
-	issue := newTokens(nil, keys, tokenPurpose+":sid")
+	issue := New(keys, Purpose+":sid")
 	seen := make(map[string]bool)
 	for range 1000 {
-		var rec store.Record
-		text, err := issue.seal(&rec, true)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text, id := issue.Seal()
 		token, err := base64.RawURLEncoding.Strict().DecodeString(text)
 		if err != nil || len(text) != 52 || len(token) != 39 || token[0] != 1 {
 			t.Fatalf("got %q: %v, %d bytes", text, err, len(token))
@@ -78,19 +74,16 @@ func TestTokenIssued(t *testing.T) {
 		if string(token[1:5]) != string(signer.ID[:]) || string(token[23:]) != string(mac.Sum(nil)[:16]) {
 			t.Fatalf("%q does not carry the first key's id and MAC", text)
 		}
-		if want := sha256.Sum256(append([]byte("coatcheck/session-id/v1\x00"), token[5:23]...)); rec.ID != want {
-			t.Fatalf("got the id %x, want %x", rec.ID[:], want)
+		if want := sha256.Sum256(append([]byte("coatcheck/session-id/v1\x00"), token[5:23]...)); id != want {
+			t.Fatalf("got the id %x, want %x", id[:], want)
 		}
-		if opened, err := issue.open(text); err != nil || opened.id != rec.ID {
-			t.Fatalf("its own token opens as %v, %v", opened.id, err)
+		if opened, err := issue.Open(text); err != nil || opened != id {
+			t.Fatalf("its own token opens as %x, %v", opened, err)
 		}
 		if seen[string(token[5:23])] {
 			t.Fatal("the same random bytes twice")
 		}
 		seen[string(token[5:23])] = true
-	}
-	if value, err := issue.seal(&store.Record{}, false); value != "" || err != nil {
-		t.Errorf("an update gives %q, %v; want no new token", value, err)
 	}
 }
 
@@ -99,13 +92,12 @@ func TestTokenIssued(t *testing.T) {
 func TestTokenKeysOfOneID(t *testing.T) {
 	t.Parallel()
 	const first, second = "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k", "q9mH2Zr8uXc1LwT5eKb7NfJ3sYp6VdG0aQxR4hMiO-U"
-	both := tokensOf(t, "sid", first, second)
+	both := keysOf(t, "sid", first, second)
 	both.keys[1].id = both.keys[0].id // once in 2^32 pairs of secrets
-	for i, key := range both.keys {
-		var rec store.Record
-		text, _ := (&tokens{keys: []*tokenKey{key}}).seal(&rec, true)
-		if got, err := both.open(text); err != nil || got.id != rec.ID {
-			t.Errorf("signed by key %d: got %v, %v", i, got.id, err)
+	for i, k := range both.keys {
+		text, id := Keys{[]*key{k}}.Seal()
+		if got, err := both.Open(text); err != nil || got != id {
+			t.Errorf("signed by key %d: got %x, %v", i, got, err)
 		}
 	}
 }
@@ -114,19 +106,19 @@ func TestTokenKeysOfOneID(t *testing.T) {
 // was issued, in its one spelling.
 func FuzzToken(f *testing.F) {
 	issued := make(map[string]string)
-	issue := tokensOf(f, "__Host-Http-sid", "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k")
+	issue := keysOf(f, "__Host-Http-sid", "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k")
 	for _, c := range vectors.Read[struct {
 		Token     string
 		SessionID string `json:"session_id"`
 	}](f, "session-tokens.json") {
 		f.Add(c.Token)
-		if _, err := issue.open(c.Token); err == nil && c.SessionID != "" {
+		if _, err := issue.Open(c.Token); err == nil && c.SessionID != "" {
 			issued[c.Token] = c.SessionID
 		}
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if got, err := issue.open(value); err == nil && issued[value] != hex.EncodeToString(got.id[:]) {
-			t.Errorf("%q opens as %v", value, got.id)
+		if got, err := issue.Open(value); err == nil && issued[value] != hex.EncodeToString(got[:]) {
+			t.Errorf("%q opens as %x", value, got)
 		}
 	})
 }
