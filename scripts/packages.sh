@@ -31,6 +31,7 @@ fish:fish
 groff:groff-base
 node:nodejs
 npm:npm
+prometheus:prometheus
 '
 
 # Each is package:command, for a library of a language. The command succeeds where

@@ -71,7 +71,7 @@ export default defineConfig({
   description: 'Cookies and sessions for Go web applications',
   srcDir: 'docs',
   cleanUrls: false,
-  rewrites: { 'README.md': 'index.md', 'guide/README.md': 'guide/index.md', 'decisions/README.md': 'decisions/index.md' },
+  rewrites: { 'README.md': 'index.md', 'guide/README.md': 'guide/index.md', 'decisions/README.md': 'decisions/index.md', 'operations/README.md': 'operations/index.md' },
   markdown: {
     anchor: { slugify: slug },
     config: (md) => md.use(links).use(plain),
@@ -88,7 +88,7 @@ export default defineConfig({
     ],
     sidebar: [
       { text: 'Guide', link: '/guide/', items: guide.map(entry) },
-      { text: 'More', items: pages('').map(entry) },
+      { text: 'More', items: [...pages(''), 'operations/README.md'].map(entry) },
       { text: 'Specification', collapsed: true, items: pages('spec').map(entry) },
       { text: 'Decisions', link: '/decisions/', collapsed: true, items: pages('decisions').map(entry) },
     ],
