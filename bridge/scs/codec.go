@@ -14,6 +14,10 @@ import (
 // errCodec means that a record is another codec's.
 var errCodec = errors.New("bridge: not what this codec writes")
 
+// Any, as Any{} in Gob.Types, is for a value that the application has from encoding/json:
+// float64, string, bool, []any, map[string]any. Gob must know the last two there too.
+type Any = gobdata.Any
+
 // Gob is scs's own codec. A gob describes itself, so that structs of the application
 // are read as objects with their fields' names, without knowing their types; times and
 // what is written by MarshalText too. What only a GobDecode or UnmarshalBinary of the

@@ -68,10 +68,20 @@ func text(s string) error {
 	return &RefusedError{"a text that is not UTF-8"}
 }
 
+// Any stands for whatever encoding/json makes of a value.
+type Any struct{}
+
 // Value gives JSON as the Go value that an application puts into its session. Like
 // says of which type that is: a value of it. With none it is what Go programs use:
 // int for whole numbers and float64 for others, string, bool, and slices of those.
 func Value(raw json.RawMessage, like any) (any, error) {
+	if _, ok := like.(Any); ok {
+		var v any
+		if err := json.Unmarshal(raw, &v); err != nil {
+			return nil, errors.New("not JSON")
+		}
+		return v, nil
+	}
 	if like != nil {
 		p := reflect.New(reflect.TypeOf(like))
 		if err := json.Unmarshal(raw, p.Interface()); err != nil {
