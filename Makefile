@@ -71,7 +71,7 @@ e2e: packages ## the library in Chromium, Firefox and WebKitGTK; pictures of its
 
 # They look best with the Debian packages fonts-inter and fonts-jetbrains-mono.
 pictures: packages ## take the pictures of docs/pictures anew
-	go test -run '^TestPictures$$' ./e2e -update
+	go test -run '^TestPictures' ./e2e -update
 
 # All three measure in benchmarks/; the first two write docs/performance.md.
 bench: ## measure ours and the other libraries, in minutes

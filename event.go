@@ -48,6 +48,7 @@ type Event struct {
 	Handle string // the session's public name; empty where there is none
 	User   string // the logged-in user, where known
 	Reason string // why, in plain words out of a fixed list, which the guide's page on events has
+	By     string // who did it, an operator for one, as the context said: see By; empty = the user, or the application by itself
 	Err    error  // what went wrong, for StoreError, Failed and Mismatch; for Refused and HeldBack the hosts that differ
 
 	// Context has the values of the request that this happened in, as they were
@@ -73,6 +74,10 @@ func (m *Manager) event(ctx context.Context, e Event) {
 	if m.cfg.Events == nil {
 		return
 	}
+	e.By, _ = ctx.Value(doneBy{}).(string)
+	if c, ok := ctx.(*by); ok {
+		ctx = c.Context
+	}
 	switch c := ctx.(type) { // what would keep the session, or lead to it
 	case *deadline:
 		ctx = c.parent
@@ -81,6 +86,28 @@ func (m *Manager) event(ctx context.Context, e Event) {
 	}
 	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)
 	m.cfg.Events(e)
+}
+
+// by is a context of By.
+type by struct {
+	context.Context
+	who string
+}
+
+type doneBy struct{}
+
+func (c *by) Value(key any) any {
+	if key == (doneBy{}) {
+		return c.who
+	}
+	return c.Context.Value(key)
+}
+
+// By returns a context in which what is done to sessions is told as done by who:
+// Event.By. An application's pages for operators call Revoke and RevokeAll with it,
+// so that the log tells who ended a session that was not their own. ASVS 16.2.1
+func By(ctx context.Context, who string) context.Context {
+	return &by{ctx, who}
 }
 
 // storeError tells of a store that failed, and reports whether it has: one that
@@ -329,10 +356,10 @@ func LogEvents(log *slog.Logger) func(Event) {
 		if !log.Enabled(ctx, level) {
 			return
 		}
-		attrs := make([]slog.Attr, 0, 5)
+		attrs := make([]slog.Attr, 0, 6)
 		attrs = append(attrs, slog.String("event", string(e.Kind)))
 		for _, a := range []struct{ key, value string }{
-			{"session", e.Handle}, {"user", e.User}, {"reason", e.Reason},
+			{"session", e.Handle}, {"user", e.User}, {"reason", e.Reason}, {"by", e.By},
 		} {
 			if a.value != "" {
 				attrs = append(attrs, slog.String(a.key, a.value))

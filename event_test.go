@@ -276,6 +276,46 @@ func TestG13LogEventsPassesOn(t *testing.T) {
 	}
 }
 
+// G13: the event of an end tells who did it, where the context says so, and its own
+// context still has no session.
+func TestG13By(t *testing.T) {
+	t.Parallel()
+	var l listener
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	b := begin(t, m, only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
+		switch r.URL.Path {
+		case "/login":
+			s.Login("123")
+		case "/end":
+			ctx, cancel := context.WithTimeout(coatcheck.By(r.Context(), "ada"), time.Minute)
+			defer cancel()
+			for _, ctx := range []context.Context{coatcheck.By(r.Context(), "ada"), ctx} {
+				if _, err := m.RevokeAll(ctx, "456"); err != nil {
+					t.Error(err)
+				}
+			}
+			if _, err := m.RevokeAll(coatcheck.By(r.Context(), "ada"), "123"); err != nil {
+				t.Error(err)
+			}
+		}
+	}))
+	b.do("GET", "https://app.example/login")
+	l.forget()
+	b.do("GET", "https://app.example/end")
+	heard := l.heard()
+	if len(heard) == 0 || heard[0].Kind != coatcheck.Revoked || heard[0].By != "ada" || heard[0].User != "123" {
+		t.Fatalf("got the events %+v; want an end by ada", heard)
+	}
+	if heard[0].Context.Value(m) != nil {
+		t.Error("the event's context has the session, which is in use")
+	}
+	var out strings.Builder
+	coatcheck.LogEvents(slog.New(slog.NewTextHandler(&out, nil)))(heard[0])
+	if !strings.Contains(out.String(), "by=ada") {
+		t.Errorf("got %s", out.String())
+	}
+}
+
 // G7: why a request was held back, in plain words.
 func TestG7HeldBackInPlainWords(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/coatchecktest"
+	"github.com/coatcheck/coatcheck/console"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
@@ -160,6 +161,16 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 	}
 	ended := &store.EndedError{Next: rec.ID, Until: time.Now()}
 
+	hour := new(console.Recorder)
+	hour.Events(nil)(coatcheck.Event{Kind: coatcheck.LoggedIn, Handle: rec.ID.Handle(), User: "alice"})
+	if err := hour.Store(memstore.New(memstore.Config{})).Create(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	operators := console.Config{Recorder: hour, Operators: m, Authorize: func(*http.Request) bool { return false }}
+	page, err := console.New(m, operators)
+	if err != nil {
+		t.Fatal(err)
+	}
 	visitor := coatchecktest.NewHandlerBrowser(http.NotFoundHandler())
 	visitor.Jar.SetCookies(&url.URL{Scheme: "https", Host: "example.com"}, []*http.Cookie{{Name: sidName, Value: token}})
 
@@ -179,6 +190,9 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		"coatcheck.Session":             {}, // printed above, inside its request
 		"store.Stats":                   {store.Stats{Sessions: 1}},
 		"coatchecktest.Browser":         {visitor, &visitor.Client, visitor.Jar},
+		"console.Config":                {operators, &operators},
+		"console.Console":               {page},
+		"console.Recorder":              {hour},
 		"cookie.Cookie":                 {cookie.New[string]("c", cookie.Policy{}), cookie.NewSigned[string]("c", keyring, cookie.Policy{}), cookie.NewSealed[string]("c", keyring, cookie.Policy{})},
 		"cookie.ForgedError":            {forged},
 		"cookie.Keys":                   {keyring, *keyring},

@@ -63,12 +63,13 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 	// The bodies of answers: a token leaves in Set-Cookie alone.
 	{File: "client_test.go", Old: "	b.h.ServeHTTP(w, r)\n", New: "	b.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
 	{File: "attack/app_test.go", Old: "	j.h.ServeHTTP(w, r)\n", New: "	j.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
+	{File: "console/site_test.go", Old: "	return answer{res.StatusCode, res.Header, string(b)}\n", New: "	cookie.Said(string(b))\n	return answer{res.StatusCode, res.Header, string(b)}\n"},
 	{File: "cmd/coatcheck/internal/walkthrough/visitor_test.go", Old: "	v.site.ServeHTTP(w, r)\n", New: "	v.site.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
 	{File: "cmd/coatcheck/internal/cli/server_test.go", Old: "	return s.log.Write(b)\n", New: "	os.Stdout.Write(b)\n	return s.log.Write(b)\n"},
 }
 
 // talkative are the packages whose tests log in.
-var talkative = []string{".", "./cookie", "./attack", "./coatchecktest", "./sealedstore", "./cmd/coatcheck/internal/walkthrough", "./cmd/coatcheck/internal/cli"}
+var talkative = []string{".", "./cookie", "./attack", "./coatchecktest", "./console", "./sealedstore", "./cmd/coatcheck/internal/walkthrough", "./cmd/coatcheck/internal/cli"}
 
 // G13: No token, id or key in any log, error, `%v`, JSON or panic: the whole
 // output of the tests, with every event and error of theirs, is searched for
