@@ -42,6 +42,7 @@ lint: ## gofmt, vet and staticcheck
 # Only the tests run in FIPS mode: the go command itself may use the network.
 fips: ## the packages with cryptography, every other algorithm switched off
 	go test -exec 'env GODEBUG=fips140=only' ./cookie ./sealedstore ./internal/record ./internal/token
+	go test -exec 'env GODEBUG=fips140=only' -run 'TestForgedRefresh|TestNoFurtherCall|Fuzz' ./dbsc
 	go test -exec 'env GODEBUG=fips140=only' -parallel 1 -run 'G8|G9|InCookie' .
 
 CORE = . ./cookie ./internal/exact ./internal/record ./internal/token ./coatchecktest ./memstore ./sealedstore

@@ -59,6 +59,9 @@ func (s *Session) putInto(h http.Header) {
 		out.vary[0] = s.x.m.comesIn()
 		vary(h, out.vary[:])
 	}
+	if set {
+		s.offer(h)
+	}
 	if set || out.over != "" {
 		s.x.put(h)
 	}

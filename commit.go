@@ -110,7 +110,7 @@ func (s *Session) lost() bool {
 	if s.err == nil {
 		return s.pending()
 	}
-	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack)
+	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack) && !errors.Is(s.err, ErrUnproven)
 }
 
 func (s *Session) pending() bool {

@@ -26,10 +26,14 @@ const (
 	Expired         Kind = "expired"         // a cookie came whose session was over
 	LoginRequired   Kind = "login required"  // a request was turned away: nobody was logged in, or not recently enough
 	HeldBack        Kind = "held back"       // a request from another site came without the session cookie: it was not let write, or a value it asked for is absent
+	Bound           Kind = "bound"           // the browser has bound the session to a key of its device; Reason is the algorithm
+	Refreshed       Kind = "refreshed"       // the browser has proven again that it has the key
+	Skipped         Kind = "skipped"         // the browser says that it could not prove the key; Reason says why
 	Conflict        Kind = "conflict"        // a commit met that of another process and was repeated
 	WriteEnded      Kind = "write ended"     // a write came after the session's end and was refused
 
 	Refused    Kind = "refused"        // a cookie or a request was turned away; Reason says why
+	Copied     Kind = "copied"         // the cookie of a bound session came without the proof of its device, from another address
 	Failed     Kind = "failed"         // an answer was replaced, or a change refused, for an error of which no other kind tells
 	Mismatch   Kind = "value mismatch" // a stored value does not fit its key's type; Err names the key
 	Damaged    Kind = "damaged"        // a record cannot be read; the session was ended
@@ -145,6 +149,8 @@ func (s *Session) tell(err error) {
 		e.Kind, e.Reason = Late, s.whyLate(err)
 	case errors.Is(err, ErrNotFresh):
 		e.Kind, e.Reason = LoginRequired, reasonNotFresh
+	case errors.Is(err, ErrUnproven):
+		e.Kind, e.Reason = LoginRequired, reasonUnproven
 	case errors.Is(err, ErrLoginRequired):
 		e.Kind, e.Reason = LoginRequired, reasonNobody
 	default:
@@ -243,6 +249,8 @@ func whyFailed(err error) string {
 		return reasonRaces
 	case errors.Is(err, errStuck):
 		return reasonStuck
+	case err == errProofLater:
+		return reasonProof
 	case errors.Is(err, errors.ErrUnsupported):
 		return reasonUnsupported
 	case errors.Is(err, context.DeadlineExceeded):
@@ -378,7 +386,7 @@ func levelOf(e Event) slog.Level {
 	switch e.Kind {
 	case StoreError:
 		return slog.LevelError
-	case Refused, Mismatch, Damaged, TooOld, Late, Insecure, Large:
+	case Refused, Copied, Mismatch, Damaged, TooOld, Late, Insecure, Large:
 		return slog.LevelWarn
 	case Failed:
 		switch {
@@ -388,7 +396,7 @@ func levelOf(e Event) slog.Level {
 			return slog.LevelInfo
 		}
 		return slog.LevelWarn
-	case Created, LoginRequired, HeldBack, Conflict:
+	case Created, LoginRequired, HeldBack, Conflict, Refreshed:
 		return slog.LevelDebug
 	case Expired:
 		if e.User == "" { // of a visitor, or told again because it is no longer known

@@ -133,7 +133,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	case err != nil:
 		x.event(Event{Kind: Refused, Reason: reasonCrossOrigin, Err: err})
 		x.session().refuse(ErrCrossOrigin)
-	case m.cfg.Landing != nil && x.lands(r):
+	case m.cfg.Landing != nil && x.lands(r), x.returns(r):
 		return
 	default:
 		next.ServeHTTP(x.writer(), x.r)

@@ -26,6 +26,7 @@ import (
 	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/console"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/dbsc"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
@@ -174,7 +175,15 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 	visitor := coatchecktest.NewHandlerBrowser(http.NotFoundHandler())
 	visitor.Jar.SetCookies(&url.URL{Scheme: "https", Host: "example.com"}, []*http.Cookie{{Name: sidName, Value: token}})
 
+	bound, err := dbsc.New(m, dbsc.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	values := map[string][]any{
+		"coatcheck.Binding":             {coatcheck.Binding{}},
+		"dbsc.Config":                   {dbsc.Config{}},
+		"dbsc.Handler":                  {bound, *bound},
 		"coatcheck.Config":              {coatcheck.Config{Events: func(coatcheck.Event) {}}},
 		"store.ConflictError":           {&store.ConflictError{Now: rec}, store.ConflictError{Now: rec}},
 		"store.EndedError":              {ended, *ended},
@@ -222,7 +231,7 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 	for i, r := range seen.records {
 		secrets[fmt.Sprint("id ", i)] = r.ID[:]
 	}
-	for _, purpose := range []string{"x", "store-data", "cookie-sign", "cookie-encrypt", "cookie-sealer", "session-token:" + sidName} {
+	for _, purpose := range []string{"x", "store-data", "cookie-sign", "cookie-encrypt", "cookie-sealer", "session-token:" + sidName, "dbsc-cookie:" + sidName, "dbsc-challenge:" + sidName} {
 		key := keyring.Derive(purpose)[0]
 		secrets["the key for "+purpose] = bytes.Clone(key.Key[:])
 	}

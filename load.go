@@ -66,7 +66,7 @@ func (s *Session) look() {
 }
 
 // absent reports whether the cookies that were looked at are worth nothing more.
-func (s *Session) absent() bool { return !s.live && !s.ended && s.err == nil }
+func (s *Session) absent() bool { return !s.live && !s.ended && !s.x.out.unproven && s.err == nil }
 
 // loadTicket asks the carrier for the record of a genuine cookie.
 func (s *Session) loadTicket(t ticket) {
@@ -165,6 +165,7 @@ func (s *Session) loaded(id store.ID, rec *store.Record, now time.Time) {
 		return
 	}
 	s.take(rec, h)
+	s.guarded(&h)
 }
 
 // lookup returns the entry of that name as it now is, pending changes included.

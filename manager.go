@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/binding"
 	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/internal/token"
 	"github.com/coatcheck/coatcheck/store"
@@ -29,6 +30,8 @@ type Manager struct {
 	bearer  bool        // no cookies: see NewBearer
 	over    *cookie.Raw // see Session.told; nil with bearer
 	scopes  []string    // see putScopes
+	keys    *cookie.Keys
+	guard   atomic.Pointer[binding.Guard] // of package dbsc; nil without
 	origins origins
 	commits queue
 	swept   atomic.Int64 // Unix microseconds of the last sweep
@@ -56,7 +59,11 @@ func New(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if tokens.keys.Empty() {
 		return nil, errNoSecret("New")
 	}
-	return newManager(tokens, cfg)
+	m, err := newManager(tokens, cfg)
+	if err == nil {
+		m.keys = keys
+	}
+	return m, err
 }
 
 // errNoSecret is of a keyring that was not made by KeysFromEnv or NewKeys.
@@ -160,6 +167,8 @@ type Info struct {
 
 	Labels map[string]string `json:"labels,omitempty"` // what SetLabel gave it; nil = nothing
 
+	Binding *Binding `json:"binding,omitempty"` // to a device, by package dbsc; nil = not bound
+
 	User string `json:"user,omitempty"` // whose session it is, from All; empty = anonymous
 }
 
@@ -186,7 +195,7 @@ func infoOf(rec *store.Record, current store.ID) Info {
 	return Info{
 		Handle: rec.ID.Handle(), Current: rec.ID == current,
 		Created: rec.Created, LastSeen: rec.Seen, Device: string(h.Device), Address: string(h.Address),
-		Labels: record.Labels(h.Entries),
+		Labels: record.Labels(h.Entries), Binding: bindingOf(record.Find(h.Entries, boundName).Raw),
 	}
 }
 
@@ -310,7 +319,7 @@ func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
 			return 0, err
 		}
 		if s.withheld() {
-			return 0, ErrHeldBack
+			return 0, s.unshown(ErrHeldBack)
 		}
 		return 0, ErrLoginRequired
 	}

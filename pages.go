@@ -17,7 +17,7 @@ func StatusOf(err error) int {
 	switch {
 	case errors.Is(err, ErrLoginRequired):
 		return http.StatusUnauthorized
-	case errors.Is(err, ErrCrossOrigin):
+	case errors.Is(err, ErrCrossOrigin), errors.Is(err, ErrNotBound):
 		return http.StatusForbidden
 	case errors.Is(err, ErrEnded), errors.Is(err, ErrHeldBack), errors.Is(err, ErrTooMany):
 		return http.StatusConflict
@@ -44,6 +44,9 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 		page := leadingTo(back(r))
 		page.Text = textOf(err)
 		servePage(w, r, status, endedPage, page)
+		return
+	case errors.Is(err, errNotBoundYet) && r.Method == http.MethodGet && navigates(r):
+		servePage(w, r, status, bindingPage, leadingTo(requested(r)))
 		return
 	case status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
@@ -73,6 +76,12 @@ func textOf(err error) string {
 		return "Your session has ended. Nothing was changed."
 	case errors.Is(err, ErrHeldBack):
 		return "This request came from elsewhere, without the session cookie. Nothing was changed."
+	case errors.Is(err, ErrUnproven):
+		return "Log in again: this browser did not show that the session is its own"
+	case errors.Is(err, ErrNotBound):
+		return "This needs a browser that binds its session to the device"
+	case err == errProofLater:
+		return "This browser could not show just now that the session is its own. Please try once more."
 	case errors.Is(err, ErrNotFresh):
 		return "Log in again, or prove once more who you are"
 	case errors.Is(err, ErrLoginRequired):
@@ -129,6 +138,8 @@ var (
 		`<p><a href="{{.URL}}">Continue</a></p><script>` + landingScript + `</script></html>`))
 	heldBackPage = template.Must(template.New("held back").Parse(pageHead +
 		`<p>You came here from elsewhere, and your browser did not show who you are. Nothing was changed. <p><a href="{{.URL}}">Continue</a></html>`))
+	bindingPage = template.Must(template.New("binding").Parse(pageHead +
+		`<meta http-equiv="refresh" content="1"><p><a href="{{.URL}}">Continue</a></html>`))
 	endedPage = template.Must(template.New("ended").Parse(pageHead +
 		`<p>{{.Text}} <p><a href="{{.URL}}">Continue</a></html>`))
 

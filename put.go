@@ -81,6 +81,10 @@ func (s *Session) committed(c *commitment) (err error) {
 	if s.ended && s.brought.IsZero() {
 		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
 	}
+	var unproven store.ID
+	if s.x.out.unproven { // whoever has logged in takes this one's place
+		unproven, s.x.out.unproven = s.base.ID, false
+	}
 	s.take(&c.rec, h)
 	s.ended, s.replaced, s.finished = false, false, false
 	s.setCookie(c)
@@ -105,6 +109,9 @@ func (s *Session) committed(c *commitment) (err error) {
 	}
 	if !c.twin.IsZero() {
 		m.endOne(ctx, c.twin, Revoked, c.rec.User)
+	}
+	if !unproven.IsZero() {
+		m.endOne(ctx, unproven, LoggedOut, "")
 	}
 	m.sweepSome(ctx, c.rec.Seen)
 	return nil

@@ -30,6 +30,10 @@ type response struct {
 	forget   bool // the browser is to clear what pages kept
 	begun    bool // before us; only a test wants to know
 
+	// Of the session, here for want of room there; guarded by its latch.
+	unproven bool // it is bound, and the request has not shown its device: it counts as withheld
+	admitted bool // the request is of the guard's own
+
 	// The Set-Cookie lines of the session, its marker, and the note that an
 	// earlier one is over; empty = none.
 	sid, marker, over string
@@ -109,7 +113,7 @@ func (x *exchange) answer(err error, inner []*Session) {
 		h.Set("Connection", "close")
 		w.WriteHeader(http.StatusRequestTimeout)
 	} else {
-		x.m.cfg.OnError(w, x.r, err)
+		x.onError(w, err)
 		if !w.wrote {
 			w.WriteHeader(StatusOf(err))
 		}

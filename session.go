@@ -191,6 +191,7 @@ func (s *Session) failTold(err error, told bool) {
 	if s.err != nil {
 		return
 	}
+	err = s.unshown(err)
 	s.err = err
 	if !told {
 		s.tell(err)
@@ -569,7 +570,7 @@ func (s *Session) Logout() {
 	case s.x.tooLate():
 		s.fail(ErrLate)
 		return
-	case s.held && s.marked:
+	case s.held && s.marked && !s.x.out.unproven: // a copy of a cookie may end its session, and do nothing else
 		s.fail(ErrHeldBack)
 		return
 	}
@@ -589,6 +590,9 @@ func (s *Session) leave() {
 		s.base = store.Record{}
 	case c.leaving.IsZero(): // else this is the second time
 		c.leaving = s.base.ID
+	}
+	if s.x.out.unproven {
+		s.held, s.marked, s.x.out.unproven = false, false, false
 	}
 	s.live, s.left = false, true
 	s.identity, s.remember, s.wishes = keepToken, 0, nil

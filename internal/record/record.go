@@ -247,6 +247,10 @@ func Named(entries []Entry, name []byte) bool {
 	return false
 }
 
+// Bound is the name of the entry which says to which key of a device the session
+// is bound (R8). Its value is read by package binding.
+const Bound = "\x00bound"
+
 // LabelMark begins the names of entries that hold labels, as JSON strings; no Key
 // can have such a name. They belong to the login and not to the values: Clear
 // leaves them alone, the next login drops them.
@@ -262,7 +266,9 @@ func IsLabel[T string | []byte](name T) bool {
 const Sliding = "\x00sliding"
 
 // OfLogin reports whether the entry of that name belongs to the login.
-func OfLogin[T string | []byte](name T) bool { return IsLabel(name) || string(name) == Sliding }
+func OfLogin[T string | []byte](name T) bool {
+	return IsLabel(name) || string(name) == Sliding || string(name) == Bound
+}
 
 // Labels reads the labels among the entries, nil where there is none.
 func Labels(entries []byte) map[string]string {

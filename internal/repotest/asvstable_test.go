@@ -53,7 +53,7 @@ var asvs = []chapter{
 			"TestG5Require TestG3AuthTime ExampleManager_RequireFresh"},
 		{"7.5.2", 2, "users see their sessions and, authenticated again, end any of them",
 			"`Sessions` lists handle, device, address and times; `Revoke` ends one of the same user. A handle opens nothing", "the page, and `RequireFresh` before `Revoke`", "TestG11List TestG11Revoke TestG9StolenStore TestProxies"},
-		{"7.5.3", 3, "a further factor before highly sensitive operations", "a value bound to one action, with an expiry of its own (`SetFor`), that exactly one request uses up (`Pop`)", "check the factor, name the action in the key", "TestStepUpMarker"},
+		{"7.5.3", 3, "a further factor before highly sensitive operations", "a value bound to one action, with an expiry of its own (`SetFor`), that exactly one request uses up (`Pop`); with `dbsc`, a proof of the device's key just now (`RequireProof`)", "check the factor, name the action in the key", "TestStepUpMarker dbsc/TestRequireProof"},
 		{"7.6.1", 2, "sessions of relying party and identity provider end as documented", "a label stays with a login: `SetLabel` keeps the provider's `sid`, `RevokeLabel` ends what began with it", "label each login, verify logout tokens, and call `RevokeLabel` or `RevokeAll`", "TestRevokeLabel ExampleManager_RevokeLabel"},
 		{"7.6.2", 2, "a session begins by an explicit action", "nothing is stored until something is kept; a prefetch or HEAD never changes a session, a request from another site starts none over one. A GET may log in where the application routes it so",
 			"log in by POST, or at the provider's callback", "TestG14NothingKeptNothingStored TestG14PrefetchAndHead TestG7HeldBack e2e/TestPrefetchFromOwnPages"},

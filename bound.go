@@ -1,0 +1,306 @@
+package coatcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/binding"
+	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/store"
+)
+
+// Package dbsc binds sessions to a key of the browser's device. What it adds to a
+// request is here: a look at what was loaded, and a header where a token is set. A
+// manager without it has nil for a guard, and asks nothing.
+
+// boundName is that of the entry which says to which key a session is bound. It
+// belongs to the login, as labels do: a renewed token is bound to the same key, and
+// the next login is not.
+const boundName = record.Bound
+
+var _ = binding.Provide(attachGuard)
+
+// ErrUnproven: the session is bound to a device, and the request has not shown that
+// it comes from there: its cookie was copied, or the browser has lost the key. It is
+// an ErrLoginRequired: only Login and Logout can be done.
+var ErrUnproven = fmt.Errorf("%w: the session is bound to a device", ErrLoginRequired)
+
+// ErrNotBound: the request wants a session that is bound to a device, and this one
+// is not: see package dbsc.
+var ErrNotBound = errors.New("coatcheck: the session is not bound to a device")
+
+var (
+	// errNotBoundYet is the ErrNotBound of a login so fresh that the browser may
+	// still be about it.
+	errNotBoundYet = fmt.Errorf("%w yet", ErrNotBound)
+
+	// errElsewhere is the ErrUnproven of a link on another site, before which
+	// browsers prove nothing: they do once our own origin leads on.
+	errElsewhere = fmt.Errorf("%w, and another site led here", ErrUnproven)
+
+	// errProofLater: the browser has the key and says that it could not prove it.
+	// An outage never looks like "not logged in" (G5).
+	errProofLater = errors.New("coatcheck: the browser could not prove its device for now")
+)
+
+const (
+	reasonUnproven  = "the session is bound, and the request did not show its device"
+	reasonProof     = "the browser could not prove its device for now"
+	reasonUnbound   = "the page wants a bound session, and this one is not"
+	bindingTime     = 15 * time.Second // after a login
+	proofHeader     = "Secure-Session-Registration"
+	unprovenAddress = len("0000:0000:0000:0000:0000:0000:0000:0000")
+)
+
+// A Binding says to which kind of key of a device a session is bound, by package
+// dbsc. Nothing in it opens anything.
+type Binding struct {
+	Algorithm string    `json:"algorithm"` // ES256 or RS256
+	Since     time.Time `json:"since"`     // UTC
+	Refreshed time.Time `json:"refreshed"` // UTC; when the browser last proved that it has the key
+}
+
+// Binding returns how the session is bound to a device, and whether it is.
+func (s *Session) Binding() (Binding, bool) {
+	if !s.lock() {
+		return Binding{}, false
+	}
+	defer s.unlock()
+	s.look()
+	b := bindingOf(s.lookup(boundName, 0).Raw)
+	if b == nil {
+		return Binding{}, false
+	}
+	return *b, true
+}
+
+// bindingOf reads the value of the entry, nil where there is none.
+func bindingOf(raw []byte) *Binding {
+	b, ok := binding.Head(raw)
+	if !ok {
+		return nil
+	}
+	return &Binding{Algorithm: binding.Name(b.Algorithm), Since: b.Since, Refreshed: b.Refreshed}
+}
+
+// attachGuard makes g the manager's guard.
+func attachGuard(manager any, g binding.Guard, prepare func(*binding.Sessions) error) (*binding.Sessions, error) {
+	m := manager.(*Manager)
+	switch {
+	case m.bearer:
+		return nil, errors.New("the manager is of NewBearer; want one whose sessions are in cookies: a browser binds nothing else")
+	case m.carrier.inCookie():
+		return nil, errors.New("the manager is of NewInCookie; want a store: a copied cookie would go back to before it was bound")
+	}
+	s := &binding.Sessions{
+		Cookie: m.cfg.Name, Policy: m.cfg.Cookie, Origins: m.cfg.Origins, Keys: m.keys,
+		Admit: m.admit, View: m.view, Change: m.changeBinding,
+		Refuse: func(ctx context.Context) { m.session(ctx).refuseBound(ErrNotBound, reasonUnbound) },
+		Tell: func(ctx context.Context, kind, reason string) {
+			m.session(ctx).tellBound(Kind(kind), reason)
+		},
+	}
+	if err := prepare(s); err != nil {
+		return nil, err
+	}
+	if !m.guard.CompareAndSwap(nil, &g) {
+		return nil, errors.New("the manager has one already")
+	}
+	return s, nil
+}
+
+// guarded asks the guard about the record that was just loaded. The latch is held.
+func (s *Session) guarded(h *record.Header) {
+	g := s.x.m.guard.Load()
+	if g == nil || s.x.out.admitted {
+		return
+	}
+	v := (*g).Look(s.x.r, s.base.User, s.stored(boundName).Raw, time.Now())
+	if v.Skipped != "" {
+		s.x.event(Event{Kind: Skipped, Handle: s.handle(), User: s.base.User, Reason: v.Skipped})
+	}
+	switch v.Outcome {
+	case binding.Serve:
+		if v.Entry != nil {
+			s.prove(v.Entry)
+		}
+		return
+	case binding.Unbound:
+		err := ErrNotBound
+		if s.x.began.Sub(s.base.AuthTime) < bindingTime {
+			err = errNotBoundYet
+		}
+		s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
+		s.failTold(err, true)
+	case binding.Later:
+		s.fail(errProofLater)
+	case binding.Unproven:
+		s.tellUnproven(v, h)
+		if s.ledHere() {
+			s.failTold(errElsewhere, true)
+		}
+		// As where the browser withheld the cookie (G7): there is a session, and the
+		// request does not show it.
+		s.held, s.marked, s.x.out.unproven = true, true, true
+	}
+	s.live, s.base = false, store.Record{ID: s.base.ID}
+}
+
+// prove notes what the guard has seen, with the next commit.
+func (s *Session) prove(value []byte) {
+	before := s.stored(boundName).Raw
+	o := op{boundName, func(old record.Entry) (record.Entry, error) {
+		if string(old.Raw) == string(before) {
+			old.Raw = value
+		}
+		return old, nil
+	}}
+	s.edit()
+	if s.apply(o, 0) == nil { // it has no error
+		s.record(o)
+		s.applied = len(s.ops)
+	}
+}
+
+// tellUnproven tells of a session without its proof: of one that was copied, as
+// far as another address says so.
+func (s *Session) tellUnproven(v binding.Verdict, h *record.Header) {
+	if s.x.m.cfg.Events == nil {
+		return
+	}
+	kind := Refused
+	var now [unprovenAddress]byte
+	if v.Bare && string(appendAddress(now[:0], s.x.r, &s.x.m.cfg)) != string(h.Address) {
+		kind = Copied
+	}
+	s.x.event(Event{Kind: kind, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
+}
+
+// unshown is the error of a session that the request does not show.
+func (s *Session) unshown(err error) error {
+	if s.x.out.unproven && err == ErrHeldBack {
+		return ErrUnproven
+	}
+	return err
+}
+
+// ledHere reports whether another site's link led here, for the first time.
+func (s *Session) ledHere() bool {
+	r := s.x.r
+	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && opensPage(r) && !prefetch(r) && withoutLanded(r.URL) == r.URL
+}
+
+// returns answers the second request of errElsewhere, which our own page makes.
+func (x *exchange) returns(r *http.Request) bool {
+	if x.m.guard.Load() == nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
+		return false
+	}
+	x.dropForeign(x.w.Header())
+	redirectLanded(x.w, r)
+	return true
+}
+
+// onError answers in place of the handler.
+func (x *exchange) onError(w http.ResponseWriter, err error) {
+	switch g := x.m.guard.Load(); {
+	case g != nil && x.out.admitted:
+		(*g).Fail(w, x.r, err)
+	case errors.Is(err, errElsewhere): // not the application's: a redirect to its login would come back here
+		servePage(w, x.r, http.StatusUnauthorized, landingPage, leadingTo(requested(x.r)))
+	default:
+		x.m.cfg.OnError(w, x.r, err)
+	}
+}
+
+// offer asks the browser to bind the session whose cookie this answer sets, and
+// clears the cookie of the binding where it clears the session's. The latch is held.
+func (s *Session) offer(h http.Header) {
+	g := s.x.m.guard.Load()
+	switch {
+	case g == nil:
+	case !s.live:
+		if line := (*g).Clear(s.x.r.Header); line != "" {
+			cookie.Put(h, line)
+		}
+	case s.base.User != "":
+		if value := (*g).Offer(s.base.ID, s.stored(boundName).Raw, clock()); value != "" {
+			h[proofHeader] = []string{value}
+		}
+	}
+}
+
+// admit is the look at the session of a request of the guard's own.
+func (m *Manager) admit(ctx context.Context) (binding.View, error) {
+	s := m.session(ctx)
+	if !s.lock() {
+		return binding.View{}, errStuck
+	}
+	defer s.unlock()
+	s.x.out.admitted = true
+	if s.x.out.unproven || isBinding(s.err) { // middleware has looked before
+		s.held, s.marked, s.x.out.unproven, s.err = false, false, false, nil
+		now := time.Now()
+		ctx := &deadline{parent: s.x.Context, at: now.Add(loadTimeout)}
+		defer ctx.end()
+		id := s.base.ID
+		rec, err := m.carrier.load(ctx, ticket{id: id})
+		s.took(id, &rec, err, now)
+	}
+	return s.seen(), s.err
+}
+
+func isBinding(err error) bool {
+	return errors.Is(err, ErrNotBound) || errors.Is(err, ErrUnproven) || errors.Is(err, errProofLater)
+}
+
+// view is the session as the application has it.
+func (m *Manager) view(ctx context.Context) (binding.View, error) {
+	s := m.session(ctx)
+	if !s.lock() {
+		return binding.View{}, errStuck
+	}
+	defer s.unlock()
+	return s.seen(), s.err
+}
+
+func (s *Session) seen() binding.View {
+	s.look()
+	v := binding.View{ID: s.base.ID, Live: s.live, Replaced: s.ended && s.replaced}
+	if s.live {
+		v.User, v.Entry = s.base.User, s.stored(boundName).Raw
+	}
+	return v
+}
+
+// changeBinding replaces the entry, and commits.
+func (m *Manager) changeBinding(ctx context.Context, f func([]byte) []byte) error {
+	s := m.session(ctx)
+	if !s.commitNow(nil, false, op{boundName, func(old record.Entry) (record.Entry, error) {
+		return record.Entry{Raw: f(old.Raw)}, nil
+	}}) {
+		return s.Err()
+	}
+	return nil
+}
+
+// refuseBound ends the request, with an event of its own.
+func (s *Session) refuseBound(err error, reason string) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: reason})
+	s.failTold(err, true)
+}
+
+func (s *Session) tellBound(kind Kind, reason string) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.x.event(Event{Kind: kind, Handle: s.handle(), User: s.base.User, Reason: reason})
+}

@@ -1,0 +1,129 @@
+package dbsc
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/binding"
+)
+
+// A guard is the Handler as the manager asks it; the methods are none of the
+// application's.
+type guard struct{ h *Handler }
+
+// maxBound is how many cookies of the name are looked at.
+const maxBound = 4
+
+// Look decides whether a request has proven that it comes from the device to which
+// the session is bound.
+func (g guard) Look(r *http.Request, user string, entry []byte, now time.Time) binding.Verdict {
+	h := g.h
+	if entry == nil {
+		return h.unbound(r, user)
+	}
+	b, ok := binding.Head(entry)
+	if !ok { // nobody can prove what nobody can read
+		return binding.Verdict{Outcome: binding.Unproven, Reason: reasonDamaged}
+	}
+	_, why := h.proven(r.Header, b.ID, now)
+	switch {
+	case why == "" && b.Proven.IsZero() && !leavesNothing(r):
+		return binding.Verdict{Entry: withProven(entry, now)}
+	case why == "" || now.Before(b.Proven.Add(grace)) && !b.Proven.IsZero():
+		return binding.Verdict{}
+	}
+	v := binding.Verdict{Outcome: binding.Unproven, Reason: why, Bare: why == reasonNoCookie}
+	if v.Skipped = skipped(r.Header, identifier(b.ID)); v.Skipped != "" {
+		v.Outcome = binding.Later
+	}
+	if b.Proven.IsZero() { // the answer to the registration may never have arrived
+		skipped := v.Skipped
+		v = h.unbound(r, user)
+		v.Skipped = skipped
+	}
+	return v
+}
+
+// unbound decides on a session that is not bound, or may not be.
+func (h *Handler) unbound(r *http.Request, user string) binding.Verdict {
+	if user != "" && h.require != nil && h.require(r) {
+		return binding.Verdict{Outcome: binding.Unbound, Reason: reasonUnbound}
+	}
+	return binding.Verdict{}
+}
+
+// proven looks for a bound cookie of that binding, returns when it was issued, and
+// otherwise why there is none.
+func (h *Handler) proven(header http.Header, id [binding.IDSize]byte, now time.Time) (issued time.Time, why string) {
+	value, err := h.cookie.Read(header)
+	if err == nil {
+		return h.proves(value, id, now)
+	}
+	values, err := h.cookie.ReadAll(header, maxBound)
+	if err != nil || len(values) == 0 {
+		why = reasonNoCookie
+		if err == nil {
+			why = reasonForged
+		}
+		return issued, why
+	}
+	for _, value := range values { // a browser without prefixes has another's beside it
+		if issued, why = h.proves(value, id, now); why == "" {
+			break
+		}
+	}
+	return issued, why
+}
+
+func (h *Handler) proves(value string, id [binding.IDSize]byte, now time.Time) (issued time.Time, why string) {
+	of, issued, ok := h.cookies.bound(value)
+	switch {
+	case !ok:
+		return issued, reasonForged
+	case of != id:
+		return issued, reasonOther
+	case !current(issued, now, h.maxAge):
+		return issued, reasonExpired
+	}
+	return issued, ""
+}
+
+// withProven is the entry of a browser that has brought its bound cookie.
+func withProven(entry []byte, now time.Time) []byte {
+	b, ok := binding.Decode(entry)
+	if !ok {
+		return nil
+	}
+	b.Proven = now
+	return b.Encode()
+}
+
+// leavesNothing reports whether nothing that the request changes is kept.
+func leavesNothing(r *http.Request) bool {
+	return r.Method == http.MethodHead || strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
+}
+
+// Offer asks the browser to bind a session that has just got a token, unless it is
+// bound: then the new token is bound to the same key.
+func (g guard) Offer(id [32]byte, entry []byte, now time.Time) string {
+	if entry != nil {
+		if b, ok := binding.Head(entry); !ok || !b.Proven.IsZero() {
+			return ""
+		}
+	}
+	c := g.h.challenges.challenge(subjectOf(forRegistration, id[:]), now)
+	return `(ES256 RS256);path=` + quote(g.h.register) + `;challenge=` + quote(c)
+}
+
+// Clear deletes the bound cookie of a browser whose session cookie is cleared.
+func (g guard) Clear(h http.Header) string {
+	if _, err := g.h.cookie.Read(h); err == cookie.ErrAbsent {
+		return ""
+	}
+	return g.h.cookie.Expired()
+}
+
+// identifier is the binding's session_identifier.
+func identifier(id [binding.IDSize]byte) string { return base64url.EncodeToString(id[:]) }
