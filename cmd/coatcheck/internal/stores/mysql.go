@@ -22,7 +22,13 @@ func openMySQL(ctx context.Context, text string, o Options) (*Opened, error) {
 	if err != nil { // not shown, as in mysqlConfig
 		return nil, fmt.Errorf("%w: mysql: wrong parameters", ErrURL)
 	}
-	return newSQL(ctx, sql.OpenDB(connector), sqlstore.MySQL, o)
+	db := sql.OpenDB(connector)
+	opened, err := newSQL(ctx, db, sqlstore.MySQL, o)
+	if err != nil {
+		return nil, err
+	}
+	opened.examine, opened.clock = examineMySQL(db, o), sqlClock(db, mysqlClock)
+	return opened, nil
 }
 
 // mysqlConfig reads a URL. What stands behind ? are the driver's parameters,

@@ -15,5 +15,11 @@ func openPostgres(ctx context.Context, url string, o Options) (*Opened, error) {
 	if err != nil { // not shown: what it repeats of the URL may be the password
 		return nil, fmt.Errorf("%w: want postgres://user:password@host:5432/database, name and password percent-encoded", ErrURL)
 	}
-	return newSQL(ctx, stdlib.OpenDB(*cfg), sqlstore.PostgreSQL, o)
+	db := stdlib.OpenDB(*cfg)
+	opened, err := newSQL(ctx, db, sqlstore.PostgreSQL, o)
+	if err != nil {
+		return nil, err
+	}
+	opened.examine, opened.clock = examinePostgres(db, o), sqlClock(db, postgresClock)
+	return opened, nil
 }

@@ -24,7 +24,8 @@ func openRedis(ctx context.Context, url string, o Options) (*Opened, error) {
 	}
 	return &Opened{
 		Store: store, Shared: true, warnings: store.Warnings,
-		ids:         redisIDs(option, o.Prefix),
+		ids:     redisIDs(option, o.Prefix),
+		examine: examineRedis(option, store.Warnings), clock: redisClock(option),
 		close:       func() error { store.Close(); return nil },
 		remove:      func(ctx context.Context) error { return removeKeys(ctx, option, o.Prefix) },
 		scratches:   func(ctx context.Context) ([]string, error) { return scratchKeys(ctx, option) },

@@ -44,6 +44,7 @@ func openSQLite(ctx context.Context, text string, o Options) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	opened.examine = examineSQLite(db, file, o)
 	remove := opened.remove
 	mode, err := journalMode(ctx, db)
 	if err != nil {

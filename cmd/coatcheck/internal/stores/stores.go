@@ -39,6 +39,9 @@ type Opened struct {
 	remove   func(context.Context) error             // nil: nothing is left when it is closed
 	ids      func(context.Context) iter.Seq2[store.ID, error]
 
+	examine func(context.Context) (Findings, error)                        // nil: there is nothing
+	clock   func(context.Context) (ahead, within time.Duration, err error) // nil: the engine has none of its own
+
 	// scratches lists the prefixes of other scratches, and removeOther removes
 	// what is under one; nil where remove is.
 	scratches   func(context.Context) ([]string, error)
