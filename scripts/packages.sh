@@ -49,6 +49,9 @@ python3-django:/usr/bin/python3 -c "import django"
 python3-django-redis:/usr/bin/python3 -c "import django_redis"
 python3-psycopg2:/usr/bin/python3 -c "import psycopg2"
 python3-mysqldb:/usr/bin/python3 -c "import MySQLdb"
+ruby-railties:ruby -e "require %q(rails)"
+ruby-redis-rails:ruby -e "require %q(redis-rails)"
+ruby-webrick:ruby -e "require %q(webrick)"
 '
 
 PATH=$PATH:/usr/sbin:/sbin

@@ -33,19 +33,19 @@ func (c cache) load(ctx context.Context, key string) (record, error) {
 	if left >= 0 {
 		r.expires = time.Now().Add(left)
 	}
-	r.values, err = unpickle(data)
+	r.values, r.refused, err = unpickle(data)
 	return r, err
 }
 
 // unpickle names the settings that a value of another form comes from.
-func unpickle(data []byte) (values, error) {
+func unpickle(data []byte) (values, map[string]string, error) {
 	switch {
 	case len(data) > 0 && data[0] == 0x80:
 		return pickle.Decode(data)
 	case len(data) > 0 && (data[0] == '{' || data[0] == '['):
-		return nil, bridge.Refused("JSON in the cache: its SERIALIZER is not pickle")
+		return nil, nil, bridge.Refused("JSON in the cache: its SERIALIZER is not pickle")
 	}
-	return nil, bridge.Refused("no pickle in the cache: it has a SERIALIZER or COMPRESSOR of its own")
+	return nil, nil, bridge.Refused("no pickle in the cache: it has a SERIALIZER or COMPRESSOR of its own")
 }
 
 func (c cache) save(ctx context.Context, key string, r record) error {
@@ -67,7 +67,7 @@ func (c cache) all(ctx context.Context, keys bridge.KeyWalker) iter.Seq2[bridge.
 	return func(yield func(bridge.Session, error) bool) {
 		for key, err := range keys.Keys(ctx, c.prefix) {
 			if err != nil {
-				yield(bridge.Session{}, fmt.Errorf("django: all sessions: %w", err))
+				yield(bridge.Session{}, fmt.Errorf("bridge: django: all sessions: %w", err))
 				return
 			}
 			key = strings.TrimPrefix(key, c.prefix)

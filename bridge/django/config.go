@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/sqlstore"
 )
 
@@ -59,16 +60,15 @@ type Config struct {
 	// "django.contrib.auth.backends.ModelBackend".
 	Backend string
 
-	CookieName   string        // SESSION_COOKIE_NAME; empty means "sessionid"
-	CookieAge    time.Duration // SESSION_COOKIE_AGE; 0 means two weeks
-	CookieDomain string        // SESSION_COOKIE_DOMAIN
-	CookiePath   string        // SESSION_COOKIE_PATH; empty means "/"
-	// CookieSameSite is SESSION_COOKIE_SAMESITE. 0 means Lax.
-	CookieSameSite http.SameSite
-	// AllowInsecureHTTP leaves out Secure, as SESSION_COOKIE_SECURE = False does.
-	AllowInsecureHTTP bool
-
-	CSRFCookieName string // CSRF_COOKIE_NAME; empty means "csrftoken"
+	// Cookie is SESSION_COOKIE_NAME. Empty means "sessionid".
+	Cookie string
+	// Policy is the cookie's. To replace that of Django, Path and Domain must be
+	// SESSION_COOKIE_PATH and SESSION_COOKIE_DOMAIN. Zero SameSite is Lax here, as it
+	// is there. MaxAge must be zero: it follows from CookieAge.
+	Policy cookie.Policy
+	// CookieAge is SESSION_COOKIE_AGE. 0 means two weeks.
+	CookieAge  time.Duration
+	CSRFCookie string // CSRF_COOKIE_NAME; empty means "csrftoken"
 }
 
 // withDefaults returns the Config as New uses it.
@@ -80,17 +80,16 @@ func (c Config) withDefaults() Config {
 	}
 	text(&c.Table, "django_session")
 	text(&c.Backend, "django.contrib.auth.backends.ModelBackend")
-	text(&c.CookieName, "sessionid")
-	text(&c.CookiePath, "/")
-	text(&c.CSRFCookieName, "csrftoken")
+	text(&c.Cookie, "sessionid")
+	text(&c.CSRFCookie, "csrftoken")
 	if c.Location == nil {
 		c.Location = time.UTC
 	}
 	if c.CookieAge == 0 {
 		c.CookieAge = 14 * 24 * time.Hour
 	}
-	if c.CookieSameSite == 0 {
-		c.CookieSameSite = http.SameSiteLaxMode
+	if c.Policy.SameSite == 0 {
+		c.Policy.SameSite = http.SameSiteLaxMode
 	}
 	if c.CacheVersion == 0 {
 		c.CacheVersion = 1
@@ -102,27 +101,24 @@ func (c Config) withDefaults() Config {
 func (c Config) validate() error {
 	switch {
 	case c.Engine < SignedCookies || c.Engine > CachedDB:
-		return errors.New("django: Config.Engine is none of SignedCookies, DB, Cache, CachedDB")
+		return errors.New("bridge: django.Config.Engine is none of SignedCookies, DB, Cache, CachedDB")
 	case c.SecretKey == "":
-		return errors.New("django: Config.SecretKey is empty; want Django's SECRET_KEY")
+		return errors.New("bridge: django.Config.SecretKey is empty; want Django's SECRET_KEY")
 	case c.inDB() && c.DB == nil:
-		return errors.New("django: Config.DB is nil; the engine keeps sessions there")
+		return errors.New("bridge: django.Config.DB is nil; the engine keeps sessions there")
 	case c.inDB() && (c.Dialect < sqlstore.SQLite || c.Dialect > sqlstore.MySQL):
-		return errors.New("django: Config.Dialect is none of SQLite, PostgreSQL, MySQL")
+		return errors.New("bridge: django.Config.Dialect is none of SQLite, PostgreSQL, MySQL")
 	case c.inDB() && !identifier(c.Table):
-		return errors.New("django: Config.Table is no name of letters, digits and _; schema.table is one, too")
+		return errors.New("bridge: django.Config.Table is no name of letters, digits and _; schema.table is one, too")
 	case c.inCache() && c.Cache == nil:
-		return errors.New("django: Config.Cache is nil; the engine keeps sessions there")
+		return errors.New("bridge: django.Config.Cache is nil; the engine keeps sessions there")
 	case c.CookieAge < time.Second:
-		return fmt.Errorf("django: Config.CookieAge is %v; want at least a second", c.CookieAge)
+		return fmt.Errorf("bridge: django.Config.CookieAge is %v; want at least a second", c.CookieAge)
 	}
 	for i, secret := range c.SecretKeyFallbacks {
 		if secret == "" {
-			return fmt.Errorf("django: Config.SecretKeyFallbacks[%d] is empty", i)
+			return fmt.Errorf("bridge: django.Config.SecretKeyFallbacks[%d] is empty", i)
 		}
-	}
-	if err := c.cookie("x", 0).Valid(); err != nil {
-		return fmt.Errorf("django: Config.Cookie…: %v", err)
 	}
 	return nil
 }
@@ -143,13 +139,4 @@ func identifier(name string) bool {
 		}
 	}
 	return true
-}
-
-// cookie returns the session cookie; age 0 = until the browser closes, negative =
-// away with it.
-func (c Config) cookie(value string, age int) *http.Cookie {
-	return &http.Cookie{
-		Name: c.CookieName, Value: value, Domain: c.CookieDomain, Path: c.CookiePath,
-		MaxAge: age, Secure: !c.AllowInsecureHTTP, HttpOnly: true, SameSite: c.CookieSameSite,
-	}
 }

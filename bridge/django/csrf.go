@@ -4,6 +4,9 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strings"
+	"time"
+
+	"github.com/coatcheck/coatcheck/bridge/internal/foreign"
 )
 
 const (
@@ -13,7 +16,7 @@ const (
 
 // csrf returns the CSRF cookie of a request, if it is one.
 func (s *Source) csrf(r *http.Request) string {
-	cookie, err := r.Cookie(s.config.CSRFCookieName)
+	cookie, err := r.Cookie(s.config.CSRFCookie)
 	if err != nil {
 		return ""
 	}
@@ -25,11 +28,8 @@ func (s *Source) csrf(r *http.Request) string {
 
 // rotateCSRF gives the browser a new CSRF cookie. It is masked, which every version
 // of Django takes; 4.1 and later make none that is.
-func (s *Source) rotateCSRF(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{
-		Name: s.config.CSRFCookieName, Value: mask(random(csrfSecret, csrfChars)),
-		Path: "/", MaxAge: 365 * 24 * 3600, Secure: !s.config.AllowInsecureHTTP, SameSite: http.SameSiteLaxMode,
-	})
+func (s *Source) rotateCSRF(w http.ResponseWriter) error {
+	return foreign.Write(w, s.csrfs, mask(random(csrfSecret, csrfChars)), 365*24*time.Hour)
 }
 
 // SameCSRF reports whether two CSRF tokens of Django, such as Session.CSRF and the

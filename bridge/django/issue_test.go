@@ -191,7 +191,7 @@ func TestConfig(t *testing.T) {
 		"Config.Cache":                 {Engine: django.Cache, SecretKey: "x"},
 		"Config.CookieAge":             {Engine: django.SignedCookies, SecretKey: "x", CookieAge: time.Millisecond},
 		"Config.SecretKeyFallbacks[1]": {Engine: django.SignedCookies, SecretKey: "x", SecretKeyFallbacks: []string{"y", ""}},
-		"Config.Cookie…":               {Engine: django.SignedCookies, SecretKey: "x", CookieName: "a b"},
+		"Config.Policy":                {Engine: django.SignedCookies, SecretKey: "x", Cookie: "a b"},
 	} {
 		if _, err := django.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error that names %s", err, want)
@@ -254,7 +254,7 @@ func FuzzOpen(f *testing.F) {
 
 // FuzzContents opens what is genuine, whatever it holds.
 func FuzzContents(f *testing.F) {
-	for _, seed := range []string{`{}`, `{"_auth_user_id":1,"_session_expiry":"2026-01-01"}`, `{"a":NaN}`, `[`, "\x80\x04.", `{"a":"\ud800é"}`} {
+	for _, seed := range []string{`{}`, `{"_auth_user_id":1,"_session_expiry":"2026-01-01"}`, `{"a":NaN}`, `{"a":NaN,"b":[1,{"c":","}],"d":-Infinity}`, `[`, "\x80\x04.", `{"a":"\ud800é"}`} {
 		f.Add([]byte(seed))
 	}
 	s, err := django.New(django.Config{Engine: django.SignedCookies, SecretKey: secret})

@@ -16,12 +16,16 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/foreign"
+	"github.com/coatcheck/coatcheck/cookie"
 )
 
 // A Source is the sessions of one Django application: a bridge.Source,
 // bridge.Opener and, but for the engine SignedCookies, bridge.Walker.
 type Source struct {
 	config  Config
+	cookie  *cookie.Raw
+	csrfs   *cookie.Raw
 	secrets [][]byte
 	records records // nil with SignedCookies
 }
@@ -33,7 +37,17 @@ func New(c Config) (*Source, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	s := &Source{config: c, secrets: [][]byte{[]byte(c.SecretKey)}}
+	own, err := cookie.NewRaw(c.Cookie, c.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("bridge: django.Config.Policy: %w", err)
+	}
+	csrf := c.Policy
+	csrf.AllowScripts = true // as CSRF_COOKIE_HTTPONLY = False has it
+	csrfs, err := cookie.NewRaw(c.CSRFCookie, csrf)
+	if err != nil {
+		return nil, fmt.Errorf("bridge: django.Config.CSRFCookie: %w", err)
+	}
+	s := &Source{config: c, cookie: own, csrfs: csrfs, secrets: [][]byte{[]byte(c.SecretKey)}}
 	for _, secret := range c.SecretKeyFallbacks {
 		s.secrets = append(s.secrets, []byte(secret))
 	}
@@ -58,6 +72,7 @@ type records interface {
 // A record is a session without its key.
 type record struct {
 	values  values
+	refused map[string]string
 	expires time.Time // zero: never
 }
 
@@ -66,11 +81,11 @@ func (s *Source) signer(salt string) signer { return signer{s.secrets, salt} }
 // Read is of bridge.Source. A session whose user has another password now, or is
 // no more, is bridge.ErrEnded.
 func (s *Source) Read(r *http.Request) (bridge.Session, error) {
-	cookie, err := r.Cookie(s.config.CookieName)
+	value, err := foreign.Cookie(r, s.config.Cookie)
 	if err != nil {
-		return bridge.Session{}, bridge.ErrAbsent
+		return bridge.Session{}, err
 	}
-	found, err := s.Open(r.Context(), cookie.Value)
+	found, err := s.Open(r.Context(), value)
 	if err == nil && found.CSRF == "" {
 		found.CSRF = s.csrf(r)
 	}
@@ -111,7 +126,7 @@ func (s *Source) openCookie(ctx context.Context, value string) (bridge.Session, 
 	if time.Now().After(end) {
 		return bridge.Session{}, bridge.ErrExpired
 	}
-	v, err := decodeJSON(data)
+	v, refused, err := decodeJSON(data)
 	if err != nil {
 		return bridge.Session{}, err
 	}
@@ -122,7 +137,7 @@ func (s *Source) openCookie(ctx context.Context, value string) (bridge.Session, 
 		return bridge.Session{}, bridge.ErrExpired
 	}
 	id := sha256.Sum256([]byte(value))
-	return s.session(ctx, "django:"+hex.EncodeToString(id[:]), record{v, end}, at)
+	return s.session(ctx, "django:"+hex.EncodeToString(id[:]), record{v, refused, end}, at)
 }
 
 // session checks the login and makes a Session of what was verified.
@@ -132,7 +147,7 @@ func (s *Source) session(ctx context.Context, id string, r record, created time.
 		return bridge.Session{}, err
 	}
 	return bridge.Session{
-		ID: id, User: user, Values: r.values, Created: created, Expires: r.expires,
+		ID: id, User: user, Values: r.values, Refused: r.refused, Created: created, Expires: r.expires,
 		CSRF: r.values.text(keyCSRF),
 	}, nil
 }
@@ -144,7 +159,7 @@ func (s *Source) sameLogin(ctx context.Context, user, hash string) error {
 	}
 	password, err := s.config.PasswordHash(ctx, user)
 	if err != nil {
-		return fmt.Errorf("django: password hash: %w", err)
+		return fmt.Errorf("bridge: django: password hash: %w", err)
 	}
 	if password == "" {
 		return fmt.Errorf("%w: there is no such user any more", bridge.ErrEnded)
@@ -168,20 +183,21 @@ func loginHash(secret []byte, password string) string {
 func (s *Source) Issue(w http.ResponseWriter, r *http.Request, session bridge.Session) error {
 	now := time.Now()
 	if !session.Expires.IsZero() && !session.Expires.After(now) {
-		return errors.New("django: issue: Session.Expires is past")
+		return errors.New("bridge: django: issue: Session.Expires is past")
 	}
 	v, err := s.contents(r.Context(), session)
 	if err != nil {
 		return err
 	}
 	age, end := s.lifetime(v, now)
-	value, err := s.keep(r, record{v, end}, now)
+	value, err := s.keep(r, record{values: v, expires: end}, now)
 	if err != nil {
-		return fmt.Errorf("django: issue: %w", err)
+		return fmt.Errorf("bridge: django: issue: %w", err)
 	}
-	w.Header().Add("Set-Cookie", s.config.cookie(value, age).String())
-	s.rotateCSRF(w)
-	return nil
+	if err := foreign.Write(w, s.cookie, value, age); err != nil {
+		return err
+	}
+	return s.rotateCSRF(w)
 }
 
 // maxCookie is what browsers keep of a name and a value.
@@ -196,7 +212,7 @@ func (s *Source) keep(r *http.Request, kept record, now time.Time) (value string
 			return "", err
 		}
 		value = s.signer(saltCookies).sign(data, now)
-		if n := len(s.config.CookieName) + len(value); n > maxCookie {
+		if n := len(s.config.Cookie) + len(value); n > maxCookie {
 			return "", fmt.Errorf("the cookie has %d bytes; browsers keep %d", n, maxCookie)
 		}
 		return value, nil
@@ -223,14 +239,14 @@ func (s *Source) contents(ctx context.Context, session bridge.Session) (values, 
 		return v, nil
 	}
 	if s.config.PasswordHash == nil {
-		return nil, errors.New("django: issue: Config.PasswordHash is nil; Django takes no login without the hash")
+		return nil, errors.New("bridge: django: issue: Config.PasswordHash is nil; Django takes no login without the hash")
 	}
 	password, err := s.config.PasswordHash(ctx, session.User)
 	if err != nil {
-		return nil, fmt.Errorf("django: password hash: %w", err)
+		return nil, fmt.Errorf("bridge: django: password hash: %w", err)
 	}
 	if password == "" {
-		return nil, errors.New("django: issue: PasswordHash knows no such user")
+		return nil, errors.New("bridge: django: issue: PasswordHash knows no such user")
 	}
 	v.setText(keyUser, session.User)
 	v.setText(keyBackend, s.config.Backend)
@@ -238,9 +254,9 @@ func (s *Source) contents(ctx context.Context, session bridge.Session) (values, 
 	return v, nil
 }
 
-// lifetime returns the cookie's Max-Age, 0 = until the browser closes, and when
-// the record ends, as SessionBase.get_expiry_date has it.
-func (s *Source) lifetime(v values, now time.Time) (age int, end time.Time) {
+// lifetime returns the cookie's, 0 = until the browser closes, and when the record
+// ends, as SessionBase.get_expiry_date has it.
+func (s *Source) lifetime(v values, now time.Time) (age time.Duration, end time.Time) {
 	if string(v[keyExpiry]) == "0" {
 		return 0, now.Add(s.config.CookieAge)
 	}
@@ -248,7 +264,7 @@ func (s *Source) lifetime(v values, now time.Time) (age int, end time.Time) {
 	if own, ok := v.expiry(now); ok {
 		end = own
 	}
-	return max(int(end.Sub(now)/time.Second), 1), end
+	return end.Sub(now), end
 }
 
 // End is of bridge.Source. With the engine SignedCookies it clears the cookie, as
@@ -256,19 +272,19 @@ func (s *Source) lifetime(v values, now time.Time) (age int, end time.Time) {
 func (s *Source) End(w http.ResponseWriter, r *http.Request) error {
 	if s.records != nil {
 		if err := s.dropBrought(r); err != nil {
-			return fmt.Errorf("django: end: %w", err)
+			return fmt.Errorf("bridge: django: end: %w", err)
 		}
 	}
-	http.SetCookie(w, s.config.cookie("", -1))
+	foreign.Clear(w, s.cookie)
 	return nil
 }
 
 func (s *Source) dropBrought(r *http.Request) error {
-	cookie, err := r.Cookie(s.config.CookieName)
-	if err != nil || !keyLike(cookie.Value) {
+	value, err := foreign.Cookie(r, s.config.Cookie)
+	if err != nil || !keyLike(value) {
 		return nil
 	}
-	return s.records.drop(r.Context(), cookie.Value)
+	return s.records.drop(r.Context(), value)
 }
 
 const keyChars = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -48,7 +48,7 @@ func (t table) load(ctx context.Context, key string) (record, error) {
 		return record{}, bridge.ErrEnded
 	}
 	if err != nil {
-		return record{}, fmt.Errorf("django: read from %s: %w", t.config.Table, err)
+		return record{}, fmt.Errorf("bridge: django: read from %s: %w", t.config.Table, err)
 	}
 	return t.open(data, end)
 }
@@ -72,8 +72,8 @@ func (t table) open(data []byte, end any) (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	v, err := decodeJSON(plain)
-	return record{v, expires}, err
+	v, refused, err := decodeJSON(plain)
+	return record{v, refused, expires}, err
 }
 
 // legacy reports whether data has the form of Django before 3.1: base64 of a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"strconv"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/foreign"
 )
 
 // The entries that Django's own applications write.
@@ -24,25 +26,83 @@ const (
 
 type values map[string]json.RawMessage
 
-// decodeJSON reads what django.core.signing.JSONSerializer writes: JSON in ASCII.
-func decodeJSON(data []byte) (values, error) {
+// decodeJSON reads what django.core.signing.JSONSerializer writes: JSON in ASCII,
+// but for Python's NaN and Infinity. A value with one of those is left out, and
+// refused says so.
+func decodeJSON(data []byte) (v values, refused map[string]string, err error) {
 	if len(data) > 0 && data[0] == 0x80 {
-		return nil, bridge.Refused("a pickle: SESSION_SERIALIZER is PickleSerializer")
+		return nil, nil, bridge.Refused("a pickle: SESSION_SERIALIZER is PickleSerializer")
 	}
-	if err := measure(data); err != nil {
-		return nil, err
+	if err := foreign.Measure(data); err != nil {
+		return nil, nil, err
 	}
-	var v values
-	if err := json.Unmarshal(latin1(data), &v); err != nil {
-		if notJSON(data) {
-			return nil, bridge.Refused("NaN or Infinity, numbers that JSON does not have")
+	data = latin1(data)
+	if json.Unmarshal(data, &v) == nil && v != nil {
+		return v, nil, nil
+	}
+	v, refused = values{}, map[string]string{}
+	for name, value := range members(data) {
+		switch {
+		case json.Valid(value):
+			v[name] = value
+		case notJSON(value):
+			refused[name] = "NaN or Infinity, numbers that JSON does not have"
+		default:
+			return nil, nil, errContents
 		}
-		return nil, bridge.Refused("contents that are no JSON object: SESSION_SERIALIZER is not JSONSerializer")
 	}
-	if v == nil {
-		return nil, bridge.Refused("contents that are no JSON object")
+	if len(refused) == 0 {
+		return nil, nil, errContents
 	}
-	return v, nil
+	return v, refused, nil
+}
+
+var errContents = bridge.Refused("contents that are no JSON object: SESSION_SERIALIZER is not JSONSerializer")
+
+// members yields the names and values of an object, though some of them may be no
+// JSON. What it cannot divide is one value.
+func members(data []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		data = bytes.TrimSpace(data)
+		if len(data) < 2 || data[0] != '{' || data[len(data)-1] != '}' {
+			yield("", data)
+			return
+		}
+		for rest := data[1 : len(data)-1]; len(rest) > 0; {
+			member := rest[:until(rest, ',')]
+			rest = rest[min(len(member)+1, len(rest)):]
+			colon := until(member, ':')
+			var name string
+			if colon == len(member) || json.Unmarshal(member[:colon], &name) != nil {
+				yield("", member)
+				return
+			}
+			if !yield(name, bytes.TrimSpace(member[colon+1:])) {
+				return
+			}
+		}
+	}
+}
+
+// until returns where sign stands first outside of strings, lists and objects.
+func until(data []byte, sign byte) int {
+	depth, text := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		case c == sign && depth == 0:
+			return i
+		}
+	}
+	return len(data)
 }
 
 // latin1 decodes as Django does: a byte is a character. What Django writes is
@@ -65,37 +125,6 @@ func ascii(data []byte) bool {
 		}
 	}
 	return true
-}
-
-// measure refuses what is deeper, or has more items, than a session may.
-func measure(data []byte) error {
-	if len(data) > bridge.MaxRecord {
-		return bridge.Refused("more than %d bytes", bridge.MaxRecord)
-	}
-	depth, items, text := 0, 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case text && c == '\\':
-			i++
-		case c == '"':
-			text = !text
-		case text:
-		case c == '{' || c == '[':
-			depth++
-			items++
-		case c == '}' || c == ']':
-			depth--
-		case c == ',':
-			items++
-		}
-		if depth > bridge.MaxDepth {
-			return bridge.Refused("values deeper than %d", bridge.MaxDepth)
-		}
-		if items > bridge.MaxItems {
-			return bridge.Refused("more than %d values", bridge.MaxItems)
-		}
-	}
-	return nil
 }
 
 // notJSON reports whether one of Python's numbers that JSON does not have stands
@@ -121,7 +150,7 @@ func notJSON(data []byte) bool {
 func encodeJSON(v values) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		return nil, fmt.Errorf("django: issue: a value is not JSON: %v", err)
+		return nil, fmt.Errorf("bridge: django: issue: a value is not JSON: %v", err)
 	}
 	var out bytes.Buffer
 	for _, r := range string(data) {

@@ -212,10 +212,9 @@ func TestRefused(t *testing.T) {
 	for _, version := range versions {
 		f := load(t, version)
 		want := map[string]string{
-			"numbers that JSON does not have": "bridge: the session has NaN or Infinity, numbers that JSON does not have, which is refused",
-			"pickle":                          "bridge: the session has a pickle: SESSION_SERIALIZER is PickleSerializer, which is refused",
-			"SHA-1":                           "bridge: the session has a signature by SHA-1, as of Django before 3.1 and of DEFAULT_HASHING_ALGORITHM = 'sha1', which is refused",
-			"before 3.1":                      "bridge: the session has the form of Django before 3.1, which is refused",
+			"pickle":     "bridge: the session has a pickle: SESSION_SERIALIZER is PickleSerializer, which is refused",
+			"SHA-1":      "bridge: the session has a signature by SHA-1, as of Django before 3.1 and of DEFAULT_HASHING_ALGORITHM = 'sha1', which is refused",
+			"before 3.1": "bridge: the session has the form of Django before 3.1, which is refused",
 		}
 		at(t, f.time(), func(t *testing.T) {
 			for _, v := range f.Vectors {
@@ -223,7 +222,13 @@ func TestRefused(t *testing.T) {
 					continue
 				}
 				s, cookie := f.source(t, v)
-				_, err := s.Read(request("sessionid", cookie))
+				got, err := s.Read(request("sessionid", cookie))
+				if want[v.Name] == "" {
+					if err != nil || len(got.Values) != 1 || string(got.Values["fine"]) != "1" || len(got.Refused) != 3 {
+						t.Errorf("%s: got %v, without %v, %v", v.Name, got.Values, got.Refused, err)
+					}
+					continue
+				}
 				var refused *bridge.RefusedError
 				if !errors.As(err, &refused) || err.Error() != want[v.Name] {
 					t.Errorf("%s: got %v, want %q", v.Name, err, want[v.Name])

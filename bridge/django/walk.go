@@ -25,7 +25,7 @@ func (s *Source) All(ctx context.Context) iter.Seq2[bridge.Session, error] {
 		}
 	}
 	return func(yield func(bridge.Session, error) bool) {
-		yield(bridge.Session{}, fmt.Errorf("django: all sessions: %w", errors.ErrUnsupported))
+		yield(bridge.Session{}, fmt.Errorf("bridge: django: all sessions: %w", errors.ErrUnsupported))
 	}
 }
 
@@ -41,7 +41,7 @@ func (t table) all(ctx context.Context) iter.Seq2[bridge.Session, error] {
 		for last := ""; ; {
 			rows, err := t.rows(ctx, last)
 			if err != nil {
-				yield(bridge.Session{}, fmt.Errorf("django: all sessions of %s: %w", t.config.Table, err))
+				yield(bridge.Session{}, fmt.Errorf("bridge: django: all sessions of %s: %w", t.config.Table, err))
 				return
 			}
 			for _, r := range rows {

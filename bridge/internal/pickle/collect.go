@@ -75,7 +75,11 @@ func (m *machine) appendItems(items []any) error {
 	if len(m.stack) == 0 {
 		return errDamaged
 	}
-	l, ok := m.stack[len(m.stack)-1].(*list)
+	top := m.stack[len(m.stack)-1]
+	l, ok := top.(*list)
+	if _, unmade := top.(opaque); unmade {
+		return nil
+	}
 	if !ok {
 		return errDamaged
 	}
@@ -87,7 +91,11 @@ func (m *machine) setItems(items []any) error {
 	if len(m.stack) == 0 || len(items)%2 != 0 {
 		return errDamaged
 	}
-	d, ok := m.stack[len(m.stack)-1].(*dict)
+	top := m.stack[len(m.stack)-1]
+	d, ok := top.(*dict)
+	if _, unmade := top.(opaque); unmade {
+		return nil
+	}
 	if !ok {
 		return errDamaged
 	}

@@ -1,7 +1,7 @@
 // Package pickle reads what Python's pickle module wrote, as data: None, booleans,
 // numbers, text, bytes, lists, tuples, sets, dicts, and dates. A pickle is a
 // program that can call what it names; this reader knows no names but those of
-// module datetime, and calls nothing. Whatever names more is refused, by name.
+// module datetime, and calls nothing. A value that names more is refused, by name.
 package pickle
 
 import (
@@ -16,7 +16,7 @@ import (
 )
 
 // What is on the stack: nil, bool, int64, *big.Int, float64, text, raw, date,
-// *list, *dict, name, and mark.
+// *list, *dict, name, opaque, and mark.
 type (
 	text string // UTF-8, with surrogates as Python keeps them
 	raw  []byte // bytes

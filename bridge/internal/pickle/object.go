@@ -4,14 +4,17 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/coatcheck/coatcheck/bridge"
 )
 
-// object are the opcodes that name and call: only what module datetime needs.
+// An opaque stands for what only code could make. Nothing is made: the value that
+// it is in is refused, and names it.
+type opaque struct{ what string }
+
+// object are the opcodes that name and call. Of names, only those of module
+// datetime mean something here.
 func (m *machine) object(op byte) (bool, error) {
 	switch op {
-	case 'c': // GLOBAL
+	case 'c', 'i': // GLOBAL, INST
 		module, err := m.line()
 		if err != nil {
 			return true, err
@@ -20,7 +23,11 @@ func (m *machine) object(op byte) (bool, error) {
 		if err != nil {
 			return true, err
 		}
-		return true, m.named(module, class)
+		if op == 'i' {
+			_, err = m.popMark()
+		}
+		m.named(module, class)
+		return true, err
 	case 0x93: // STACK_GLOBAL
 		class, err := m.pop()
 		if err != nil {
@@ -35,44 +42,61 @@ func (m *machine) object(op byte) (bool, error) {
 		if !okA || !okB {
 			return true, errDamaged
 		}
-		return true, m.named(string(a), string(b))
-	case 'i': // INST
-		module, err := m.line()
-		if err != nil {
-			return true, err
-		}
-		class, err := m.line()
-		if err != nil {
-			return true, err
-		}
-		return true, refuseClass(module, class)
+		m.named(string(a), string(b))
+		return true, nil
 	case 'R': // REDUCE
 		return true, m.call()
-	case 'b', 'o', 0x81, 0x92: // BUILD, OBJ, NEWOBJ, NEWOBJ_EX
-		return true, bridge.Refused("an object of a class in a pickle")
+	case 'o': // OBJ: a class and its arguments above a mark
+		items, err := m.popMark()
+		if err == nil && len(items) > 0 {
+			m.push(unmade(items[0]))
+		}
+		return true, err
+	case 0x81: // NEWOBJ: a class, arguments
+		return true, m.make(1)
+	case 0x92: // NEWOBJ_EX: a class, arguments, named arguments
+		return true, m.make(2)
+	case 'b': // BUILD: an object, its state
+		return true, m.make(1)
 	}
 	return false, nil
 }
 
-func (m *machine) named(module, class string) error {
+func (m *machine) named(module, class string) {
 	if module == "datetime" {
 		switch class {
 		case "datetime", "date", "time", "timedelta", "timezone":
 			m.push(name(class))
-			return nil
+			return
 		}
 	}
-	return refuseClass(module, class)
-}
-
-// refuseClass names what the pickle names: it was written by the other
-// application, or by somebody who wants it to run that.
-func refuseClass(module, class string) error {
 	full := module + "." + class
 	if len(full) > 80 {
 		full = full[:80] + "…"
 	}
-	return bridge.Refused("the class %s in a pickle", strings.Trim(fmt.Sprintf("%q", full), `"`))
+	m.push(opaque{fmt.Sprintf("the class %s in a pickle", strings.Trim(fmt.Sprintf("%q", full), `"`))})
+}
+
+// make takes the class below n arguments, and does not make it.
+func (m *machine) make(n int) error {
+	if len(m.stack) < n+1 {
+		return errDamaged
+	}
+	m.stack = m.stack[:len(m.stack)-n]
+	class, _ := m.pop()
+	m.push(unmade(class))
+	return nil
+}
+
+// unmade is what stands for an object of a class.
+func unmade(class any) opaque {
+	switch class := class.(type) {
+	case opaque:
+		return class
+	case name:
+		return opaque{"an object of datetime." + string(class) + " in a pickle"}
+	}
+	return opaque{"an object of a class in a pickle"}
 }
 
 // call makes a date of what stands for one.
@@ -85,6 +109,10 @@ func (m *machine) call() error {
 	if err != nil {
 		return err
 	}
+	if class, ok := f.(opaque); ok {
+		m.push(class)
+		return nil
+	}
 	class, isName := f.(name)
 	args, isList := v.(*list)
 	if !isName || !isList {
@@ -95,7 +123,7 @@ func (m *machine) call() error {
 	}[class]
 	value, ok := made(args.items)
 	if !ok {
-		return bridge.Refused("a datetime.%s that is none", string(class))
+		value = opaque{fmt.Sprintf("a datetime.%s that is none", string(class))}
 	}
 	m.push(value)
 	return nil

@@ -15,34 +15,48 @@ import (
 
 // Decode reads a pickle of a dict with text as keys. Each value becomes JSON as
 // Python's json module has it; bytes become base64, sets and tuples lists, dates
-// what isoformat says, time spans seconds. Errors are *bridge.RefusedError.
-func Decode(data []byte) (map[string]json.RawMessage, error) {
+// what isoformat says, time spans seconds. Values that only code could read or
+// JSON cannot hold are left out, and refused says of each why. Errors are
+// *bridge.RefusedError, as of a pickle that is no dict.
+func Decode(data []byte) (values map[string]json.RawMessage, refused map[string]string, err error) {
 	if len(data) > bridge.MaxRecord {
-		return nil, bridge.Refused("a pickle of more than %d bytes", bridge.MaxRecord)
+		return nil, nil, bridge.Refused("a pickle of more than %d bytes", bridge.MaxRecord)
 	}
 	m := machine{in: data, memo: map[uint64]any{}}
 	v, err := m.run()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	d, ok := v.(*dict)
-	if !ok {
-		return nil, bridge.Refused("a pickle that is no dict")
+	switch v := v.(type) {
+	case *dict:
+		return objects(v)
+	case opaque:
+		return nil, nil, bridge.Refused("%s", v.what)
 	}
+	return nil, nil, bridge.Refused("a pickle that is no dict")
+}
+
+func objects(d *dict) (values map[string]json.RawMessage, refused map[string]string, err error) {
 	e := encoder{}
-	out := make(map[string]json.RawMessage, len(d.keys))
+	values, refused = make(map[string]json.RawMessage, len(d.keys)), map[string]string{}
 	for i, k := range d.keys {
 		key, ok := k.(text)
 		if !ok || !utf8.ValidString(string(key)) {
-			return nil, bridge.Refused("a key that is no text")
+			return nil, nil, bridge.Refused("a key that is no text")
 		}
 		start := e.out.Len()
+		delete(values, string(key)) // one that comes again replaces
+		delete(refused, string(key))
 		if err := e.value(d.values[i], 1); err != nil {
-			return nil, err
+			if e.items > bridge.MaxItems || e.out.Len() > bridge.MaxRecord {
+				return nil, nil, err
+			}
+			refused[string(key)] = err.(*bridge.RefusedError).What
+			continue
 		}
-		out[string(key)] = json.RawMessage(bytes.Clone(e.out.Bytes()[start:])) // a key that comes again replaces
+		values[string(key)] = json.RawMessage(bytes.Clone(e.out.Bytes()[start:]))
 	}
-	return out, nil
+	return values, refused, nil
 }
 
 // An encoder writes JSON. A value of the memo may stand in many places, or in
@@ -75,6 +89,8 @@ func (e *encoder) value(v any, depth int) error {
 		return e.text(text(v))
 	case zone:
 		return e.text(text(v))
+	case opaque:
+		return bridge.Refused("%s", v.what)
 	}
 	s, err := scalar(v)
 	e.out.WriteString(s)
@@ -96,11 +112,11 @@ func scalar(v any) (string, error) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return "", bridge.Refused("NaN or Infinity, numbers that JSON does not have")
 		}
-		b, err := json.Marshal(v)
-		if err == nil && v == math.Trunc(v) && !bytes.ContainsAny(b, ".e") {
+		b, _ := json.Marshal(v) // a finite number always marshals
+		if v == math.Trunc(v) && !bytes.ContainsAny(b, ".e") {
 			b = append(b, ".0"...) // it stays a float
 		}
-		return string(b), err
+		return string(b), nil
 	}
 	return "", bridge.Refused("an object of a class in a pickle")
 }
@@ -177,9 +193,9 @@ func keyOf(k any) (id any, name string, err error) {
 // would have it, which is no UTF-8; JSON has an escape for it.
 func (e *encoder) text(t text) error {
 	if utf8.ValidString(string(t)) {
-		b, err := json.Marshal(string(t))
+		b, _ := json.Marshal(string(t)) // valid UTF-8 always marshals
 		e.out.Write(b)
-		return err
+		return nil
 	}
 	e.out.WriteByte('"')
 	for s := string(t); len(s) > 0; {

@@ -81,7 +81,7 @@ func start(t *testing.T) []*world {
 		w.url = fmt.Sprintf("http://127.0.0.1:%d/", answer.Ports[i])
 		w.hashes = map[string]string{}
 		w.config.PasswordHash = func(_ context.Context, user string) (string, error) { return w.hashes[user], nil }
-		w.config.AllowInsecureHTTP = true
+		w.config.Policy.AllowInsecureHTTP = true
 		s, err := django.New(w.config)
 		if err != nil {
 			t.Fatal(err)
