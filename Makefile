@@ -45,7 +45,7 @@ fips: ## the packages with cryptography, every other algorithm switched off
 	go test -exec 'env GODEBUG=fips140=only' -run 'TestForgedRefresh|TestNoFurtherCall|Fuzz' ./dbsc
 	go test -exec 'env GODEBUG=fips140=only' -parallel 1 -run 'G8|G9|InCookie' .
 
-CORE = . ./cookie ./internal/exact ./internal/record ./internal/token ./coatchecktest ./memstore ./sealedstore
+CORE = . ./cookie ./internal/exact ./internal/record ./internal/token ./internal/wait ./coatchecktest ./memstore ./sealedstore
 
 variants: ## the core with the JSON encoder to come, and on 32 bits
 	GOEXPERIMENT=jsonv2 go test $(CORE)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -48,8 +49,8 @@ func (s *Session) dropLateCookie() {
 	id := s.base.ID
 	s.gone()
 	s.fail(errTooOld)
-	ctx := &deadline{parent: s.x.Context, detached: true, at: time.Now().Add(commitTimeout)}
-	defer ctx.end()
+	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
+	defer ctx.End()
 	s.x.m.endOne(ctx, id, LoggedOut, "") // nobody will ever hold its token
 }
 
@@ -126,12 +127,12 @@ func (s *Session) commit(phase uint32) {
 	// Detached: a client that leaves must not leave half a login behind (G5).
 	// But http.TimeoutHandler has answered when the deadline has passed.
 	c := &s.changes.commit
-	if c.ctx.parent != nil { // a store may still hold the context of an earlier commit
+	if c.ctx.Parent != nil { // a store may still hold the context of an earlier commit
 		c = new(commitment)
 	}
 	now := time.Now()
 	c.now = micros(now)
-	c.ctx.parent, c.ctx.detached, c.ctx.at = s.x.Context, true, now.Add(commitTimeout)
+	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(commitTimeout)
 	defer c.end()
 	if s.x.phase() != open { // a stream may have loaded its record long ago
 		s.doubt()
@@ -200,7 +201,7 @@ func (s *Session) commitLogout(c *commitment) error {
 		}
 	}
 	for _, id := range s.rivals() {
-		if _, err := s.x.m.endOne(c.calling(c.ctx.at), id, LoggedOut, ""); err != nil {
+		if _, err := s.x.m.endOne(c.calling(c.ctx.At), id, LoggedOut, ""); err != nil {
 			c.told = storeFailed(err)
 			return err
 		}
@@ -217,7 +218,7 @@ func (s *Session) commitLogout(c *commitment) error {
 // late request first asks what became of the id: where the tombstone, and with it
 // the successor, may be forgotten, nobody can tell whether the end is one (G2).
 func (s *Session) endLink(c *commitment, id store.ID, late bool) (next store.ID, err error) {
-	m, ctx := s.x.m, c.calling(c.ctx.at)
+	m, ctx := s.x.m, c.calling(c.ctx.At)
 	defer c.release(ctx)
 	var ended store.EndedError
 	if late {
@@ -511,7 +512,7 @@ func (s *Session) commitAlone(c *commitment, phase uint32) error {
 			c.refused = err != nil
 			return s.nothing(err)
 		}
-		err := s.put(c, c.ctx.at)
+		err := s.put(c, c.ctx.At)
 		switch {
 		case err == nil:
 			return s.committed(c)
@@ -589,8 +590,8 @@ func found(err error, id store.ID) (store.Record, bool) {
 // A commitment is a commit under way: its contexts, and what the present try
 // stores.
 type commitment struct {
-	ctx         deadline // of all of it
-	call        deadline // of a store call that a look may have to follow
+	ctx         wait.Context // of all of it
+	call        wait.Context // of a store call that a look may have to follow
 	now         time.Time
 	rec         store.Record
 	was         uint64
@@ -626,16 +627,16 @@ func (c *commitment) settle(err error) {
 
 // calling is the context of a store call of a commit that ends then: after it
 // there must be time for a look (G5): a second, or half of what is left.
-func (c *commitment) calling(end time.Time) *deadline {
+func (c *commitment) calling(end time.Time) *wait.Context {
 	look, call := lookTime, &c.call
-	if c.waited || call.parent != nil { // else the commit has just begun
+	if c.waited || call.Parent != nil { // else the commit has just begun
 		look = min(look, time.Until(end)/2)
 	}
 	at := end.Add(-look)
-	if call.parent != nil && !call.at.Equal(at) { // a store may still hold that
-		call = new(deadline)
+	if call.Parent != nil && !call.At.Equal(at) { // a store may still hold that
+		call = new(wait.Context)
 	}
-	call.parent, call.detached, call.at = c.ctx.parent, true, at
+	call.Parent, call.Detached, call.At = c.ctx.Parent, true, at
 	return call
 }
 
@@ -650,25 +651,25 @@ func (c *commitment) rest(d time.Duration) {
 }
 
 // looking is the context of that look.
-func (c *commitment) looking(end time.Time) *deadline {
-	if end.Equal(c.ctx.at) {
+func (c *commitment) looking(end time.Time) *wait.Context {
+	if end.Equal(c.ctx.At) {
 		return &c.ctx
 	}
-	return &deadline{parent: c.ctx.parent, detached: true, at: end}
+	return wait.Detached(c.ctx.Parent, end)
 }
 
 // release ends a context that is not the commitment's own.
-func (c *commitment) release(d *deadline) {
+func (c *commitment) release(d *wait.Context) {
 	if d != &c.call && d != &c.ctx {
-		d.end()
+		d.End()
 	}
 }
 
 // end releases the contexts.
 func (c *commitment) end() {
-	c.ctx.end()
-	if c.call.parent != nil {
-		c.call.end()
+	c.ctx.End()
+	if c.call.Parent != nil {
+		c.call.End()
 	}
 }
 

@@ -237,6 +237,22 @@ const (
 	maxDevice = 64       // bytes of a device label
 )
 
+// How long things may take (G2, G5). tombstoneLife less the two time-outs is
+// cookieWindow: a request older than that could be answered with a cookie for
+// a session whose end nobody remembers.
+const (
+	loadTimeout   = 5 * time.Second
+	commitTimeout = 5 * time.Second
+	lookTime      = time.Second // of which this is kept for the look after a call whose answer did not come
+	tombstoneLife = 60 * time.Second
+	cookieWindow  = tombstoneLife - loadTimeout - commitTimeout
+)
+
+// lockWait bounds how long a call waits for another of the same request: the
+// longest that one may take. Only a function given to Update that uses the
+// session, which it must not, waits in vain.
+const lockWait = loadTimeout + commitTimeout
+
 // markerSuffix makes the marker's name of the session cookie's.
 const markerSuffix = "-lax"
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/token"
+	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -83,8 +84,8 @@ func (m *Manager) event(ctx context.Context, e Event) {
 		ctx = c.Context
 	}
 	switch c := ctx.(type) { // what would keep the session, or lead to it
-	case *deadline:
-		ctx = c.parent
+	case *wait.Context:
+		ctx = c.Parent
 	case *exchange:
 		ctx = c.Context
 	}

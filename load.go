@@ -9,6 +9,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -71,8 +72,8 @@ func (s *Session) absent() bool { return !s.live && !s.ended && !s.x.out.unprove
 // loadTicket asks the carrier for the record of a genuine cookie.
 func (s *Session) loadTicket(t ticket) {
 	now := time.Now()
-	s.loading.parent, s.loading.at = s.x.Context, now.Add(loadTimeout)
-	defer s.loading.end()
+	s.loading.Parent, s.loading.At = s.x.Context, now.Add(loadTimeout)
+	defer s.loading.End()
 	rec, err := s.x.m.carrier.load(&s.loading, t)
 	s.took(t.id, &rec, err, now)
 }
@@ -157,8 +158,8 @@ func (s *Session) loaded(id store.ID, rec *store.Record, now time.Time) {
 		// End it, or the browser would bring it for ever.
 		s.base.ID, s.ended, s.finished = id, true, true
 		s.x.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User, Reason: reasonDamaged})
-		ctx := &deadline{parent: s.x.Context, detached: true, at: now.Add(commitTimeout)}
-		defer ctx.end()
+		ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+		defer ctx.End()
 		if _, err := m.carrier.End(ctx, id, micros(now).Add(tombstoneLife)); err != nil {
 			s.x.storeError(id, "end", err)
 		}

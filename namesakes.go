@@ -94,8 +94,8 @@ func (s *Session) rivals() (ids []store.ID) {
 func (s *Session) loadNamesake(tickets []ticket) {
 	m := s.x.m
 	now := time.Now()
-	s.loading.parent, s.loading.at = s.x.Context, now.Add(loadTimeout)
-	defer s.loading.end()
+	s.loading.Parent, s.loading.At = s.x.Context, now.Add(loadTimeout)
+	defer s.loading.End()
 	var best struct {
 		id   store.ID
 		rec  store.Record

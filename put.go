@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -183,7 +184,7 @@ func (s *Session) place(c *commitment) ([]store.Record, error) {
 		if own < m.cfg.MaxPerUser { // also where another login has just ended it
 			return records[m.cfg.MaxPerUser:], nil
 		}
-		if time.Until(c.ctx.at) < 3*lookTime { // a call, a look, and the end of what nobody knows of
+		if time.Until(c.ctx.At) < 3*lookTime { // a call, a look, and the end of what nobody knows of
 			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:], nil
 		}
 		switch err := s.redate(c, records[0].Created.Add(time.Microsecond)); {
@@ -202,13 +203,13 @@ func (s *Session) place(c *commitment) ([]store.Record, error) {
 // redate gives the session that a login has just made another token, which the
 // browser does not have yet, and another date.
 func (s *Session) redate(c *commitment, created time.Time) error {
-	next := &commitment{ctx: deadline{parent: c.ctx.parent, detached: true, at: c.ctx.at}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, was: c.rec.Version}
+	next := &commitment{ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, was: c.rec.Version}
 	defer next.end()
 	next.rec.Version, next.rec.Created = newVersion(), created
 	if err := s.seal(next, c.now); err != nil {
 		return err
 	}
-	if err := s.put(next, c.ctx.at.Add(-lookTime)); err != nil {
+	if err := s.put(next, c.ctx.At.Add(-lookTime)); err != nil {
 		if !s.x.m.told(err) { // nobody knows which of the two lives, so neither must (G5)
 			s.x.m.endOne(&c.ctx, c.rec.ID, Revoked, c.rec.User)
 			s.x.m.endOne(&c.ctx, next.rec.ID, Revoked, c.rec.User)
@@ -251,8 +252,8 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	if now.Sub(s.base.Seen) < idle/10 || s.readOnly() {
 		return nil
 	}
-	ctx := &deadline{parent: s.x.Context, detached: true, at: now.Add(commitTimeout)}
-	defer ctx.end()
+	ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+	defer ctx.End()
 	if over(&s.base, now) { // unless another request has moved the idle end
 		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
 		if err == nil && over(&rec, now) || errors.Is(err, errors.ErrUnsupported) {

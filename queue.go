@@ -232,14 +232,14 @@ func (t *turn) successor() *commitment {
 // of the others.
 func (t *turn) joins(c *commitment) bool {
 	return len(t.chain) == 0 ||
-		len(t.chain) < maxChain && t.chain[0].plain && c.plain && time.Until(c.ctx.at) >= 2*lookTime
+		len(t.chain) < maxChain && t.chain[0].plain && c.plain && time.Until(c.ctx.At) >= 2*lookTime
 }
 
 // closes takes the chain to the store: from here on nobody leaves it. It reports
 // until when all of them have time, and that nobody has to replay again.
 func (q *queue) closes(id *store.ID, t *turn, holder *commitment) (end time.Time, ok bool) {
 	if t.alone(holder) { // nobody else could leave
-		return holder.ctx.at, true
+		return holder.ctx.At, true
 	}
 	shard := q.shard(id)
 	shard.mu.Lock()
@@ -247,11 +247,11 @@ func (q *queue) closes(id *store.ID, t *turn, holder *commitment) (end time.Time
 	for _, m := range t.chain {
 		switch {
 		case m.left:
-		case len(t.chain) > 1 && time.Until(m.ctx.at) < lookTime: // after many conflicts
+		case len(t.chain) > 1 && time.Until(m.ctx.At) < lookTime: // after many conflicts
 			m.left = true
 			m.tell(context.DeadlineExceeded, holder)
-		case end.IsZero() || m.ctx.at.Before(end):
-			end = m.ctx.at
+		case end.IsZero() || m.ctx.At.Before(end):
+			end = m.ctx.At
 		}
 	}
 	t.purge()

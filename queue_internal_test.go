@@ -15,7 +15,7 @@ import (
 // comes is a commitment that waits for so long.
 func comes(plain bool, wait time.Duration) *commitment {
 	c := &commitment{plain: plain}
-	c.ctx.parent, c.ctx.detached, c.ctx.at = context.Background(), true, time.Now().Add(wait)
+	c.ctx.Parent, c.ctx.Detached, c.ctx.At = context.Background(), true, time.Now().Add(wait)
 	return c
 }
 
@@ -151,40 +151,4 @@ func empty(t *testing.T, q *queue) {
 			t.Errorf("%d turns are left", n)
 		}
 	}
-}
-
-// A latch is given to one at a time, and not waited for without end.
-func TestLatch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var l latch
-		if !l.lock() {
-			t.Fatal("a free latch was not given")
-		}
-		start := time.Now()
-		if l.lock() {
-			t.Fatal("a held latch was given")
-		}
-		if took := time.Since(start); took != lockWait {
-			t.Errorf("waited %v, want %v", took, lockWait)
-		}
-		var wg sync.WaitGroup
-		n := 0
-		for range 20 {
-			wg.Go(func() {
-				if !l.lock() {
-					t.Error("not given in time")
-					return
-				}
-				n++
-				time.Sleep(time.Millisecond)
-				l.unlock()
-			})
-		}
-		synctest.Wait()
-		l.unlock()
-		wg.Wait()
-		if n != 20 {
-			t.Errorf("%d of 20", n)
-		}
-	})
 }

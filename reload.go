@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/wait"
 )
 
 // Reload asks the store for the session as it is now, for a request that waits for
@@ -48,8 +50,8 @@ func (s *Session) Reload() error {
 // ask loads the base anew.
 func (s *Session) ask(now time.Time) error {
 	m, id := s.x.m, s.base.ID
-	ctx := &deadline{parent: s.x.Context, at: now.Add(loadTimeout)}
-	defer ctx.end()
+	ctx := &wait.Context{Parent: s.x.Context, At: now.Add(loadTimeout)}
+	defer ctx.End()
 	rec, err := m.carrier.Load(ctx, id)
 	switch {
 	case err == nil && over(&rec, clock()):

@@ -7,11 +7,13 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -26,22 +28,23 @@ import (
 // A Session is safe for concurrent use by the goroutines of its request. Once
 // the handler has returned every change is ErrLate.
 type Session struct {
-	x *exchange
-	latch
+	x      *exchange
+	mu     wait.Mutex
 	err    error
 	stream *stream // see Ended
 
 	// What the cookie and the store said.
-	loading deadline
+	loading wait.Context
 	base    store.Record // as loaded or last committed if live, else at most the ID of what was
 
-	remembered uint32 // what the header of base says of Remember, in seconds
-	entriesAt  uint32 // where the entries begin in base.Data
-	looked     bool   // at the cookie; the others are not known before
-	noCookie   bool   // the request had no session cookie at all
-	marked     bool   // but had its marker
-	held       bool   // because the browser withheld it
-	missing    bool   // a value was asked for all the same
+	remembered uint32      // what the header of base says of Remember, in seconds
+	entriesAt  uint32      // where the entries begin in base.Data
+	stuck      atomic.Bool // a call did not get mu
+	looked     bool        // at the cookie; the others are not known before
+	noCookie   bool        // the request had no session cookie at all
+	marked     bool        // but had its marker
+	held       bool        // because the browser withheld it
+	missing    bool        // a value was asked for all the same
 	live       bool
 	sure       bool // base was loaded or stored by this request, not only handed on in this process
 	ended      bool // by a tombstone or during this request: only a login goes on
@@ -174,7 +177,8 @@ func checkUser(user string) error {
 var errStuck = errors.New("coatcheck: session used by the function given to Update, or by a call that did not end")
 
 func (s *Session) lock() bool {
-	if !s.latch.lock() {
+	if !s.mu.Lock(lockWait) {
+		s.stuck.Store(true)
 		return false
 	}
 	if s.stuck.Load() && s.err == nil {
@@ -182,6 +186,8 @@ func (s *Session) lock() bool {
 	}
 	return true
 }
+
+func (s *Session) unlock() { s.mu.Unlock() }
 
 // fail keeps the first error and tells of it. The latch is held.
 func (s *Session) fail(err error) { s.failTold(err, false) }

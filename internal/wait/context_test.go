@@ -1,4 +1,4 @@
-package coatcheck
+package wait
 
 import (
 	"context"
@@ -47,8 +47,8 @@ func TestDeadline(t *testing.T) {
 						defer stop()
 					}
 					start := time.Now()
-					d := &deadline{parent: parent, detached: c.detached, at: start.Add(5 * time.Second)}
-					defer d.end()
+					d := &Context{Parent: parent, Detached: c.detached, At: start.Add(5 * time.Second)}
+					defer d.End()
 					if at, ok := d.Deadline(); !ok || at.Sub(start) != c.wantAt {
 						t.Errorf("the deadline is in %v, %t; want %v", at.Sub(start), ok, c.wantAt)
 					}
@@ -65,7 +65,7 @@ func TestDeadline(t *testing.T) {
 						time.AfterFunc(c.cancel, cancel)
 					}
 					if c.end > 0 {
-						time.AfterFunc(c.end, d.end)
+						time.AfterFunc(c.end, d.End)
 					}
 					var closed atomic.Int64 // when, after start
 					if waits {
@@ -99,13 +99,13 @@ func TestDeadline(t *testing.T) {
 // query, costs no goroutine. Not parallel: it counts all of them.
 func TestDeadlineOfChildren(t *testing.T) {
 	for _, detached := range []bool{false, true} {
-		d := &deadline{parent: t.Context(), detached: detached, at: time.Now().Add(time.Minute)}
+		d := &Context{Parent: t.Context(), Detached: detached, At: time.Now().Add(time.Minute)}
 		before := runtime.NumGoroutine()
 		child, cancel := context.WithCancel(d)
 		if n := runtime.NumGoroutine(); n > before {
 			t.Errorf("detached %t: %d goroutines more", detached, n-before)
 		}
-		d.end()
+		d.End()
 		if err := child.Err(); !errors.Is(err, context.Canceled) {
 			t.Errorf("detached %t: after the end of the deadline the child has error %v", detached, err)
 		}
