@@ -10,6 +10,7 @@ import (
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/binding"
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -244,8 +245,8 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 	if s.x.out.unproven || isBinding(s.err) { // middleware has looked before
 		s.held, s.marked, s.x.out.unproven, s.err = false, false, false, nil
 		now := time.Now()
-		ctx := &deadline{parent: s.x.Context, at: now.Add(loadTimeout)}
-		defer ctx.end()
+		ctx := &wait.Context{Parent: s.x.Context, At: now.Add(loadTimeout)}
+		defer ctx.End()
 		id := s.base.ID
 		rec, err := m.carrier.load(ctx, ticket{id: id})
 		s.took(id, &rec, err, now)
