@@ -3,14 +3,11 @@ package console
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -56,92 +53,64 @@ func devicesOf(records []store.Record, now time.Time, show func(user, name strin
 
 func deviceOf(rec store.Record, now time.Time, show func(user, name string) bool) device {
 	d := device{Record: rec, Handle: rec.ID.Handle(), LoggedIn: rec.AuthTime, Bytes: len(rec.Data)}
-	if err := d.read(now, show); err != nil {
+	h, err := record.Open(rec.Data)
+	if err != nil {
 		d.Damaged = true
+		return d
 	}
-	return d
-}
-
-// Names of entries that begin so are the library's own: docs/spec/record.md.
-const (
-	ownMark   = "\x00"
-	labelMark = "\x00label:"
-)
-
-var errRecord = errors.New("console: record data is not as docs/spec/record.md says")
-
-// read takes apart the data of the record; docs/spec/record.md.
-func (d *device) read(now time.Time, show func(user, name string) bool) error {
-	data := d.Data
-	if len(data) == 0 || data[0] != 1 {
-		return errRecord
+	d.Device, d.Address = string(h.Device), string(h.Address)
+	for name, text := range record.Labels(h.Entries) {
+		d.Labels = append(d.Labels, label{name, text})
 	}
-	in := reader{rest: data[1:]}
-	in.number() // what Remember set
-	d.Device, d.Address = string(in.bytes()), string(in.bytes())
-	for len(in.rest) > 0 && !in.bad {
-		name, expires, raw := string(in.bytes()), in.number(), in.bytes()
-		v := value{Name: name, Bytes: len(raw)}
-		if expires != 0 {
-			if v.Expires = time.UnixMilli(int64(expires)).UTC(); !v.Expires.After(now) {
-				continue
-			}
-		}
-		switch {
-		case strings.HasPrefix(name, labelMark):
-			var text string
-			if json.Unmarshal(raw, &text) == nil {
-				d.Labels = append(d.Labels, label{name[len(labelMark):], text})
-			}
-		case strings.HasPrefix(name, ownMark):
-		default:
-			if v.Shown = show(d.User, name); v.Shown {
-				v.JSON = string(raw)
-			} else {
-				d.Hidden++
-			}
-			d.Values = append(d.Values, v)
+	for e := range record.All(h.Entries) {
+		if e = e.At(now.UnixMilli()); e.Raw != nil {
+			d.add(e, show)
 		}
 	}
 	slices.SortFunc(d.Labels, func(a, b label) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(d.Values, func(a, b value) int { return cmp.Compare(a.Name, b.Name) })
-	if in.bad {
-		return errRecord
-	}
-	return nil
+	return d
 }
 
-// A reader takes fields off the front of a record's data.
-type reader struct {
-	rest []byte
-	bad  bool
-}
+// bound is the name of the entry of a session that is bound to a key of its device;
+// docs/spec/record.md. No Key can have it.
+const bound = "\x00bound"
 
-func (d *reader) number() uint64 {
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 || v > 1<<62 {
-		d.bad, d.rest = true, nil
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
-}
+// flashes is that of the messages for the next page.
+const flashes = "\x00flash"
 
-func (d *reader) bytes() []byte {
-	size := d.number()
-	if size > uint64(len(d.rest)) {
-		d.bad, d.rest = true, nil
-		return nil
+// add takes note of an entry, which is a value or the library's own.
+func (d *device) add(e record.Entry, show func(user, name string) bool) {
+	v := value{Name: e.Name, Bytes: len(e.Raw)}
+	if e.Expires != 0 {
+		v.Expires = time.UnixMilli(e.Expires).UTC()
 	}
-	b := d.rest[:size]
-	d.rest = d.rest[size:]
-	return b
+	switch {
+	case e.Name == bound:
+		d.Bound = true
+		return
+	case e.Name == flashes:
+		v.Name = "(messages for the next page)"
+	case e.Name != "" && e.Name[0] == 0:
+		return
+	default:
+		v.Shown = show(d.User, e.Name)
+	}
+	if v.Shown {
+		v.JSON = string(e.Raw)
+	} else {
+		d.Hidden++
+	}
+	d.Values = append(d.Values, v)
 }
 
 // showing is Config.ShowValues for one operator.
 func (c *Console) showing(r *http.Request) func(user, name string) bool {
 	if c.cfg.ShowValues == nil {
-		return func(string, string) bool { return false }
+		return noValue
 	}
 	return func(user, name string) bool { return c.cfg.ShowValues(r, user, name) }
 }
+
+// noValue is for pages that show none.
+func noValue(string, string) bool { return false }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,7 +38,7 @@ func (c *Console) user(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := c.cfg.Recorder
 	p := userPage{User: user, Now: time.Now(), Fresh: c.fresh(r)}
-	p.Devices, p.Away = c.devices(r, user)
+	p.Devices, p.Away = c.devices(r, user, noValue)
 	if c.cfg.Operators == c.sessions {
 		p.Mine = c.sessions.From(r.Context()).Handle()
 	}
@@ -51,13 +52,13 @@ func (c *Console) user(w http.ResponseWriter, r *http.Request) {
 }
 
 // devices asks the store for the sessions of a user: one call.
-func (c *Console) devices(r *http.Request, user string) (list []device, away string) {
+func (c *Console) devices(r *http.Request, user string, show func(user, name string) bool) (list []device, away string) {
 	kept := c.cfg.Recorder.store
 	if !isUser(user) {
 		return nil, whyNot(coatcheck.ErrValue)
 	}
 	if kept == nil {
-		return nil, whyNot(errUnsupported)
+		return nil, whyNot(errors.ErrUnsupported)
 	}
 	ctx, cancel := limited(r)
 	defer cancel()
@@ -65,7 +66,7 @@ func (c *Console) devices(r *http.Request, user string) (list []device, away str
 	if err != nil {
 		return nil, whyNot(err)
 	}
-	return devicesOf(records, time.Now(), c.showing(r)), ""
+	return devicesOf(records, time.Now(), show), ""
 }
 
 // done says what this operator has ended of the user's since an event.
@@ -135,7 +136,7 @@ func (c *Console) session(w http.ResponseWriter, r *http.Request) {
 func (c *Console) lookUp(r *http.Request, p *sessionPage) {
 	if p.User != "" {
 		var list []device
-		list, p.Away = c.devices(r, p.User)
+		list, p.Away = c.devices(r, p.User, c.showing(r))
 		for i := range list {
 			if list[i].Handle == p.Handle {
 				p.Device = &list[i]

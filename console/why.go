@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 )
-
-var errUnsupported = errors.ErrUnsupported
 
 // A whyPage answers "why was I logged out".
 type whyPage struct {
@@ -68,7 +65,7 @@ func (c *Console) answer(r *http.Request, p *whyPage, at time.Time) {
 		p.User = p.Asked
 	}
 	if p.User != "" {
-		p.Devices, p.Away = c.devices(r, p.User)
+		p.Devices, p.Away = c.devices(r, p.User, noValue)
 	}
 	p.Events, p.More = newestFirst(list), more
 	endings, _ := rec.find(filter{User: f.User, Handle: f.Handle, Group: "ends"}, 0, maxShown)
