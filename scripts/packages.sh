@@ -39,6 +39,21 @@ prometheus:prometheus
 libraries='
 bash-completion:test -r /usr/share/bash-completion/bash_completion
 php-curl:php -r "curl_version();"
+php-redis:php -r "exit(extension_loaded('redis') ? 0 : 1);"
+php-sqlite3:php -r "exit(extension_loaded('pdo_sqlite') ? 0 : 1);"
+php-pgsql:php -r "exit(extension_loaded('pdo_pgsql') ? 0 : 1);"
+php-mysql:php -r "exit(extension_loaded('pdo_mysql') ? 0 : 1);"
+php-illuminate-session:test -e /usr/share/php/Illuminate/Session/autoload.php
+php-illuminate-encryption:test -e /usr/share/php/Illuminate/Encryption/autoload.php
+php-illuminate-cookie:test -e /usr/share/php/Illuminate/Cookie/autoload.php
+php-illuminate-auth:test -e /usr/share/php/Illuminate/Auth/autoload.php
+php-illuminate-redis:test -e /usr/share/php/Illuminate/Redis/autoload.php
+php-illuminate-database:test -e /usr/share/php/Illuminate/Database/autoload.php
+php-illuminate-http:test -e /usr/share/php/Illuminate/Http/autoload.php
+php-illuminate-cache:test -e /usr/share/php/Illuminate/Cache/autoload.php
+php-illuminate-container:test -e /usr/share/php/Illuminate/Container/autoload.php
+php-illuminate-filesystem:test -e /usr/share/php/Illuminate/Filesystem/autoload.php
+php-illuminate-pipeline:test -e /usr/share/php/Illuminate/Pipeline/autoload.php
 libwww-perl:perl -MLWP::UserAgent -e 1
 liblwp-protocol-https-perl:perl -MLWP::Protocol::https -e 1
 ruby-http-cookie:ruby -rhttp/cookie -e 1

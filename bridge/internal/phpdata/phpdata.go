@@ -1,0 +1,233 @@
+// Package phpdata reads and writes the format of PHP's serialize, as data: numbers,
+// strings, arrays, booleans and null. Objects, enumerations and references are not
+// made; what they are called stands in their place.
+package phpdata
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// ErrMalformed means that the bytes are not what serialize writes.
+var ErrMalformed = errors.New("not the format of PHP's serialize")
+
+// Refused stands in a tree for what only code could read, and names it. The rest of
+// the tree is there all the same.
+type Refused string
+
+// An Array is PHP's: ordered, with keys that are numbers or strings.
+type Array []Entry
+
+// An Entry is one of an Array. Key is int64 or string.
+type Entry struct {
+	Key   any
+	Value any
+}
+
+// maxDepth bounds how deep arrays nest.
+const maxDepth = 32
+
+// Decode reads one value, and gives what is behind it: nil, bool, int64, float64,
+// string, Array, or Refused.
+func Decode(data []byte) (v any, rest []byte, err error) {
+	d := &decoder{data}
+	v, err = d.value(0)
+	return v, d.rest, err
+}
+
+type decoder struct{ rest []byte }
+
+func (d *decoder) value(depth int) (any, error) {
+	if depth > maxDepth || len(d.rest) < 2 {
+		return nil, ErrMalformed
+	}
+	kind := d.rest[0]
+	if kind == 'N' {
+		return nil, d.expect("N;")
+	}
+	if d.rest[1] != ':' {
+		return nil, ErrMalformed
+	}
+	d.rest = d.rest[2:]
+	switch kind {
+	case 'b':
+		return d.boolean()
+	case 'i':
+		text, err := d.until(';')
+		if err != nil {
+			return nil, err
+		}
+		return integer(text)
+	case 'd':
+		return d.double()
+	case 's':
+		s, err := d.quoted()
+		if err != nil {
+			return nil, err
+		}
+		return s, d.expect(";")
+	case 'a':
+		return d.array(depth)
+	}
+	return d.refused(kind, depth)
+}
+
+// refused passes over what is not data.
+func (d *decoder) refused(kind byte, depth int) (any, error) {
+	switch kind {
+	case 'O':
+		return d.object(depth)
+	case 'C': // of a class with a format of its own
+		class, err := d.class()
+		if err != nil {
+			return nil, err
+		}
+		n, err := d.length()
+		if err != nil || n > len(d.rest)-2 || d.rest[0] != '{' || d.rest[n+1] != '}' {
+			return nil, ErrMalformed
+		}
+		d.rest = d.rest[n+2:]
+		return refusedObject(class), nil
+	case 'E':
+		name, err := d.quoted()
+		if err != nil {
+			return nil, err
+		}
+		return Refused(fmt.Sprintf("the PHP enumeration %.100q", name)), d.expect(";")
+	case 'R', 'r':
+		_, err := d.until(';')
+		return Refused("a PHP reference"), err
+	}
+	return nil, ErrMalformed
+}
+
+func refusedObject(class string) Refused {
+	return Refused(fmt.Sprintf("an object of the PHP class %.100q", class))
+}
+
+func (d *decoder) object(depth int) (any, error) {
+	class, err := d.class()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.array(depth); err != nil { // of its properties
+		return nil, err
+	}
+	return refusedObject(class), nil
+}
+
+func (d *decoder) class() (string, error) {
+	name, err := d.quoted()
+	if err != nil {
+		return "", err
+	}
+	return name, d.expect(":")
+}
+
+func (d *decoder) boolean() (any, error) {
+	text, err := d.until(';')
+	if err != nil || text != "0" && text != "1" {
+		return nil, ErrMalformed
+	}
+	return text == "1", nil
+}
+
+func (d *decoder) double() (any, error) {
+	text, err := d.until(';')
+	if err != nil {
+		return nil, err
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // PHP reads those as INF and 0 too
+		return nil, ErrMalformed
+	}
+	return f, nil
+}
+
+func integer(text string) (any, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, ErrMalformed
+	}
+	return n, nil
+}
+
+// smallest is how many bytes an entry of an array takes at least: i:0;N;
+const smallest = 6
+
+func (d *decoder) array(depth int) (any, error) {
+	n, err := d.length()
+	if err != nil {
+		return nil, err
+	}
+	if n > len(d.rest)/smallest {
+		return nil, ErrMalformed
+	}
+	if err := d.expect("{"); err != nil {
+		return nil, err
+	}
+	out := make(Array, 0, n)
+	for range n {
+		key, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		switch key.(type) {
+		case int64, string:
+		default:
+			return nil, ErrMalformed
+		}
+		v, err := d.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Entry{key, v})
+	}
+	return out, d.expect("}")
+}
+
+// quoted reads 5:"hello".
+func (d *decoder) quoted() (string, error) {
+	n, err := d.length()
+	if err != nil || n > len(d.rest)-2 || d.rest[0] != '"' || d.rest[n+1] != '"' {
+		return "", ErrMalformed
+	}
+	s := string(d.rest[1 : n+1])
+	d.rest = d.rest[n+2:]
+	return s, nil
+}
+
+// length reads 5: as what may be there at most.
+func (d *decoder) length() (int, error) {
+	text, err := d.until(':')
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n > uint64(len(d.rest)) {
+		return 0, ErrMalformed
+	}
+	return int(n), nil
+}
+
+// until reads a short text up to an end.
+func (d *decoder) until(end byte) (string, error) {
+	const longest = 400 // of a number with the digits that PHP writes at most
+	i := bytes.IndexByte(d.rest[:min(len(d.rest), longest)], end)
+	if i < 0 {
+		return "", ErrMalformed
+	}
+	text := string(d.rest[:i])
+	d.rest = d.rest[i+1:]
+	return text, nil
+}
+
+func (d *decoder) expect(text string) error {
+	if !bytes.HasPrefix(d.rest, []byte(text)) {
+		return ErrMalformed
+	}
+	d.rest = d.rest[len(text):]
+	return nil
+}
