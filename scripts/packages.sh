@@ -39,10 +39,10 @@ prometheus:prometheus
 libraries='
 bash-completion:test -r /usr/share/bash-completion/bash_completion
 php-curl:php -r "curl_version();"
-php-redis:php -r "exit(extension_loaded('redis') ? 0 : 1);"
-php-sqlite3:php -r "exit(extension_loaded('pdo_sqlite') ? 0 : 1);"
-php-pgsql:php -r "exit(extension_loaded('pdo_pgsql') ? 0 : 1);"
-php-mysql:php -r "exit(extension_loaded('pdo_mysql') ? 0 : 1);"
+php-redis:php -m | grep -qx redis
+php-sqlite3:php -m | grep -qx pdo_sqlite
+php-pgsql:php -m | grep -qx pdo_pgsql
+php-mysql:php -m | grep -qx pdo_mysql
 php-illuminate-session:test -e /usr/share/php/Illuminate/Session/autoload.php
 php-illuminate-encryption:test -e /usr/share/php/Illuminate/Encryption/autoload.php
 php-illuminate-cookie:test -e /usr/share/php/Illuminate/Cookie/autoload.php

@@ -51,7 +51,7 @@ func appKey(text string, c Cipher) ([]byte, error) {
 	if encoded, ok := strings.CutPrefix(text, "base64:"); ok {
 		var err error
 		if key, err = base64.StdEncoding.DecodeString(encoded); err != nil {
-			return nil, errors.New("not base64 after base64:")
+			return nil, errors.New("what stands behind base64: is no base64")
 		}
 	}
 	if len(key) != c.keySize() {

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	"github.com/redis/rueidis"
 	_ "modernc.org/sqlite"
 
@@ -104,7 +106,7 @@ func native(t testing.TB, handler php.Handler, redis bool) (*visit.Visit, string
 	settings := []string{"session.serialize_handler=" + handler.String(), "session.gc_probability=0"}
 	dir := t.TempDir()
 	if redis {
-		servers.Library(t, "php-redis", "php", "-r", "exit(extension_loaded('redis') ? 0 : 1);")
+		extension(t, "php-redis", "redis")
 		settings = append(settings, "session.save_handler=redis", "session.save_path=tcp://"+servers.SharedRedis(t).Addr())
 		cfg.Store = php.Redis(openRedis(t), "")
 	} else {
@@ -268,30 +270,54 @@ var (
 
 func appKey(key []byte) string { return "base64:" + base64.StdEncoding.EncodeToString(key) }
 
+func extension(t testing.TB, debianPackage, name string) {
+	t.Helper()
+	servers.Library(t, debianPackage, "php", "-r", "exit(extension_loaded('"+name+"') ? 0 : 1);")
+}
+
+// table is the one of the framework's own migration.
+func table(t testing.TB, driver, dsn string, dialect sqlstore.Dialect) bridge.KV {
+	t.Helper()
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if _, err := db.Exec(`CREATE TABLE sessions (id varchar(255) not null primary key, user_id bigint, ip_address varchar(45), user_agent text, payload text not null, last_activity integer not null)`); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := php.LaravelSQL(db, dialect, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}
+
 // drivers are Laravel's, each with the settings of the application and the store.
 var drivers = map[string]func(t testing.TB) ([]string, bridge.KV){
 	"redis": func(t testing.TB) ([]string, bridge.KV) {
-		servers.Library(t, "php-redis", "php", "-r", "exit(extension_loaded('redis') ? 0 : 1);")
+		extension(t, "php-redis", "redis")
 		s := servers.SharedRedis(t)
 		return []string{fmt.Sprint("REDIS_PORT=", s.Port)}, php.LaravelRedis(openRedis(t), "laravel_database_laravel_cache:")
 	},
-	"database": func(t testing.TB) ([]string, bridge.KV) {
-		servers.Library(t, "php-sqlite3", "php", "-r", "exit(extension_loaded('pdo_sqlite') ? 0 : 1);")
+	"SQLite": func(t testing.TB) ([]string, bridge.KV) {
+		extension(t, "php-sqlite3", "pdo_sqlite")
 		file := filepath.Join(t.TempDir(), "laravel.db")
-		db, err := sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(5000)")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { db.Close() })
-		// As the framework's own migration has it.
-		if _, err := db.Exec(`CREATE TABLE sessions (id varchar not null primary key, user_id integer, ip_address varchar, user_agent text, payload text not null, last_activity integer not null)`); err != nil {
-			t.Fatal(err)
-		}
-		kv, err := php.LaravelSQL(db, sqlstore.SQLite, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return []string{"DATABASE=" + file}, kv
+		return []string{`DATABASE={"driver":"sqlite","database":"` + file + `"}`}, table(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(5000)", sqlstore.SQLite)
+	},
+	"PostgreSQL": func(t testing.TB) ([]string, bridge.KV) {
+		extension(t, "php-pgsql", "pdo_pgsql")
+		s := servers.Postgres(t)
+		name := s.NewDatabase(t)
+		kv := table(t, "pgx", s.DSN(name), sqlstore.PostgreSQL)
+		return []string{fmt.Sprintf(`DATABASE={"driver":"pgsql","host":"127.0.0.1","port":%d,"database":%q,"username":"coatcheck","password":"","sslmode":"disable"}`, s.Port, name)}, kv
+	},
+	"MariaDB": func(t testing.TB) ([]string, bridge.KV) {
+		extension(t, "php-mysql", "pdo_mysql")
+		s := servers.MariaDB(t)
+		name := s.NewDatabase(t)
+		kv := table(t, "mysql", s.DSN(name), sqlstore.MySQL)
+		return []string{fmt.Sprintf(`DATABASE={"driver":"mysql","host":"127.0.0.1","port":%d,"database":%q,"username":"root","password":""}`, s.Port, name)}, kv
 	},
 	"file": func(t testing.TB) ([]string, bridge.KV) {
 		dir := t.TempDir()
@@ -305,6 +331,10 @@ func laravel(t testing.TB, driver string, cipher php.Cipher, encrypt bool) *visi
 		servers.Library(t, "php-illuminate-"+name, "test", "-e", "/usr/share/php/Illuminate/"+strings.ToUpper(name[:1])+name[1:]+"/autoload.php")
 	}
 	env, kv := drivers[driver](t)
+	switch driver {
+	case "SQLite", "PostgreSQL", "MariaDB":
+		driver = "database"
+	}
 	env = append(env, "DRIVER="+driver, "KEY="+base64.StdEncoding.EncodeToString(key1), "CIPHER="+cipher.String())
 	if encrypt {
 		env = append(env, "ENCRYPT=1")

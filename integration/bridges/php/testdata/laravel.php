@@ -64,7 +64,7 @@ if (getenv('DRIVER') === 'redis') {
 }
 if (getenv('DRIVER') === 'database') {
     $db = new Illuminate\Database\Capsule\Manager;
-    $db->addConnection(['driver' => 'sqlite', 'database' => getenv('DATABASE'), 'prefix' => '']);
+    $db->addConnection(json_decode(getenv('DATABASE'), true) + ['prefix' => '', 'charset' => 'utf8', 'collation' => null]);
     $app->instance('db', $db->getDatabaseManager());
 }
 $manager = new Illuminate\Session\SessionManager($app);
