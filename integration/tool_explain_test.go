@@ -44,6 +44,8 @@ func toolExplain(t *testing.T, program *servers.Coatcheck, place toolPlace) {
 		}
 	}
 
+	run(t, program, 0, `user="`+user+`"`, "sessions", "top", "--store", place.url, "--times", "1")
+
 	// A new token: the old one is nobody's, and leads to the new one.
 	v.must(t, site, "POST", "/login", http.StatusOK, "Logged in", "user", user)
 	second := own()

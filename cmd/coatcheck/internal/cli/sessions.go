@@ -8,13 +8,14 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func newSessions(std stdio) *cobra.Command {
 	return newGroup("sessions", "list, show, explain and revoke sessions",
-		`Shows and ends the sessions of one user in a store. No secret is needed, and
-nothing that is shown opens a session.`,
-		newSessionsList(std), newSessionsShow(std), newSessionsExplain(std), newSessionsRevoke(std))
+		`Shows and ends sessions in a store: who is active, those of one user, what became
+of one. No secret is needed, and nothing that is shown opens a session.`,
+		newSessionsTop(std), newSessionsList(std), newSessionsShow(std), newSessionsExplain(std), newSessionsRevoke(std))
 }
 
 // sessionsOptions are the flags of the group.
@@ -43,16 +44,20 @@ func withSessions(ctx context.Context, io stdio, o sessionsOptions, do func(*sto
 	if o.user == "" && !o.everybody {
 		return usagef("--user is missing; anonymous sessions are in no list")
 	}
-	return o.with(ctx, io, false, func(store *stores.Opened) error {
-		// Nothing here is signed or checked.
-		keys, err := cookie.NewKeys(newSecret())
+	return o.with(ctx, io, false, func(opened *stores.Opened) error {
+		sessions, err := newManager(opened.Store)
 		if err != nil {
 			return err
 		}
-		sessions, err := coatcheck.New(store.Store, keys, coatcheck.Config{})
-		if err != nil {
-			return err
-		}
-		return do(store, sessions)
+		return do(opened, sessions)
 	})
+}
+
+// newManager manages sessions without cookies: nothing is signed or checked.
+func newManager(st store.Store) (*coatcheck.Manager, error) {
+	keys, err := cookie.NewKeys(newSecret())
+	if err != nil {
+		return nil, err
+	}
+	return coatcheck.New(st, keys, coatcheck.Config{})
 }

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/progress"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func newSessionsRevoke(std stdio) *cobra.Command {
@@ -37,7 +40,10 @@ SECRET_KEY, without the old one among SECRET_KEY_FALLBACKS.
 				return err
 			}
 			ctx := cmd.Context()
-			return withSessions(ctx, std, o, func(_ *stores.Opened, sessions *coatcheck.Manager) error {
+			return withSessions(ctx, std, o, func(opened *stores.Opened, sessions *coatcheck.Manager) error {
+				if o.everybody {
+					return revokeEverybody(ctx, std, opened.Store, o)
+				}
 				return sessionsRevoke(ctx, std, sessions, o)
 			})
 		},
@@ -80,8 +86,6 @@ func count(all ...bool) (n int) {
 func sessionsRevoke(ctx context.Context, io stdio, sessions *coatcheck.Manager, o sessionsOptions) error {
 	n, err := 1, error(nil)
 	switch {
-	case o.everybody:
-		n, err = sessions.RevokeEverybody(ctx)
 	case o.all:
 		n, err = sessions.RevokeAll(ctx, o.user)
 	case o.label != "":
@@ -96,9 +100,57 @@ func sessionsRevoke(ctx context.Context, io stdio, sessions *coatcheck.Manager, 
 	if err != nil {
 		return err
 	}
-	if o.json {
+	return tellRevoked(io, n, o.json)
+}
+
+func tellRevoked(io stdio, n int, asJSON bool) error {
+	if asJSON {
 		return json.NewEncoder(io.out).Encode(map[string]int{"revoked": n})
 	}
-	_, err = fmt.Fprintf(io.out, "Revoked %d.\n", n)
+	_, err := fmt.Fprintf(io.out, "Revoked %d.\n", n)
 	return err
+}
+
+// revokeEverybody tells how far it is.
+func revokeEverybody(ctx context.Context, std stdio, st store.Store, o sessionsOptions) error {
+	total, err := rows(ctx, st)
+	if err != nil {
+		return err
+	}
+	bar := progress.New(std.err, "revoking", "sessions", total)
+	defer bar.Close()
+	ended := int64(0)
+	sessions, err := newManager(&countingStore{st, func(n int) {
+		ended += int64(n)
+		bar.Set(ended)
+	}})
+	if err != nil {
+		return err
+	}
+	n, err := sessions.RevokeEverybody(ctx)
+	if err != nil {
+		return err
+	}
+	return tellRevoked(std, n, o.json)
+}
+
+// A countingStore tells how many sessions are ended. It is for one goroutine.
+type countingStore struct {
+	store.Store
+	ended func(n int)
+}
+
+// Unwrap leads to what else the store can do.
+func (c *countingStore) Unwrap() store.Store { return c.Store }
+
+func (c *countingStore) End(ctx context.Context, id store.ID, until time.Time) (next store.ID, err error) {
+	next, err = c.Store.End(ctx, id, until)
+	c.ended(1)
+	return next, err
+}
+
+func (c *countingStore) EndUser(ctx context.Context, user string, at, until time.Time, keep ...store.ID) ([]store.ID, error) {
+	ids, err := c.Store.EndUser(ctx, user, at, until, keep...)
+	c.ended(len(ids))
+	return ids, err
 }
