@@ -59,7 +59,8 @@ const (
 	usesWithin = skew
 
 	// grace is how long after the first request with a bound cookie those without
-	// one are still served: they left the browser before.
+	// one are still served, as long as the first cookie's life: they left the browser
+	// before.
 	grace = 30 * time.Second
 
 	// inFlight is by how much the browser's life of a bound cookie is shorter than

@@ -31,7 +31,7 @@ func (g guard) Look(r *http.Request, user string, entry []byte, now time.Time) b
 	switch {
 	case why == "" && b.Proven.IsZero() && !leavesNothing(r):
 		return binding.Verdict{Entry: withProven(entry, now)}
-	case why == "" || now.Before(b.Proven.Add(grace)) && !b.Proven.IsZero():
+	case why == "" || h.onTheirWay(b, now):
 		return binding.Verdict{}
 	}
 	v := binding.Verdict{Outcome: binding.Unproven, Reason: why, Bare: why == reasonNoCookie}
@@ -44,6 +44,12 @@ func (g guard) Look(r *http.Request, user string, entry []byte, now time.Time) b
 		v.Skipped = skipped
 	}
 	return v
+}
+
+// onTheirWay reports whether requests without a bound cookie may have left the
+// browser before it had one, and the first cookie's life is not over.
+func (h *Handler) onTheirWay(b binding.Record, now time.Time) bool {
+	return !b.Proven.IsZero() && now.Before(b.Proven.Add(grace)) && now.Before(b.Since.Add(h.maxAge))
 }
 
 // unbound decides on a session that is not bound, or may not be.

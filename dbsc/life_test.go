@@ -288,12 +288,29 @@ func TestOnTheirWay(t *testing.T) {
 		a.status(t, d, "POST", "/login", http.StatusOK)
 		lost := d.Thief()
 		delete(lost.Jar, boundName)
-		time.Sleep(time.Hour / 4) // nobody has brought the bound cookie
+		time.Sleep(5 * time.Minute) // nobody has brought the bound cookie
 		a.status(t, lost, "GET", "/account", http.StatusOK)
 		a.status(t, d, "GET", "/account", http.StatusOK) // the first
 		a.status(t, lost, "GET", "/account", http.StatusOK)
 		time.Sleep(30 * time.Second)
 		a.status(t, lost, "GET", "/account", http.StatusUnauthorized)
+	})
+}
+
+// The grace is no longer than the first cookie's life, however short and however
+// late the cookie was brought.
+func TestGraceEndsWithTheCookie(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, options{dbsc: dbsc.Config{MaxAge: 5 * time.Second}})
+		d := device.New(t, a, device.NewECKey(t))
+		a.status(t, d, "POST", "/login", http.StatusOK)
+		time.Sleep(4 * time.Second)
+		a.status(t, d, "GET", "/account", http.StatusOK)
+		pair := d.Thief()
+		a.status(t, pair, "GET", "/account", http.StatusOK)
+		time.Sleep(time.Second)
+		a.status(t, pair, "GET", "/account", http.StatusUnauthorized)
 	})
 }
 
