@@ -10,6 +10,9 @@ import (
 	"github.com/coatcheck/coatcheck/internal/device"
 )
 
+// boundSid is the bound cookie.
+const boundSid = "__Host-sid-bound"
+
 // newBoundApp is the victim with bound sessions, and its user's browser, whose
 // session is bound.
 func newBoundApp(t *testing.T) (*app, *device.Device) {
@@ -39,7 +42,7 @@ func TestStolenCookie_DBSC(t *testing.T) {
 		_, owner := newBoundApp(t)
 		time.Sleep(time.Minute)
 		pair, alone := owner.Thief(), owner.Thief()
-		delete(alone.Jar, sid+"-bound")
+		delete(alone.Jar, boundSid)
 		for name, k := range pair.Jar { // whatever their attributes say
 			pair.Jar[name] = device.Kept{Value: k.Value}
 		}
@@ -79,7 +82,7 @@ func TestForgedProof_RFC8725(t *testing.T) {
 			"replayed":               seen,
 		} {
 			thief := owner.Thief()
-			delete(thief.Jar, sid+"-bound")
+			delete(thief.Jar, boundSid)
 			w := thief.Raw("POST", owner.Refresh, "Sec-Secure-Session-Id", owner.ID, "Secure-Session-Response", proof)
 			if w.Code != http.StatusForbidden || len(w.Result().Cookies()) > 0 {
 				t.Errorf("%s: %d %q", name, w.Code, w.Header())

@@ -17,7 +17,7 @@ import (
 
 const (
 	sidName   = "__Host-Http-sid"
-	boundName = sidName + "-bound"
+	boundName = "__Host-sid-bound"
 )
 
 // secrets are those of the tests' servers; the second is a new first one.

@@ -131,7 +131,7 @@ func (h *Handler) protect(s *binding.Sessions) error {
 		return errors.New("the session cookie is Partitioned, which browsers do not bind")
 	}
 	policy.AllowScripts, policy.AllowInsecureHTTP = false, false
-	raw, err := cookie.NewRaw(s.Cookie+boundSuffix, policy)
+	raw, err := cookie.NewRaw(boundName(s.Cookie), policy)
 	if err != nil {
 		return err
 	}
@@ -144,6 +144,18 @@ func (h *Handler) protect(s *binding.Sessions) error {
 	h.cookies = newTagger(s.Keys, "dbsc-cookie:"+s.Cookie)
 	h.challenges = newTagger(s.Keys, "dbsc-challenge:"+s.Cookie)
 	return nil
+}
+
+// boundName is that of the bound cookie: the session cookie's and a suffix, but
+// without the prefix that keeps scripts out. Chromium 156 registers no session whose
+// cookie has one ("InvalidCredentialsCookie"), though it keeps the cookie.
+func boundName(session string) string {
+	for prefix, known := range map[string]string{"__Host-Http-": "__Host-", "__Http-": "__Secure-"} {
+		if name, has := strings.CutPrefix(session, prefix); has {
+			return known + name + boundSuffix
+		}
+	}
+	return session + boundSuffix
 }
 
 func checkPath(p string) error {

@@ -27,7 +27,13 @@ type chromium struct {
 }
 
 func launchChromium(programs map[string]string) (driver, error) {
-	dir, err := subfolder("chromium")
+	return startChromium(programs, "chromium", "")
+}
+
+// startChromium starts it with the profile in that folder, and with features that
+// are off by default.
+func startChromium(programs map[string]string, profile, features string) (driver, error) {
+	dir, err := subfolder(profile)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +59,9 @@ func launchChromium(programs map[string]string) (driver, error) {
 		chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(trusted[:])),
 		// What is typed as http stays http: the tests look at what travels there.
 		chromedp.Flag("disable-features", "HttpsUpgrades,HttpsFirstBalancedModeAutoEnable"),
+	}
+	if features != "" {
+		options = append(options, chromedp.Flag("enable-features", features))
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",

@@ -174,7 +174,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		code = max(code, 1)
 	}
-	for _, e := range allEngines {
+	for _, e := range append(allEngines, bindingEngine) {
 		if e.d != nil {
 			e.d.stop()
 		}
