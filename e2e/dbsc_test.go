@@ -234,12 +234,15 @@ func TestBoundAtOnce(t *testing.T) {
 // locked out.
 func TestBoundLoginAgain(t *testing.T) {
 	t.Parallel()
-	s := serveBound(t, coatcheck.Config{}, shortLife)
+	s := serveBound(t, coatcheck.Config{}, 0) // a short one would reach the quota
 	b := s.login()
 	s.logIn(b)
-	s.expire()
-	b.open(s.app + "/private")
-	b.shows(s.app+"/private", "alice")
+	b.do("drop the bound cookie", func(ctx context.Context) error { return b.p.drop(ctx, s.app, boundName) })
+	b.open(s.app + "/private?again")
+	b.shows(s.app+"/private?again", "alice")
+	if n := len(s.accepted("/dbsc/refresh")); n == 0 {
+		t.Errorf("no refresh")
+	}
 	if n := s.live(); n != 1 {
 		t.Errorf("%d sessions", n)
 	}
