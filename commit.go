@@ -51,7 +51,7 @@ func (s *Session) dropLateCookie() {
 	s.fail(errTooOld)
 	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
 	defer ctx.End()
-	s.x.m.endOne(ctx, id, LoggedOut, "") // nobody will ever hold its token
+	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
 }
 
 // tooOld reports whether a Set-Cookie of this request could come after the end
@@ -201,7 +201,7 @@ func (s *Session) commitLogout(c *commitment) error {
 		}
 	}
 	for _, id := range s.rivals() {
-		if _, err := s.x.m.endOne(c.calling(c.ctx.At), id, LoggedOut, ""); err != nil {
+		if _, err := s.x.m.endOne(c.calling(c.ctx.At), id, Event{Kind: LoggedOut}); err != nil {
 			c.told = storeFailed(err)
 			return err
 		}
@@ -234,8 +234,8 @@ func (s *Session) endLink(c *commitment, id store.ID, late bool) (next store.ID,
 			return store.ID{}, fmt.Errorf("coatcheck: end session: %w", err)
 		}
 	}
-	if next, err = m.endOne(ctx, id, LoggedOut, s.leaver); err != nil { // perhaps applied; a second time does no harm
-		next, err = m.endOne(&c.ctx, id, LoggedOut, s.leaver)
+	if next, err = m.endOne(ctx, id, Event{Kind: LoggedOut, User: s.leaver}); err != nil { // perhaps applied; a second time does no harm
+		next, err = m.endOne(&c.ctx, id, Event{Kind: LoggedOut, User: s.leaver})
 		c.told = storeFailed(err)
 	}
 	if next.IsZero() { // perhaps swept since

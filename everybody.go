@@ -87,9 +87,9 @@ func (m *Manager) endWalk(ctx context.Context, s *Session, at time.Time) (total 
 		}
 		ended := []store.ID{rec.ID}
 		if rec.User != "" {
-			ended, err = m.endUserAt(ctx, rec.User, at)
+			ended, err = m.endUserAt(ctx, rec.User, at, reasonEverybody)
 		} else {
-			_, err = m.endOne(ctx, rec.ID, Revoked, "")
+			_, err = m.endOne(ctx, rec.ID, Event{Kind: Revoked, Reason: reasonEverybody})
 		}
 		if err != nil {
 			return total, err

@@ -119,3 +119,67 @@ func TestFormInputForTheNextPage(t *testing.T) {
 		wants(t, b.do("POST", "/large"), coatcheck.StatusOf(coatcheck.ErrTooLarge), "")
 	})
 }
+
+// G14: messages that nobody is shown do not fill the session: the latest stay, the
+// oldest go, with an event, and nothing else that the person does is ErrTooLarge.
+func TestG14FlashesAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text string
+		want int // of 100
+		make func(coatcheck.Config) (*coatcheck.Manager, error)
+	}{
+		"many": {"hello", 32, func(cfg coatcheck.Config) (*coatcheck.Manager, error) {
+			return coatcheck.New(memstore.New(memstore.Config{}), keys(t), cfg)
+		}},
+		"long": {strings.Repeat("x", 990), 8, func(cfg coatcheck.Config) (*coatcheck.Manager, error) {
+			return coatcheck.New(memstore.New(memstore.Config{}), keys(t), cfg)
+		}},
+		"longer than all": {strings.Repeat("x", 30<<10), 1, func(cfg coatcheck.Config) (*coatcheck.Manager, error) {
+			return coatcheck.New(memstore.New(memstore.Config{}), keys(t), cfg)
+		}},
+		"in the cookie": {strings.Repeat("x", 90), 10, func(cfg coatcheck.Config) (*coatcheck.Manager, error) {
+			return coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, cfg)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log diary
+			m, err := c.make(coatcheck.Config{Events: log.write})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var shown []string
+			b := newBrowser(m.Handler(paths{
+				"/flash": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Flash(r.URL.RawQuery + c.text) },
+				"/show":  func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { shown = s.Flashes() },
+			}))
+			for i := range 100 {
+				wants(t, b.do("POST", fmt.Sprintf("/flash?%02d", i)), 200, "")
+			}
+			wants(t, b.do("GET", "/show"), 200, "")
+			if len(shown) != c.want || shown[0][:2] != fmt.Sprintf("%02d", 100-c.want) || shown[c.want-1][:2] != "99" {
+				t.Errorf("%d messages are shown, want the latest %d", len(shown), c.want)
+			}
+			if n := log.count(coatcheck.Failed); n != 100-c.want {
+				t.Errorf("%d events, want one for each that was dropped: %d", n, 100-c.want)
+			}
+		})
+	}
+}
+
+// G13: an event of what is too large names the thing in words.
+func TestEventsNameOurOwnEntries(t *testing.T) {
+	t.Parallel()
+	var log diary
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+	b := newBrowser(m.Handler(paths{
+		"/": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
+			s.Flash(strings.Repeat("x", 33<<10))
+		},
+	}))
+	wants(t, b.do("POST", "/"), 413, "")
+	if got, want := fmt.Sprint(log.events[len(log.events)-1].Err), "coatcheck: invalid value: too large: the messages of Flash: 33796 bytes; want at most 32768"; got != want {
+		t.Errorf("the event's error is %q, want %q", got, want)
+	}
+}

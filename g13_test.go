@@ -152,7 +152,7 @@ func TestG13Events(t *testing.T) {
 				b.jar = jar
 			}, []coatcheck.Event{{Kind: coatcheck.Refused, Reason: "session cookie: malformed"}}},
 			{"revocation", func() { m.RevokeAll(t.Context(), "alice") },
-				[]coatcheck.Event{{Kind: coatcheck.Revoked, Handle: "own", User: "alice"}}},
+				[]coatcheck.Event{{Kind: coatcheck.Revoked, Handle: "own", User: "alice", Reason: "by RevokeAll"}}},
 			{"read after the end", do("/look"), nil},
 			{"write after the end", func() { delete(b.jar, overName); b.do("POST", "/count") }, []coatcheck.Event{{Kind: coatcheck.WriteEnded, Handle: "own", Reason: "the session had ended"}}},
 			{"login after the end", do("/login"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},

@@ -206,7 +206,8 @@ func TestG14Limits(t *testing.T) {
 			coatcheck.Append(s, list, text(32<<10-4))
 			coatcheck.Append(s, list, "")
 		}, false},
-		{"flashes of more than 32 KiB", func(s *coatcheck.Session) { s.Flash(text(20 << 10)); s.Flash(text(20 << 10)) }, false},
+		{"a flash of more than 32 KiB", func(s *coatcheck.Session) { s.Flash(text(32 << 10)) }, false},
+		{"flashes of more than 32 KiB, of which the last stays", func(s *coatcheck.Session) { s.Flash(text(20 << 10)); s.Flash(text(20 << 10)) }, true},
 		{"255 more values", func(s *coatcheck.Session) { fill(s, 255, 10) }, true},
 		{"256 more values", func(s *coatcheck.Session) { fill(s, 256, 10) }, false},
 		{"254 more values and a flash", func(s *coatcheck.Session) { fill(s, 254, 10); s.Flash("x") }, true},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -199,10 +200,48 @@ var flashes = func() Key[[]string] {
 	return k
 }()
 
+// What Flash keeps, as JSON and in number: messages that are shown on the next page
+// are few. An application that never shows them must not fill the session with them,
+// or one day the person's next change is ErrTooLarge.
+const (
+	maxFlashes    = 32
+	maxFlashBytes = 8 << 10
+)
+
 // Flash keeps a message until Flashes fetches it, in this request or a later
 // one. It waits as Set does. With a category, or any other value, it is a Key of
 // a list: Append keeps one, Pop shows each once.
-func (s *Session) Flash(message string) { Append(s, flashes, message) }
+//
+// Of messages that nobody fetches the latest 32 stay, and no more than 8 KiB of
+// them, with NewInCookie a quarter of Config.MaxCookie; the oldest are dropped, with
+// an event of the kind Failed. A single message may be longer.
+func (s *Session) Flash(message string) {
+	told := false // it may run several times
+	s.change(nil, op{flashName, func(old record.Entry) (record.Entry, error) {
+		old, list := replacing(s, flashes.form, old)
+		kept, raw, err := s.latestFlashes(append(list, message))
+		if err == nil && len(kept) <= len(list) && !told {
+			told = true
+			s.x.event(Event{Kind: Failed, Handle: s.handle(), User: s.base.User, Reason: reasonFlashes})
+		}
+		return record.Entry{Raw: raw, Expires: old.Expires}, err
+	}})
+}
+
+// latestFlashes returns those of the messages that are kept, also as stored.
+func (s *Session) latestFlashes(list []string) (kept []string, raw []byte, err error) {
+	most := maxFlashBytes
+	if m := s.x.m; m.carrier.inCookie() {
+		most = m.cfg.MaxCookie / 4 // 1 KiB of what browsers keep
+	}
+	for list = list[max(0, len(list)-maxFlashes):]; ; list = list[1:] {
+		raw, err = encodeEntry(flashName, flashes.form, list)
+		switch {
+		case len(list) == 1, err == nil && len(raw) <= most, err != nil && !errors.Is(err, ErrTooLarge):
+			return list, raw, err
+		}
+	}
+}
 
 // Flashes removes and returns the messages, the oldest first. Like Pop it
 // commits at once: parallel requests neither lose nor double a message. It calls
@@ -210,6 +249,17 @@ func (s *Session) Flash(message string) { Append(s, flashes, message) }
 func (s *Session) Flashes() []string {
 	messages, _ := pop(s, flashes, nil)
 	return messages
+}
+
+// entryName names an entry in errors: a key, or one of our own.
+func entryName(name string) string {
+	switch label, ok := strings.CutPrefix(name, record.LabelMark); {
+	case ok:
+		return fmt.Sprintf("label %q", label)
+	case name == flashName:
+		return "the messages of Flash"
+	}
+	return fmt.Sprintf("key %q", name)
 }
 
 // check returns err, what is wrong with the op's key, or that it is the zero
@@ -296,9 +346,9 @@ func encodeEntry[T any](name string, x *form[T], v T) ([]byte, error) {
 	raw, err := x.encode(v)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: key %q: %v", ErrValue, name, err)
+		return nil, fmt.Errorf("%w: %s: %v", ErrValue, entryName(name), err)
 	case len(raw) > maxValue:
-		return nil, fmt.Errorf("%w: key %q: %d bytes; want at most %d", ErrTooLarge, name, len(raw), maxValue)
+		return nil, fmt.Errorf("%w: %s: %d bytes; want at most %d", ErrTooLarge, entryName(name), len(raw), maxValue)
 	}
 	return raw, nil
 }
@@ -315,7 +365,7 @@ func storedValue[T any](name string, v T, raw []byte) (T, error) {
 	}
 	stored, err := record.Unmarshal[T](raw)
 	if err != nil {
-		return stored, fmt.Errorf("%w: key %q: what its type encodes to does not fit it", ErrValue, name)
+		return stored, fmt.Errorf("%w: %s: what its type encodes to does not fit it", ErrValue, entryName(name))
 	}
 	return stored, nil
 }
@@ -324,7 +374,7 @@ func storedValue[T any](name string, v T, raw []byte) (T, error) {
 func decodeEntry[T any](s *Session, x *form[T], e record.Entry) (T, bool) {
 	v, err := x.decode(e.Raw)
 	if err != nil {
-		s.x.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: reasonMismatch, Err: fmt.Errorf("%w: key %q", ErrValue, e.Name)})
+		s.x.event(Event{Kind: Mismatch, Handle: s.handle(), Reason: reasonMismatch, Err: fmt.Errorf("%w: %s", ErrValue, entryName(e.Name))})
 		return v, false
 	}
 	return v, true

@@ -145,12 +145,12 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 	if err != nil {
 		return 0, err
 	}
-	n := 0
+	n, why := 0, s.asked(user, reasonLabel, reasonLabelOwn)
 	for _, rec := range records {
 		if h, err := record.Open(rec.Data); err != nil || record.Labels(h.Entries)[name] != value {
 			continue
 		}
-		if err := m.endChain(ctx, s, rec.ID, user); err != nil {
+		if err := m.endChain(ctx, s, rec.ID, user, why); err != nil {
 			return n, err
 		}
 		n++

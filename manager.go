@@ -237,7 +237,7 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if i < 0 {
 		return false, nil
 	}
-	if err := m.endChain(ctx, s, records[i].ID, user); err != nil {
+	if err := m.endChain(ctx, s, records[i].ID, user, s.asked(user, reasonRevoke, reasonRevokeOwn)); err != nil {
 		return false, err
 	}
 	return true, nil
@@ -246,9 +246,9 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 // endChain ends a session of user, as the request of s asks, if it is one. A login
 // or renewal may replace the id meanwhile: it is followed, but only while it is
 // the same user's.
-func (m *Manager) endChain(ctx context.Context, s *Session, id store.ID, user string) error {
+func (m *Manager) endChain(ctx context.Context, s *Session, id store.ID, user, why string) error {
 	for !id.IsZero() {
-		next, err := m.endOne(ctx, id, Revoked, user)
+		next, err := m.endOne(ctx, id, Event{Kind: Revoked, User: user, Reason: why})
 		if err != nil {
 			return err
 		}
@@ -271,8 +271,8 @@ func (m *Manager) endChain(ctx context.Context, s *Session, id store.ID, user st
 	return nil
 }
 
-// endOne ends one id and returns the one that had replaced it, if any.
-func (m *Manager) endOne(ctx context.Context, id store.ID, kind Kind, user string) (next store.ID, err error) {
+// endOne ends one id, of which e tells, and returns the one that had replaced it, if any.
+func (m *Manager) endOne(ctx context.Context, id store.ID, e Event) (next store.ID, err error) {
 	defer m.streams.ends()()
 	next, err = m.carrier.End(ctx, id, clock().Add(tombstoneLife))
 	if err != nil {
@@ -280,7 +280,8 @@ func (m *Manager) endOne(ctx context.Context, id store.ID, kind Kind, user strin
 		return next, fmt.Errorf("coatcheck: end session: %w", err)
 	}
 	if m.cfg.Events != nil { // before the streams hear of it, so that they can tell why
-		m.event(ctx, Event{Kind: kind, Handle: id.Handle(), User: user})
+		e.Handle = id.Handle()
+		m.event(ctx, e)
 	}
 	m.streams.end(id)
 	return next, nil
@@ -298,7 +299,7 @@ func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return m.endUser(ctx, user, s, false)
+	return m.endUser(ctx, user, s, s.asked(user, reasonRevokeAll, reasonAllOwn))
 }
 
 // RevokeOthers ends every session of the logged-in user but that of the
@@ -323,10 +324,11 @@ func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
 		}
 		return 0, ErrLoginRequired
 	}
-	return m.endUser(ctx, user, s, true)
+	return m.endUser(ctx, user, s, reasonOthers)
 }
 
-func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep bool) (int, error) {
+func (m *Manager) endUser(ctx context.Context, user string, s *Session, why string) (int, error) {
+	keep := why == reasonOthers
 	if err := checkUser(user); err != nil {
 		return 0, err
 	}
@@ -346,7 +348,7 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 		}
 	}
 	at := clock()
-	ended, err := m.endUserAt(ctx, user, at, kept...)
+	ended, err := m.endUserAt(ctx, user, at, why, kept...)
 	if err != nil {
 		return 0, err
 	}
@@ -360,7 +362,7 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, keep boo
 }
 
 // endUserAt ends what the user has and refuses logins that began by at.
-func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept ...store.ID) ([]store.ID, error) {
+func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, why string, kept ...store.ID) ([]store.ID, error) {
 	defer m.streams.ends()()
 	user = strings.Clone(user) // as in Login; a store may keep it
 	ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)
@@ -370,7 +372,7 @@ func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, kept
 	}
 	for _, id := range ended {
 		if m.cfg.Events != nil {
-			m.event(ctx, Event{Kind: Revoked, Handle: id.Handle(), User: user})
+			m.event(ctx, Event{Kind: Revoked, Handle: id.Handle(), User: user, Reason: why})
 		}
 		m.streams.end(id)
 	}

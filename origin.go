@@ -34,7 +34,7 @@ func (m *Manager) foreign(r *http.Request) error {
 			if r.Header.Get("Sec-Fetch-Site") == "" {
 				return notHost(r, "Origin", r.Header.Get("Origin"))
 			}
-			return err
+			return fromElsewhere(r, err)
 		}
 	}
 	return m.elsewhere(r)
@@ -65,6 +65,21 @@ func notHost(r *http.Request, name, origin string) error {
 		setting = "Config.CrossOrigin.AddTrustedOrigin" // an application's own scheme: capacitor://localhost
 	}
 	return fmt.Errorf("%s %.100q is not Host %.100q: if both are this application's, name the origin in %s", name, origin, r.Host, setting)
+}
+
+// fromElsewhere adds to what Fetch Metadata says whose request it is, and where to
+// let it in: a browser compares with the address that it asked for, so that a proxy
+// is no reason for it.
+func fromElsewhere(r *http.Request, err error) error {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return err
+	}
+	if origin == "null" {
+		return notHost(r, "Origin", origin)
+	}
+	return fmt.Errorf("%w: Sec-Fetch-Site is %.20q, Origin %.100q: if its requests are wanted, name it in Config.CrossOrigin.AddTrustedOrigin",
+		err, r.Header.Get("Sec-Fetch-Site"), origin)
 }
 
 // contradicted reports whether Fetch Metadata says that the request is not

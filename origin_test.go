@@ -155,6 +155,26 @@ func TestCrossOriginHint(t *testing.T) {
 	}
 }
 
+// G13: where Fetch Metadata says that a request is another site's, the event names
+// the origin and the setting that lets it in.
+func TestCrossOriginHintOfAnotherSite(t *testing.T) {
+	t.Parallel()
+	for _, site := range []string{"cross-site", "same-site"} {
+		var l listener
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+		w := newBrowser(life(m)).do("POST", "/look", "Origin", "https://bank.example", "Sec-Fetch-Site", site)
+		e := l.heard()
+		if w.Code != 403 || len(e) != 1 || e[0].Err == nil {
+			t.Fatalf("%s: got %d, %+v", site, w.Code, e)
+		}
+		for _, want := range []string{site, "https://bank.example", "Config.CrossOrigin.AddTrustedOrigin"} {
+			if !strings.Contains(e[0].Err.Error(), want) {
+				t.Errorf("%s: the event says %q and not %s", site, e[0].Err, want)
+			}
+		}
+	}
+}
+
 // G7: no setting takes the origin "null", so the event names what makes it.
 func TestCrossOriginNull(t *testing.T) {
 	t.Parallel()

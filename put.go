@@ -106,10 +106,10 @@ func (s *Session) committed(c *commitment) (err error) {
 		s.x.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
 	}
 	for _, rec := range oldest {
-		m.endOne(ctx, rec.ID, Revoked, rec.User)
+		m.endOne(ctx, rec.ID, Event{Kind: Revoked, User: rec.User, Reason: reasonOneTooMany})
 	}
 	if !c.twin.IsZero() {
-		m.endOne(ctx, c.twin, Revoked, c.rec.User)
+		m.endOne(ctx, c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
 	}
 	if !unproven.IsZero() {
 		m.endOne(ctx, unproven, LoggedOut, "")
@@ -211,8 +211,8 @@ func (s *Session) redate(c *commitment, created time.Time) error {
 	}
 	if err := s.put(next, c.ctx.At.Add(-lookTime)); err != nil {
 		if !s.x.m.told(err) { // nobody knows which of the two lives, so neither must (G5)
-			s.x.m.endOne(&c.ctx, c.rec.ID, Revoked, c.rec.User)
-			s.x.m.endOne(&c.ctx, next.rec.ID, Revoked, c.rec.User)
+			s.x.m.endOne(&c.ctx, c.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
+			s.x.m.endOne(&c.ctx, next.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
 		}
 		return err
 	}

@@ -724,6 +724,20 @@ func (s *Session) revoked(user string, at time.Time, ended []store.ID) error {
 	return s.err
 }
 
+// asked returns the reason of a revocation: own where the request that asks for it
+// is known to be one of the user, as of somebody who logs out everywhere, and why
+// where it is an administrator's or none.
+func (s *Session) asked(user, why, own string) string {
+	if s == nil || !s.lock() {
+		return why
+	}
+	defer s.unlock()
+	if s.currentUser() == user {
+		return own
+	}
+	return why
+}
+
 // revokes returns what the request has revoked, to be added to.
 func (s *Session) revokes() *revocation {
 	c := s.edit()

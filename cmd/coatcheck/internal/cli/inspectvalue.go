@@ -64,6 +64,9 @@ func (i inspector) report(w io.Writer, c given) bool {
 	case strings.HasSuffix(c.name, "-lax") && err == nil && len(b) == handleSize:
 		p.line("kind", "marker beside the session cookie %s: tells that the browser has one and held it back; worth nothing", strconv.Quote(strings.TrimSuffix(c.name, "-lax")))
 		p.line("handle", "%s", c.value)
+	case strings.HasSuffix(c.name, "-over") && err == nil && len(b) == handleSize:
+		p.line("kind", "note beside the session cookie %s: tells that this session is over, so that the next request begins anew; lasts a minute, worth nothing", strconv.Quote(strings.TrimSuffix(c.name, "-over")))
+		p.line("handle", "%s", c.value)
 	case frame && len(b) == tokenSize && b[0] == 1:
 		i.token(p, c, b)
 	case frame && len(b) >= signedSize && b[0] == versionSigned:
