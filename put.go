@@ -112,7 +112,7 @@ func (s *Session) committed(c *commitment) (err error) {
 		m.endOne(ctx, c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
 	}
 	if !unproven.IsZero() {
-		m.endOne(ctx, unproven, LoggedOut, "")
+		m.endOne(ctx, unproven, Event{Kind: LoggedOut})
 	}
 	m.sweepSome(ctx, c.rec.Seen)
 	return nil

@@ -97,7 +97,7 @@ func TestWhy(t *testing.T) {
 		ada.post("/console/end", url.Values{"user": {"123"}, "handle": {revoked}})
 		time.Sleep(5 * time.Minute)
 		a := ada.get("/console/why?q=123&at=14:05")
-		a.has(t, "The answer 14:05:10 Ended by ada. Session "+revoked+" of user 123 .", "Other ends in the last hour 13:35:00 logout", "Live now No session of user 123 .")
+		a.has(t, "The answer 14:05:10 Ended by ada: by Revoke. Session "+revoked+" of user 123 .", "Other ends in the last hour 13:35:00 logout", "Live now No session of user 123 .")
 		if strings.Contains(a.text(), "nearest") {
 			t.Error("14:05:10 is not taken for 14:05")
 		}
