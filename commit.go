@@ -330,6 +330,9 @@ func (s *Session) refusedLogin(c *commitment, err error) error {
 func (s *Session) commitInTurn(c *commitment, phase uint32) error {
 	q, id := &s.x.m.commits, s.base.ID
 	c.plain = s.identity == keepToken && s.remember == 0
+	if s.x.m.observer != nil {
+		defer s.observe(c)
+	}
 	t, err := q.take(&id, c)
 	if err != nil {
 		return fmt.Errorf("coatcheck: commit session: %w", err)
@@ -406,6 +409,7 @@ func (s *Session) step(t *turn, c *commitment, phase uint32) {
 		}
 		return
 	}
+	c.steps++
 	needed, err := s.prepare(c, phase)
 	c.idle, c.refusal = !needed || err != nil, err
 	switch {
@@ -615,6 +619,13 @@ type commitment struct {
 	err     error         // of the store, or for want of time
 	wake    chan struct{} // by the holder of the turn
 	home    *store.Record // what was base before a replay on what others had not stored
+	inLine  time.Duration // how long it has waited for others
+	steps   int           // how often its changes were made
+}
+
+// observe tells how a commit fared in the queue (G13).
+func (s *Session) observe(c *commitment) {
+	s.x.m.observer.Committed(s.x.Context, store.Commit{Wait: c.inLine, Replays: max(0, c.steps-1)})
 }
 
 // settle ends this commit by itself; whoever is next goes on without it.

@@ -197,6 +197,7 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		"coatcheck.Manager":             {m, struct{ M *coatcheck.Manager }{m}},
 		"store.Record":                  {rec, &rec, seen.records},
 		"coatcheck.Session":             {}, // printed above, inside its request
+		"store.Commit":                  {store.Commit{Wait: time.Second, Replays: 1}},
 		"store.Stats":                   {store.Stats{Sessions: 1}},
 		"coatchecktest.Browser":         {visitor, &visitor.Client, visitor.Jar},
 		"console.Config":                {operators, &operators},

@@ -37,6 +37,8 @@ type Manager struct {
 	swept   atomic.Int64 // Unix microseconds of the last sweep
 	plain   atomic.Int64 // and of the last event of tellPlainHTTP
 	streams streams
+
+	observer store.Observer // nil = none
 }
 
 // New returns a manager of the sessions in store, whose cookies carry a token
@@ -73,6 +75,8 @@ func errNoSecret(what string) error {
 
 func newManager(c carrier, cfg Config) (*Manager, error) {
 	m := &Manager{cfg: cfg, carrier: c, origins: cfg.Origins}
+	m.observer, _ = store.As[store.Observer](c)
+	m.streams.observer = m.observer
 	var err error
 	if m.sid, err = cookie.NewRaw(cfg.Name, cfg.Cookie); err != nil {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)

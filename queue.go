@@ -121,6 +121,8 @@ func (c *commitment) waits() {
 // commitment's time is over it leaves the line, or the chain unless that is with
 // the store, which ends in time.
 func (q *queue) wait(id *store.ID, t *turn, c *commitment) error {
+	begun := time.Now()
+	defer func() { c.inLine += time.Since(begun) }()
 	select {
 	case <-c.wake:
 		return nil

@@ -14,6 +14,8 @@ type streams struct {
 	mu      sync.Mutex
 	waiting map[store.ID]*stream
 	ending  int // ends under way in this process, which will tell of them
+
+	observer store.Observer // nil = nobody wants to know how many there are
 }
 
 // A stream is what all the requests share that wait for one session. Nobody
@@ -70,6 +72,7 @@ func (m *Manager) watch(id store.ID, expires time.Time) *stream {
 			w.waiting = make(map[store.ID]*stream)
 		}
 		w.waiting[id] = st
+		w.observe(1)
 		// The session may have ended since this request loaded it.
 		wait := time.Duration(0)
 		if m.carrier.inCookie() {
@@ -141,6 +144,7 @@ func (w *streams) end(id store.ID) {
 		st.timer.Stop()
 		close(st.over)
 		delete(w.waiting, id)
+		w.observe(-1)
 	}
 }
 
@@ -151,5 +155,13 @@ func (w *streams) remove(st *stream) {
 	if st.refs--; st.refs == 0 && w.waiting[st.id] == st {
 		st.timer.Stop()
 		delete(w.waiting, st.id)
+		w.observe(-1)
+	}
+}
+
+// observe tells how many more there are (G13).
+func (w *streams) observe(more int) {
+	if w.observer != nil {
+		w.observer.Awaited(more)
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // What a Store may offer beside the contract. As finds it, also behind wrappers
@@ -15,6 +16,26 @@ type Watcher interface {
 	// from then on, both from its own goroutine, until ctx ends or the
 	// connection is lost; then it returns an error.
 	Watch(ctx context.Context, ready func(), ended func(ID)) error
+}
+
+// An Observer is a Store that wants to know what happens between its calls. It is for
+// wrappers that measure; the engine of a store has no use for it. Its methods are
+// called within requests, some while locks are held: they return at once, and use
+// neither the store nor the Manager.
+type Observer interface {
+	// Committed tells how a commit of a live session has fared, done or not. ctx has
+	// the values of the request.
+	Committed(ctx context.Context, c Commit)
+
+	// Awaited tells that so many more sessions have somebody who waits for their end
+	// (Session.Ended), or fewer where it is negative.
+	Awaited(more int)
+}
+
+// A Commit is what an Observer is told of one.
+type Commit struct {
+	Wait    time.Duration // how long it waited for other commits of its session in this process
+	Replays int           // how often its changes were made again, on what others had stored
 }
 
 // A Pinger is a Store that can say whether its engine answers.
