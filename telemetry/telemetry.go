@@ -62,6 +62,9 @@ type Store struct {
 	methods [len(operations)]method
 	always  attribute.Set
 	events  counts
+
+	constant constant
+	observer store.Observer // that of the wrapped store, which this one hides; nil = none
 }
 
 // New wraps a store. It fails where that is nil, and where the MeterProvider refuses
@@ -86,6 +89,8 @@ func New(inner store.Store, cfg Config) (*Store, error) {
 		s.tracer = tracer
 	}
 	s.prepare()
+	s.constant = constantOf(s.always)
+	s.observer, _ = store.As[store.Observer](inner)
 	return s, nil
 }
 

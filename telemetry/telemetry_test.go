@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -212,6 +214,10 @@ func site(sessions *coatcheck.Manager) http.Handler {
 	mux.HandleFunc("POST /visit", func(_ http.ResponseWriter, r *http.Request) {
 		visits.Update(coatcheck.From(r.Context()), func(n int) int { return n + 1 })
 	})
+	mux.HandleFunc("POST /stream", func(_ http.ResponseWriter, r *http.Request) {
+		coatcheck.From(r.Context()).Ended()
+		<-r.Context().Done()
+	})
 	mux.HandleFunc("POST /logout", func(_ http.ResponseWriter, r *http.Request) { coatcheck.From(r.Context()).Logout() })
 	return sessions.Handler(mux)
 }
@@ -279,6 +285,43 @@ func TestEventsAreCounted(t *testing.T) {
 	differ(t, got, map[string]int{
 		"coatcheck.event.kind=created": 2, "coatcheck.event.kind=login": 2, "coatcheck.event.kind=logout": 1,
 		"coatcheck.event.kind=refused coatcheck.event.reason=session cookie: malformed": 1,
+	})
+}
+
+// What the core tells of commits and streams is measured, also by one that is wrapped
+// by another.
+func TestCommitsAndStreamsAreMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newRig(t, memstore.New(memstore.Config{}))
+		outer := newRig(t, inner, attribute.String("manager", "web"))
+		b := coatchecktest.NewHandlerBrowser(site(outer.sessions(t, coatcheck.Config{})))
+		visit(t, b, "/login?user=alice", http.StatusOK)
+		for range 3 {
+			visit(t, b, "/visit", http.StatusOK)
+		}
+		want := func(streams int) {
+			t.Helper()
+			for r, set := range map[*rig]string{inner: "", outer: "manager=web"} {
+				for name, n := range map[string]int{"coatcheck.commit.wait_time": 3, "coatcheck.commit.replays": 3, "coatcheck.streams": streams} {
+					if got, _ := r.counts(t, name); got[set] != n {
+						t.Errorf("%s: got %v, want %d for %q", name, got, n, set)
+					}
+				}
+			}
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		stream, _ := http.NewRequestWithContext(ctx, "POST", "/stream", nil)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if res, err := b.Do(stream); err == nil {
+				res.Body.Close()
+			}
+		})
+		synctest.Wait()
+		want(1)
+		leave()
+		wg.Wait()
+		want(0)
 	})
 }
 
