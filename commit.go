@@ -891,6 +891,12 @@ func (s *Session) seal(c *commitment, now time.Time) error {
 			return err
 		}
 	}
+	return s.cookieLines(c, value, now)
+}
+
+// cookieLines renders the cookies of a record with that value.
+func (s *Session) cookieLines(c *commitment, value string, now time.Time) (err error) {
+	m := s.x.m
 	if m.bearer {
 		c.sid = value
 		return nil

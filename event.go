@@ -196,6 +196,7 @@ const (
 	reasonCrossOrigin  = "cross-origin request"
 	reasonForeign      = "Set-Cookie of the session's name from elsewhere"
 	reasonForeignToken = TokenHeader + " from elsewhere"
+	reasonAdoption     = "foreign session: it cannot be one of ours"
 	reasonJoined       = "session cookie: joined with another by a comma, as by a proxy"
 	reasonMany         = "session cookie: more of the name than are looked at"
 	reasonNoneGenuine  = "session cookie: several of the name, none genuine"

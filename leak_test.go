@@ -180,7 +180,9 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	adoption := coatcheck.Adoption{Identity: token, User: "alice", Values: map[string]json.RawMessage{"private": json.RawMessage(private)}}
 	values := map[string][]any{
+		"coatcheck.Adoption":            {adoption, &adoption, []coatcheck.Adoption{adoption}},
 		"coatcheck.Binding":             {coatcheck.Binding{}},
 		"dbsc.Config":                   {dbsc.Config{}},
 		"dbsc.Handler":                  {bound, *bound},

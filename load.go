@@ -37,6 +37,12 @@ func (s *Session) look() {
 		return
 	}
 	s.looked = true
+	s.lookAtCookies()
+	s.adoptForeign()
+}
+
+// lookAtCookies takes the session of the request's cookie.
+func (s *Session) lookAtCookies() {
 	m, r := s.x.m, s.x.r
 	value, err := m.read(r.Header)
 	if err != nil && !isNamesakes(err) && s.mayHide() {

@@ -12,11 +12,12 @@ import (
 // the token's hash the record's key.
 type tokens struct {
 	store.Store
-	keys token.Keys
+	keys    token.Keys
+	derived token.Derived // of adopted sessions
 }
 
 func newTokens(st store.Store, keys *cookie.Keys, purpose string) *tokens {
-	return &tokens{st, token.New(keys, purpose)}
+	return &tokens{st, token.New(keys, purpose), token.NewDerived(keys, purpose)}
 }
 
 func (t *tokens) open(value string) (ticket, error) {

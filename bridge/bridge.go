@@ -54,6 +54,9 @@ type Session struct {
 // Format prints that this is a session and nothing of it, whatever the verb.
 func (Session) Format(f fmt.State, _ rune) { io.WriteString(f, "{foreign session}") }
 
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (s Session) MarshalText() ([]byte, error) { return fmt.Append(nil, s), nil }
+
 // A Source is the sessions of one application of another system. It is safe for
 // concurrent use and starts no goroutine.
 type Source interface {

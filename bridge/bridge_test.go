@@ -21,6 +21,9 @@ func TestSessionPrintsNothing(t *testing.T) {
 			t.Errorf("%s prints %s", verb, text)
 		}
 	}
+	if b, err := json.Marshal([]bridge.Session{s}); err != nil || strings.Contains(string(b), "secret") {
+		t.Errorf("JSON is %s, %v", b, err)
+	}
 }
 
 func TestInflateHasABound(t *testing.T) {

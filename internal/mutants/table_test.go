@@ -332,6 +332,14 @@ var mutants = []mutant{
 	{"G14 requests sweep less than they make", "TestG14SweepsKeepUp", ".", edit("manager.go", `if n >= sweepBatch {`, `if n > sweepBatch {`)},
 	{"G14 records grow without end", "TestG14Limits", ".", edit("commit.go", `if len(c.rec.Data) > record.MaxSize {`, `if false {`)},
 
+	// Adoption of foreign sessions.
+	{"G2 an adopted session has no guard", "TestAdoptOnce", ".", edit("adopt.go", `err := s.put(g, c.ctx.at)`, `err := error(nil)`)},
+	{"G2 an old guard is taken for a young one", "TestAdoptOnce", ".", edit("adopt.go", `c.now.Sub(guard.Created) < youngGuard`, `true`)},
+	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", ".", edit("adopt.go", `g.User = "\x01adopted:" + g.ID.Handle()`, ``)},
+	{"G3 each adoption has a token of its own", "TestAdoptInParallel", ".", edit("adopt.go", `t.derived.Seal(key, identity)`, `t.derived.Seal(key, identity+time.Now().String())`)},
+	{"G7 a held-back request adopts", "TestAdoptHeldBack", ".", edit("adopt.go", `case s.held:`, `case false:`)},
+	{"G2 the guard comes after the session", "TestAdoptHalfDone", ".", edit("adopt.go", `if *guard == nil {`, `if *guard == nil && time.Now().IsZero() {`)},
+
 	// The simulation finds these by itself, in its first 2,000 worlds.
 	{"simulated: a conflict is not replayed", "TestSimulation", "internal/simulation", edit("commit.go", `s.view, s.applied = s.view[:0], 0`, ``)},
 	{"simulated: commits do not ask for the version", "TestSimulation", "internal/simulation", noVersions},

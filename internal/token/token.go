@@ -118,13 +118,19 @@ func (k Keys) Open(value string) (id [sha256.Size]byte, err error) {
 
 // Seal makes a new token and the id of the session that it opens.
 func (k Keys) Seal() (value string, id [sha256.Size]byte) {
+	var random [randomSize]byte
+	rand.Read(random[:]) // never fails: the runtime ends the program instead
+	return k.keys[0].seal(&random)
+}
+
+// seal makes the token with that random part.
+func (k *key) seal(random *[randomSize]byte) (value string, id [sha256.Size]byte) {
 	var token [size]byte
-	key := k.keys[0]
 	token[0] = version
-	copy(token[1:], key.id[:])
-	rand.Read(token[5:headSize]) // never fails: the runtime ends the program instead
-	key.sum(token[:headSize], (*[macSize]byte)(token[headSize:]))
-	id = idOf(token[5:headSize])
+	copy(token[1:], k.id[:])
+	copy(token[5:], random[:])
+	k.sum(token[:headSize], (*[macSize]byte)(token[headSize:]))
+	id = idOf(random[:])
 	var text [textSize]byte
 	encoding.Encode(text[:], token[:])
 	return string(text[:]), id
