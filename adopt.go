@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -220,7 +221,7 @@ func (s *Session) adoptForeign() {
 func (s *Session) adopt(a *Adoption) {
 	now := time.Now()
 	c := &commitment{now: micros(now)}
-	c.ctx.parent, c.ctx.detached, c.ctx.at = s.x.Context, true, now.Add(loadTimeout+commitTimeout)
+	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(loadTimeout+commitTimeout)
 	defer c.end()
 	guard, err := s.x.m.carrier.Load(&c.ctx, s.x.m.guardID(a.Identity))
 	switch {
@@ -373,7 +374,7 @@ func (s *Session) adoptTry(c *commitment, a *Adoption, guard **store.Record) err
 	if err := s.cookieLines(c, token, c.now); err != nil {
 		return err
 	}
-	if err := s.put(c, c.ctx.at); err != nil {
+	if err := s.put(c, c.ctx.At); err != nil {
 		return err
 	}
 	return s.committed(c)
@@ -382,11 +383,11 @@ func (s *Session) adoptTry(c *commitment, a *Adoption, guard **store.Record) err
 // makeGuard stores the guard, or returns that of whoever was first in its place.
 func (s *Session) makeGuard(c *commitment, a *Adoption, guard **store.Record) error {
 	made := s.x.m.guardOf(a, c.rec.ID, c.now)
-	g := &commitment{now: c.now, rec: made, fresh: true, ctx: deadline{parent: c.ctx.parent, detached: true, at: c.ctx.at}}
+	g := &commitment{now: c.now, rec: made, fresh: true, ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}}
 	defer g.end()
 	kind := s.identity
 	s.identity = keepToken // this call is no login
-	err := s.put(g, c.ctx.at)
+	err := s.put(g, c.ctx.At)
 	s.identity = kind
 	if errors.Is(err, store.ErrExists) {
 		made, err = s.x.m.carrier.Load(&c.ctx, made.ID)
