@@ -333,7 +333,7 @@ var mutants = []mutant{
 	{"G14 records grow without end", "TestG14Limits", ".", edit("commit.go", `if len(c.rec.Data) > record.MaxSize {`, `if false {`)},
 
 	// Adoption of foreign sessions.
-	{"G2 an adopted session has no guard", "TestAdoptOnce", ".", edit("adopt.go", `err := s.put(g, c.ctx.at)`, `err := error(nil)`)},
+	{"G2 an adopted session has no guard", "TestAdoptOnce", ".", edit("adopt.go", `err := s.put(g, c.ctx.At)`, `err := error(nil)`)},
 	{"G2 an old guard is taken for a young one", "TestAdoptOnce", ".", edit("adopt.go", `c.now.Sub(guard.Created) < youngGuard`, `true`)},
 	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", ".", edit("adopt.go", `g.User = "\x01adopted:" + g.ID.Handle()`, ``)},
 	{"G3 each adoption has a token of its own", "TestAdoptInParallel", ".", edit("adopt.go", `t.derived.Seal(key, identity)`, `t.derived.Seal(key, identity+time.Now().String())`)},
