@@ -2,7 +2,7 @@
 
 	/usr/bin/python3 make_django.py > django-3.2.json
 
-vectors.sh says how the newer Django is had. Time stands still, so that a second
+make.sh says how the newer Django is had. Time stands still, so that a second
 run gives the same bytes.
 """
 
