@@ -41,6 +41,9 @@ type Config struct {
 	Redis bridge.KV
 	// RedisPrefix is what stands before "2::" in keys, such as "rack:session:".
 	RedisPrefix string
+	// Marshal says that Issue writes records as Marshal, as redis-store does by
+	// default, and not as JSON. Both are read.
+	Marshal bool
 
 	// UserKey is the key under which the application keeps who is logged in, such as
 	// "user_id". Required.

@@ -19,9 +19,10 @@ const secret = "a secret of this test's, long enough for all of it"
 
 func TestIssue(t *testing.T) {
 	for name, c := range map[string]rails.Config{
-		"GCM":   {SecretKeyBase: secret},
-		"CBC":   {SecretKeyBase: secret, Digest: rails.SHA1, CBC: true},
-		"Redis": {Redis: &foreigntest.KV{}, RedisPrefix: "rack:session:"},
+		"GCM":     {SecretKeyBase: secret},
+		"CBC":     {SecretKeyBase: secret, Digest: rails.SHA1, CBC: true},
+		"JSON":    {Redis: &foreigntest.KV{}, RedisPrefix: "rack:session:"},
+		"Marshal": {Redis: &foreigntest.KV{}, RedisPrefix: "rack:session:", Marshal: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/foreign"
+	"github.com/coatcheck/coatcheck/bridge/internal/marshal"
 )
 
 // private is Rack::Session::SessionId#private_id: what a store knows a session by,
@@ -58,18 +59,24 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 	if left >= 0 {
 		expires = time.Now().Add(left)
 	}
-	if bytes.HasPrefix(data, []byte("\x04\x08")) {
-		return bridge.Session{}, bridge.Refused("Marshal: the store has no serializer: JSON")
+	var values map[string]json.RawMessage
+	var refused map[string]string
+	if bytes.HasPrefix(data, []byte(marshal.Version)) {
+		values, refused, err = marshal.Decode(data)
+	} else {
+		values, err = decodeJSON(data)
 	}
-	values, err := decodeJSON(data)
 	if err != nil {
 		return bridge.Session{}, err
 	}
-	return s.found("rails:"+id, values, nil, expires)
+	return s.found("rails:"+id, values, refused, expires)
 }
 
 func (s *Source) saveRecord(ctx context.Context, id string, values map[string]json.RawMessage, left time.Duration) error {
 	data, err := json.Marshal(values)
+	if s.config.Marshal {
+		data, err = marshal.Encode(values)
+	}
 	if err != nil {
 		return fmt.Errorf("a value is not JSON: %w", err)
 	}

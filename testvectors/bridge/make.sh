@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the vectors of pickle, Django and Rails anew: by what Debian 12 has
+# Makes the vectors of pickle, Marshal, Django and Rails anew: by what Debian 12 has
 # installed, and by the Django and Rails of Debian 13, which are unpacked into a
 # temporary folder. Nonces and CSRF tokens are others at every run.
 set -eu
@@ -22,6 +22,7 @@ gems=$dir/trixie/usr/share/rubygems-integration/all/gems
 /usr/bin/python3 make_pickle.py >pickle.json
 /usr/bin/python3 make_django.py >django-3.2.json
 PYTHONPATH=$dir/trixie/usr/lib/python3/dist-packages /usr/bin/python3 make_django.py >django-4.2.json
+ruby make_marshal.rb >marshal.json
 ruby make_rails.rb >rails-6.1.json
 set --
 for lib in "$gems"/*/lib; do set -- "$@" -I "$lib"; done

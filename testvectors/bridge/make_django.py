@@ -3,7 +3,7 @@
 	/usr/bin/python3 make_django.py > django-3.2.json
 
 make.sh says how the newer Django is had. Time stands still, so that a second
-run gives the same bytes.
+run gives the same bytes, but for the CSRF tokens.
 """
 
 import base64

@@ -15,7 +15,7 @@ func (m *machine) collect(op byte) (bool, error) {
 		m.push(&dict{})
 	case 'l', 't', 0x91: // LIST, TUPLE, FROZENSET
 		items, err := m.popMark()
-		m.push(&list{items})
+		m.push(&list{Items: items})
 		return true, err
 	case 'd':
 		items, err := m.popMark()
@@ -67,7 +67,7 @@ func (m *machine) tuple(n int) error {
 	at := len(m.stack) - n
 	items := append([]any(nil), m.stack[at:]...)
 	m.stack = m.stack[:at]
-	m.push(&list{items})
+	m.push(&list{Items: items})
 	return nil
 }
 
@@ -83,7 +83,7 @@ func (m *machine) appendItems(items []any) error {
 	if !ok {
 		return errDamaged
 	}
-	l.items = append(l.items, items...)
+	l.Items = append(l.Items, items...)
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (m *machine) setItems(items []any) error {
 		return errDamaged
 	}
 	for i := 0; i < len(items); i += 2 {
-		d.keys, d.values = append(d.keys, items[i]), append(d.values, items[i+1])
+		d.Keys, d.Values = append(d.Keys, items[i]), append(d.Values, items[i+1])
 	}
 	return nil
 }

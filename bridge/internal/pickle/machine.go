@@ -13,19 +13,22 @@ import (
 	"strings"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
 
 // What is on the stack: nil, bool, int64, *big.Int, float64, text, raw, date,
 // *list, *dict, name, opaque, and mark.
 type (
-	text string // UTF-8, with surrogates as Python keeps them
-	raw  []byte // bytes
-	date string // as isoformat has it
+	text   = tree.Text
+	raw    = tree.Raw
+	date   = tree.Date // as isoformat has it
+	list   = tree.List // tuples and sets as well
+	dict   = tree.Dict
+	opaque = tree.Opaque
+
 	zone string // of a datetime, as isoformat has it
 	name string // of a class of module datetime
 	mark struct{}
-	list struct{ items []any } // tuples and sets as well
-	dict struct{ keys, values []any }
 )
 
 // A machine is pickle's: a stack, and the memo of what was seen before.

@@ -6,10 +6,6 @@ import (
 	"time"
 )
 
-// An opaque stands for what only code could make. Nothing is made: the value that
-// it is in is refused, and names it.
-type opaque struct{ what string }
-
 // object are the opcodes that name and call. Of names, only those of module
 // datetime mean something here.
 func (m *machine) object(op byte) (bool, error) {
@@ -74,7 +70,7 @@ func (m *machine) named(module, class string) {
 	if len(full) > 80 {
 		full = full[:80] + "…"
 	}
-	m.push(opaque{fmt.Sprintf("the class %s in a pickle", strings.Trim(fmt.Sprintf("%q", full), `"`))})
+	m.push(opaque{What: fmt.Sprintf("the class %s in a pickle", strings.Trim(fmt.Sprintf("%q", full), `"`))})
 }
 
 // make takes the class below n arguments, and does not make it.
@@ -94,9 +90,9 @@ func unmade(class any) opaque {
 	case opaque:
 		return class
 	case name:
-		return opaque{"an object of datetime." + string(class) + " in a pickle"}
+		return opaque{What: "an object of datetime." + string(class) + " in a pickle"}
 	}
-	return opaque{"an object of a class in a pickle"}
+	return opaque{What: "an object of a class in a pickle"}
 }
 
 // call makes a date of what stands for one.
@@ -121,9 +117,9 @@ func (m *machine) call() error {
 	made := map[name]func([]any) (any, bool){
 		"datetime": datetime, "date": day, "time": clock, "timedelta": delta, "timezone": offset,
 	}[class]
-	value, ok := made(args.items)
+	value, ok := made(args.Items)
 	if !ok {
-		value = opaque{fmt.Sprintf("a datetime.%s that is none", string(class))}
+		value = opaque{What: fmt.Sprintf("a datetime.%s that is none", string(class))}
 	}
 	m.push(value)
 	return nil

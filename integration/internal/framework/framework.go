@@ -66,6 +66,8 @@ func NewBrowser() *Browser { return &Browser{map[string]string{}} }
 
 // client waits as long as a busy machine takes.
 var client = &http.Client{
+	// A connection each: some of these servers answer late on one that is kept.
+	Transport:     &http.Transport{DisableKeepAlives: true},
 	Timeout:       5 * time.Minute,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }

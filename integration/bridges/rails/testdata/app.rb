@@ -50,7 +50,8 @@ class SessionsController < ActionController::Base
   end
 
   def odd
-    session[:time] = Time.at(0)
+    session[:time] = Time.at(0).utc
+    session[:range] = (1..2)
     session[:other] = 7
     answer
   end
