@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,4 +173,18 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHostileCounts: no number in the bytes makes room that the bytes do not fill.
+func TestHostileCounts(t *testing.T) {
+	register()
+	good := encode(t, record{time.Unix(1, 0), map[string]any{"l": []string{"a"}, "b": []byte("b"), "m": map[string]any{"k": []any{1}}, "s": item{Name: "n"}}})
+	for _, n := range [][]byte{{0xf8, 0x3f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {0xfc, 0x10, 0, 0, 0}, {0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
+		for i := range good {
+			_, err := gobdata.Decode(slices.Concat(good[:i], n, good[i+1:]))
+			if refused := (*gobdata.RefusedError)(nil); err != nil && !errors.Is(err, gobdata.ErrMalformed) && !errors.As(err, &refused) {
+				t.Errorf("byte %d: %v", i, err)
+			}
+		}
+	}
 }

@@ -96,7 +96,7 @@ func FromJSON(raw json.RawMessage) (any, error) {
 func fromJSON(v any) any {
 	switch v := v.(type) {
 	case json.Number:
-		if n, err := v.Int64(); err == nil {
+		if n, err := v.Int64(); err == nil && v != "-0" { // which only a double is
 			return n
 		}
 		f, _ := v.Float64() // too large a number is INF, as in PHP

@@ -327,6 +327,12 @@ var drivers = map[string]func(t testing.TB) ([]string, bridge.KV){
 
 func laravel(t testing.TB, driver string, cipher php.Cipher, encrypt bool) *visit.Visit {
 	t.Helper()
+	return laravelWith(t, driver, cipher, encrypt, key1, appKey(key1), appKey(key2))
+}
+
+// laravelWith is an application with that key and the bridge with these.
+func laravelWith(t testing.TB, driver string, cipher php.Cipher, encrypt bool, theirs []byte, ours ...string) *visit.Visit {
+	t.Helper()
 	for _, name := range []string{"session", "encryption", "cookie", "auth", "redis", "database", "http", "cache", "container", "filesystem", "pipeline"} {
 		servers.Library(t, "php-illuminate-"+name, "test", "-e", "/usr/share/php/Illuminate/"+strings.ToUpper(name[:1])+name[1:]+"/autoload.php")
 	}
@@ -335,11 +341,11 @@ func laravel(t testing.TB, driver string, cipher php.Cipher, encrypt bool) *visi
 	case "SQLite", "PostgreSQL", "MariaDB":
 		driver = "database"
 	}
-	env = append(env, "DRIVER="+driver, "KEY="+base64.StdEncoding.EncodeToString(key1), "CIPHER="+cipher.String())
+	env = append(env, "DRIVER="+driver, "KEY="+base64.StdEncoding.EncodeToString(theirs), "CIPHER="+cipher.String())
 	if encrypt {
 		env = append(env, "ENCRYPT=1")
 	}
-	source, err := php.NewLaravel(php.LaravelConfig{Keys: []string{appKey(key1), appKey(key2)}, Cipher: cipher, Store: kv, Encrypt: encrypt, Policy: policy})
+	source, err := php.NewLaravel(php.LaravelConfig{Keys: ours, Cipher: cipher, Store: kv, Encrypt: encrypt, Policy: policy})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -425,6 +431,26 @@ func settings(t *testing.T, v *visit.Visit, driver string, cipher php.Cipher, en
 		var named *bridge.SettingError
 		if !errors.As(err, &named) || named.Setting != "php.LaravelConfig."+setting || strings.Contains(err.Error(), "MTEx") {
 			t.Errorf("another %s: %v", setting, err)
+		}
+	}
+}
+
+// TestLaravelRotation: what the previous key has written is read, and the first writes.
+func TestLaravelRotation(t *testing.T) {
+	for _, cipher := range []php.Cipher{php.AES256CBC, php.AES256GCM, php.AES128CBC} {
+		before, after := key1, key2
+		if cipher == php.AES128CBC {
+			before, after = key1[:16], key2[:16]
+		}
+		old := laravelWith(t, "redis", cipher, true, before, appKey(after), appKey(before))
+		old.Login(map[string]any{"user": "somebody"})
+		if s := old.MustRead(); s.User != "somebody" {
+			t.Errorf("%v: by the previous key: %q", cipher, s.User)
+		}
+		next := laravelWith(t, "redis", cipher, true, after, appKey(after), appKey(before))
+		next.Issue(bridge.Session{User: "other"})
+		if shown := next.Show(); string(shown["user"]) != `"other"` {
+			t.Errorf("%v: by the first key: %s", cipher, shown)
 		}
 	}
 }

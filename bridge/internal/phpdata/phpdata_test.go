@@ -1,0 +1,73 @@
+package phpdata_test
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/coatcheck/coatcheck/bridge/internal/phpdata"
+)
+
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", "N", "N:", "b:2;", "b:;", "i:;", "i:1", "i:9223372036854775808;", "d:x;", "s:1:\"ab\";", "s:2:\"a\";", "s:-1:\"\";", "s:99999999999:\"a\";",
+		"a:1:{}", "a:1:{i:0;N;", "a:2000000000:{i:0;N;}", "a:1:{N;N;}", "a:1:{d:1;N;}", "a:-1:{}", "O:1:\"a\"", "O:1:\"a\":1:{}", "C:1:\"a\":5:{}", "C:1:\"a\":0:{",
+		"E:1:\"a\"", "R:1", "S:1:\"a\";", "o:1:{}", "x:1;", strings.Repeat("a:1:{i:0;", 40) + "N;" + strings.Repeat("}", 40),
+	} {
+		if v, _, err := phpdata.Decode([]byte(text)); !errors.Is(err, phpdata.ErrMalformed) {
+			t.Errorf("%.40q: %#v, %v", text, v, err)
+		}
+	}
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]any{
+		"N;": nil, "b:0;": false, "i:-5;": int64(-5), "d:1.0E+25;": 1e25, "d:-INF;": math.Inf(-1), "d:1e999;": math.Inf(1), "s:3:\"a\";b\";": nil, "s:4:\"a\";b\";": "a\";b",
+		"a:0:{}": phpdata.Array{}, "a:1:{s:1:\"k\";i:1;}": phpdata.Array{{Key: "k", Value: int64(1)}},
+		"C:1:\"a\":3:{x};};": phpdata.Refused(""), "O:1:\"a\":1:{s:3:\"\x00*\x00\";i:1;}": phpdata.Refused(""), "r:1;": phpdata.Refused(""), "E:3:\"A:B\";": phpdata.Refused(""),
+	} {
+		got, _, err := phpdata.Decode([]byte(text))
+		if _, refused := want.(phpdata.Refused); refused {
+			if _, ok := got.(phpdata.Refused); !ok || err != nil {
+				t.Errorf("%q: %#v, %v; want it refused by name", text, got, err)
+			}
+		} else if want == nil && text != "N;" {
+			if err == nil {
+				t.Errorf("%q: %#v", text, got)
+			}
+		} else if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q: %#v, %v; want %#v", text, got, err, want)
+		}
+	}
+}
+
+// FuzzDecode: what is read and written again is read as the same.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("a:2:{i:0;d:0.5;s:1:\"k\";a:1:{i:7;b:1;}}"))
+	f.Add([]byte("O:8:\"stdClass\":1:{s:1:\"a\";R:1;}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, _, err := phpdata.Decode(data)
+		if err != nil {
+			return
+		}
+		raw, err := phpdata.JSON(v)
+		if err != nil {
+			return
+		}
+		tree, err := phpdata.FromJSON(raw)
+		if err != nil {
+			t.Fatalf("%s: %v", raw, err)
+		}
+		again, rest, err := phpdata.Decode(phpdata.Append(nil, tree))
+		if err != nil || len(rest) > 0 {
+			t.Fatalf("%s was written as %q: %v", raw, phpdata.Append(nil, tree), err)
+		}
+		if second, err := phpdata.JSON(again); err != nil || string(second) != string(raw) {
+			t.Fatalf("%s became %s, %v", raw, second, err)
+		}
+	})
+}
