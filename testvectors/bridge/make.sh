@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes the vectors of pickle, Marshal, Django and Rails anew: by what Debian 12 has
 # installed, and by the Django and Rails of Debian 13, which are unpacked into a
-# temporary folder. Nonces and CSRF tokens are others at every run.
+# temporary folder. Those of scs, gorilla, Express, PHP and Laravel are made by the tests
+# that run these. Nonces and CSRF tokens are others at every run.
 set -eu
 cd "$(dirname "$0")"
 
@@ -27,3 +28,6 @@ ruby make_rails.rb >rails-6.1.json
 set --
 for lib in "$gems"/*/lib; do set -- "$@" -I "$lib"; done
 ruby "$@" make_rails.rb >rails-7.2.json
+
+cd ../../integration
+go test ./bridges/scs ./bridges/gorilla ./bridges/express ./bridges/php -run '^TestVectors$' -update

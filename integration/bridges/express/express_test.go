@@ -71,6 +71,9 @@ func app(t testing.TB, settings ...string) (stored, inCookie string) {
 	servers.Program(t, "npm", "npm")
 	redis := servers.SharedRedis(t)
 	dir, err := packages()
+	if err != nil && os.Getenv("COATCHECK_REQUIRE_ALL") == "" {
+		t.Skipf("the packages of npm cannot be had: %v", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
