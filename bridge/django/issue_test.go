@@ -119,6 +119,36 @@ func TestIssueReplaces(t *testing.T) {
 	}
 }
 
+// Nobody is logged in by values alone, in a session that is issued without a user.
+func TestIssueNobody(t *testing.T) {
+	s := source(t, django.Config{Engine: django.SignedCookies})
+	answer := httptest.NewRecorder()
+	err := s.Issue(answer, request(), bridge.Session{Values: map[string]json.RawMessage{
+		"_auth_user_id": json.RawMessage(`"7"`), "_auth_user_hash": json.RawMessage(`"x"`), "_auth_user_backend": json.RawMessage(`"y"`),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookies, _ := issued(t, answer)
+	if got, err := s.Read(request(cookies...)); err != nil || got.User != "" || len(got.Values) > 0 {
+		t.Errorf("got user %q, %v, %v", got.User, got.Values, err)
+	}
+}
+
+// No sign of a cookie can be another.
+func TestTampered(t *testing.T) {
+	s := source(t, django.Config{Engine: django.SignedCookies})
+	value := django.Sign(secret, []byte(`{"_auth_user_id":"7"}`), time.Now())
+	for i := range value {
+		for _, c := range []byte{'A', 'B', '.', ':', '='} {
+			changed := value[:i] + string(c) + value[i+1:]
+			if _, err := s.Open(t.Context(), changed); changed != value && !errors.Is(err, bridge.ErrForged) {
+				t.Errorf("%q at %d: got %v, want ErrForged", c, i, err)
+			}
+		}
+	}
+}
+
 func TestIssueLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := source(t, django.Config{Engine: django.SignedCookies})

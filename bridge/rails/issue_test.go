@@ -1,6 +1,7 @@
 package rails_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
@@ -68,6 +69,65 @@ func TestIssue(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Nobody is logged in by values alone, in a session that is issued without a user.
+func TestIssueNobody(t *testing.T) {
+	for name, c := range map[string]rails.Config{
+		"cookie": {SecretKeyBase: secret}, "Redis": {Redis: &foreigntest.KV{}},
+	} {
+		c.Cookie, c.UserKey = "_shop_session", "user_id"
+		s, err := rails.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := httptest.NewRecorder()
+		if err := s.Issue(answer, httptest.NewRequest("GET", "/", nil), bridge.Session{Values: map[string]json.RawMessage{"user_id": json.RawMessage(`8`)}}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Open(t.Context(), answer.Result().Cookies()[0].Value); err != nil || got.User != "" || got.Values["user_id"] != nil {
+			t.Errorf("%s: got user %q, %v, %v", name, got.User, got.Values, err)
+		}
+	}
+}
+
+// No bit of a cookie can be another, under either cipher.
+func TestTampered(t *testing.T) {
+	for _, cbc := range []bool{false, true} {
+		s := source(t, load(t, "7.2"), rails.Secret{KeyBase: secret, CBC: cbc})
+		value := rails.Sealer(rails.Secret{KeyBase: secret, CBC: cbc})([]byte(`{"user_id":7,"more":"than a block or two"}`))
+		if _, err := s.Open(t.Context(), value); err != nil {
+			t.Fatal(err)
+		}
+		for i := range value {
+			for bit := range 7 {
+				changed := []byte(value)
+				changed[i] ^= 1 << bit
+				if _, err := s.Open(t.Context(), string(changed)); !errors.Is(err, bridge.ErrForged) {
+					t.Errorf("CBC %v, bit %d of %d: got %v, want ErrForged", cbc, bit, i, err)
+				}
+			}
+		}
+		if !cbc {
+			continue
+		}
+		// The vector of CBC turns bits of the first block; only the HMAC sees it.
+		coded, sign, _ := strings.Cut(value, "--")
+		inner, err := base64.StdEncoding.DecodeString(coded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, second, _ := strings.Cut(string(inner), "--")
+		iv, err := base64.StdEncoding.DecodeString(second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		iv[11] ^= '7' ^ '8' // {"user_id":7
+		inner = []byte(first + "--" + base64.StdEncoding.EncodeToString(iv))
+		if _, err := s.Open(t.Context(), base64.StdEncoding.EncodeToString(inner)+"--"+sign); !errors.Is(err, bridge.ErrForged) {
+			t.Errorf("another user by the vector of CBC: got %v, want ErrForged", err)
+		}
 	}
 }
 

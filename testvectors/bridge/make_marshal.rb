@@ -68,5 +68,8 @@ out << vector("times", TIMES).merge(values: TIMES_WANT)
 # What follows an object is read right, too: its numbers are counted.
 out << vector("after", { "a" => OpenStruct.new(b: "c"), "b" => shared, "c" => shared, "d" => Date.new(2026), "e" => [shared, shared[1]] })
   .merge(values: { "b" => shared, "c" => shared, "e" => [shared, "b"] }, refused: "the class OpenStruct")
+numbered = ["q"]
+out << vector("after a dump", { "a" => BigDecimal("1"), "b" => numbered, "c" => numbered, "d" => numbered[0] })
+  .merge(values: { "b" => numbered, "c" => numbered, "d" => "q" }, refused: "the class BigDecimal")
 REFUSED.each { |name, (value, why)| out << vector(name, value).merge(refused: why) }
 puts JSON.pretty_generate(by: "Ruby #{RUBY_VERSION}", vectors: out)
