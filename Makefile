@@ -43,9 +43,9 @@ lint: ## gofmt, vet and staticcheck
 fips: ## the packages with cryptography, every other algorithm switched off
 	go test -exec 'env GODEBUG=fips140=only' ./cookie ./sealedstore ./internal/record ./internal/token
 	go test -exec 'env GODEBUG=fips140=only' -run 'TestForgedRefresh|TestNoFurtherCall|Fuzz' ./dbsc
-	go test -exec 'env GODEBUG=fips140=only' -parallel 1 -run 'G8|G9|InCookie' .
+	go test -exec 'env GODEBUG=fips140=only' -parallel 1 -run 'G8|G9|InCookie' ./promises
 
-CORE = . ./cookie ./internal/exact ./internal/record ./internal/token ./internal/wait ./coatchecktest ./memstore ./sealedstore
+CORE = . ./promises ./cookie ./internal/exact ./internal/record ./internal/token ./internal/wait ./coatchecktest ./memstore ./sealedstore
 
 variants: ## the core with the JSON encoder to come, and on 32 bits
 	GOEXPERIMENT=jsonv2 go test $(CORE)

@@ -4,11 +4,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
-	"testing"
-
-	"github.com/coatcheck/coatcheck"
-	"github.com/coatcheck/coatcheck/cookie"
-	"github.com/coatcheck/coatcheck/store"
 )
 
 // sidName, markName and overName are the cookies of a manager with the zero
@@ -19,26 +14,6 @@ const (
 	overName = sidName + "-over"
 )
 
-// keys is a keyring for tests.
-func keys(t testing.TB) *cookie.Keys {
-	t.Helper()
-	k, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
-}
-
-// manage returns a manager, or ends the test.
-func manage(t testing.TB, st store.Store, cfg coatcheck.Config) *coatcheck.Manager {
-	t.Helper()
-	m, err := coatcheck.New(st, keys(t), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
 // A browser keeps cookies and sends them back, whatever their attributes. It is
 // safe for concurrent use: an answer that comes late changes the jar late.
 type browser struct {
@@ -48,15 +23,6 @@ type browser struct {
 }
 
 func newBrowser(h http.Handler) *browser { return &browser{h: h, jar: make(map[string]string)} }
-
-// clone is another device with the same cookies.
-func (b *browser) clone() *browser {
-	c := newBrowser(b.h)
-	for name, value := range b.cookies() {
-		c.jar[name] = value
-	}
-	return c
-}
 
 func (b *browser) cookies() map[string]string {
 	b.mu.Lock()

@@ -61,7 +61,7 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 	{File: "session.go", Old: "	s.err = err\n	if !told {\n", New: "	s.err = err\n	cookie.Said(err.Error())\n	if !told {\n"},
 	{File: "session.go", Old: "	\"github.com/coatcheck/coatcheck/store\"\n", New: "	\"github.com/coatcheck/coatcheck/cookie\"\n	\"github.com/coatcheck/coatcheck/store\"\n"},
 	// The bodies of answers: a token leaves in Set-Cookie alone.
-	{File: "client_test.go", Old: "	b.h.ServeHTTP(w, r)\n", New: "	b.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
+	{File: "promises/harness_test.go", Old: "	b.h.ServeHTTP(w, r)\n", New: "	b.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
 	{File: "attack/app_test.go", Old: "	j.h.ServeHTTP(w, r)\n", New: "	j.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
 	{File: "console/site_test.go", Old: "	return answer{res.StatusCode, res.Header, string(b)}\n", New: "	cookie.Said(string(b))\n	return answer{res.StatusCode, res.Header, string(b)}\n"},
 	{File: "cmd/coatcheck/internal/walkthrough/visitor_test.go", Old: "	v.site.ServeHTTP(w, r)\n", New: "	v.site.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
@@ -69,7 +69,7 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 }
 
 // talkative are the packages whose tests log in.
-var talkative = []string{".", "./cookie", "./attack", "./coatchecktest", "./console", "./sealedstore", "./cmd/coatcheck/internal/walkthrough", "./cmd/coatcheck/internal/cli"}
+var talkative = []string{".", "./promises", "./cookie", "./attack", "./coatchecktest", "./console", "./sealedstore", "./cmd/coatcheck/internal/walkthrough", "./cmd/coatcheck/internal/cli"}
 
 // G13: No token, id or key in any log, error, `%v`, JSON or panic: the whole
 // output of the tests, with every event and error of theirs, is searched for
