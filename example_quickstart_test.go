@@ -6,23 +6,10 @@ import (
 	"net/http"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
-
-// newSessions makes the manager of an example. A program takes its keys from
-// cookie.KeysFromEnv.
-func newSessions(cfg coatcheck.Config) *coatcheck.Manager {
-	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
-	if err != nil {
-		log.Fatal(err)
-	}
-	sessions, err := coatcheck.New(memstore.New(memstore.Config{}), keys, cfg)
-	if err != nil {
-		log.Fatal(err)
-	}
-	return sessions
-}
 
 // Log in, be recognised, log out.
 func Example() {
@@ -54,12 +41,12 @@ func Example() {
 		fmt.Fprintln(w, "Logged out")
 	})
 
-	b := newBrowser(sessions.Handler(mux)) // keeps cookies, as browsers do
-	fmt.Print(b.do("GET", "/profile").Body)
-	fmt.Print(b.do("POST", "/login").Body)
-	fmt.Print(b.do("GET", "/profile").Body)
-	fmt.Print(b.do("POST", "/logout").Body)
-	fmt.Print(b.do("GET", "/profile").Body)
+	b := coatchecktest.NewHandlerBrowser(sessions.Handler(mux)) // keeps cookies, as browsers do
+	fmt.Print(b.Send("GET", "/profile").Body)
+	fmt.Print(b.Send("POST", "/login").Body)
+	fmt.Print(b.Send("GET", "/profile").Body)
+	fmt.Print(b.Send("POST", "/logout").Body)
+	fmt.Print(b.Send("GET", "/profile").Body)
 	// Output:
 	// Not logged in
 	// Logged in

@@ -115,7 +115,7 @@ func TestG13AHealthyDayIsQuiet(t *testing.T) {
 // The table in the guide has the level of every kind.
 func TestG13LevelsAreInTheGuide(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("docs/guide/events.md")
+	page, err := os.ReadFile("../docs/guide/events.md")
 	if err != nil {
 		t.Fatal(err)
 	}

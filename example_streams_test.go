@@ -6,11 +6,15 @@ import (
 	"net/http"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/memstore"
 )
 
 // An event stream ends with its session.
 func ExampleSession_Ended() {
-	sessions := newSessions(coatcheck.Config{})
+	keys, _ := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa") // cookie.KeysFromEnv in a program
+	sessions, _ := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{})
 	opened := make(chan bool)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /login", func(_ http.ResponseWriter, r *http.Request) { coatcheck.From(r.Context()).Login("123") })
@@ -27,13 +31,13 @@ func ExampleSession_Ended() {
 		}
 	})))
 
-	b := newBrowser(sessions.Handler(mux))
-	b.do("POST", "/login")
+	b := coatchecktest.NewHandlerBrowser(sessions.Handler(mux))
+	b.Send("POST", "/login")
 	go func() {
 		<-opened
 		sessions.RevokeAll(context.Background(), "123")
 	}()
-	fmt.Print(b.do("GET", "/events").Body)
+	fmt.Print(b.Send("GET", "/events").Body)
 	// Output:
 	// data: hello
 	// event: bye
