@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,7 +45,9 @@ Tables are made where they are missing.
 
 Cookies are Secure. Chromium, Firefox, curl and Go treat http://localhost as
 secure; WebKitGTK, it is said Safari too, Python's cookie jar and other hosts
-need --tls. Cookies go by host and not by port: two programs on localhost see
+need --tls. With it Chromium can bind a session to its device, so that a copied
+cookie opens nothing after minutes; the flags for that are in the log, and the
+page has a thief to try it. Cookies go by host and not by port: two programs on localhost see
 and replace each other's where the names are the same.
 
 GET /healthz answers "ok". SIGINT and SIGTERM stop the server after the requests
@@ -145,11 +148,20 @@ func secure(server *http.Server, o serveOptions, host string, log *slog.Logger) 
 		}
 		// Who wants to trust it can compare.
 		log.Info("made a throw-away certificate", "sha256", fmt.Sprintf("%x", sha256.Sum256(cert.Certificate[0])))
+		log.Info("Chromium binds sessions to its device with these", "flags", bindingFlags(cert))
 		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
 	case !secureWithoutTLS(host):
 		log.Warn("plain HTTP on an address that is not loopback: browsers will not keep the Secure cookies; use localhost or --tls", "addr", o.addr)
 	}
 	return nil
+}
+
+// bindingFlags are those with which Chromium on Linux binds sessions to a key of its
+// own, and trusts this certificate: it passes over the protocol where it does not.
+func bindingFlags(cert tls.Certificate) string {
+	key := sha256.Sum256(cert.Leaf.RawSubjectPublicKeyInfo)
+	return "--enable-features=DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting" +
+		" --user-data-dir=$(mktemp -d) --ignore-certificate-errors-spki-list=" + base64.StdEncoding.EncodeToString(key[:])
 }
 
 // watchEvery is how often a store is asked that does not tell by itself.

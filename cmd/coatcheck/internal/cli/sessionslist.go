@@ -55,10 +55,10 @@ func sessionsList(ctx context.Context, io stdio, sessions *coatcheck.Manager, o 
 		return json.NewEncoder(io.out).Encode(rows)
 	}
 	table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "HANDLE\tCREATED\tLAST SEEN\tDEVICE\tADDRESS\tLABELS\n")
+	fmt.Fprint(table, "HANDLE\tCREATED\tLAST SEEN\tDEVICE\tADDRESS\tBOUND\tLABELS\n")
 	for _, info := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", info.Handle, utc(info.Created), utc(info.LastSeen),
-			printable(info.Device), printable(info.Address), labels(info.Labels))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", info.Handle, utc(info.Created), utc(info.LastSeen),
+			printable(info.Device), printable(info.Address), bound(info.Binding), labels(info.Labels))
 	}
 	return table.Flush()
 }
@@ -72,10 +72,20 @@ type sessionRow struct {
 	Address  string    `json:"address"`
 
 	Labels map[string]string `json:"labels,omitempty"`
+
+	Binding *coatcheck.Binding `json:"binding,omitempty"`
 }
 
 func newSessionRow(info coatcheck.Info) sessionRow {
-	return sessionRow{info.Handle, info.Created, info.LastSeen, info.Device, info.Address, info.Labels}
+	return sessionRow{info.Handle, info.Created, info.LastSeen, info.Device, info.Address, info.Labels, info.Binding}
+}
+
+// bound says to what kind of key a session is bound, and when that was last proven.
+func bound(b *coatcheck.Binding) string {
+	if b == nil {
+		return "-"
+	}
+	return b.Algorithm + ", proven " + utc(b.Refreshed)
 }
 
 // labels are what the application calls a session, as --label takes them.

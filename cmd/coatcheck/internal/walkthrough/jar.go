@@ -30,6 +30,7 @@ type kind struct {
 	framed  bool // signed or sealed: docs/spec/cookie.md, C6
 	inClear bool // its value is no secret and opens nothing
 	read    func(r *http.Request) (string, error)
+	ends    func(value string) time.Time // what the value says; nil = nothing
 }
 
 func newJar(c cookies, keys *cookie.Keys, cfg coatcheck.Config) (jar, error) {
@@ -48,6 +49,7 @@ func newJar(c cookies, keys *cookie.Keys, cfg coatcheck.Config) (jar, error) {
 			j.kinds = append(j.kinds, kind{line: line, Sort: "the ticket", For: "Names your coat, the session that the server keeps. It says nothing about you."})
 		}
 	}
+	j.kinds = append(j.kinds, boundKind())
 	if j.ticket == "" {
 		return jar{}, errors.New("no session cookie")
 	}
@@ -210,8 +212,11 @@ func (j *jar) holds(r *http.Request, c *coat) (ours []held, others []string) {
 				h.Says = "changed by hand or expired: counts as absent"
 			default:
 				h.Says = says
-				if k.framed {
+				switch {
+				case k.framed:
 					h.Until = frameEnd(value)
+				case k.ends != nil:
+					h.Until = k.ends(value)
 				}
 			}
 		}

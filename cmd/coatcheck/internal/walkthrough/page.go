@@ -68,6 +68,7 @@ type view struct {
 	Held     bool     // it kept one back: the visitor comes from another site
 	Coat     *coat    // nil: none
 	Devices  []coatcheck.Info
+	Binding  *coatcheck.Binding // of this session; nil: it is not bound
 	Moments  []moment
 	Last     *exchange
 	Says     string
@@ -84,6 +85,9 @@ func (s *Site) page(w http.ResponseWriter, r *http.Request) {
 		if v.Devices, err = s.sessions.Sessions(r.Context(), user); err != nil {
 			coatcheck.AnswerError(w, r, err)
 			return
+		}
+		if b, ok := session.Binding(); ok {
+			v.Binding = &b
 		}
 	}
 	h := w.Header()

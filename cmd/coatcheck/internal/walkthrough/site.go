@@ -23,6 +23,7 @@ type Site struct {
 	jar       jar
 	exchanges exchanges
 	timeline  timeline
+	loot      loot
 	closing   chan struct{}
 	close     sync.Once
 	handler   http.Handler
@@ -58,6 +59,9 @@ func New(st store.Store, keys *cookie.Keys, cfg coatcheck.Config) (*Site, error)
 	s.routeValues(mux)
 	s.routeOneTime(mux)
 	s.routeDevices(mux)
+	if err := s.routeThief(mux); err != nil {
+		return nil, err
+	}
 	s.handler = s.sessions.Handler(mux)
 	return s, nil
 }

@@ -123,6 +123,14 @@ func told(e coatcheck.Event) string {
 		return "A page wanted a login. Nothing was changed."
 	case coatcheck.Failed:
 		return "A change was refused: " + e.Reason + "."
+	case coatcheck.Bound:
+		return "Your browser bound the session to a key of this device. A copy of the ticket alone opens nothing any more."
+	case coatcheck.Refreshed:
+		return "Your browser proved its key again."
+	case coatcheck.Copied:
+		return "Somebody elsewhere showed your ticket without the proof of your device, and was turned away."
+	case coatcheck.Refused:
+		return "Turned away: " + e.Reason + "."
 	case coatcheck.StoreError:
 		return "The store did not answer."
 	}
