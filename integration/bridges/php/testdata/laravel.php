@@ -2,10 +2,11 @@
 // A Laravel application without its skeleton, for `php -S`: the packages Illuminate
 // Session, Cookie, Encryption and Auth as Debian has them, put together as the
 // framework's own service providers and its group of middleware "web" do. The settings
-// are in the environment: DRIVER, KEY, CIPHER, ENCRYPT, DATABASE, REDIS_PORT, FILES.
+// are in the environment: DRIVER, KEY, CIPHER, ENCRYPT, DATABASE, REDIS_PORT, FILES; and
+// LARAVEL, where the packages of another release are.
 error_reporting(E_ALL & ~E_DEPRECATED);
 foreach (['Container', 'Encryption', 'Session', 'Cookie', 'Auth', 'Redis', 'Database', 'Http', 'Cache', 'Filesystem', 'Pipeline'] as $package) {
-    require_once "/usr/share/php/Illuminate/$package/autoload.php";
+    require_once (getenv('LARAVEL') ?: '/usr/share/php/Illuminate') . "/$package/autoload.php";
 }
 
 use Illuminate\Http\Request;
@@ -73,9 +74,10 @@ $jar = new Illuminate\Cookie\CookieJar;
 $request = Request::capture();
 $app->instance('request', $request);
 
-$destination = function (Request $request) {
+$destination = function (Request $request) use ($jar) {
     $session = $request->session();
     $guard = new Illuminate\Auth\SessionGuard('web', new Users, $session, $request);
+    $guard->setCookieJar($jar);
     switch ($request->path()) {
         case 'login':
             $values = json_decode($request->getContent(), true);
