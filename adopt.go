@@ -442,6 +442,28 @@ func (m *Manager) Adopt(ctx context.Context, a Adoption) (bool, error) {
 	return true, nil
 }
 
+// AdoptNever sees to it that a foreign session is not adopted, as one that was
+// issued for a session of ours, or is brought to its logout. Of the Adoption only
+// Identity and Until count. Where it was adopted before, that session goes on.
+func (m *Manager) AdoptNever(ctx context.Context, a Adoption) error {
+	if err := m.mayAdopt(); err != nil {
+		return err
+	}
+	now := clock()
+	if a.Identity == "" || a.Until.After(now.Add(maxCookieAge)) {
+		return fmt.Errorf("%w: an adoption without Identity, or an Until more than 400 days away", ErrValue)
+	}
+	if !a.Until.After(now) {
+		return nil
+	}
+	err := m.carrier.Create(ctx, m.guardOf(&a, store.ID{}, now))
+	if err != nil && !errors.Is(err, store.ErrExists) {
+		m.storeError(ctx, store.ID{}, "adopt", err)
+		return fmt.Errorf("coatcheck: adopt session: %w", err)
+	}
+	return nil
+}
+
 // adoptedRecord is the session of an adoption that no request makes.
 func (m *Manager) adoptedRecord(a *Adoption, entries []record.Entry, now time.Time) (store.Record, error) {
 	h := record.Header{Remember: a.Remember.Truncate(time.Second)}

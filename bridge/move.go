@@ -1,0 +1,323 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+)
+
+// MoveConfig says how sessions are taken over. Only Until is needed.
+type MoveConfig struct {
+	// Until is the end of the move: from then on no old session is adopted. At most
+	// 400 days from now. Let it stay the same while the move lasts.
+	Until time.Time
+
+	// User gives the user of ours for an old session; empty = do not adopt it. Nil
+	// means Session.User.
+	User func(ctx context.Context, old Session) (string, error)
+	// OldUser is the way back, for Login. Nil means the same name.
+	OldUser func(ctx context.Context, user string) (string, error)
+
+	// Values are the names of what is kept of an old session, under the same names.
+	Values []string
+
+	// Remember keeps an adopted session as long as the old one would have lasted, up
+	// to coatcheck.Config.MaxRemember. False means Config.Idle and Lifetime.
+	Remember bool
+
+	// Revoker says from when on a user's sessions count: an old one that was made
+	// earlier, or does not say when, is not adopted. coatcheck.StoreRevoker is one;
+	// its Revoke belongs beside every RevokeAll. Nil means that RevokeAll ends what
+	// was adopted, and old sessions that were not yet stay what they are.
+	Revoker coatcheck.Revoker
+
+	// Follow ends our session where the browser does not bring an old one of the
+	// same user any more, as after a logout over there. Each request then costs a
+	// Read, and every login needs Move.Login.
+	Follow bool
+
+	// Imported is for the time after Import, when the old store is gone: only what
+	// was imported is adopted. The Source must be an Identifier.
+	Imported bool
+
+	// Told is called with what Read says of an old session that is there and cannot
+	// be read, such as a *SettingError: look at these on the first day. Nil means
+	// that nobody is.
+	Told func(r *http.Request, err error)
+}
+
+// An Identifier is a Source that knows a session without its store.
+type Identifier interface {
+	// Identity returns the Session.ID that Read would, or Read's error.
+	Identity(r *http.Request) (string, error)
+}
+
+// A Move is the time in which an application has two kinds of sessions: ours and
+// those of another system. It is safe for concurrent use.
+type Move struct {
+	sessions *coatcheck.Manager
+	old      Source
+	cfg      MoveConfig
+	adopting func(http.Handler) http.Handler
+}
+
+// NewMove returns the move of the sessions of old to those of the manager, which
+// is one of coatcheck.New.
+func NewMove(sessions *coatcheck.Manager, old Source, cfg MoveConfig) (*Move, error) {
+	switch {
+	case sessions == nil || old == nil:
+		return nil, errors.New("bridge: NewMove: want a manager and a Source")
+	case cfg.Until.IsZero():
+		return nil, errors.New("bridge: MoveConfig.Until is zero; want the day from which no old session counts")
+	case time.Until(cfg.Until) > 400*24*time.Hour:
+		return nil, errors.New("bridge: MoveConfig.Until is more than 400 days away")
+	}
+	if _, ok := old.(Identifier); cfg.Imported && !ok {
+		return nil, fmt.Errorf("bridge: MoveConfig.Imported: %T cannot tell a session without its store", old)
+	}
+	m := &Move{sessions: sessions, old: old, cfg: cfg}
+	var err error
+	m.adopting, err = sessions.Adopting(m.find)
+	return m, err
+}
+
+// Handler is Manager.Handler, and adopts. Wrap the program's handler in this and
+// not in Manager.Handler.
+func (m *Move) Handler(next http.Handler) http.Handler {
+	if m.cfg.Follow {
+		next = m.follow(next)
+	}
+	return m.adopting(next)
+}
+
+// find is of Manager.Adopting.
+func (m *Move) find(r *http.Request) (coatcheck.Adoption, error) {
+	if m.cfg.Imported {
+		id, err := m.old.(Identifier).Identity(r)
+		return coatcheck.Adoption{Identity: id, Until: m.cfg.Until}, m.hard(r, err)
+	}
+	old, err := m.old.Read(r)
+	if err != nil {
+		return coatcheck.Adoption{}, m.hard(r, err)
+	}
+	return m.adoption(r.Context(), &old)
+}
+
+// hard tells of an error and returns it if it says nothing about the session.
+func (m *Move) hard(r *http.Request, err error) error {
+	if err == nil || errors.Is(err, ErrAbsent) {
+		return nil
+	}
+	if m.cfg.Told != nil && !errors.Is(err, ErrExpired) && !errors.Is(err, ErrEnded) {
+		m.cfg.Told(r, err)
+	}
+	if Skips(err) {
+		return nil
+	}
+	return err
+}
+
+// adoption is what an old session becomes; without Identity nothing.
+func (m *Move) adoption(ctx context.Context, old *Session) (a coatcheck.Adoption, err error) {
+	user, err := m.user(ctx, old)
+	if user == "" || err != nil {
+		return a, err
+	}
+	if m.cfg.Revoker != nil {
+		from, err := m.cfg.Revoker.NotBefore(ctx, user)
+		if err != nil || !from.IsZero() && !old.Created.After(from) {
+			return a, err
+		}
+	}
+	a = coatcheck.Adoption{Identity: old.ID, User: user, Until: m.cfg.Until}
+	if m.cfg.Remember && !old.Expires.IsZero() {
+		a.Remember = max(time.Until(old.Expires), time.Second)
+	}
+	for _, name := range m.cfg.Values {
+		if raw, ok := old.Values[name]; ok {
+			if a.Values == nil {
+				a.Values = make(map[string]json.RawMessage, len(m.cfg.Values))
+			}
+			a.Values[name] = raw
+		}
+	}
+	return a, nil
+}
+
+func (m *Move) user(ctx context.Context, old *Session) (string, error) {
+	if m.cfg.User == nil || old.User == "" {
+		return old.User, nil
+	}
+	return m.cfg.User(ctx, *old)
+}
+
+// follow ends our session where the old one has.
+func (m *Move) follow(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := m.sessions.From(r.Context())
+		if user := s.User(); user != "" {
+			old, err := m.old.Read(r)
+			there := ""
+			if err == nil {
+				there, err = m.user(r.Context(), &old)
+			}
+			switch {
+			case err != nil && !Skips(err):
+				http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+				return
+			case there != user:
+				s.Logout()
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Login logs in here and over there: Session.Login, and Issue. Values and times of
+// old are what Issue is given; its User is set. Call it before the first byte of
+// the answer. After an error of the old system the user is logged in here only.
+func (m *Move) Login(w http.ResponseWriter, r *http.Request, user string, old Session) error {
+	s := m.sessions.From(r.Context())
+	s.Login(user)
+	if err := s.Commit(); err != nil {
+		return err
+	}
+	old.User = user
+	if m.cfg.OldUser != nil {
+		var err error
+		if old.User, err = m.cfg.OldUser(r.Context(), user); err != nil {
+			return err
+		}
+	}
+	lines := len(w.Header()["Set-Cookie"])
+	if err := m.old.Issue(w, r, old); err != nil {
+		return err
+	}
+	// The session is here already: what was issued must not make another, also not
+	// after a logout here.
+	return m.spend(m.next(w, r, lines))
+}
+
+// next is the request that the browser would send with the cookies that were set.
+func (m *Move) next(w http.ResponseWriter, r *http.Request, from int) *http.Request {
+	next := r.Clone(r.Context())
+	next.Header = http.Header{"User-Agent": r.Header["User-Agent"]}
+	answer := http.Response{Header: http.Header{"Set-Cookie": w.Header()["Set-Cookie"][from:]}}
+	for _, c := range answer.Cookies() {
+		next.AddCookie(c)
+	}
+	return next
+}
+
+// spend sees to it that the old session of a request is never adopted.
+func (m *Move) spend(r *http.Request) error {
+	var id string
+	var err error
+	if i, ok := m.old.(Identifier); ok {
+		id, err = i.Identity(r)
+	} else {
+		var old Session
+		old, err = m.old.Read(r)
+		id = old.ID
+	}
+	if err != nil {
+		return m.hard(r, err)
+	}
+	return m.sessions.AdoptNever(r.Context(), coatcheck.Adoption{Identity: id, Until: m.cfg.Until})
+}
+
+// Logout ends the session here and over there: Session.Logout, and End. The old
+// session that the browser brings is not adopted afterwards, even if its cookie
+// cannot be called back. Call it before the first byte of the answer.
+func (m *Move) Logout(w http.ResponseWriter, r *http.Request) error {
+	s := m.sessions.From(r.Context())
+	s.User() // adopts what is there, so that it ends
+	err := m.spend(r)
+	s.Logout()
+	return errors.Join(err, s.Commit(), m.old.End(w, r))
+}
+
+// Imported counts what Import did.
+type Imported struct {
+	Taken  int            // sessions of ours were made
+	Before int            // were taken by an earlier run, or by their browsers
+	Left   map[string]int // were not, by the reason
+}
+
+// Import takes over all sessions of the old store, so that it can be given up. It
+// may be stopped and run again: what was taken is not taken twice, and what ended
+// since stays ended. Each waits for its browser as long as the old one would have
+// lasted, or until MoveConfig.Until. each, if not nil, is called after every one.
+func (m *Move) Import(ctx context.Context, each func(Imported)) (Imported, error) {
+	done := Imported{Left: make(map[string]int)}
+	walker, ok := m.old.(Walker)
+	if !ok {
+		return done, fmt.Errorf("bridge: import: %T has no store to go through: %w", m.old, errors.ErrUnsupported)
+	}
+	for old, err := range walker.All(ctx) {
+		reason := ""
+		if err == nil {
+			reason, err = m.take(ctx, &old, &done)
+		} else if Skips(err) {
+			reason, err = kindOf(err), nil
+		}
+		if err != nil {
+			return done, fmt.Errorf("bridge: import: %w", err)
+		}
+		if reason != "" {
+			done.Left[reason]++
+		}
+		if each != nil {
+			each(done)
+		}
+	}
+	return done, nil
+}
+
+// take imports one session, or says why not.
+func (m *Move) take(ctx context.Context, old *Session, done *Imported) (reason string, err error) {
+	a, err := m.adoption(ctx, old)
+	if a.Identity == "" || err != nil {
+		return "nobody is logged in", err
+	}
+	end := m.cfg.Until
+	if !old.Expires.IsZero() && old.Expires.Before(end) {
+		end = old.Expires
+	}
+	if a.Remember = time.Until(end).Truncate(time.Second); a.Remember < time.Second {
+		return "expired", nil
+	}
+	taken, err := m.sessions.Adopt(ctx, a)
+	switch {
+	case errors.Is(err, coatcheck.ErrValue):
+		return "a user or a value that cannot be kept", nil
+	case errors.Is(err, coatcheck.ErrTooLarge):
+		return "too large", nil
+	case err != nil:
+		return "", err
+	case taken:
+		done.Taken++
+	default:
+		done.Before++
+	}
+	return "", nil
+}
+
+// kindOf is the reason of an error of one session.
+func kindOf(err error) string {
+	var refused *RefusedError
+	switch {
+	case errors.Is(err, ErrExpired):
+		return "expired"
+	case errors.Is(err, ErrForged):
+		return "not genuine, or another setting"
+	case errors.As(err, &refused):
+		return "refused: " + refused.What
+	}
+	return "ended meanwhile"
+}
