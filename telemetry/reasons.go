@@ -46,6 +46,7 @@ var reasons = []string{
 	"a session that begins in an upgrade: call Session.Commit before it",
 	"a value was asked for, and the browser kept the cookie back",
 	"a value, name, user or time that is not valid",
+	"adopt",
 	"another",
 	"another process had written the session",
 	"answered past the session's writer",
