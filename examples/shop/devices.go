@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/mileusna/useragent"
+
 	"github.com/coatcheck/coatcheck"
 )
 
@@ -31,6 +33,17 @@ func (s *shop) endDevice(w http.ResponseWriter, r *http.Request) error {
 	}
 	sess.Flash("Signed out there.")
 	return goTo(w, r, "/devices")
+}
+
+// deviceName is what the list calls a device before its owner does: what a library
+// makes of the User-Agent, with versions, which tell two phones apart.
+func deviceName(r *http.Request) string {
+	agent := useragent.Parse(r.UserAgent())
+	name := strings.TrimSpace(agent.Name + " " + agent.VersionNoShort())
+	if system := strings.TrimSpace(agent.OS + " " + agent.OSVersionNoShort()); system != "" {
+		name += " on " + system
+	}
+	return name
 }
 
 // deviceLabel is what a customer calls a device.

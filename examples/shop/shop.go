@@ -52,6 +52,7 @@ func newShop(ctx context.Context, c config, db *database, keys *cookie.Keys) (*s
 		Landing:     func(*http.Request) bool { return true },
 		MaxRemember: rememberMax,
 		OnError:     s.onError,
+		Device:      deviceName,
 		Events:      coatcheck.LogEvents(c.log),
 	})
 	if err != nil {

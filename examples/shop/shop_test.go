@@ -45,13 +45,14 @@ func newTestShop(t *testing.T, ctx context.Context, c config) *shop {
 // A person has a browser, and looks at pages.
 type person struct {
 	*coatchecktest.Browser
-	t *testing.T
+	t     *testing.T
+	agent string // of the browser
 }
 
 const exampleOrigin = "https://example.com" // of coatchecktest.NewHandlerBrowser
 
 func (s *shop) newPerson(t *testing.T) *person {
-	return &person{coatchecktest.NewHandlerBrowser(s.routes()), t}
+	return &person{Browser: coatchecktest.NewHandlerBrowser(s.routes()), t: t}
 }
 
 // send makes a request as a page does, and returns where it led and what is shown
@@ -63,6 +64,7 @@ func (p *person) send(method, path string, form url.Values) (at, page string) {
 		p.t.Fatal(err)
 	}
 	r.Header.Set("Accept", "text/html")
+	r.Header.Set("User-Agent", p.agent)
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Origin", exampleOrigin)
@@ -226,6 +228,8 @@ func TestDevices(t *testing.T) {
 	s := newTestShop(t, t.Context(), config{origin: exampleOrigin})
 	one, two, three := s.newPerson(t), s.newPerson(t), s.newPerson(t)
 	one.register("carol")
+	two.agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+	three.agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 	signIn := func(p *person) {
 		t.Helper()
 		see(p, "200 /")(p.post("/signin", "login", "carol", "password", "correct horse"))
@@ -236,6 +240,7 @@ func TestDevices(t *testing.T) {
 	if err != nil || len(list) != 3 {
 		t.Fatalf("%d sessions (%v), want 3", len(list), err)
 	}
+	see(one, "200 /devices", "Safari 18.5 on iOS 18.5", "Firefox 140.0 on Linux")(one.get("/devices"))
 	see(one, "400 /devices/name")(one.post("/devices/name", "name", "\x00"))
 	see(one, "200 /devices", "This device", list[1].Handle, "<strong>kitchen tablet</strong>")(one.post("/devices/name", "name", "kitchen tablet"))
 	see(one, "200 /devices", "Signed out there.")(one.post("/devices/end", "handle", list[1].Handle)) // two's
