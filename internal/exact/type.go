@@ -146,7 +146,18 @@ func keyOf(t reflect.Type) (checkKeys, *fault) {
 	case writes == reads && (reflect.Int <= kind && kind <= reflect.Uintptr):
 		return nil, nil
 	}
-	return nil, &fault{why: "a " + t.String() + ", whose keys JSON cannot carry; want keys of text or integers"}
+	return nil, &fault{why: "a " + t.String() + ", whose keys JSON cannot carry; " + wantedOfKeys(t.Key(), writes, reads)}
+}
+
+// wantedOfKeys names the way out: the method that is missing where there is the other.
+func wantedOfKeys(key reflect.Type, writes, reads bool) string {
+	switch {
+	case writes:
+		return "they are written by MarshalText, and *" + key.String() + " has no UnmarshalText to read them back"
+	case reads:
+		return "they are read by UnmarshalText, and " + key.String() + " has no MarshalText to write them"
+	}
+	return "want keys of text or integers"
 }
 
 // A form is what methods a type has for JSON.
