@@ -119,6 +119,8 @@ func (s *naive) put(rec store.Record) {
 		rec.Version &^= 1 << 63
 	case "keeps 64 KiB less a byte":
 		rec.Data = rec.Data[:min(len(rec.Data), 1<<16-1)]
+	case "keeps no data":
+		rec.Data = nil
 	case "keeps text":
 		rec.Data = []byte(strings.ToValidUTF8(string(rec.Data), "\ufffd"))
 	case "reuses a buffer":

@@ -112,7 +112,11 @@ func raceUpdate(ctx context.Context, e *env) error {
 					return err
 				}
 				changed := next(stored)
-				changed.Data = binary.BigEndian.AppendUint64(nil, binary.BigEndian.Uint64(stored.Data)+1)
+				n, err := counter(stored)
+				if err != nil {
+					return err
+				}
+				changed.Data = binary.BigEndian.AppendUint64(nil, n+1)
 				err = e.Update(ctx, changed, stored.Version)
 				if err == nil {
 					break
@@ -133,10 +137,21 @@ func raceUpdate(ctx context.Context, e *env) error {
 	if err = errors.Join(err, loadErr); err != nil {
 		return err
 	}
-	if n := binary.BigEndian.Uint64(stored.Data); n != uint64(callers*e.rounds) {
+	switch n, err := counter(stored); {
+	case err != nil:
+		return err
+	case n != uint64(callers*e.rounds):
 		return fmt.Errorf("%d increments were stored, %d are left", callers*e.rounds, n)
 	}
 	return nil
+}
+
+// counter reads what raceUpdate counts. A store may have lost it.
+func counter(rec store.Record) (uint64, error) {
+	if len(rec.Data) != 8 {
+		return 0, fmt.Errorf("a record of 8 bytes of data came back with %d", len(rec.Data))
+	}
+	return binary.BigEndian.Uint64(rec.Data), nil
 }
 
 func raceCreate(ctx context.Context, e *env) error {

@@ -114,6 +114,7 @@ var faults = []struct {
 	{fault: "keeps local times", rule: "S12"},
 	{fault: "keeps 63 bits of a version", rule: "S12"},
 	{fault: "keeps 64 KiB less a byte", rule: "S12"},
+	{fault: "keeps no data", rule: "S12"},
 	{fault: "keeps text", rule: "S12"},
 	{fault: "reuses a buffer", rule: "S12", notByCheck: true},
 	{fault: "writes into bytes it returned", rule: "S12", notByCheck: true},
