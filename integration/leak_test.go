@@ -69,7 +69,7 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 }
 
 // talkative are the packages whose tests log in.
-var talkative = []string{".", "./promises", "./cookie", "./attack", "./coatchecktest", "./console", "./sealedstore", "./cmd/coatcheck/internal/walkthrough", "./cmd/coatcheck/internal/cli"}
+var talkative = []string{".", "./promises", "./cookie", "./attack", "./coatchecktest", "./console", "./sealedstore", "./telemetry", "./cmd/coatcheck/internal/walkthrough", "./cmd/coatcheck/internal/cli"}
 
 // G13: No token, id or key in any log, error, `%v`, JSON or panic: the whole
 // output of the tests, with every event and error of theirs, is searched for

@@ -213,6 +213,7 @@ func (w *regulars) unusual(t *testing.T, dsn string) {
 	forged.must(t, w.site, "GET", "/profile", http.StatusUnauthorized, "")
 	v := newVisitor(w.client)
 	v.must(t, w.site, "POST", "/login", http.StatusOK, "Logged in", "user", rand.Text())
+	w.listen(t, v)
 	old := v.copy()
 	v.must(t, w.site, "POST", "/logout", http.StatusOK, "Logged out")
 	old.must(t, w.site, "POST", "/visits", http.StatusConflict, "")
@@ -222,4 +223,24 @@ func (w *regulars) unusual(t *testing.T, dsn string) {
 		t.Fatal(err)
 	}
 	lost.must(t, w.site, "GET", "/profile", http.StatusUnauthorized, "")
+}
+
+// listen opens the visitor's event stream, which ends with the session.
+func (w *regulars) listen(t *testing.T, v *visitor) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", w.site.URL()+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range v.cookies {
+		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	res, err := w.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("GET /events: got %s", res.Status)
+	}
 }

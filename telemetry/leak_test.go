@@ -32,7 +32,7 @@ type talkative struct {
 func (s *talkative) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	s.ids[id] = true
 	if s.down.Load() {
-		return store.Record{}, fmt.Errorf("row (%x, %s, %q)", id[:], theUser, theValue)
+		return store.Record{}, fmt.Errorf("row (%s, %q)", theUser, theValue)
 	}
 	return s.Store.Load(ctx, id)
 }

@@ -318,6 +318,11 @@ var mutants = []mutant{
 	{"G4 under Fiber a session is closed before its socket", "TestHijack", "fiberadapter", edit("fiberadapter/adapter.go", `ctx.Response.IsBodyStream() || ctx.Hijacked()`, `ctx.Response.IsBodyStream()`)},
 	{"G4 under Fiber a panic is a return", "TestPanic", "fiberadapter", edit("fiberadapter/adapter.go", "\t\t\tx.giveUp(&ctx.Response)\n", "\t\t\tx.next()\n")},
 	{"G13 under Fiber a time-out is told as a panic", "TestTimeoutIsNoPanic", "fiberadapter", edit("panic.go", `ok && w.TimedOut() {`, `ok && w.TimedOut() && false {`)},
+	{"G13 the text of an error is in a span", "TestNothingOfASessionIsExported", "telemetry", edit("telemetry/store.go", `c.span.SetStatus(codes.Error, kind)`, `c.span.SetStatus(codes.Error, err.Error())`)},
+	{"G13 metrics have whatever reason they are told", "TestUnknownReasonsAreOther", "telemetry", edit("telemetry/event.go", `if listed(reasons, bare(reason)) == other {`, `if false {`)},
+	{"G13 the store's failures are no errors", "TestFailuresHaveAType", "telemetry", edit("telemetry/outcome.go", `return "_OTHER"`, `return ""`)},
+	{"G13 waits are not told", "TestG13WaitsAreTold", "promises", edit("queue.go", `c.inLine += time.Since(begun)`, `_ = begun`)},
+	{"G13 replays are not told", "TestG13ReplaysAreTold", "promises", edit("commit.go", "	c.steps++\n", "")},
 	{"G5 under Fiber a failure does not replace the answer", "TestOutage", "fiberadapter", edit("fiberadapter/adapter.go", `x.inner.Write(nil); err != nil`, `x.inner.Write(nil); err != nil && false`)},
 	{"G4 a HEAD is kept", "TestG4Head", "promises", edit("commit.go", `return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)`, `return false`)},
 	{"G14 requests are kept for ever", "TestG14HalfAnHour", "promises", []overlay.Edit{
