@@ -31,9 +31,6 @@ type Refused string
 // ErrMalformed means that the bytes are no gob.
 var ErrMalformed = errors.New("not a gob")
 
-// maxDepth bounds how deep values and type definitions nest.
-const maxDepth = 32
-
 // Decode reads the first value of a gob stream. It gives nil, bool, int64, uint64,
 // float64, complex128, string, []byte, time.Time, []any, map[string]any for maps and
 // structs, and Refused. Keys of maps that are numbers or booleans become text.
@@ -88,6 +85,7 @@ const (
 type decoder struct {
 	rest  []byte // of the whole stream
 	room  int    // how many fields may be filled in that are not in the stream
+	items int    // of all lists and maps
 	types map[int64]*wire
 }
 
@@ -124,8 +122,8 @@ func (d *decoder) topValue(id int64, depth int) (any, error) {
 }
 
 func (d *decoder) value(id int64, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, &RefusedError{fmt.Sprintf("a value more than %d deep", maxDepth)}
+	if depth > bridge.MaxDepth {
+		return nil, &RefusedError{fmt.Sprintf("a value more than %d deep", bridge.MaxDepth)}
 	}
 	switch id {
 	case boolID:
@@ -210,7 +208,7 @@ func (d *decoder) dynamic(depth int) (any, error) {
 }
 
 func (d *decoder) list(t *wire, depth int) (any, error) {
-	n, err := d.count()
+	n, err := d.elements()
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +224,7 @@ func (d *decoder) list(t *wire, depth int) (any, error) {
 }
 
 func (d *decoder) mapping(t *wire, depth int) (any, error) {
-	n, err := d.count()
+	n, err := d.elements()
 	if err != nil {
 		return nil, err
 	}
@@ -390,6 +388,15 @@ func (d *decoder) fieldTypes() ([]field, error) {
 		}
 	}
 	return out, nil
+}
+
+// elements is count, of a list or a map.
+func (d *decoder) elements() (int, error) {
+	n, err := d.count()
+	if d.items += n; d.items > bridge.MaxItems {
+		return 0, &RefusedError{fmt.Sprintf("a session of more than %d values", bridge.MaxItems)}
+	}
+	return n, err
 }
 
 // count reads a number of elements. Each is at least a byte.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/gobdata"
 )
 
@@ -123,7 +124,7 @@ func TestTop(t *testing.T) {
 func TestRefused(t *testing.T) {
 	register()
 	deep := any("end")
-	for range 40 {
+	for range 80 {
 		deep = []any{deep}
 	}
 	for _, c := range []struct {
@@ -131,7 +132,7 @@ func TestRefused(t *testing.T) {
 		name string
 	}{
 		{big.NewInt(1), `"*big.Int"`}, {big.NewFloat(1), `"*big.Float"`}, {&url.URL{Host: "h"}, `"*url.URL"`},
-		{map[float64]string{1: "a"}, "keys that are no text"}, {deep, "32 deep"},
+		{map[float64]string{1: "a"}, "keys that are no text"}, {deep, "64 deep"}, {make([]int, bridge.MaxItems+1), "65536 values"},
 		{map[string]any{"a": &url.URL{}}, `"*url.URL"`},
 		{map[any]any{1: "a", "1": "b"}, "the same as text"},
 		{"\xff", "UTF-8"}, {math.NaN(), "NaN"}, {complex(0, math.Inf(1)), "Inf"},

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/coatcheck/coatcheck/bridge"
 )
 
 // ErrMalformed means that the bytes are not what serialize writes.
@@ -26,22 +28,26 @@ type Entry struct {
 	Value any
 }
 
-// maxDepth bounds how deep arrays nest.
-const maxDepth = 32
-
 // Decode reads one value, and gives what is behind it: nil, bool, int64, float64,
-// string, Array, or Refused.
+// string, Array, or Refused. What is beyond the bounds of package bridge is a
+// *RefusedError.
 func Decode(data []byte) (v any, rest []byte, err error) {
-	d := &decoder{data}
+	d := &decoder{rest: data}
 	v, err = d.value(0)
 	return v, d.rest, err
 }
 
-type decoder struct{ rest []byte }
+type decoder struct {
+	rest  []byte
+	items int // of all arrays
+}
 
 func (d *decoder) value(depth int) (any, error) {
-	if depth > maxDepth || len(d.rest) < 2 {
+	if len(d.rest) < 2 {
 		return nil, ErrMalformed
+	}
+	if depth > bridge.MaxDepth {
+		return nil, &RefusedError{fmt.Sprintf("a value more than %d deep", bridge.MaxDepth)}
 	}
 	kind := d.rest[0]
 	if kind == 'N' {
@@ -164,6 +170,9 @@ func (d *decoder) array(depth int) (any, error) {
 	}
 	if n > len(d.rest)/smallest {
 		return nil, ErrMalformed
+	}
+	if d.items += n; d.items > bridge.MaxItems {
+		return nil, &RefusedError{fmt.Sprintf("a session of more than %d values", bridge.MaxItems)}
 	}
 	if err := d.expect("{"); err != nil {
 		return nil, err

@@ -2,11 +2,13 @@ package phpdata_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/phpdata"
 )
 
@@ -15,10 +17,23 @@ func TestMalformed(t *testing.T) {
 	for _, text := range []string{
 		"", "N", "N:", "b:2;", "b:;", "i:;", "i:1", "i:9223372036854775808;", "d:x;", "s:1:\"ab\";", "s:2:\"a\";", "s:-1:\"\";", "s:99999999999:\"a\";",
 		"a:1:{}", "a:1:{i:0;N;", "a:2000000000:{i:0;N;}", "a:1:{N;N;}", "a:1:{d:1;N;}", "a:-1:{}", "O:1:\"a\"", "O:1:\"a\":1:{}", "C:1:\"a\":5:{}", "C:1:\"a\":0:{",
-		"E:1:\"a\"", "R:1", "S:1:\"a\";", "o:1:{}", "x:1;", strings.Repeat("a:1:{i:0;", 40) + "N;" + strings.Repeat("}", 40),
+		"E:1:\"a\"", "R:1", "S:1:\"a\";", "o:1:{}", "x:1;",
 	} {
 		if v, _, err := phpdata.Decode([]byte(text)); !errors.Is(err, phpdata.ErrMalformed) {
 			t.Errorf("%.40q: %#v, %v", text, v, err)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"deep": strings.Repeat("a:1:{i:0;", bridge.MaxDepth+1) + "N;" + strings.Repeat("}", bridge.MaxDepth+1),
+		"many": fmt.Sprintf("a:%d:{", bridge.MaxItems+1) + strings.Repeat("i:0;N;", bridge.MaxItems+1) + "}",
+	} {
+		var refused *phpdata.RefusedError
+		if _, _, err := phpdata.Decode([]byte(text)); !errors.As(err, &refused) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
