@@ -43,6 +43,7 @@ lint: ## gofmt, vet and staticcheck
 fips: ## the packages with cryptography, every other algorithm switched off
 	go test -exec 'env GODEBUG=fips140=only' ./cookie ./sealedstore ./internal/record ./internal/token
 	go test -exec 'env GODEBUG=fips140=only' -run 'TestForgedRefresh|TestNoFurtherCall|Fuzz' ./dbsc
+	go test -exec 'env GODEBUG=fips140=only' -run 'TestFIPS' ./bridge/django ./bridge/rails
 	go test -exec 'env GODEBUG=fips140=only' -parallel 1 -run 'G8|G9|InCookie' ./promises
 
 CORE = . ./promises ./cookie ./internal/exact ./internal/record ./internal/token ./internal/wait ./coatchecktest ./memstore ./sealedstore

@@ -2,6 +2,7 @@ package django_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -132,6 +133,27 @@ func TestIssueNobody(t *testing.T) {
 	cookies, _ := issued(t, answer)
 	if got, err := s.Read(request(cookies...)); err != nil || got.User != "" || len(got.Values) > 0 {
 		t.Errorf("got user %q, %v, %v", got.User, got.Values, err)
+	}
+}
+
+// In FIPS 140-only mode SHA-1 is not even asked for.
+func TestFIPS(t *testing.T) {
+	if !fips140.Enforced() {
+		t.Skip("not in FIPS 140-only mode; make fips is")
+	}
+	s := source(t, django.Config{Engine: django.SignedCookies, PasswordHash: passwords(map[string]string{"7": "hash"})})
+	answer := httptest.NewRecorder()
+	if err := s.Issue(answer, request(), bridge.Session{User: "7"}); err != nil {
+		t.Fatal(err)
+	}
+	cookies, _ := issued(t, answer)
+	if got, err := s.Read(request(cookies...)); err != nil || got.User != "7" {
+		t.Errorf("got user %q, %v", got.User, err)
+	}
+	for _, v := range load(t, "3.2").Vectors {
+		if _, err := s.Open(t.Context(), v.Data); v.Engine == "signed_cookies" && !errors.Is(err, bridge.ErrForged) {
+			t.Errorf("%s: got %v, want ErrForged", v.Name, err)
+		}
 	}
 }
 

@@ -19,7 +19,8 @@ const (
 	SHA1          // before 7.0, and with load_defaults of before
 )
 
-// A Secret is what an encrypted cookie is made with.
+// A Secret is what an encrypted cookie is made with. In FIPS 140-only mode SHA1 and
+// CBC are errors of New.
 type Secret struct {
 	KeyBase string // secret_key_base
 	Digest  Digest

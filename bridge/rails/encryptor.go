@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/fips140"
 	"crypto/hmac"
 	"crypto/pbkdf2"
 	"crypto/rand"
@@ -11,7 +12,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/coatcheck/coatcheck/bridge"
@@ -36,6 +39,9 @@ type encryptor struct {
 }
 
 func newEncryptor(s Secret) (*encryptor, error) {
+	if fips140.Enforced() && (s.CBC || s.Digest == SHA1) {
+		return nil, errors.New("CBC, or the Digest SHA1, needs SHA-1, which FIPS 140-only mode does not allow")
+	}
 	derive := func(salt string, n int) ([]byte, error) {
 		h := sha256.New
 		if s.Digest == SHA1 {
@@ -63,9 +69,15 @@ func newEncryptor(s Secret) (*encryptor, error) {
 	if err != nil {
 		return nil, err
 	}
-	aead, err := cipher.NewGCM(block)
+	aead, err := cipher.NewGCMWithRandomNonce(block)
 	return &encryptor{aead: aead}, err
 }
+
+// Sizes of AES-GCM.
+const (
+	nonceSize = 12
+	tagSize   = 16
+)
 
 // open returns what message holds; false where this is not what made it.
 func (e *encryptor) open(message string) ([]byte, bool) {
@@ -79,10 +91,10 @@ func (e *encryptor) open(message string) ([]byte, bool) {
 	data, ok := decode(parts[0])
 	nonce, okNonce := decode(parts[1])
 	tag, okTag := decode(parts[2])
-	if !ok || !okNonce || !okTag || len(nonce) != e.aead.NonceSize() || len(tag) != e.aead.Overhead() {
+	if !ok || !okNonce || !okTag || len(nonce) != nonceSize || len(tag) != tagSize {
 		return nil, false
 	}
-	plain, err := e.aead.Open(nil, nonce, append(data, tag...), nil)
+	plain, err := e.aead.Open(nil, nil, slices.Concat(nonce, data, tag), nil)
 	return plain, err == nil
 }
 
@@ -129,10 +141,9 @@ func (e *encryptor) seal(plain []byte) string {
 		coded := code([]byte(code(data) + "--" + code(iv)))
 		return coded + "--" + hex.EncodeToString(e.sign(coded))
 	}
-	nonce := random(e.aead.NonceSize())
-	sealed := e.aead.Seal(nil, nonce, plain, nil)
-	at := len(sealed) - e.aead.Overhead()
-	return code(sealed[:at]) + "--" + code(nonce) + "--" + code(sealed[at:])
+	sealed := e.aead.Seal(nil, nil, plain, nil) // nonce, data, tag
+	end := len(sealed) - tagSize
+	return code(sealed[nonceSize:end]) + "--" + code(sealed[:nonceSize]) + "--" + code(sealed[end:])
 }
 
 func random(n int) []byte {
@@ -154,7 +165,7 @@ func decode(s string) ([]byte, bool) {
 func shape(message string) bool {
 	parts := strings.Split(message, "--")
 	for i, part := range parts[:len(parts)-1] {
-		if b, ok := decode(part); !ok || i == 1 && len(b) != 12 {
+		if b, ok := decode(part); !ok || i == 1 && len(b) != nonceSize {
 			return false
 		}
 	}
@@ -165,7 +176,7 @@ func shape(message string) bool {
 		return err == nil && len(b) == sha1.Size && parts[0] != ""
 	case 3:
 		b, ok := decode(last)
-		return ok && len(b) == 16
+		return ok && len(b) == tagSize
 	}
 	return false
 }

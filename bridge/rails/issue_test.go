@@ -1,6 +1,7 @@
 package rails_test
 
 import (
+	"crypto/fips140"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -127,6 +128,29 @@ func TestTampered(t *testing.T) {
 		inner = []byte(first + "--" + base64.StdEncoding.EncodeToString(iv))
 		if _, err := s.Open(t.Context(), base64.StdEncoding.EncodeToString(inner)+"--"+sign); !errors.Is(err, bridge.ErrForged) {
 			t.Errorf("another user by the vector of CBC: got %v, want ErrForged", err)
+		}
+	}
+}
+
+// In FIPS 140-only mode what works works, and the rest is an error of New.
+func TestFIPS(t *testing.T) {
+	if !fips140.Enforced() {
+		t.Skip("not in FIPS 140-only mode; make fips is")
+	}
+	s := source(t, load(t, "7.2"), rails.Secret{KeyBase: secret})
+	answer := httptest.NewRecorder()
+	if err := s.Issue(answer, httptest.NewRequest("GET", "/", nil), bridge.Session{User: "7"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Open(t.Context(), answer.Result().Cookies()[0].Value); err != nil || got.User != "7" {
+		t.Errorf("got user %q, %v", got.User, err)
+	}
+	for _, v := range load(t, "7.2").Vectors {
+		if _, err := s.Open(t.Context(), v.Data); !errors.Is(err, bridge.ErrForged) {
+			t.Errorf("%s: got %v, want ErrForged", v.Name, err)
+		}
+		if _, err := rails.New(rails.Config{SecretKeyBase: secret, CBC: !v.GCM, Digest: v.secret().Digest, Cookie: "c", UserKey: "u"}); (err == nil) != (v.GCM && v.Digest == "SHA256") {
+			t.Errorf("%s with GCM %v: %v", v.Digest, v.GCM, err)
 		}
 	}
 }
