@@ -182,23 +182,40 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// The end of the operator's session ends what they listen to.
+// The end of the operator's session ends what they listen to, at once; and who is
+// not authorised any more is asked after two minutes.
 func TestStreamEndsWithTheSession(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	ada := s.listener(t)
-	res, err := ada.Do(ada.request("GET", "/console/stream", ""))
-	if err != nil || res.StatusCode != 200 {
-		t.Fatalf("got %v, %v", res, err)
-	}
-	defer res.Body.Close()
-	if _, err := s.ops.RevokeAll(t.Context(), "ada"); err != nil {
-		t.Fatal(err)
-	}
-	for in := bufio.NewScanner(res.Body); in.Scan(); { // until the stream ends
-	}
-	if a := ada.get("/console/stream"); a.status != 404 {
-		t.Errorf("afterwards: got %d", a.status)
+	for _, c := range []struct {
+		name string
+		end  func(s *site) error
+		want time.Duration
+	}{
+		{"a revocation", func(s *site) error { _, err := s.ops.RevokeAll(t.Context(), "ada"); return err }, 0},
+		{"nothing", func(s *site) error { return nil }, 2 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSite(t)
+			ada, began, done := s.operator("ada"), time.Now(), make(chan answer, 1)
+			go func() { done <- ada.get("/console/stream") }()
+			synctest.Wait()
+			s.customer("123")
+			if err := c.end(s); err != nil {
+				t.Fatal(err)
+			}
+			a := <-done
+			if took := time.Since(began); took != c.want || a.status != 200 || !strings.Contains(a.body, `"user":"123"`) {
+				t.Errorf("%s: the stream ended after %v with %d, want %v:\n%s", c.name, took, a.status, c.want, a.body)
+			}
+			want := 200
+			if c.want == 0 {
+				want = 404
+			}
+			go func() { done <- ada.get("/console/stream") }()
+			if a := <-done; a.status != want {
+				t.Errorf("%s: afterwards: got %d, want %d", c.name, a.status, want)
+			}
+		})
 	}
 }
 

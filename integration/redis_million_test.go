@@ -93,6 +93,7 @@ func TestRedisMillion(t *testing.T) {
 	}
 	listUsers(t, many, million)
 	expireHalf(t, server, many, ids)
+	behindConsole(t, many, million)
 }
 
 // expireHalf is what a sweep is elsewhere: the server drops what is over, in its

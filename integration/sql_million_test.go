@@ -123,6 +123,7 @@ func testMillion(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, n int) {
 	if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM many_sessions").Scan(&left); err != nil || left != n/2 {
 		t.Errorf("after Sweep: got %d sessions and error %v, want %d", left, err, n/2)
 	}
+	behindConsole(t, many, n)
 }
 
 func listUsers(t *testing.T, st store.Store, n int) {

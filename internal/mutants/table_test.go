@@ -363,4 +363,35 @@ var mutants = []mutant{
 	{"simulated: a login ends itself", "TestSimulation", "internal/simulation", edit("put.go", `if own < m.cfg.MaxPerUser {`, `if true {`)},
 	{"simulated: one session too many", "TestSimulation", "internal/simulation",
 		edit("put.go", `return records[m.cfg.MaxPerUser:]`, `return records[min(m.cfg.MaxPerUser+1, len(records)):]`)},
+
+	// The page for operators.
+	{"the console shows itself to anybody", "TestWithoutAuthority", "console", edit("console/console.go", `if !c.cfg.Authorize(r) || !ok && !bare {`, `if !ok && !bare {`)},
+	{"the console tells strangers which paths there are", "TestWithoutAuthority", "console", edit("console/console.go", "\tif !c.cfg.Authorize(r) ||", "\tif ok && r.Method != page.method {\n\t\tw.WriteHeader(http.StatusMethodNotAllowed)\n\t\treturn\n\t}\n\tif !c.cfg.Authorize(r) ||")},
+	{"the console heeds origins that the application trusts", "TestTrustedOrigin", "console", edit("console/console.go", `if err := ownOrigin.Check(r); err != nil {`, `if false {`)},
+	{"the console is outside of the cross-origin check", "TestForgedOrigin", "console", []overlay.Edit{
+		{File: "console/console.go", Old: `if err := ownOrigin.Check(r); err != nil {`, New: `if false {`},
+		{File: "handler.go", Old: `err := m.foreign(r)`, New: `var err error`},
+	}},
+	{"the console ends sessions on GET", "TestForgedOrigin", "console", edit("console/console.go", `{http.MethodPost, (*Console).endAll}`, `{http.MethodGet, (*Console).endAll}`)},
+	{"the console takes an action from the URL", "TestForgedOrigin", "console", []overlay.Edit{
+		{File: "console/action.go", Old: `return r.PostForm.Get("user"), r.PostForm.Get("handle"), true`, New: `return r.Form.Get("user"), r.Form.Get("handle"), true`},
+		{File: "console/action.go", Old: `err != nil || r.PostForm.Get("user") == ""`, New: `err != nil || r.Form.Get("user") == ""`},
+	}},
+	{"the console asks nobody again", "TestStaleLogin", "console", []overlay.Edit{
+		{File: "console/console.go", Old: "\tif !c.fresh(r) {", New: "\tif false {"},
+		{File: "console/console.go", Old: `c.act = cfg.Operators.RequireFresh(cfg.Fresh)`, New: `c.act = cfg.Operators.RequireLogin`},
+	}},
+	{"the console does not say who ended a session", "TestEnd", "console", edit("console/action.go", `coatcheck.By(r.Context(), c.who(r)), user, handle`, `r.Context(), user, handle`)},
+	{"the console shows values unasked", "TestSession", "console", edit("console/record.go", "\t\treturn noValue\n", "\t\treturn func(string, string) bool { return true }\n")},
+	{"the console believes HTML", "TestStoredHTML", "console", []overlay.Edit{
+		{File: "console/page.go", Old: "\t\"html/template\"\n", New: "\t\"text/template\"\n"},
+		{File: "console/page.go", Old: "\tStyle  template.CSS\n\tScript template.JS\n", New: "\tStyle  string\n\tScript string\n"},
+		{File: "console/page.go", Old: "template.CSS(style), template.JS(script)", New: "style, script"},
+	}},
+	{"the console turns text around", "TestStoredHTML", "console", edit("console/page.go", `func unseen(r rune) bool { return !unicode.IsPrint(r) }`, `func unseen(r rune) bool { return unicode.IsControl(r) }`)},
+	{"strangers push out what the console is asked for", "TestStrangersPushNobodyOut", "console", edit("console/recorder.go", "\tif kept.User == \"\" {\n", "\tif false {\n")},
+	{"the console's memory grows without end", "TestStrangersPushNobodyOut", "console", edit("console/recorder.go", `if len(g.list) < keep {`, `if true {`)},
+	{"the console counts for each who looks", "TestCountsAreCached", "console", edit("console/overview.go", `now.Sub(s.tried) >= countEvery`, `true`)},
+	{"a stream of the console outlives its operator's session", "TestStreamEndsWithTheSession", "console", edit("console/live.go", "\t\tcase <-ended:\n\t\t\treturn\n", "")},
+	{"G13 nobody says who ended a session", "TestG13By", ".", edit("event.go", `e.By, _ = ctx.Value(doneBy{}).(string)`, ``)},
 }
