@@ -44,6 +44,10 @@ func TestNewChecks(t *testing.T) {
 // Whoever is not authorised gets what an unknown path gives, whatever they ask for.
 func TestWithoutAuthority(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testWithoutAuthority) // where a stream that should not be ends soon
+}
+
+func testWithoutAuthority(t *testing.T) {
 	s := newSite(t)
 	s.customer("123")
 	for name, p := range map[string]person{"stranger": s.person(), "customer": s.customer("ada"), "another operator": s.operator("eve")} {
@@ -52,13 +56,13 @@ func TestWithoutAuthority(t *testing.T) {
 			for _, method := range []string{"GET", "HEAD", "PUT", "OPTIONS"} {
 				a := p.send(p.request(method, path, ""))
 				if a.status != 404 || a.body != unknown.body && method != "HEAD" || a.header.Get("Allow") != "" || a.header.Get("Content-Security-Policy") != "" || a.header.Get("Location") != "" {
-					t.Errorf("%s: %s %s: got %d %v %q, want %d %q", name, method, path, a.status, a.header, a.body, unknown.status, unknown.body)
+					t.Errorf("%s: %s %s: got %d %v %.80q, want %d %.80q", name, method, path, a.status, a.header, a.body, unknown.status, unknown.body)
 				}
 			}
 		}
 		for _, path := range []string{"/console/end", "/console/end-all"} {
 			if a := p.post(path, url.Values{"user": {"123"}, "handle": {s.handleOf("123")}}); a.status != 404 || a.body != unknown.body {
-				t.Errorf("%s: POST %s: got %d %q", name, path, a.status, a.body)
+				t.Errorf("%s: POST %s: got %d %.80q", name, path, a.status, a.body)
 			}
 		}
 	}
