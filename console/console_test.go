@@ -3,6 +3,7 @@ package console_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,7 +16,9 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/console"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 func TestNewChecks(t *testing.T) {
@@ -183,6 +186,32 @@ func TestAnonymousSession(t *testing.T) {
 	if n := s.store.calls.Load() - before; n != 1 {
 		t.Errorf("%d calls of the store, want 1", n)
 	}
+}
+
+// A session that is bound to a key of its device is shown as such, one whose data
+// nobody can read too, and what the library keeps for itself is no value.
+func TestBoundAndDamaged(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	data, _ := record.Encode(record.Header{Device: []byte("Chrome on macOS")}, []record.Entry{
+		{Name: record.Bound, Raw: []byte(`"key"`)}, {Name: record.Sliding, Raw: []byte("1")}, {Name: record.LabelMark + "desk", Raw: []byte(`"front"`)},
+		{Name: "gone", Raw: []byte("1"), Expires: now.Add(-time.Second).UnixMilli()}, {Name: "soon", Raw: []byte("1"), Expires: now.Add(time.Hour).UnixMilli()},
+	}, 0)
+	for i, data := range [][]byte{data, []byte("nonsense")} {
+		rec := store.Record{ID: store.ID{byte(i + 1)}, Version: 1, User: fmt.Sprint("user", i), AuthTime: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(time.Hour), Data: data}
+		if err := s.store.Create(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ada := s.operator("ada")
+	ada.get("/console/user?q=user0").has(t, "Chrome on macOS", "bound to its device", "desk : front")
+	a := ada.get("/console/session?user=user0&q=" + s.handleOf("user0"))
+	a.has(t, "bound to its device", "1 value not shown", "soon 1 bytes in 1 hour")
+	if strings.Contains(a.text(), "gone 1 bytes") || strings.Contains(a.text(), "sliding") {
+		t.Errorf("the page shows what is none of its values:\n%s", a.text())
+	}
+	ada.get("/console/user?q=user1").has(t, "its data cannot be read")
 }
 
 func TestShowValues(t *testing.T) {

@@ -72,10 +72,6 @@ func deviceOf(rec store.Record, now time.Time, show func(user, name string) bool
 	return d
 }
 
-// bound is the name of the entry of a session that is bound to a key of its device;
-// docs/spec/record.md. No Key can have it.
-const bound = "\x00bound"
-
 // flashes is that of the messages for the next page.
 const flashes = "\x00flash"
 
@@ -86,7 +82,7 @@ func (d *device) add(e record.Entry, show func(user, name string) bool) {
 		v.Expires = time.UnixMilli(e.Expires).UTC()
 	}
 	switch {
-	case e.Name == bound:
+	case e.Name == record.Bound:
 		d.Bound = true
 		return
 	case e.Name == flashes:

@@ -168,7 +168,7 @@ var groups = []struct {
 	kinds       map[coatcheck.Kind]bool
 }{
 	{"", "everything", nil},
-	{"logins", "logins", kinds(coatcheck.LoggedIn, coatcheck.Reauthenticated, coatcheck.Renewed, coatcheck.Created)},
+	{"logins", "logins", kinds(coatcheck.LoggedIn, coatcheck.Reauthenticated, coatcheck.Renewed, coatcheck.Created, coatcheck.Bound)},
 	{"ends", "ends", ends},
 	{"turned-away", "turned away", kinds(coatcheck.Refused, coatcheck.HeldBack, coatcheck.LoginRequired, coatcheck.WriteEnded, coatcheck.TooOld)},
 	{"attention", "what deserves attention", attention},
@@ -176,7 +176,7 @@ var groups = []struct {
 
 var (
 	ends      = kinds(coatcheck.LoggedOut, coatcheck.Revoked, coatcheck.Expired, coatcheck.Damaged)
-	attention = kinds(coatcheck.Refused, coatcheck.Failed, coatcheck.Mismatch, coatcheck.Damaged, coatcheck.WriteEnded,
+	attention = kinds(coatcheck.Refused, coatcheck.Copied, coatcheck.Failed, coatcheck.Mismatch, coatcheck.Damaged, coatcheck.WriteEnded,
 		coatcheck.TooOld, coatcheck.Late, coatcheck.StoreError, coatcheck.Insecure, coatcheck.Large)
 )
 

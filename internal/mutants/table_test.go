@@ -393,5 +393,5 @@ var mutants = []mutant{
 	{"the console's memory grows without end", "TestStrangersPushNobodyOut", "console", edit("console/recorder.go", `if len(g.list) < keep {`, `if true {`)},
 	{"the console counts for each who looks", "TestCountsAreCached", "console", edit("console/overview.go", `now.Sub(s.tried) >= countEvery`, `true`)},
 	{"a stream of the console outlives its operator's session", "TestStreamEndsWithTheSession", "console", edit("console/live.go", "\t\tended = s.Ended()\n", "\t\t_ = ended\n")},
-	{"G13 nobody says who ended a session", "TestG13By", ".", edit("event.go", `e.By, _ = ctx.Value(doneBy{}).(string)`, ``)},
+	{"G13 nobody says who ended a session", "TestG13By", "promises", edit("event.go", `e.By, _ = ctx.Value(doneBy{}).(string)`, ``)},
 }
