@@ -120,7 +120,7 @@ func (s *Session) guarded(h *record.Header) {
 	if g == nil || s.x.out.admitted {
 		return
 	}
-	v := (*g).Look(s.x.r, s.base.User, s.stored(boundName).Raw, time.Now())
+	v := (*g).Look(s.x.r, s.base.User, s.stored(boundName).Raw, s.x.began)
 	if v.Skipped != "" {
 		s.x.event(Event{Kind: Skipped, Handle: s.handle(), User: s.base.User, Reason: v.Skipped})
 	}

@@ -3,6 +3,7 @@ package dbsc
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"strings"
 	"time"
@@ -82,6 +83,7 @@ type Handler struct {
 	cookie     *cookie.Raw
 	attributes string // of the bound cookie, without its lifetime
 	cookies    tagger
+	genuine    genuine
 	challenges tagger
 }
 
@@ -108,7 +110,7 @@ func New(sessions *coatcheck.Manager, cfg Config) (*Handler, error) {
 	case cfg.MaxAge < time.Second || cfg.MaxAge > longestMaxAge:
 		return nil, fmt.Errorf("dbsc: Config.MaxAge is %v; want 0 (%v) or 1s to %v", cfg.MaxAge, defaultMaxAge, longestMaxAge)
 	}
-	h := &Handler{maxAge: cfg.MaxAge, register: cfg.Path + "register", refresh: cfg.Path + "refresh", require: cfg.Require}
+	h := &Handler{genuine: genuine{seed: maphash.MakeSeed()}, maxAge: cfg.MaxAge, register: cfg.Path + "register", refresh: cfg.Path + "refresh", require: cfg.Require}
 	s, err := binding.Attach(sessions, guard{h}, h.protect)
 	if err != nil {
 		return nil, fmt.Errorf("dbsc: New: %w", err)

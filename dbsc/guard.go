@@ -84,7 +84,7 @@ func (h *Handler) proven(header http.Header, id [binding.IDSize]byte, now time.T
 }
 
 func (h *Handler) proves(value string, id [binding.IDSize]byte, now time.Time) (issued time.Time, why string) {
-	of, issued, ok := h.cookies.bound(value)
+	of, issued, ok := h.genuine.bound(h.cookies, value)
 	switch {
 	case !ok:
 		return issued, reasonForged
