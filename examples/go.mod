@@ -5,12 +5,14 @@ go 1.26.0
 
 replace (
 	github.com/coatcheck/coatcheck => ../
+	github.com/coatcheck/coatcheck/bridge => ../bridge
 	github.com/coatcheck/coatcheck/telemetry => ../telemetry
 )
 
 require (
 	github.com/alexedwards/argon2id v1.0.0
 	github.com/coatcheck/coatcheck v0.0.0
+	github.com/coatcheck/coatcheck/bridge v0.0.0
 	github.com/coatcheck/coatcheck/telemetry v0.0.0
 	github.com/coder/websocket v1.8.15
 	github.com/coreos/go-oidc/v3 v3.21.0
