@@ -23,7 +23,8 @@
 // A page asks the store for as much as it shows: the sessions of one user, or one
 // session. What counts everything is asked for at most twice a minute, however many
 // look, and says how old it is. What the recorder adds to a call of the store is two
-// looks at the clock and some additions, without an allocation.
+// looks at the clock and a count, without an allocation; where a session begins or
+// gets a new token also its handle, by which it is found.
 //
 // # What it knows
 //

@@ -14,6 +14,8 @@ import (
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/console"
+	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // Who sends forged cookies does not push out why a user was logged out, and what a
@@ -216,6 +218,26 @@ func TestStreamEndsWithTheSession(t *testing.T) {
 				t.Errorf("%s: afterwards: got %d, want %d", c.name, a.status, want)
 			}
 		})
+	}
+}
+
+// A read is counted and timed without an allocation.
+func TestReadsAllocateNothing(t *testing.T) {
+	inner, id := memstore.New(memstore.Config{}), store.ID{1}
+	recorded := new(console.Recorder).Store(inner)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	if err := recorded.Create(t.Context(), store.Record{ID: id, Version: 1, AuthTime: now, Created: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	count := func(s store.Store) float64 {
+		return testing.AllocsPerRun(100, func() {
+			if _, err := s.Load(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if with, without := count(recorded), count(inner); with > without {
+		t.Errorf("%v allocations, without the recorder %v", with, without)
 	}
 }
 
