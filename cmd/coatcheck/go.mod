@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/coatcheck/coatcheck v0.0.0
+	github.com/coatcheck/coatcheck/bridge v0.0.0
 	github.com/coatcheck/coatcheck/redisstore v0.0.0
 	github.com/coatcheck/coatcheck/telemetry v0.0.0
 	github.com/go-sql-driver/mysql v1.10.1
@@ -62,6 +63,8 @@ require (
 )
 
 replace github.com/coatcheck/coatcheck => ../..
+
+replace github.com/coatcheck/coatcheck/bridge => ../../bridge
 
 replace github.com/coatcheck/coatcheck/redisstore => ../../redisstore
 

@@ -29,6 +29,10 @@ With SECRET_KEY it also checks what is signed or sealed, and shows its value.
 Of a session it never shows more than the id under which the store keeps it,
 and the handle.
 
+Of a cookie that looks like the session of another system it says which; with
+that system's secret in FROM_SECRET_KEY it shows what a session of Flask, or of
+Django's signed_cookies, holds.
+
 Environment: SECRET_KEY, SECRET_KEY_FALLBACKS, SECRET_KEY_FILE, as for serve.
 
 Exit status: 0; 1 if a cookie would be refused, or could not be read; 2 for a
@@ -55,7 +59,7 @@ func inspect(ctx context.Context, std stdio, o inspectOptions, args []string) er
 	if err != nil {
 		return err
 	}
-	i := inspector{now: time.Now().UTC(), application: o.application}
+	i := inspector{now: time.Now().UTC(), application: o.application, fromSecret: std.getenv(fromSecretEnv)}
 	if keysSet(std.getenv) {
 		keys, err := cookie.KeysFromEnv()
 		if err != nil {

@@ -24,6 +24,7 @@ type inspector struct {
 	keys        *cookie.Keys
 	application string
 	now         time.Time
+	fromSecret  string // of another system
 }
 
 // Sizes of docs/spec/cookie.md (C6 to C9) and docs/spec/record.md (T1).
@@ -79,6 +80,7 @@ func (i inspector) report(w io.Writer, c given) bool {
 	default:
 		p.line("kind", "plain: readable and changeable by anybody, or of another program")
 		p.line("value", "%s", strconv.Quote(c.value))
+		i.foreign(p, c.value)
 	}
 	if c.set && c.name == "" {
 		p.refused("it has no name, and what it is sent back as can be taken for another cookie (RFC 6265bis §4.1.1)")

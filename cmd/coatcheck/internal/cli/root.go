@@ -20,7 +20,7 @@ func newRoot(std stdio) *cobra.Command {
 their stores.
 
 Exit status: 0 for success, 1 for a failure, 2 for a wrong command line.`,
-		newServe(std), newConsole(std), newKeygen(std), newInspect(std), newSessions(std), newStore(std), newDoctor(std), newCompletion(), newVersion(std))
+		newServe(std), newConsole(std), newKeygen(std), newInspect(std), newImport(std), newSessions(std), newStore(std), newDoctor(std), newCompletion(), newVersion(std))
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
