@@ -193,34 +193,10 @@ func (a *Adoption) authTime(began time.Time) time.Time {
 	return micros(a.AuthTime)
 }
 
-// adoptForeign follows a look that found nobody logged in. The latch is held.
-func (s *Session) adoptForeign() {
-	find, ok := s.x.Context.Value(adoptKey{s.x.m}).(adopter)
-	if !ok || s.err != nil || s.live && s.base.User != "" || s.ended && !s.replaced {
-		return
-	}
-	foreign, err := find(s.x.r)
-	switch {
-	case err != nil && errors.Is(s.x.Context.Err(), context.Canceled):
-		s.err, s.quiet = err, true
-	case err != nil:
-		told := s.x.storeError(store.ID{}, "find a foreign session", err)
-		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
-	case foreign.Identity == "" || !foreign.Until.After(s.x.began):
-	case s.held:
-		s.marked = true // there is a session, but not for this request (G7)
-	default:
-		if s.ended { // an anonymous one, perhaps by another request's adoption
-			foreign.User = ""
-		}
-		s.adopt(&foreign)
-	}
-}
-
 // adopt makes the foreign session this request's.
 func (s *Session) adopt(a *Adoption) {
 	now := time.Now()
-	c := &commitment{now: micros(now)}
+	c := &pendingWrite{now: micros(now)}
 	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(loadTimeout+commitTimeout)
 	defer c.end()
 	guard, err := s.x.m.carrier.Load(&c.ctx, s.x.m.guardID(a.Identity))
@@ -235,13 +211,13 @@ func (s *Session) adopt(a *Adoption) {
 }
 
 // adoptFailed is a store that could not be asked: nobody knows who this is (G5).
-func (s *Session) adoptFailed(c *commitment, what string, err error) {
+func (s *Session) adoptFailed(c *pendingWrite, what string, err error) {
 	told := c.told || s.x.storeError(store.ID{}, what, err)
 	s.failTold(fmt.Errorf("coatcheck: adopt session: %w", err), told)
 }
 
 // adoptNamed gives the request the session that a guard names, while it lives.
-func (s *Session) adoptNamed(c *commitment, a *Adoption, guard *store.Record) {
+func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, guard *store.Record) {
 	t := s.x.m.carrier.(*tokens)
 	token, id, ok := t.named(guard, a.Identity)
 	if !ok {
@@ -274,7 +250,7 @@ func (s *Session) adoptNamed(c *commitment, a *Adoption, guard *store.Record) {
 
 // adoptNew logs the user in, under a guard that is there before, or that somebody
 // else has made a moment ago.
-func (s *Session) adoptNew(c *commitment, a *Adoption, guard *store.Record) {
+func (s *Session) adoptNew(c *pendingWrite, a *Adoption, guard *store.Record) {
 	entries, err := a.entries(c.now)
 	if err != nil {
 		s.adoptRefused(a, err)
@@ -296,7 +272,7 @@ func (s *Session) adoptNew(c *commitment, a *Adoption, guard *store.Record) {
 	if err == nil {
 		return
 	}
-	s.clean()
+	s.clearPending()
 	switch {
 	case errors.Is(err, store.ErrExists) || isOver(err) || errors.Is(err, ErrTooMany):
 		// Others have made it, and perhaps ended it since.
@@ -313,7 +289,7 @@ func (s *Session) adoptNew(c *commitment, a *Adoption, guard *store.Record) {
 }
 
 // adoptMade gives the request the session if others have made it meanwhile.
-func (s *Session) adoptMade(c *commitment, a *Adoption, guard *store.Record) {
+func (s *Session) adoptMade(c *pendingWrite, a *Adoption, guard *store.Record) {
 	if guard == nil {
 		g, err := s.x.m.carrier.Load(&c.ctx, s.x.m.guardID(a.Identity))
 		if err != nil {
@@ -338,7 +314,7 @@ func (s *Session) adoptRefused(a *Adoption, err error) {
 // login makes the adoption the session's pending change.
 func (s *Session) login(a *Adoption, entries []record.Entry) {
 	changes := s.edit()
-	s.identity, s.user, changes.began = logIn, a.User, a.authTime(s.x.began)
+	s.tokenChange, s.user, changes.began = logIn, a.User, a.authTime(s.x.began)
 	if d := min(a.Remember, s.x.m.cfg.MaxRemember).Truncate(time.Second); d > 0 {
 		s.remember = d
 		w := s.wish()
@@ -350,7 +326,7 @@ func (s *Session) login(a *Adoption, entries []record.Entry) {
 }
 
 // adoptTry makes the guard, unless there is one, and then the session.
-func (s *Session) adoptTry(c *commitment, a *Adoption, guard **store.Record) error {
+func (s *Session) adoptTry(c *pendingWrite, a *Adoption, guard **store.Record) error {
 	t := s.x.m.carrier.(*tokens)
 	if _, err := s.prepare(c, s.x.phase()); err != nil {
 		return err
@@ -374,21 +350,21 @@ func (s *Session) adoptTry(c *commitment, a *Adoption, guard **store.Record) err
 	if err := s.cookieLines(c, token, c.now); err != nil {
 		return err
 	}
-	if err := s.put(c, c.ctx.At); err != nil {
+	if err := s.write(c, c.ctx.At); err != nil {
 		return err
 	}
 	return s.committed(c)
 }
 
 // makeGuard stores the guard, or returns that of whoever was first in its place.
-func (s *Session) makeGuard(c *commitment, a *Adoption, guard **store.Record) error {
+func (s *Session) makeGuard(c *pendingWrite, a *Adoption, guard **store.Record) error {
 	made := s.x.m.guardOf(a, c.rec.ID, c.now)
-	g := &commitment{now: c.now, rec: made, fresh: true, ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}}
+	g := &pendingWrite{now: c.now, rec: made, fresh: true, ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}}
 	defer g.end()
-	kind := s.identity
-	s.identity = keepToken // this call is no login
-	err := s.put(g, c.ctx.At)
-	s.identity = kind
+	kind := s.tokenChange
+	s.tokenChange = keepToken // this call is no login
+	err := s.write(g, c.ctx.At)
+	s.tokenChange = kind
 	if errors.Is(err, store.ErrExists) {
 		made, err = s.x.m.carrier.Load(&c.ctx, made.ID)
 	}

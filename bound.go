@@ -11,7 +11,6 @@ import (
 	"github.com/coatcheck/coatcheck/internal/binding"
 	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/internal/wait"
-	"github.com/coatcheck/coatcheck/store"
 )
 
 // Package dbsc binds sessions to a key of the browser's device. What it adds to a
@@ -24,15 +23,6 @@ import (
 const boundName = record.Bound
 
 var _ = binding.Provide(attachGuard)
-
-// ErrUnproven: the session is bound to a device, and the request has not shown that
-// it comes from there: its cookie was copied, or the browser has lost the key. It is
-// an ErrLoginRequired: only Login and Logout can be done.
-var ErrUnproven = fmt.Errorf("%w: the session is bound to a device", ErrLoginRequired)
-
-// ErrNotBound: the request wants a session that is bound to a device, and this one
-// is not: see package dbsc.
-var ErrNotBound = errors.New("coatcheck: the session is not bound to a device")
 
 var (
 	// errNotBoundYet is the ErrNotBound of a login so fresh that the browser may
@@ -71,7 +61,7 @@ func (s *Session) Binding() (Binding, bool) {
 		return Binding{}, false
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	b := bindingOf(s.lookup(boundName, 0).Raw)
 	if b == nil {
 		return Binding{}, false
@@ -112,43 +102,6 @@ func attachGuard(manager any, g binding.Guard, prepare func(*binding.Sessions) e
 		return nil, errors.New("the manager has one already")
 	}
 	return s, nil
-}
-
-// guarded asks the guard about the record that was just loaded. The latch is held.
-func (s *Session) guarded(h *record.Header) {
-	g := s.x.m.guard.Load()
-	if g == nil || s.x.out.admitted {
-		return
-	}
-	v := (*g).Look(s.x.r, s.base.User, s.stored(boundName).Raw, s.x.began)
-	if v.Skipped != "" {
-		s.x.event(Event{Kind: Skipped, Handle: s.handle(), User: s.base.User, Reason: v.Skipped})
-	}
-	switch v.Outcome {
-	case binding.Serve:
-		if v.Entry != nil {
-			s.prove(v.Entry)
-		}
-		return
-	case binding.Unbound:
-		err := ErrNotBound
-		if s.x.began.Sub(s.base.AuthTime) < bindingTime {
-			err = errNotBoundYet
-		}
-		s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
-		s.failTold(err, true)
-	case binding.Later:
-		s.fail(errProofLater)
-	case binding.Unproven:
-		s.tellUnproven(v, h)
-		if s.ledHere() {
-			s.failTold(errElsewhere, true)
-		}
-		// As where the browser withheld the cookie (G7): there is a session, and the
-		// request does not show it.
-		s.held, s.marked, s.x.out.unproven = true, true, true
-	}
-	s.live, s.base = false, store.Record{ID: s.base.ID}
 }
 
 // prove notes what the guard has seen, with the next commit.
@@ -195,16 +148,6 @@ func (s *Session) ledHere() bool {
 	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && opensPage(r) && !prefetch(r) && withoutLanded(r.URL) == r.URL
 }
 
-// returns answers the second request of errElsewhere, which our own page makes.
-func (x *exchange) returns(r *http.Request) bool {
-	if x.m.guard.Load() == nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
-		return false
-	}
-	x.dropForeign(x.w.Header())
-	redirectLanded(x.w, r)
-	return true
-}
-
 // onError answers in place of the handler.
 func (x *exchange) onError(w http.ResponseWriter, err error) {
 	switch g := x.m.guard.Load(); {
@@ -218,7 +161,7 @@ func (x *exchange) onError(w http.ResponseWriter, err error) {
 }
 
 // offer asks the browser to bind the session whose cookie this answer sets, and
-// clears the cookie of the binding where it clears the session's. The latch is held.
+// clears the cookie of the binding where it clears the session's. The mutex is held.
 func (s *Session) offer(h http.Header) {
 	g := s.x.m.guard.Load()
 	switch {
@@ -248,7 +191,7 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 		ctx := &wait.Context{Parent: s.x.Context, At: now.Add(loadTimeout)}
 		defer ctx.End()
 		id := s.base.ID
-		rec, err := m.carrier.load(ctx, ticket{id: id})
+		rec, err := m.carrier.load(ctx, opened{id: id})
 		s.took(id, &rec, err, now)
 	}
 	return s.seen(), s.err
@@ -269,7 +212,7 @@ func (m *Manager) view(ctx context.Context) (binding.View, error) {
 }
 
 func (s *Session) seen() binding.View {
-	s.look()
+	s.ensureLoaded()
 	v := binding.View{ID: s.base.ID, Live: s.live, Replaced: s.ended && s.replaced}
 	if s.live {
 		v.User, v.Entry = s.base.User, s.stored(boundName).Raw

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
@@ -15,111 +16,100 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// settle commits what is pending before the first byte, makes the automatic
-// touch, and puts the session's headers into the response, which then enters
-// the next phase.
-func (s *Session) settle(next uint32) error {
-	if !s.lock() {
-		return errStuck
+// fill makes the record.
+func (s *Session) fill(c *pendingWrite, now time.Time) error {
+	cfg := &s.x.m.cfg
+	var h record.Header
+	var device [maxDevice]byte
+	var address [len("0000:0000:0000:0000:0000:0000:0000:0000")]byte
+	if s.live {
+		c.rec = s.base
+		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
+	} else {
+		c.rec.AuthTime, c.rec.Created = s.loginTime(), now
 	}
-	defer s.unlock()
-	s.commit(next)
-	s.dropLateCookie()
-	if s.err != nil {
-		return s.err
+	if s.cleared || s.tokenChange == logIn {
+		h.Entries = s.counting(h.Entries)
 	}
-	s.touchIfDue()
-	s.putHeaders()
-	// With the latch held: a goroutine of the handler that commits now must
-	// find that its cookie comes too late.
-	s.x.enter(next)
+	switch s.tokenChange {
+	case logIn:
+		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
+		h.Remember = 0
+		if h.Device = append(device[:0], s.device...); cfg.Device == nil {
+			h.Device = appendDevice(device[:0], s.x.r.UserAgent())
+		}
+		h.Address = appendAddress(address[:0], s.x.r, cfg)
+	case authenticateAgain:
+		c.rec.AuthTime = s.authTime()
+	}
+	view := s.view
+	if s.remember != 0 {
+		if h.Remember = max(h.Remember, s.remember); s.slides() {
+			view = append(slices.Clip(view), slidingEntry)
+		}
+	}
+	idle, lifetime := cfg.span(c.rec.User, h.Remember, h.Remember != 0 && s.slides())
+	switch {
+	case s.tokenChange >= authenticateAgain || !s.live:
+		c.rec.Deadline = now.Add(lifetime)
+	case s.remember != 0:
+		c.rec.Deadline = s.prolonged(now)
+	}
+	c.rec.Version = newVersion()
+	if c.rec.Seen.Before(now) || c.fresh { // a commit that began earlier may come later
+		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	}
+	var count int
+	c.rec.Data, count = record.Encode(h, view, now.UnixMilli())
+	if count > record.MaxEntries {
+		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, record.MaxEntries)
+	}
+	if len(c.rec.Data) > record.MaxSize {
+		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), record.MaxSize)
+	}
 	return nil
 }
 
-// dropLateCookie keeps the cookie that an early commit set or cleared from
-// leaving so late that it could replace a newer one (G2).
-func (s *Session) dropLateCookie() {
-	if s.x.out.sid == "" || !s.x.tooOld(clock()) {
-		return
+// span is how long a session of that kind may be idle and live.
+func (c *Config) span(user string, remember time.Duration, slides bool) (idle, lifetime time.Duration) {
+	idle, lifetime = c.AnonymousIdle, c.AnonymousLifetime
+	if user != "" {
+		idle, lifetime = c.Idle, c.Lifetime
 	}
-	if !s.live { // the logout is done; only the browser keeps what opens nothing
-		s.x.out.sid, s.x.out.marker = "", ""
-		return
+	if remember != 0 && slides {
+		lifetime = max(lifetime, c.MaxRemember)
 	}
-	id := s.base.ID
-	s.gone()
-	s.fail(errTooOld)
-	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
-	defer ctx.End()
-	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
+	return max(idle, remember), max(lifetime, remember)
+}
+
+// idleEnd is a tenth late, so that Seen need be written only once per tenth.
+func idleEnd(seen time.Time, idle time.Duration, deadline time.Time) time.Time {
+	end := seen.Add(idle + idle/10).Truncate(time.Microsecond)
+	if end.After(deadline) {
+		return deadline
+	}
+	return end
+}
+
+// newVersion is a number that no other commit of the session has had.
+func newVersion() uint64 {
+	for {
+		if v := rand.Uint64(); v != 0 {
+			return v
+		}
+	}
 }
 
 // tooOld reports whether a Set-Cookie of this request could come after the end
 // of a session was forgotten, and replace or clear the cookie of a newer one.
 func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began) > cookieWindow }
 
-// close commits what changed after the first byte and ends the request's use of
-// the session: in one hold of the latch, or a goroutine of the handler could
-// change it in between, without an error and without effect (G4).
-func (s *Session) close() {
-	if !s.lock() {
-		// A call did not end. What it has changed nobody can tell.
-		s.x.enter(closed)
-		s.x.event(Event{Kind: Late, Reason: reasonInUse})
-		return
-	}
-	defer s.unlock()
-	s.closeLocked(s.x.phase())
-}
-
-// closeFrom is close for a session that the exchange did not have yet when it
-// was closed: phase is that of before.
-func (s *Session) closeFrom(phase uint32) {
-	if s.lock() {
-		defer s.unlock()
-		s.closeLocked(phase)
-	}
-}
-
-func (s *Session) closeLocked(phase uint32) {
-	waits := s.pending() && !s.rehearses()
-	if waits && s.x.out.returned && phase != replaced {
-		// It needs no cookie, or it would have been refused.
-		s.commit(phase)
-	}
-	s.x.enter(closed)
-	if waits && phase != replaced && s.lost() {
-		reason := reasonUnsaved
-		if !s.x.out.returned {
-			reason = s.x.whyAbandoned()
-		}
-		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: reason})
-	}
-	if phase == open { // a panic: our headers are for whoever answers
-		s.dropLateCookie()
-		s.putHeaders()
-	}
-	if s.stream != nil && phase != hijacked {
-		s.x.m.streams.remove(s.stream)
-	}
-	s.tellMissed()
-}
-
-// lost reports whether changes will never be stored and no event tells: no
-// handler can see an error any more.
-func (s *Session) lost() bool {
-	if s.err == nil {
-		return s.pending()
-	}
-	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack) && !errors.Is(s.err, ErrUnproven)
-}
-
 func (s *Session) pending() bool {
-	return s.identity != keepToken || s.drop || s.left || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
+	return s.tokenChange != keepToken || s.cleared || s.loggedOut || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
 }
 
 // commit stores what is pending; phase is that of the response, or the one it is
-// about to enter. The latch is held.
+// about to enter. The mutex is held.
 func (s *Session) commit(phase uint32) {
 	if s.err != nil || !s.pending() {
 		return
@@ -128,7 +118,7 @@ func (s *Session) commit(phase uint32) {
 	// But http.TimeoutHandler has answered when the deadline has passed.
 	c := &s.changes.commit
 	if c.ctx.Parent != nil { // a store may still hold the context of an earlier commit
-		c = new(commitment)
+		c = new(pendingWrite)
 	}
 	now := time.Now()
 	c.now = micros(now)
@@ -146,11 +136,11 @@ func (s *Session) commit(phase uint32) {
 	}
 }
 
-func (s *Session) commitTo(c *commitment, phase uint32) error {
+func (s *Session) commitTo(c *pendingWrite, phase uint32) error {
 	if s.rehearses() {
 		return s.rehearse(c, phase)
 	}
-	if s.left {
+	if s.loggedOut {
 		if err := s.commitLogout(c); err != nil {
 			return err
 		}
@@ -164,9 +154,9 @@ func (s *Session) commitTo(c *commitment, phase uint32) error {
 // rehearse does all of a commit but the storing, for HEAD: it is answered as GET
 // would be, and keeps nothing (G4). What is pending stays so, for the handler to
 // find what it has changed.
-func (s *Session) rehearse(c *commitment, phase uint32) error {
+func (s *Session) rehearse(c *pendingWrite, phase uint32) error {
 	if s.live && over(&s.base, c.now) {
-		if s.gone(); s.identity != logIn {
+		if s.markEnded(); s.tokenChange != logIn {
 			return ErrEnded
 		}
 	}
@@ -181,16 +171,16 @@ func (s *Session) rehearses() bool {
 
 // commitLogout ends the session that the browser brought, and the one that a
 // login meanwhile made of it.
-func (s *Session) commitLogout(c *commitment) error {
-	if prefetch(s.x.r) && !(s.noCookie && s.leaving.IsZero()) {
+func (s *Session) commitLogout(c *pendingWrite) error {
+	if prefetch(s.x.r) && !(s.noCookie && s.endingID.IsZero()) {
 		return ErrReadOnly
 	}
 	s.x.out.sid, s.x.out.marker = "", ""
 	late := s.x.tooOld(c.now)
-	if late && s.leaving.IsZero() && !s.wasLeft && s.hasCookie() {
+	if late && s.endingID.IsZero() && !s.logoutDone && s.hasCookie() {
 		return errForgotten // the browser may have a session by now, which this would not end
 	}
-	for _, first := range [...]store.ID{s.leaving, s.brought} {
+	for _, first := range [...]store.ID{s.endingID, s.brought} {
 		// The chain ends: each link was a login or renewal within the last minute.
 		for id := first; !id.IsZero(); {
 			next, err := s.endLink(c, id, late)
@@ -209,7 +199,7 @@ func (s *Session) commitLogout(c *commitment) error {
 	if s.x.phase() == open {
 		s.clearCookie()
 	}
-	s.leaving, s.leaver, s.was, s.brought, s.left, s.wasLeft = store.ID{}, "", nil, store.ID{}, false, true
+	s.endingID, s.endingUser, s.was, s.brought, s.loggedOut, s.logoutDone = store.ID{}, "", nil, store.ID{}, false, true
 	s.ended, s.replaced, s.finished = false, false, false
 	return nil
 }
@@ -217,7 +207,7 @@ func (s *Session) commitLogout(c *commitment) error {
 // endLink ends one id of the chain and returns the one that had replaced it. A
 // late request first asks what became of the id: where the tombstone, and with it
 // the successor, may be forgotten, nobody can tell whether the end is one (G2).
-func (s *Session) endLink(c *commitment, id store.ID, late bool) (next store.ID, err error) {
+func (s *Session) endLink(c *pendingWrite, id store.ID, late bool) (next store.ID, err error) {
 	m, ctx := s.x.m, c.calling(c.ctx.At)
 	defer c.release(ctx)
 	var ended store.EndedError
@@ -234,8 +224,8 @@ func (s *Session) endLink(c *commitment, id store.ID, late bool) (next store.ID,
 			return store.ID{}, fmt.Errorf("coatcheck: end session: %w", err)
 		}
 	}
-	if next, err = m.endOne(ctx, id, Event{Kind: LoggedOut, User: s.leaver}); err != nil { // perhaps applied; a second time does no harm
-		next, err = m.endOne(&c.ctx, id, Event{Kind: LoggedOut, User: s.leaver})
+	if next, err = m.endOne(ctx, id, Event{Kind: LoggedOut, User: s.endingUser}); err != nil { // perhaps applied; a second time does no harm
+		next, err = m.endOne(&c.ctx, id, Event{Kind: LoggedOut, User: s.endingUser})
 		c.told = storeFailed(err)
 	}
 	if next.IsZero() { // perhaps swept since
@@ -244,39 +234,8 @@ func (s *Session) endLink(c *commitment, id store.ID, late bool) (next store.ID,
 	return next, err
 }
 
-// hasCookie reports whether the browser brought the session's cookie or marker.
-func (s *Session) hasCookie() bool {
-	if !s.noCookie {
-		return true
-	}
-	if s.x.m.marker == nil {
-		return false
-	}
-	_, err := s.x.m.marker.Read(s.x.r.Header)
-	return !isAbsent(err)
-}
-
-// clearCookie removes session cookie and marker from a browser that has them, if
-// the answer does not leave too late for that (see dropLateCookie).
-func (s *Session) clearCookie() {
-	m := s.x.m
-	if !s.hasCookie() {
-		return
-	}
-	if m.bearer {
-		s.x.out.sid = noToken
-		return
-	}
-	s.x.out.forget = !m.cfg.KeepSiteData
-	s.rescoped = m.carrier.inCookie()
-	s.x.out.sid = m.sid.Expired()
-	if m.marker != nil {
-		s.x.out.marker = m.marker.Expired()
-	}
-}
-
 // commitLive updates the session or gives it a new token.
-func (s *Session) commitLive(c *commitment, phase uint32) error {
+func (s *Session) commitLive(c *pendingWrite, phase uint32) error {
 	var err error
 	switch {
 	case !s.x.m.carrier.inCookie():
@@ -287,14 +246,14 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 		err = s.commitAlone(c, phase)
 	}
 	if !c.refused && isOver(err) {
-		if s.identity == logIn {
+		if s.tokenChange == logIn {
 			if err := s.refusedLogin(c, err); err != nil {
 				return err
 			}
 		}
 		s.endedBy(err)
-		s.gone()
-		if s.identity != logIn {
+		s.markEnded()
+		if s.tokenChange != logIn {
 			return s.why()
 		}
 		// Whoever has just proven who they are gets a new, empty session.
@@ -308,11 +267,11 @@ func (s *Session) commitLive(c *commitment, phase uint32) error {
 // server whose clock is ahead may have forgotten it by then, and what the browser
 // has would stay alive (G2). The session in which it was made goes on, also one
 // that this request has just made.
-func (s *Session) refusedLogin(c *commitment, err error) error {
+func (s *Session) refusedLogin(c *pendingWrite, err error) error {
 	if !errors.Is(err, ErrEnded) {
 		return nil
 	}
-	_, look := s.x.m.carrier.load(&c.ctx, ticket{id: s.base.ID, rec: &s.base})
+	_, look := s.x.m.carrier.load(&c.ctx, opened{id: s.base.ID, rec: &s.base})
 	switch {
 	case look == nil:
 		return errRevoked
@@ -324,204 +283,27 @@ func (s *Session) refusedLogin(c *commitment, err error) error {
 	return fmt.Errorf("coatcheck: commit session: %w", look)
 }
 
-// commitInTurn commits when all that came before have, or together with them:
-// whoever holds the turn replays its changes on what the one before it made and
-// hands that on, and the last stores it for all.
-func (s *Session) commitInTurn(c *commitment, phase uint32) error {
-	q, id := &s.x.m.commits, s.base.ID
-	c.plain = s.identity == keepToken && s.remember == 0
-	if s.x.m.observer != nil {
-		defer s.observe(c)
-	}
-	t, err := q.take(&id, c)
-	if err != nil {
-		return fmt.Errorf("coatcheck: commit session: %w", err)
-	}
-	defer func() {
-		if !c.done {
-			q.desert(&id, t, c)
-			s.restore(c)
-		}
-	}()
-	for !c.done {
-		if t.next < len(t.chain) {
-			s.step(t, c, phase)
-		} else {
-			s.store(&id, t, c)
-		}
-		done := c.done // while this has the turn nobody else says so
-		if q.pass(&id, t, c) || done {
-			continue
-		}
-		if err := q.wait(&id, t, c); err != nil {
-			c.done, c.err = true, fmt.Errorf("coatcheck: commit session: %w", err)
-		}
-	}
-	return s.outcome(c)
-}
-
-// outcome is what the store's word on the chain says of this commit.
-func (s *Session) outcome(c *commitment) error {
-	switch {
-	case c.maker && c.err == nil:
-		c.err = s.committed(c)
-	case c.stored:
-		s.rebase(c.rec, true)
-	default:
-		s.restore(c)
-	}
-	if c.err == nil {
-		c.refused = c.refusal != nil
-		return s.nothing(c.refusal)
-	}
-	return c.err
-}
-
-// restore takes back as base what this request had before it went on from what
-// others had not stored yet.
-func (s *Session) restore(c *commitment) {
-	if c.home != nil {
-		s.rebase(*c.home, false)
-		c.home = nil
-	}
-}
-
-// step replays this commit's changes on what the chain has come to, unless there
-// it has nothing to do or is refused. Then that is settled only if the store
-// itself has said what it was decided on, else when it says so of the chain (G1).
-func (s *Session) step(t *turn, c *commitment, phase uint32) {
-	if c.waited || t.tries > 0 {
-		c.now = clock()
-		if err := c.ctx.Err(); err != nil {
-			c.settle(fmt.Errorf("coatcheck: commit session: %w", err))
-			return
-		}
-	}
-	if err := s.onTo(t, c); err != nil {
-		c.settle(err)
-		return
-	}
-	if over(&s.base, c.now) { // unless another request has moved the idle end
-		if c.sure {
-			c.settle(store.ErrNotFound)
-		} else {
-			s.reload(t, c, nil)
-		}
-		return
-	}
-	c.steps++
-	needed, err := s.prepare(c, phase)
-	c.idle, c.refusal = !needed || err != nil, err
-	switch {
-	case !c.idle:
-		t.tip = &c.rec
-	case s.sure && !t.moved():
-		c.settle(nil)
-		return
-	}
-	t.next++
-}
-
-// onTo makes what the chain has come to this session's base. The first of a
-// chain begins with what it loaded, or with what this process stored last.
-func (s *Session) onTo(t *turn, c *commitment) error {
-	last := &t.last
-	if s.shownIn(last, c.waited) {
-		t.heat.lost(time.Now())
-	}
-	switch {
-	case t.base.Version != 0:
-		if t.moved() && c.home == nil {
-			home := s.base
-			c.home = &home
-		}
-		return s.rebase(*t.tip, c.sure && !t.moved())
-	case last.Version != 0 && (c.waited || !last.Seen.Before(s.base.Seen)):
-		if err := s.rebase(*last, false); err != nil {
-			return err
-		}
-	}
-	t.base = s.base
-	t.tip = &t.base
-	return nil
-}
-
-// store makes the one store call of a chain.
-func (s *Session) store(id *store.ID, t *turn, c *commitment) {
-	q := &s.x.m.commits
-	if !t.moved() { // nothing was compared: G1 wants the store's word
-		s.reload(t, c, nil)
-		return
-	}
-	if wait := t.heat.rest(len(t.chain), t.rested); wait > 0 {
-		t.rested = true
-		c.rest(wait) // who comes meanwhile comes along
-		return
-	}
-	end, ok := q.closes(id, t, c)
-	if !ok { // somebody has left: those who stay replay without
-		return
-	}
-	if c.was = t.base.Version; t.tip != &c.rec {
-		c.rec = *t.tip
-	}
-	err := s.put(c, end)
-	switch {
-	case err == nil:
-		if c.maker = true; !c.fresh {
-			t.last = *t.tip
-		}
-		t.heat.won(c.was, c.rec.Version, len(t.chain), c.waited)
-		q.ends(id, t, c, nil)
-	case errors.Is(err, ErrConflict):
-		q.opens(id, t)
-		t.heat.lost(time.Now())
-		s.x.event(Event{Kind: Conflict, Handle: id.Handle(), User: t.base.User, Reason: reasonConflict})
-		s.reload(t, c, err)
-		t.tries++
-	case errors.Is(err, ErrFull) && len(t.chain) > 1:
-		q.splits(id, t)
-	default:
-		q.ends(id, t, c, err)
-	}
-}
-
-// reload lets the chain replay on what the store has now, as the conflict tells
-// or a load.
-func (s *Session) reload(t *turn, c *commitment, conflict error) {
-	rec, err := s.current(c, conflict, t.tries)
-	q, id := &s.x.m.commits, &s.base.ID
-	switch {
-	case err == nil:
-		q.restarts(id, t, rec)
-	case c.ctx.Err() != nil && len(t.chain) > 1: // the others may have more time
-		c.settle(err)
-	default:
-		q.ends(id, t, c, err)
-	}
-}
-
 // nothing ends a commit that stores nothing.
 func (s *Session) nothing(refused error) error {
 	if refused == nil {
-		s.clean()
+		s.clearPending()
 	}
 	return refused
 }
 
 // commitAlone makes a session where there is none, or writes one into its cookie.
-func (s *Session) commitAlone(c *commitment, phase uint32) error {
+func (s *Session) commitAlone(c *pendingWrite, phase uint32) error {
 	for {
 		if needed, err := s.prepare(c, phase); !needed || err != nil {
 			c.refused = err != nil
 			return s.nothing(err)
 		}
-		err := s.put(c, c.ctx.At)
+		err := s.write(c, c.ctx.At)
 		switch {
 		case err == nil:
 			return s.committed(c)
 		case errors.Is(err, store.ErrExists) && c.ctx.Err() == nil: // another token
-		case errors.Is(err, ErrEnded) && s.identity == logIn:
+		case errors.Is(err, ErrEnded) && s.tokenChange == logIn:
 			return errRevoked
 		default:
 			return err
@@ -529,71 +311,9 @@ func (s *Session) commitAlone(c *commitment, phase uint32) error {
 	}
 }
 
-// rebase takes what the store has of the same session: sure, if it has just said
-// so, else as far as this process knows.
-func (s *Session) rebase(rec store.Record, sure bool) error {
-	if rec.Version == s.base.Version { // perhaps seen since
-		s.base.Seen, s.base.Expires = latest(s.base.Seen, rec.Seen), latest(s.base.Expires, rec.Expires)
-		s.sure = s.sure || sure
-		return nil
-	}
-	h, err := record.Open(rec.Data)
-	if err != nil {
-		return ErrEnded
-	}
-	s.take(&rec, h)
-	s.sure = sure
-	s.view, s.applied = s.view[:0], 0
-	return nil
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// current returns what the store has now. From the second conflict on it first
-// pauses a little, so that many processes do not keep in step.
-func (s *Session) current(c *commitment, conflict error, try int) (store.Record, error) {
-	now, ok := found(conflict, s.base.ID)
-	if conflict != nil && try%8 == patience {
-		s.show(c, latest(now.Seen, s.base.Seen))
-	}
-	if conflict != nil && try > 0 {
-		if c.rest(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
-			return store.Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
-		}
-	}
-	if ok {
-		return now, nil
-	}
-	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
-	if err != nil && !isOver(err) {
-		c.told = s.x.storeError(s.base.ID, "load", err)
-		err = fmt.Errorf("coatcheck: commit session: %w", err)
-	}
-	return rec, err
-}
-
-// found returns the record of that id that a conflict tells of, if it can be
-// read.
-func found(err error, id store.ID) (store.Record, bool) {
-	if err == nil {
-		return store.Record{}, false
-	}
-	conflict, ok := errors.AsType[*store.ConflictError](err)
-	if !ok || conflict.Now.ID != id || conflict.Now.Version == 0 {
-		return store.Record{}, false
-	}
-	_, damaged := record.Open(conflict.Now.Data)
-	return conflict.Now, damaged == nil
-}
-
-// A commitment is a commit under way: its contexts, and what the present try
+// A pendingWrite is a commit under way: its contexts, and what the present try
 // stores.
-type commitment struct {
+type pendingWrite struct {
 	ctx         wait.Context // of all of it
 	call        wait.Context // of a store call that a look may have to follow
 	now         time.Time
@@ -624,12 +344,12 @@ type commitment struct {
 }
 
 // observe tells how a commit fared in the queue (G13).
-func (s *Session) observe(c *commitment) {
+func (s *Session) observe(c *pendingWrite) {
 	s.x.m.observer.Committed(s.x.Context, store.Commit{Wait: c.inLine, Replays: max(0, c.steps-1)})
 }
 
 // settle ends this commit by itself; whoever is next goes on without it.
-func (c *commitment) settle(err error) {
+func (c *pendingWrite) settle(err error) {
 	c.done, c.left = true, true
 	if err != nil {
 		c.err = err
@@ -638,7 +358,7 @@ func (c *commitment) settle(err error) {
 
 // calling is the context of a store call of a commit that ends then: after it
 // there must be time for a look (G5): a second, or half of what is left.
-func (c *commitment) calling(end time.Time) *wait.Context {
+func (c *pendingWrite) calling(end time.Time) *wait.Context {
 	look, call := lookTime, &c.call
 	if c.waited || call.Parent != nil { // else the commit has just begun
 		look = min(look, time.Until(end)/2)
@@ -652,7 +372,7 @@ func (c *commitment) calling(end time.Time) *wait.Context {
 }
 
 // rest waits a little, but not beyond the commitment's time.
-func (c *commitment) rest(d time.Duration) {
+func (c *pendingWrite) rest(d time.Duration) {
 	pause := time.NewTimer(d)
 	defer pause.Stop()
 	select {
@@ -662,7 +382,7 @@ func (c *commitment) rest(d time.Duration) {
 }
 
 // looking is the context of that look.
-func (c *commitment) looking(end time.Time) *wait.Context {
+func (c *pendingWrite) looking(end time.Time) *wait.Context {
 	if end.Equal(c.ctx.At) {
 		return &c.ctx
 	}
@@ -670,39 +390,19 @@ func (c *commitment) looking(end time.Time) *wait.Context {
 }
 
 // release ends a context that is not the commitment's own.
-func (c *commitment) release(d *wait.Context) {
+func (c *pendingWrite) release(d *wait.Context) {
 	if d != &c.call && d != &c.ctx {
 		d.End()
 	}
 }
 
 // end releases the contexts.
-func (c *commitment) end() {
+func (c *pendingWrite) end() {
 	c.ctx.End()
 	if c.call.Parent != nil {
 		c.call.End()
 	}
 }
-
-// errRevoked is the ErrEnded of a login: RevokeAll, or a clock that is ahead of
-// ours, says that the user's logins of that time are over (S8).
-var errRevoked = fmt.Errorf("%w: the user was revoked when the login had begun", ErrEnded)
-
-// errOvertaken is the ErrEnded of a request whose token a login or renewal has
-// just replaced: whoever asks again brings the new one.
-var errOvertaken = fmt.Errorf("%w: its token was replaced meanwhile", ErrEnded)
-
-// errTooOld is the ErrTooOld of a request whose Set-Cookie could come after the
-// end of a session was forgotten. It says nothing about the session.
-var errTooOld = fmt.Errorf("%w to set a cookie", ErrTooOld)
-
-// errForgotten is the ErrTooOld of a logout that comes so late that nobody knows
-// any more what a login meanwhile made of the session.
-var errForgotten = fmt.Errorf("%w to know what became of the session", ErrTooOld)
-
-// errUpgrade is the ErrLate of a session that would begin in an upgrade: what is
-// sent then is not ours, and may have no room for a cookie.
-var errUpgrade = fmt.Errorf("%w: a session that begins in an upgrade needs Session.Commit before it, and the writer's Header in the upgrade's answer", ErrLate)
 
 // why is the ErrEnded of a session of which nothing follows.
 func (s *Session) why() error {
@@ -714,23 +414,23 @@ func (s *Session) why() error {
 
 // prepare replays the ops on the base and makes the record to be stored, if
 // there is anything to store.
-func (s *Session) prepare(c *commitment, phase uint32) (needed bool, err error) {
+func (s *Session) prepare(c *pendingWrite, phase uint32) (needed bool, err error) {
 	now := c.now
 	if err := s.replay(now.UnixMilli()); err != nil {
 		return false, err
 	}
 	if s.remember != 0 && s.live && s.prolongs(now) {
-		s.identity = max(s.identity, renewToken)
+		s.tokenChange = max(s.tokenChange, renewToken)
 	}
 	changed := s.changed(now.UnixMilli())
-	if !s.live && s.identity != logIn && !changed || s.live && s.identity == keepToken && !changed {
+	if !s.live && s.tokenChange != logIn && !changed || s.live && s.tokenChange == keepToken && !changed {
 		if s.blind && s.misses() { // in the session that was withheld it may be a change
 			return false, ErrHeldBack
 		}
 		return false, nil
 	}
 	c.rec, c.old, c.was, c.sid, c.marker = store.Record{}, store.ID{}, 0, "", ""
-	c.fresh = !s.live || s.identity != keepToken
+	c.fresh = !s.live || s.tokenChange != keepToken
 	if err := s.mayCommit(c.fresh, phase, now); err != nil {
 		return false, err
 	}
@@ -759,7 +459,7 @@ func (s *Session) replay(now int64) error {
 // changed reports whether the values differ from those stored, of which an
 // expired one counts as absent.
 func (s *Session) changed(now int64) bool {
-	if s.drop && len(s.counting(s.entries())) < len(s.entries()) {
+	if s.cleared && len(s.counting(s.entries())) < len(s.entries()) {
 		return true
 	}
 	for _, e := range s.view {
@@ -799,88 +499,9 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 	return nil
 }
 
-// opensPage reports whether the request is a top-level GET navigation: with one
-// from another site a Lax marker would have come, so its absence says something.
-// What a service worker passes on may be a frame's.
-func opensPage(r *http.Request) bool {
-	return r.Method == http.MethodGet && navigates(r) && r.Header.Get("Sec-Fetch-Dest") == "document"
-}
-
-// fill makes the record.
-func (s *Session) fill(c *commitment, now time.Time) error {
-	cfg := &s.x.m.cfg
-	var h record.Header
-	var device [maxDevice]byte
-	var address [len("0000:0000:0000:0000:0000:0000:0000:0000")]byte
-	if s.live {
-		c.rec = s.base
-		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
-	} else {
-		c.rec.AuthTime, c.rec.Created = s.loginTime(), now
-	}
-	if s.drop || s.identity == logIn {
-		h.Entries = s.counting(h.Entries)
-	}
-	switch s.identity {
-	case logIn:
-		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
-		h.Remember = 0
-		if h.Device = append(device[:0], s.device...); cfg.Device == nil {
-			h.Device = appendDevice(device[:0], s.x.r.UserAgent())
-		}
-		h.Address = appendAddress(address[:0], s.x.r, cfg)
-	case authenticateAgain:
-		c.rec.AuthTime = s.authTime()
-	}
-	view := s.view
-	if s.remember != 0 {
-		if h.Remember = max(h.Remember, s.remember); s.slides() {
-			view = append(slices.Clip(view), slidingEntry)
-		}
-	}
-	idle, lifetime := cfg.span(c.rec.User, h.Remember, h.Remember != 0 && s.slides())
-	switch {
-	case s.identity >= authenticateAgain || !s.live:
-		c.rec.Deadline = now.Add(lifetime)
-	case s.remember != 0:
-		c.rec.Deadline = s.prolonged(now)
-	}
-	c.rec.Version = newVersion()
-	if c.rec.Seen.Before(now) || c.fresh { // a commit that began earlier may come later
-		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
-	}
-	var count int
-	c.rec.Data, count = record.Encode(h, view, now.UnixMilli())
-	if count > record.MaxEntries {
-		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, record.MaxEntries)
-	}
-	if len(c.rec.Data) > record.MaxSize {
-		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), record.MaxSize)
-	}
-	return nil
-}
-
-// idleEnd is a tenth late, so that Seen need be written only once per tenth.
-func idleEnd(seen time.Time, idle time.Duration, deadline time.Time) time.Time {
-	end := seen.Add(idle + idle/10).Truncate(time.Microsecond)
-	if end.After(deadline) {
-		return deadline
-	}
-	return end
-}
-
-// newVersion is a number that no other commit of the session has had.
-func newVersion() uint64 {
-	for {
-		if v := rand.Uint64(); v != 0 {
-			return v
-		}
-	}
-}
-
 // seal gives a fresh record its id and renders the cookies before anything is
 // stored: what cannot be sent must not be kept.
-func (s *Session) seal(c *commitment, now time.Time) error {
+func (s *Session) seal(c *pendingWrite, now time.Time) error {
 	m := s.x.m
 	value, err := m.carrier.seal(&c.rec, c.fresh)
 	if err != nil || value == "" {
@@ -894,19 +515,333 @@ func (s *Session) seal(c *commitment, now time.Time) error {
 	return s.cookieLines(c, value, now)
 }
 
-// cookieLines renders the cookies of a record with that value.
-func (s *Session) cookieLines(c *commitment, value string, now time.Time) (err error) {
-	m := s.x.m
-	if m.bearer {
-		c.sid = value
+// write makes the store call of a commitment, which must be over by end. An error
+// after which nobody knows whether it was applied is followed by one look (G5).
+func (s *Session) write(c *pendingWrite, end time.Time) error {
+	m, ctx := s.x.m, c.calling(end)
+	defer c.release(ctx)
+	if err := s.mayLogIn(ctx, c); err != nil {
+		c.told = !errors.Is(err, ErrTooMany) && storeFailed(err)
+		return err
+	}
+	err := m.storeCall(ctx, c)
+	if errors.Is(err, ErrFull) {
+		if n, sweepErr := m.carrier.Sweep(ctx, clock(), sweepBatch); sweepErr == nil && n > 0 {
+			err = m.storeCall(ctx, c)
+		}
+	}
+	if err == nil {
 		return nil
 	}
-	age := c.rec.Deadline.Sub(now)
-	if c.sid, err = m.sid.Line(value, age); err == nil && m.marker != nil {
-		c.marker, err = m.marker.Line(markerOf(c.rec.ID), age)
+	if m.isDefinite(err) {
+		if now, ok := found(err, c.rec.ID); ok && now.Version == c.rec.Version {
+			return nil // a driver sent it twice
+		}
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("coatcheck: session cookie: %w", err)
+	look := c.looking(end)
+	defer c.release(look)
+	if m.wasApplied(look, c) {
+		return nil
 	}
+	c.told = s.x.storeError(c.rec.ID, "commit", err)
+	return fmt.Errorf("coatcheck: commit session: %w", err)
+}
+
+func (m *Manager) storeCall(ctx context.Context, c *pendingWrite) error {
+	switch {
+	case !c.fresh:
+		return m.carrier.Update(ctx, c.rec, c.was)
+	case c.old.IsZero():
+		return m.carrier.Create(ctx, c.rec)
+	default:
+		return m.carrier.Replace(ctx, c.old, c.was, c.rec, c.rec.Seen.Add(tombstoneLife))
+	}
+}
+
+// isDefinite reports whether err says that nothing was applied.
+func (m *Manager) isDefinite(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) || errors.Is(err, ErrConflict) ||
+		errors.Is(err, ErrEnded) || errors.Is(err, ErrFull)
+}
+
+// wasApplied looks whether a call that failed was applied all the same.
+func (m *Manager) wasApplied(ctx context.Context, c *pendingWrite) bool {
+	if c.old.IsZero() {
+		rec, err := m.carrier.Load(ctx, c.rec.ID)
+		return err == nil && rec.Version == c.rec.Version
+	}
+	_, err := m.carrier.Load(ctx, c.old)
+	var ended *store.EndedError
+	return errors.As(err, &ended) && ended.Next == c.rec.ID
+}
+
+// committed takes the stored record as the new base. It fails where a login that
+// had to be dated anew is not known to be there.
+func (s *Session) committed(c *pendingWrite) (err error) {
+	m, ctx, identity := s.x.m, &c.ctx, s.tokenChange
+	h, _ := record.CutHeader(c.rec.Data) // record.Encode made it
+	if s.ended && s.brought.IsZero() {
+		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
+	}
+	var unproven store.ID
+	if s.x.out.unproven { // whoever has logged in takes this one's place
+		unproven, s.x.out.unproven = s.base.ID, false
+	}
+	s.setBase(&c.rec, h)
+	s.ended, s.replaced, s.finished = false, false, false
+	s.setCookie(c)
+	if identity == logIn && s.revoker != nil && s.revoker.user == c.rec.User {
+		s.x.out.forget = false // a new password: the same person goes on
+	}
+	s.clearPending()
+	if !c.old.IsZero() {
+		m.streams.end(c.old)
+	}
+	var oldest []store.Record
+	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
+		if oldest, err = s.place(c); err != nil {
+			return err
+		}
+	}
+	if c.fresh && m.cfg.Events != nil {
+		s.x.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
+	}
+	for _, rec := range oldest {
+		m.endOne(ctx, rec.ID, Event{Kind: Revoked, User: rec.User, Reason: reasonOneTooMany})
+	}
+	if !c.twin.IsZero() {
+		m.endOne(ctx, c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
+	}
+	if !unproven.IsZero() {
+		m.endOne(ctx, unproven, Event{Kind: LoggedOut})
+	}
+	m.sweepSome(ctx, c.rec.Seen)
 	return nil
 }
+
+func kindOf(identity tokenChange, c *pendingWrite) Kind {
+	switch {
+	case identity == logIn:
+		return LoggedIn
+	case identity == authenticateAgain:
+		return Reauthenticated
+	case c.old.IsZero():
+		return Created
+	default:
+		return Renewed
+	}
+}
+
+// clearPending forgets what was pending.
+func (s *Session) clearPending() {
+	s.ops, s.view, s.applied, s.cleared, s.blind = nil, nil, 0, false, false
+	s.tokenChange, s.user, s.remember = keepToken, "", 0
+}
+
+// mayLogIn refuses a login beyond Config.MaxPerUser, if that is the policy. The
+// session that another login of the user has just made of the token that this one
+// brought does not count, and gives up its place: a double click on "Log in" would
+// be refused for what its first half has taken, and whose answer the browser threw
+// away (decision 47).
+func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
+	m := s.x.m
+	c.twin = store.ID{}
+	if s.tokenChange != logIn || m.cfg.MaxPerUser == 0 || m.cfg.AtLimit != Refuse {
+		return nil
+	}
+	records, err := m.live(ctx, c.rec.User)
+	if err != nil {
+		return err
+	}
+	records = slices.DeleteFunc(records, func(r store.Record) bool { return r.ID == c.old })
+	if len(records) < m.cfg.MaxPerUser {
+		return nil
+	}
+	if len(records) == m.cfg.MaxPerUser && !s.base.ID.IsZero() {
+		var ended *store.EndedError
+		_, err := m.carrier.Load(ctx, s.base.ID)
+		if errors.As(err, &ended) && slices.ContainsFunc(records, func(r store.Record) bool { return r.ID == ended.Next }) {
+			c.twin = ended.Next
+			return nil
+		}
+	}
+	return ErrTooMany
+}
+
+// place lists what a login has made too many of, the session of the login never
+// among them. Each login lists after its own record is there, so the last of many
+// at once sees all; and all see the same order, or two at once would end each
+// other. Where the clocks of servers are apart the login may look older than
+// what it came after. Then it takes another token, dated after the newest: an id
+// never changes its date, so the order of two ids is the same for all.
+func (s *Session) place(c *pendingWrite) ([]store.Record, error) {
+	m := s.x.m
+	for {
+		records, err := m.live(&c.ctx, c.rec.User)
+		if err != nil || len(records) <= m.cfg.MaxPerUser {
+			return nil, nil // told; the next login tries again
+		}
+		own := slices.IndexFunc(records, func(r store.Record) bool { return r.ID == c.rec.ID })
+		if own < m.cfg.MaxPerUser { // also where another login has just ended it
+			return records[m.cfg.MaxPerUser:], nil
+		}
+		if time.Until(c.ctx.At) < 3*lookTime { // a call, a look, and the end of what nobody knows of
+			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:], nil
+		}
+		switch err := s.redate(c, records[0].Created.Add(time.Microsecond)); {
+		case err == nil:
+		case isOver(err): // this one makes none too many any more
+			return nil, nil
+		case m.isDefinite(err):
+			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:], nil
+		default:
+			s.markEnded()
+			return nil, err
+		}
+	}
+}
+
+// redate gives the session that a login has just made another token, which the
+// browser does not have yet, and another date.
+func (s *Session) redate(c *pendingWrite, created time.Time) error {
+	next := &pendingWrite{ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, was: c.rec.Version}
+	defer next.end()
+	next.rec.Version, next.rec.Created = newVersion(), created
+	if err := s.seal(next, c.now); err != nil {
+		return err
+	}
+	if err := s.write(next, c.ctx.At.Add(-lookTime)); err != nil {
+		if !s.x.m.isDefinite(err) { // nobody knows which of the two lives, so neither must (G5)
+			s.x.m.endOne(&c.ctx, c.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
+			s.x.m.endOne(&c.ctx, next.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
+		}
+		return err
+	}
+	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
+	s.base = c.rec
+	s.x.out.sid, s.x.out.marker = c.sid, c.marker
+	return nil
+}
+
+// idle is the idle time of the session as it stands.
+func (s *Session) idleTime() time.Duration {
+	idle, _ := s.x.m.cfg.span(s.base.User, time.Duration(s.remembered)*time.Second, false)
+	return idle
+}
+
+// touchIfDue is the automatic touch: it costs a call once per tenth of the idle
+// time, and its failure never changes the answer.
+func (s *Session) touchIfDue() {
+	if !s.live || s.x.began.Sub(s.base.Seen) < s.idleTime()/10 || s.readOnly() {
+		return
+	}
+	id := s.base.ID
+	err := s.touch(clock(), false)
+	switch {
+	case err == nil:
+	case isOver(err):
+		s.x.event(Event{Kind: WriteEnded, Handle: id.Handle(), Reason: reasonTouch})
+	default:
+		s.x.storeError(id, "touch", err)
+	}
+}
+
+// touch moves Seen and the idle end to now, if that is worth a call; asked is
+// whether the application wants it.
+func (s *Session) touch(now time.Time, asked bool) error {
+	idle := s.idleTime()
+	if now.Sub(s.base.Seen) < idle/10 || s.readOnly() {
+		return nil
+	}
+	ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+	defer ctx.End()
+	if over(&s.base, now) { // unless another request has moved the idle end
+		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
+		if err == nil && over(&rec, now) || errors.Is(err, errors.ErrUnsupported) {
+			err = store.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c := &pendingWrite{rec: s.base}
+	c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	if s.x.m.carrier.inCookie() {
+		// A new cookie for each of a page's many requests would overwrite what
+		// the others set. An application that loads no pages asks for it in one.
+		if r := s.x.r; !asked && (r.Method != http.MethodGet || !shown(r)) {
+			return nil
+		}
+		if err := s.mayCommit(false, s.x.phase(), now); err != nil {
+			if asked { // and is told: the session may be over before anybody comes again (G4)
+				return err
+			}
+			return nil
+		}
+		if err := s.seal(c, now); err != nil {
+			return err
+		}
+	}
+	if err := s.x.m.carrier.Touch(ctx, c.rec.ID, c.rec.Seen, c.rec.Expires); err != nil {
+		return err
+	}
+	s.base = c.rec
+	s.setCookie(c)
+	return nil
+}
+
+// dropLateCookie keeps the cookie that an early commit set or cleared from
+// leaving so late that it could replace a newer one (G2).
+func (s *Session) dropLateCookie() {
+	if s.x.out.sid == "" || !s.x.tooOld(clock()) {
+		return
+	}
+	if !s.live { // the logout is done; only the browser keeps what opens nothing
+		s.x.out.sid, s.x.out.marker = "", ""
+		return
+	}
+	id := s.base.ID
+	s.markEnded()
+	s.fail(errTooOld)
+	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
+	defer ctx.End()
+	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
+}
+
+// setCookie puts the cookies that a commit needs into the response.
+func (s *Session) setCookie(c *pendingWrite) {
+	if c.sid != "" {
+		s.x.out.sid, s.x.out.marker = c.sid, c.marker
+		s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()
+		s.x.m.tellPlainHTTP(s.x.r)
+	}
+}
+
+func prefetch(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
+}
+
+// sweepBatch bounds one call of the store's Sweep.
+const sweepBatch = 100
+
+// sweepSome is the share of the requests: at most once a second, unless the last
+// one found as much as it may remove. Then the next request goes on, so that the
+// store is bounded however many sessions come and go (G14).
+func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
+	last, at := m.swept.Load(), now.UnixMicro()
+	if at-last < time.Second.Microseconds() || !m.swept.CompareAndSwap(last, at) {
+		return
+	}
+	n, err := m.carrier.Sweep(ctx, now, sweepBatch)
+	if err != nil {
+		m.storeError(ctx, store.ID{}, "sweep", err)
+	}
+	if n >= sweepBatch {
+		m.swept.CompareAndSwap(at, last)
+	}
+}
+
+// isOver reports whether err says that there is no such session any more: it has
+// ended, or is unknown, as it is once its end is forgotten.
+func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, store.ErrNotFound) }

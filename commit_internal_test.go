@@ -1,9 +1,19 @@
 package coatcheck
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 
+	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -17,11 +27,139 @@ func TestRebaseOnTheSameVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Session{}
-	s.take(&store.Record{Version: 7, Data: data}, h)
+	s.setBase(&store.Record{Version: 7, Data: data}, h)
 	if err := s.rebase(store.Record{Version: 7, Data: []byte{1}}, true); err != nil {
 		t.Fatal(err)
 	}
 	if got := record.Find(s.entries(), "a").Raw; string(got) != "1" {
 		t.Errorf("the value is %q, want 1", got)
+	}
+}
+
+// pausing is Handler with a pause between the end of the response and that of the
+// exchange, where a busy machine may leave a request for a while.
+func pausing(m *Manager, next http.Handler, pause func(*Session)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := m.newExchange(w, r)
+		x.r = r.WithContext(x)
+		defer x.end(r)
+		next.ServeHTTP(x.writer(), x.r)
+		x.finish()
+		pause(x.session())
+	})
+}
+
+var (
+	hits  = NewKey[int]("hits")
+	other = NewKey[int]("other")
+	note  = NewKey[string]("note")
+	list  = NewKey[[]int]("list")
+)
+
+// lateChanges are those that need no cookie, and how to see that one was stored.
+var lateChanges = map[string]struct {
+	change func(s *Session)
+	there  func(s *Session) bool
+}{
+	"Set":    {func(s *Session) { note.Set(s, "x") }, func(s *Session) bool { v, _ := note.Get(s); return v == "x" }},
+	"Append": {func(s *Session) { Append(s, list, 7) }, func(s *Session) bool { v, _ := list.Get(s); return len(v) == 1 }},
+	"Delete": {func(s *Session) { hits.Delete(s) }, func(s *Session) bool { _, ok := hits.Get(s); return !ok }},
+	"Clear":  {func(s *Session) { s.Clear() }, func(s *Session) bool { _, ok := hits.Get(s); return !ok }},
+	"Update": {func(s *Session) { hits.Update(s, func(int) int { return 9 }) }, func(s *Session) bool { v, _ := hits.Get(s); return v == 9 }},
+	"Logout": {func(s *Session) { s.Logout() }, func(s *Session) bool { return s.User() == "" }},
+}
+
+// hijackable gives a connection of which nobody has the other end.
+type hijackable struct{ *httptest.ResponseRecorder }
+
+func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, other := net.Pipe()
+	other.Close()
+	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c)), nil
+}
+
+// in serves one request with the cookies.
+func in(h http.Handler, w http.ResponseWriter, cookies []*http.Cookie) {
+	r := httptest.NewRequest(http.MethodPost, "https://example.com/", nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	h.ServeHTTP(w, r)
+}
+
+// G4: "A change after the first byte is saved when the response ends if it needs
+// no cookie, and otherwise is an error that the handler can see and an event;
+// never silence": also one that a goroutine of the handler makes between the last
+// commit and the end of the exchange.
+func TestG4ChangeAtTheReturn(t *testing.T) {
+	t.Parallel()
+	for how, answer := range map[string]func(w http.ResponseWriter, s *Session){
+		"returns":               func(http.ResponseWriter, *Session) {},
+		"sets and returns":      func(_ http.ResponseWriter, s *Session) { other.Set(s, 2) },
+		"writes and returns":    func(w http.ResponseWriter, _ *Session) { io.WriteString(w, "x") },
+		"hijacks and returns":   func(w http.ResponseWriter, _ *Session) { w.(http.Hijacker).Hijack() },
+		"writes, sets, returns": func(w http.ResponseWriter, s *Session) { io.WriteString(w, "x"); other.Set(s, 2) },
+	} {
+		for what, c := range lateChanges {
+			for _, live := range []bool{true, false} {
+				if !live && strings.Contains(how, "sets") { // that is a first write
+					continue
+				}
+				t.Run(fmt.Sprint(how, "/", what, "/live=", live), func(t *testing.T) {
+					t.Parallel()
+					changeAtTheReturn(t, answer, c.change, c.there, live)
+				})
+			}
+		}
+	}
+}
+
+func changeAtTheReturn(t *testing.T, answer func(http.ResponseWriter, *Session), change func(*Session), there func(*Session) bool, live bool) {
+	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	late := 0
+	m, err := New(memstore.New(memstore.Config{}), keys, Config{Events: func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if e.Kind == Late {
+			late++
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cookies []*http.Cookie
+	if live {
+		w := httptest.NewRecorder()
+		in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			s.Login("alice")
+			hits.Set(s, 1)
+		})), w, nil)
+		if cookies = w.Result().Cookies(); len(cookies) == 0 {
+			t.Fatal("no session")
+		}
+	}
+	var failed error
+	in(pausing(m, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := m.From(r.Context())
+		if live {
+			s.User()
+		}
+		answer(w, s)
+	}), func(s *Session) {
+		change(s)
+		failed = s.Err()
+	}), hijackable{httptest.NewRecorder()}, cookies)
+	stored := false
+	in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { stored = there(m.From(r.Context())) })), httptest.NewRecorder(), cookies)
+	switch {
+	case live && (failed != nil || !stored || late != 0):
+		t.Errorf("got %v, stored %t, %d events; want it stored", failed, stored, late)
+	case failed != nil && late == 0 || failed == nil && !stored && late == 0:
+		t.Errorf("got %v, stored %t and no event", failed, stored)
 	}
 }

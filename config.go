@@ -2,7 +2,6 @@ package coatcheck
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -10,18 +9,6 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
-	"github.com/coatcheck/coatcheck/store"
-)
-
-// maxCookieAge is the longest life browsers give a cookie (RFC 6265bis §5.5).
-const maxCookieAge = 400 * 24 * time.Hour
-
-// A Limit says what a login does that would exceed Config.MaxPerUser.
-type Limit int
-
-const (
-	EndOldest Limit = iota // the user's oldest session ends
-	Refuse                 // the login fails with ErrTooMany
 )
 
 // Config sets what New leaves open. The zero value is the safest setting, and
@@ -145,6 +132,17 @@ type Config struct {
 	Events func(Event)
 }
 
+// maxCookieAge is the longest life browsers give a cookie (RFC 6265bis §5.5).
+const maxCookieAge = 400 * 24 * time.Hour
+
+// A Limit says what a login does that would exceed Config.MaxPerUser.
+type Limit int
+
+const (
+	EndOldest Limit = iota // the user's oldest session ends
+	Refuse                 // the login fails with ErrTooMany
+)
+
 // withDefaults checks the configuration and fills in what is zero.
 func (c Config) withDefaults() (Config, error) {
 	for _, d := range []struct {
@@ -266,60 +264,3 @@ func markerPolicy(p cookie.Policy) cookie.Policy {
 	p.SameSite = http.SameSiteLaxMode
 	return p
 }
-
-// Errors of stores that OnError, Session.Err and the methods of Manager give,
-// wrapped. Package store has the others.
-var (
-	// ErrEnded: the session, or every session of its user, was ended (G2).
-	ErrEnded = store.ErrEnded
-
-	// ErrConflict: others changed the session again and again, until the time
-	// for the commit was over. Nothing of it was stored.
-	ErrConflict = store.ErrConflict
-
-	// ErrFull: the store has no room for another session.
-	ErrFull = store.ErrFull
-)
-
-// Errors that OnError, Session.Err and the methods of Manager give.
-var (
-	// ErrLate: the change needs a Set-Cookie, or the session was first looked
-	// at, after the response had begun; or the handler had returned.
-	ErrLate = errors.New("coatcheck: too late in the response for the session")
-
-	// ErrHeldBack: the request came from another site, or with the marker from
-	// none, without the Strict session cookie, so nothing may be written over
-	// the session it left.
-	ErrHeldBack = errors.New("coatcheck: request from another site without the session cookie")
-
-	// ErrReadOnly: a prefetch wanted to change the session.
-	ErrReadOnly = errors.New("coatcheck: a prefetch must not change the session")
-
-	// ErrCrossOrigin: Config.CrossOrigin refused the request, or its Origin or
-	// Referer is of another host.
-	ErrCrossOrigin = errors.New("coatcheck: cross-origin request refused")
-
-	// ErrTooOld: the request began so long ago, more than 50 seconds, that it
-	// must not begin or renew a session any more: the browser may have a newer
-	// one by now. What needs no new cookie is kept. It is an ErrEnded.
-	ErrTooOld = fmt.Errorf("%w: the request is too old", ErrEnded)
-
-	// ErrLoginRequired: nobody is logged in, or not recently enough.
-	ErrLoginRequired = errors.New("coatcheck: login required")
-
-	// ErrNotFresh: somebody is logged in, but not recently enough for
-	// RequireFresh. It is an ErrLoginRequired.
-	ErrNotFresh = fmt.Errorf("%w: not recently enough", ErrLoginRequired)
-
-	// ErrTooMany: the user has Config.MaxPerUser sessions already.
-	ErrTooMany = errors.New("coatcheck: too many sessions of this user")
-
-	// ErrValue: a value could not be encoded or does not fit its key's type; or
-	// a name, user or duration is not valid.
-	ErrValue = errors.New("coatcheck: invalid value")
-
-	// ErrTooLarge: a value of more than 32 KiB, or a session of more than 64
-	// KiB, 256 values, or what a cookie holds. The stored session is unharmed.
-	// It is an ErrValue.
-	ErrTooLarge = fmt.Errorf("%w: too large", ErrValue)
-)

@@ -58,6 +58,24 @@
 // version it read: on conflict the operations are replayed on what the other
 // request stored.
 //
+// # Reading the source
+//
+// In the order of a request; docs/architecture.md walks through it.
+//
+//   - manager.go, config.go: what a program sets up. handler.go: what it wraps.
+//   - request.go: one request. The exchange and its session, the first look, the
+//     first byte, what comes after the handler. crosssite.go: which requests and
+//     cookies count (G7).
+//   - session.go, login.go, values.go: what a handler says. devices.go, ended.go:
+//     a user's sessions, from outside a request.
+//   - commit.go: one commit, from what is pending to what is stored. queue.go:
+//     those that wait in line, here and in other processes (G1).
+//   - headers.go, writer.go, errors.go: what the answer becomes. event.go: what is
+//     told.
+//   - token.go and incookie.go: the two carriers. adopt.go: sessions of other
+//     systems. bound.go: the door of package dbsc.
+//   - internal/token, internal/record: bytes. internal/wait: waiting that ends.
+//
 // # Compatibility
 //
 // The formats on the wire and in stores are specified in docs/spec, carry a

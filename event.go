@@ -307,7 +307,7 @@ func (s *Session) whyLate(err error) string {
 		return reasonUpgrade
 	case s.x.tooLate():
 		return reasonReturned
-	case !s.looked:
+	case !s.loaded:
 		return reasonLateLook
 	}
 	return reasonLateChange

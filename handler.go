@@ -1,104 +1,15 @@
 package coatcheck
 
 import (
-	"context"
-	"fmt"
 	"net/http"
-	"slices"
+	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
+	"unicode"
+
+	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/store"
 )
-
-// An exchange is one request and its response. It is the request's context and
-// holds its writer, in one allocation; the session is made when it is needed.
-type exchange struct {
-	context.Context
-	m      *Manager
-	w      http.ResponseWriter
-	r      *http.Request
-	began  time.Time
-	before http.Header                 // the response's header at entry, nil if it was empty
-	kept   atomic.Pointer[http.Header] // and at the innermost Require…, if that is another
-	used   atomic.Pointer[Session]
-	outer  *exchange              // of another manager around this one, if any
-	inner  atomic.Pointer[within] // of other managers inside, that set a cookie
-	out    response
-}
-
-// A within is one exchange inside of another, in a list.
-type within struct {
-	x    *exchange
-	next *within
-}
-
-// tellOuter lets the exchanges around this one know that a cookie of this stands
-// in the header, to which a commit that succeeded has put it: their failure is no
-// reason to lose it (G5).
-func (x *exchange) tellOuter() {
-	for o := x.outer; o != nil; o = o.outer {
-		for o.phase() == open {
-			list := o.inner.Load()
-			if o.inner.CompareAndSwap(list, &within{x, list}) {
-				break
-			}
-		}
-	}
-}
-
-// setInside returns the sessions of exchanges inside whose cookies stand in h.
-func (x *exchange) setInside(h http.Header) (list []*Session) {
-	for in := x.inner.Load(); in != nil; in = in.next {
-		if s := in.x.used.Load(); s != nil && !slices.Contains(list, s) && s.setIn(h) {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// session returns the request's session and makes it if need be.
-func (x *exchange) session() *Session {
-	if s := x.used.Load(); s != nil {
-		return s
-	}
-	x.used.CompareAndSwap(nil, &Session{x: x})
-	return x.used.Load()
-}
-
-// Format keeps cookies out of the logs of whoever prints a request's context.
-func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", x.Context) }
-
-// newExchange also makes the session, in the same allocation, where a cookie
-// says that it will be asked for.
-func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
-	var x *exchange
-	if len(r.Header[m.comesIn()]) == 0 {
-		x = new(exchange)
-	} else {
-		both := new(struct {
-			exchange
-			session Session
-		})
-		x = &both.exchange
-		both.session.x = x
-		x.used.Store(&both.session)
-	}
-	x.Context, x.m, x.w, x.began = r.Context(), m, w, time.Now()
-	return x
-}
-
-// Value finds the exchange by the manager it belongs to, or the innermost.
-func (x *exchange) Value(key any) any {
-	switch k := key.(type) {
-	case exchangeKey:
-		return x
-	case *Manager:
-		if k == x.m {
-			return x
-		}
-	}
-	return x.Context.Value(key)
-}
 
 // Handler returns a handler that gives every request a session and then calls
 // next. The session is loaded when it is first used and committed before the
@@ -118,117 +29,6 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	})
 }
 
-func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler, outer *exchange) {
-	x := m.newExchange(w, r)
-	x.outer = outer
-	if h := w.Header(); len(h) > 0 {
-		x.before = h.Clone()
-	}
-	x.r = r.WithContext(x)
-	x.out.begun = inTest() && begun(w)
-	defer x.endAbort()
-	defer x.leave(r)
-	err := m.foreign(r)
-	switch {
-	case err != nil:
-		x.event(Event{Kind: Refused, Reason: reasonCrossOrigin, Err: err})
-		x.session().refuse(ErrCrossOrigin)
-	case m.cfg.Landing != nil && x.lands(r), x.returns(r):
-		return
-	default:
-		next.ServeHTTP(x.writer(), x.r)
-	}
-	x.finish()
-}
-
-// leave commits what changed after the first byte and closes the session, also
-// when the handler panicked: then nothing more is committed, but an outer
-// handler that answers still sends our cookies.
-func (x *exchange) leave(r *http.Request) {
-	defer x.dropTrailers()
-	// The server removes uploaded files by the request it made, and others look
-	// there for the pattern: the copy that the handler had must not hide them.
-	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm
-	if s := x.used.Load(); s != nil {
-		s.close()
-		return
-	}
-	before := x.out.state.Swap(closed)
-	if before == open { // a panic
-		x.dropForeign(x.w.Header())
-	}
-	if s := x.used.Load(); s != nil { // just made by a goroutine of the handler
-		s.closeFrom(before)
-	}
-}
-
-// heldBack reports whether the browser withheld a Strict session cookie, as far
-// as a request without that cookie can tell, and whether the marker came in its
-// place (G7). Firefox and WebKit withhold it also where no site caused the
-// request: an address typed, or opened from a mail that redirects here. There
-// only the marker tells. What a service worker passes on says "same-origin" in
-// Firefox; there Origin and Referer tell. Without Fetch Metadata nothing was
-// withheld.
-func (m *Manager) heldBack(r *http.Request) (held, marked bool) {
-	site := r.Header.Get("Sec-Fetch-Site")
-	if m.marker == nil || site == "" {
-		return false, false
-	}
-	_, err := m.marker.Read(r.Header)
-	marked = !isAbsent(err)
-	return site == "cross-site" || site == "none" && marked || m.contradicted(r), marked
-}
-
-// navigates reports whether the request loads a page into a window or tab. One
-// that a service worker passes on has lost its destination, and in Firefox its
-// mode, but for what it accepts; with a Lax marker, or from our own pages, it is
-// no less a navigation.
-func navigates(r *http.Request) bool {
-	switch mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest"); mode {
-	case "navigate":
-		return dest == "document" || dest == "empty"
-	case "same-origin":
-		return dest == "empty" && strings.HasPrefix(r.Header.Get("Accept"), "text/html")
-	}
-	return false
-}
-
-// lands answers the two requests of a landing (G7) and reports whether it did:
-// a held-back navigation with a page that leads on from our own origin, to the
-// same URL with landed in its query; and that, which brings the session cookie,
-// with a redirect to the URL itself. One that is held back with landed in its
-// query has been here before and is the handler's, so that nothing goes round,
-// whatever proxies and browsers do to Host, Referer and the rest.
-func (x *exchange) lands(r *http.Request) bool {
-	m, w := x.m, x.w
-	if r.Method != http.MethodGet || !navigates(r) || prefetch(r) {
-		return false
-	}
-	held, marked := m.heldBack(r)
-	withheld := held && marked && !m.shown(r)
-	asked := r
-	u := withoutLanded(r.URL)
-	again := u != r.URL
-	if again {
-		clean := *r
-		clean.URL, asked = u, &clean
-	}
-	if again == withheld || !m.cfg.Landing(asked) {
-		return false
-	}
-	x.dropForeign(w.Header())
-	if again {
-		redirectLanded(w, r)
-	} else {
-		servePage(w, r, http.StatusOK, landingPage, leadingTo(requested(r)))
-	}
-	return true
-}
-
-func prefetch(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
-}
-
 // Require loads the session before the handler, so that nothing the handler
 // does can happen while the store is away. Use it, or RequireLogin, on every
 // route with effects.
@@ -241,13 +41,6 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 // cookie the answer is ErrHeldBack: nobody knows yet who this is.
 func (m *Manager) RequireLogin(next http.Handler) http.Handler {
 	return m.require(next, (*Session).loggedIn)
-}
-
-func (s *Session) loggedIn() error {
-	if s.User() == "" {
-		return ErrLoginRequired
-	}
-	return nil
 }
 
 // RequireFresh returns RequireLogin for users who logged in, or authenticated
@@ -284,4 +77,190 @@ func (m *Manager) require(next http.Handler, check func(*Session) error) http.Ha
 			s.turnAway(err)
 		}
 	})
+}
+
+func (s *Session) loggedIn() error {
+	if s.User() == "" {
+		return ErrLoginRequired
+	}
+	return nil
+}
+
+// challenge tells a client whose request was not let through for want of a login
+// what would let it (RFC 9110 §15.5.2, RFC 6750 §3).
+func (x *exchange) challenge(h http.Header, status int) {
+	if !x.m.bearer || status != http.StatusUnauthorized || len(h["Www-Authenticate"]) > 0 {
+		return
+	}
+	value := "Bearer"
+	if x.m.brings(x.r) {
+		value = `Bearer error="invalid_token"`
+	}
+	h["Www-Authenticate"] = []string{value}
+}
+
+// DropOnPanic is for routers that recover a handler's panic inside of
+// Manager.Handler: gin.Recovery, echo's and chi's Recover. Their answer looks
+// like any other to us, and what the handler had changed before it panicked, a
+// login or half of an order, would be stored with it. Put DropOnPanic inside of
+// theirs and around the handlers, and nothing is:
+//
+//	r.Use(sessions.Handler, middleware.Recoverer, coatcheck.DropOnPanic)           // chi
+//	e.Use(middleware.Recover(), echo.WrapMiddleware(coatcheck.DropOnPanic))        // echo
+//	engine.Use(gin.Recovery(), func(c *gin.Context) {                              // gin
+//		next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { c.Next() })
+//		coatcheck.DropOnPanic(next).ServeHTTP(c.Writer, c.Request)
+//	})
+//
+// Changes that wait for the first byte of the answer are then dropped, those of
+// all managers, with an event of the kind Late; the panic goes on with its value
+// and its stack. What was committed before (by Update, Pop, Flashes, Commit)
+// stays. Whoever recovers may still use the session, for a flash on the page of
+// the error. Where the recoverer is outside of Handler, or a handler is within
+// Require, RequireLogin or RequireFresh, all this is so without DropOnPanic.
+//
+// Like From it panics where no Manager.Handler is around it.
+func DropOnPanic(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchangeOf(r.Context().Value(exchangeKey{})).call(next, w, r)
+	})
+}
+
+func (x *exchange) abandon() {
+	s := x.used.Load()
+	if s == nil || !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.abandon()
+}
+
+// whyAbandoned is the reason of Late where the handler has not returned. Where
+// there is no server of net/http the writer knows of time-outs, as that of
+// fiberadapter does.
+func (x *exchange) whyAbandoned() string {
+	if w, ok := x.w.(interface{ TimedOut() bool }); ok && w.TimedOut() {
+		return reasonTimedOut
+	}
+	return reasonPanic
+}
+
+// abandon drops what waits for the commit. The mutex is held.
+func (s *Session) abandon() {
+	if !s.pending() {
+		return
+	}
+	if s.err == nil && !s.rehearses() {
+		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: s.x.whyAbandoned()})
+	}
+	if s.loggedOut && s.was != nil { // what Logout took away
+		if h, err := record.Open(s.was.Data); err == nil {
+			s.setBase(s.was, h)
+			s.doubt()
+		}
+	}
+	s.loggedOut, s.endingID, s.endingUser, s.was, s.wishes = false, store.ID{}, "", nil, nil
+	s.clearPending()
+}
+
+// SafeReturn returns target if it is a path of this site, query and fragment
+// included, and "/" otherwise. Use it for the page to return to after a login,
+// which comes from the request and may have been written by anybody: an open
+// redirect makes your own address the start of a stranger's. A path that would
+// lead elsewhere once somebody has removed its dot segments or decoded it, in
+// whatever order, is refused too. ASVS 3.7.2
+func SafeReturn(target string) string {
+	// Browsers drop tabs and newlines, and read a backslash as a slash.
+	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") ||
+		strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f || r == '\uFFFD' }) {
+		return "/"
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
+		return "/"
+	}
+	if path := u.EscapedPath(); strings.Contains(path, "//") || !staysHere(path, maxDecodings) {
+		return "/"
+	}
+	return target
+}
+
+// maxDecodings is how often a path is decoded, one time more than a proxy and
+// an application do together. What is encoded more often is refused.
+const maxDecodings = 3
+
+// staysHere reports whether a path begins with one slash only, whatever whoever
+// passes it on makes of it: with its dot segments removed or left, backslashes
+// taken for slashes or not, and then the same after each decoding. The order
+// matters: "/a%2Fb/../%2Fhost" leads elsewhere if the dots go first.
+func staysHere(path string, decodings int) bool {
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return false
+	}
+	forms := []string{path}
+	if strings.Contains(path, `\`) {
+		forms = append(forms, strings.ReplaceAll(path, `\`, "/"))
+	}
+	for _, form := range forms {
+		short, ok := removeDots(form)
+		if !ok {
+			return false
+		}
+		for _, p := range []string{form, short} {
+			next := decodeOnce(p)
+			if next != p && (decodings == 0 || !staysHere(next, decodings-1)) {
+				return false
+			}
+			if short == form {
+				break
+			}
+		}
+	}
+	return true
+}
+
+// removeDots removes the dot segments of a path as browsers do (RFC 3986
+// §5.2.4), for which an escaped dot is one. It reports whether the path, and
+// each beginning of it that a decoded "?" or "#" may leave, starts with one
+// slash only.
+func removeDots(path string) (short string, ok bool) {
+	segments := strings.Split(path[1:], "/")
+	kept := segments[:0]
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		switch dots := strings.ReplaceAll(strings.ToLower(segment), "%2e", "."); {
+		case dots == "." && !last:
+		case dots == ".." && !last:
+			kept = kept[:max(len(kept)-1, 0)]
+		case dots == ".":
+			kept = append(kept, "")
+		case dots == "..":
+			kept = append(kept[:max(len(kept)-1, 0)], "")
+		case len(kept) == 0 && (segment == "" && !last || strings.HasPrefix(segment, `\`)):
+			return "", false
+		default:
+			kept = append(kept, segment)
+		}
+	}
+	return "/" + strings.Join(kept, "/"), true
+}
+
+// decodeOnce decodes the escapes of a path and leaves what is none, as a
+// browser does.
+func decodeOnce(path string) string {
+	if !strings.Contains(path, "%") {
+		return path
+	}
+	b := make([]byte, 0, len(path))
+	for i := 0; i < len(path); i++ {
+		if path[i] == '%' && i+2 < len(path) {
+			if c, err := url.PathUnescape(path[i : i+3]); err == nil {
+				b = append(b, c...)
+				i += 2
+				continue
+			}
+		}
+		b = append(b, path[i])
+	}
+	return string(b)
 }

@@ -3,6 +3,7 @@ package coatcheck
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -137,24 +138,21 @@ func (s *Session) growsNot(rec *store.Record) bool {
 	return ok && s.live && len(h.Entries) <= len(s.entries())
 }
 
-// cookieRecordVersion is the first byte of what is sealed; docs/spec/record.md.
-const cookieRecordVersion = 1
-
 func (c *sealedCookies) inCookie() bool { return true }
 
-func (c *sealedCookies) open(value string) (ticket, error) {
+func (c *sealedCookies) open(value string) (opened, error) {
 	payload, err := c.sealer.Open(value)
 	if err != nil {
-		return ticket{}, err
+		return opened{}, err
 	}
-	rec, ok := decodeCookieRecord(payload)
+	rec, ok := record.OpenCookie(payload)
 	if !ok {
-		return ticket{}, token.ErrMalformed
+		return opened{}, token.ErrMalformed
 	}
-	return ticket{id: rec.ID, rec: &rec}, nil
+	return opened{id: rec.ID, rec: &rec}, nil
 }
 
-func (c *sealedCookies) load(ctx context.Context, t ticket) (store.Record, error) {
+func (c *sealedCookies) load(ctx context.Context, t opened) (store.Record, error) {
 	if err := c.current(ctx, *t.rec); err != nil {
 		return store.Record{}, err
 	}
@@ -177,38 +175,11 @@ func (c *sealedCookies) seal(rec *store.Record, fresh bool) (string, error) {
 	if fresh {
 		rand.Read(rec.ID[:])
 	}
-	value, err := c.sealer.Seal(appendCookieRecord(nil, *rec), time.Until(rec.Deadline))
+	value, err := c.sealer.Seal(record.AppendCookie(nil, *rec), time.Until(rec.Deadline))
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	return value, nil
-}
-
-// appendCookieRecord writes a record as a cookie holds it.
-func appendCookieRecord(b []byte, rec store.Record) []byte {
-	b = append(b, cookieRecordVersion)
-	b = append(b, rec.ID[:]...)
-	for _, t := range [...]time.Time{rec.AuthTime, rec.Created, rec.Seen, rec.Expires, rec.Deadline} {
-		b = binary.BigEndian.AppendUint64(b, uint64(t.UnixMicro()))
-	}
-	b = binary.AppendUvarint(b, uint64(len(rec.User)))
-	b = append(b, rec.User...)
-	return append(b, rec.Data...)
-}
-
-func decodeCookieRecord(b []byte) (rec store.Record, ok bool) {
-	times := [...]*time.Time{&rec.AuthTime, &rec.Created, &rec.Seen, &rec.Expires, &rec.Deadline}
-	if len(b) < 1+len(rec.ID)+8*len(times) || b[0] != cookieRecordVersion {
-		return rec, false
-	}
-	b = b[1+copy(rec.ID[:], b[1:]):]
-	for _, t := range times {
-		*t = time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
-		b = b[8:]
-	}
-	user, data, ok := record.CutBytes(b)
-	rec.User, rec.Data, rec.Version = string(user), data, 1
-	return rec, ok
 }
 
 // The store's part: nothing is stored, so little can fail.
@@ -221,11 +192,14 @@ func (c *sealedCookies) Replace(ctx context.Context, _ store.ID, _ uint64, rec s
 	return c.current(ctx, rec)
 }
 
-func (c *sealedCookies) Update(context.Context, store.Record, uint64) error          { return nil }
+func (c *sealedCookies) Update(context.Context, store.Record, uint64) error { return nil }
+
 func (c *sealedCookies) Touch(context.Context, store.ID, time.Time, time.Time) error { return nil }
+
 func (c *sealedCookies) End(context.Context, store.ID, time.Time) (next store.ID, err error) {
 	return store.ID{}, nil
 }
+
 func (c *sealedCookies) Sweep(context.Context, time.Time, int) (int, error) { return 0, nil }
 
 func (c *sealedCookies) EndUser(ctx context.Context, user string, at, _ time.Time, keep ...store.ID) ([]store.ID, error) {
@@ -241,4 +215,71 @@ func (c *sealedCookies) Load(context.Context, store.ID) (store.Record, error) {
 
 func (c *sealedCookies) User(context.Context, string) ([]store.Record, error) {
 	return nil, errors.ErrUnsupported
+}
+
+// StoreRevoker returns a Revoker that keeps the time of each user's last
+// revocation in store, as a record that no list shows. It costs one Load per
+// request. Revocations are kept for 400 days, longer than any session lasts.
+func StoreRevoker(st store.Store) Revoker { return storeRevoker{st} }
+
+type storeRevoker struct{ store store.Store }
+
+const revokerLabel = "coatcheck/not-before/v1\x00"
+
+func revokerID(user string) store.ID { return sha256.Sum256([]byte(revokerLabel + user)) }
+
+// revokerUser owns the record. It has a user because a full store may drop
+// anonymous records, and one that no application can have, so that it is in
+// nobody's list and EndUser does not end it.
+func revokerUser(id store.ID) string { return "\x01not-before:" + id.Handle() }
+
+func (r storeRevoker) NotBefore(ctx context.Context, user string) (time.Time, error) {
+	rec, err := r.store.Load(ctx, revokerID(user))
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, err
+	}
+	return notBefore(rec)
+}
+
+func notBefore(rec store.Record) (time.Time, error) {
+	if len(rec.Data) != 8 {
+		return time.Time{}, record.ErrDamaged
+	}
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(rec.Data))).UTC(), nil
+}
+
+func (r storeRevoker) Revoke(ctx context.Context, user string, at time.Time) error {
+	now := clock()
+	rec := store.Record{
+		ID: revokerID(user), User: revokerUser(revokerID(user)),
+		AuthTime: now, Created: now, Seen: now,
+		Expires: now.Add(maxCookieAge), Deadline: now.Add(maxCookieAge),
+		Data: binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())),
+	}
+	for ctx.Err() == nil {
+		rec.Version = newVersion()
+		err := r.store.Create(ctx, rec)
+		if !errors.Is(err, store.ErrExists) {
+			if err == nil { // no request may sweep this store: each new user removes others (G14)
+				_, _ = r.store.Sweep(ctx, now, sweepBatch)
+			}
+			return err
+		}
+		old, err := r.store.Load(ctx, rec.ID)
+		if err == nil {
+			var before time.Time
+			if before, err = notBefore(old); err == nil && !before.Before(at) {
+				return nil
+			}
+			err = r.store.Update(ctx, rec, old.Version)
+		}
+		// Another revocation came between, or a sweep: look again.
+		if !errors.Is(err, ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("coatcheck: revoke: %w", ctx.Err())
 }

@@ -3,12 +3,254 @@ package coatcheck
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
+
+// commitInTurn commits when all that came before have, or together with them:
+// whoever holds the turn replays its changes on what the one before it made and
+// hands that on, and the last stores it for all.
+func (s *Session) commitInTurn(c *pendingWrite, phase uint32) error {
+	q, id := &s.x.m.commits, s.base.ID
+	c.plain = s.tokenChange == keepToken && s.remember == 0
+	if s.x.m.observer != nil {
+		defer s.observe(c)
+	}
+	t, err := q.take(&id, c)
+	if err != nil {
+		return fmt.Errorf("coatcheck: commit session: %w", err)
+	}
+	defer func() {
+		if !c.done {
+			q.desert(&id, t, c)
+			s.restore(c)
+		}
+	}()
+	for !c.done {
+		if t.next < len(t.chain) {
+			s.step(t, c, phase)
+		} else {
+			s.store(&id, t, c)
+		}
+		done := c.done // while this has the turn nobody else says so
+		if q.pass(&id, t, c) || done {
+			continue
+		}
+		if err := q.wait(&id, t, c); err != nil {
+			c.done, c.err = true, fmt.Errorf("coatcheck: commit session: %w", err)
+		}
+	}
+	return s.outcome(c)
+}
+
+// step replays this commit's changes on what the chain has come to, unless there
+// it has nothing to do or is refused. Then that is settled only if the store
+// itself has said what it was decided on, else when it says so of the chain (G1).
+func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
+	if c.waited || t.tries > 0 {
+		c.now = clock()
+		if err := c.ctx.Err(); err != nil {
+			c.settle(fmt.Errorf("coatcheck: commit session: %w", err))
+			return
+		}
+	}
+	if err := s.onTo(t, c); err != nil {
+		c.settle(err)
+		return
+	}
+	if over(&s.base, c.now) { // unless another request has moved the idle end
+		if c.sure {
+			c.settle(store.ErrNotFound)
+		} else {
+			s.reload(t, c, nil)
+		}
+		return
+	}
+	c.steps++
+	needed, err := s.prepare(c, phase)
+	c.idle, c.refusal = !needed || err != nil, err
+	switch {
+	case !c.idle:
+		t.tip = &c.rec
+	case s.sure && !t.moved():
+		c.settle(nil)
+		return
+	}
+	t.next++
+}
+
+// onTo makes what the chain has come to this session's base. The first of a
+// chain begins with what it loaded, or with what this process stored last.
+func (s *Session) onTo(t *turn, c *pendingWrite) error {
+	last := &t.last
+	if s.shownIn(last, c.waited) {
+		t.heat.lost(time.Now())
+	}
+	switch {
+	case t.base.Version != 0:
+		if t.moved() && c.home == nil {
+			home := s.base
+			c.home = &home
+		}
+		return s.rebase(*t.tip, c.sure && !t.moved())
+	case last.Version != 0 && (c.waited || !last.Seen.Before(s.base.Seen)):
+		if err := s.rebase(*last, false); err != nil {
+			return err
+		}
+	}
+	t.base = s.base
+	t.tip = &t.base
+	return nil
+}
+
+// store makes the one store call of a chain.
+func (s *Session) store(id *store.ID, t *turn, c *pendingWrite) {
+	q := &s.x.m.commits
+	if !t.moved() { // nothing was compared: G1 wants the store's word
+		s.reload(t, c, nil)
+		return
+	}
+	if wait := t.heat.rest(len(t.chain), t.rested); wait > 0 {
+		t.rested = true
+		c.rest(wait) // who comes meanwhile comes along
+		return
+	}
+	end, ok := q.closes(id, t, c)
+	if !ok { // somebody has left: those who stay replay without
+		return
+	}
+	if c.was = t.base.Version; t.tip != &c.rec {
+		c.rec = *t.tip
+	}
+	err := s.write(c, end)
+	switch {
+	case err == nil:
+		if c.maker = true; !c.fresh {
+			t.last = *t.tip
+		}
+		t.heat.won(c.was, c.rec.Version, len(t.chain), c.waited)
+		q.ends(id, t, c, nil)
+	case errors.Is(err, ErrConflict):
+		q.opens(id, t)
+		t.heat.lost(time.Now())
+		s.x.event(Event{Kind: Conflict, Handle: id.Handle(), User: t.base.User, Reason: reasonConflict})
+		s.reload(t, c, err)
+		t.tries++
+	case errors.Is(err, ErrFull) && len(t.chain) > 1:
+		q.splits(id, t)
+	default:
+		q.ends(id, t, c, err)
+	}
+}
+
+// reload lets the chain replay on what the store has now, as the conflict tells
+// or a load.
+func (s *Session) reload(t *turn, c *pendingWrite, conflict error) {
+	rec, err := s.current(c, conflict, t.tries)
+	q, id := &s.x.m.commits, &s.base.ID
+	switch {
+	case err == nil:
+		q.restarts(id, t, rec)
+	case c.ctx.Err() != nil && len(t.chain) > 1: // the others may have more time
+		c.settle(err)
+	default:
+		q.ends(id, t, c, err)
+	}
+}
+
+// rebase takes what the store has of the same session: sure, if it has just said
+// so, else as far as this process knows.
+func (s *Session) rebase(rec store.Record, sure bool) error {
+	if rec.Version == s.base.Version { // perhaps seen since
+		s.base.Seen, s.base.Expires = latest(s.base.Seen, rec.Seen), latest(s.base.Expires, rec.Expires)
+		s.sure = s.sure || sure
+		return nil
+	}
+	h, err := record.Open(rec.Data)
+	if err != nil {
+		return ErrEnded
+	}
+	s.setBase(&rec, h)
+	s.sure = sure
+	s.view, s.applied = s.view[:0], 0
+	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// current returns what the store has now. From the second conflict on it first
+// pauses a little, so that many processes do not keep in step.
+func (s *Session) current(c *pendingWrite, conflict error, try int) (store.Record, error) {
+	now, ok := found(conflict, s.base.ID)
+	if conflict != nil && try%8 == patience {
+		s.show(c, latest(now.Seen, s.base.Seen))
+	}
+	if conflict != nil && try > 0 {
+		if c.rest(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
+			return store.Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
+		}
+	}
+	if ok {
+		return now, nil
+	}
+	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
+	if err != nil && !isOver(err) {
+		c.told = s.x.storeError(s.base.ID, "load", err)
+		err = fmt.Errorf("coatcheck: commit session: %w", err)
+	}
+	return rec, err
+}
+
+// found returns the record of that id that a conflict tells of, if it can be
+// read.
+func found(err error, id store.ID) (store.Record, bool) {
+	if err == nil {
+		return store.Record{}, false
+	}
+	conflict, ok := errors.AsType[*store.ConflictError](err)
+	if !ok || conflict.Now.ID != id || conflict.Now.Version == 0 {
+		return store.Record{}, false
+	}
+	_, damaged := record.Open(conflict.Now.Data)
+	return conflict.Now, damaged == nil
+}
+
+// outcome is what the store's word on the chain says of this commit.
+func (s *Session) outcome(c *pendingWrite) error {
+	switch {
+	case c.maker && c.err == nil:
+		c.err = s.committed(c)
+	case c.stored:
+		s.rebase(c.rec, true)
+	default:
+		s.restore(c)
+	}
+	if c.err == nil {
+		c.refused = c.refusal != nil
+		return s.nothing(c.refusal)
+	}
+	return c.err
+}
+
+// restore takes back as base what this request had before it went on from what
+// others had not stored yet.
+func (s *Session) restore(c *pendingWrite) {
+	if c.home != nil {
+		s.rebase(*c.home, false)
+		c.home = nil
+	}
+}
 
 // A queue lets the commits of one session in this process go one after another,
 // and those that wait in line share a store call: so only another process can
@@ -63,17 +305,17 @@ type turn struct {
 	heat heat
 
 	// The chain: those whose changes the next store call takes along.
-	chain []*commitment // changed by the holder, with the shard's lock
-	next  int           // chain[next:] have still to replay
-	base  store.Record  // what the store has, if Version is not 0
-	tip   *store.Record // the same with the changes of chain[:next], which may change nothing
-	tries int           // conflicts of this chain
+	chain []*pendingWrite // changed by the holder, with the shard's lock
+	next  int             // chain[next:] have still to replay
+	base  store.Record    // what the store has, if Version is not 0
+	tip   *store.Record   // the same with the changes of chain[:next], which may change nothing
+	tries int             // conflicts of this chain
 
 	rested bool // it has waited for more to come along
 
 	// Guarded by the shard.
-	waiting []*commitment // in line, the first first
-	storing bool          // the chain is with the store: nobody leaves it
+	waiting []*pendingWrite // in line, the first first
+	storing bool            // the chain is with the store: nobody leaves it
 }
 
 // errDeserted is what those find whose store call panicked.
@@ -88,7 +330,7 @@ var turns = sync.Pool{New: func() any { return new(turn) }}
 func (q *queue) shard(id *store.ID) *queueShard { return &q.shards[id[0]%byte(len(q.shards))] }
 
 // take gets the id's turn, for which it waits until the commitment's time is over.
-func (q *queue) take(id *store.ID, c *commitment) (*turn, error) {
+func (q *queue) take(id *store.ID, c *pendingWrite) (*turn, error) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	t := shard.turns[*id]
@@ -111,7 +353,7 @@ func (q *queue) take(id *store.ID, c *commitment) (*turn, error) {
 }
 
 // waits makes what wakes the commitment. The shard is locked.
-func (c *commitment) waits() {
+func (c *pendingWrite) waits() {
 	if c.waited = true; c.wake == nil {
 		c.wake = make(chan struct{}, 1)
 	}
@@ -120,7 +362,7 @@ func (c *commitment) waits() {
 // wait returns when somebody hands on the turn, or tells the outcome. When the
 // commitment's time is over it leaves the line, or the chain unless that is with
 // the store, which ends in time.
-func (q *queue) wait(id *store.ID, t *turn, c *commitment) error {
+func (q *queue) wait(id *store.ID, t *turn, c *pendingWrite) error {
 	begun := time.Now()
 	defer func() { c.inLine += time.Since(begun) }()
 	select {
@@ -135,7 +377,7 @@ func (q *queue) wait(id *store.ID, t *turn, c *commitment) error {
 	return nil
 }
 
-func (q *queue) leave(id *store.ID, t *turn, c *commitment) bool {
+func (q *queue) leave(id *store.ID, t *turn, c *pendingWrite) bool {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -153,7 +395,7 @@ func (q *queue) leave(id *store.ID, t *turn, c *commitment) bool {
 
 // pass hands the turn on to whoever is next, and reports whether that is c
 // itself. Where nobody is the turn ends.
-func (q *queue) pass(id *store.ID, t *turn, c *commitment) bool {
+func (q *queue) pass(id *store.ID, t *turn, c *pendingWrite) bool {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -211,7 +453,7 @@ func (t *turn) moved() bool { return t.tip != nil && t.tip != &t.base }
 
 // successor returns who goes on: who has still to replay, else one more of those
 // who wait, else the last of the chain, who stores.
-func (t *turn) successor() *commitment {
+func (t *turn) successor() *pendingWrite {
 	if t.next == len(t.chain) && len(t.waiting) > 0 && t.joins(t.waiting[0]) {
 		if len(t.chain) == 0 {
 			t.restart(store.Record{})
@@ -232,14 +474,14 @@ func (t *turn) successor() *commitment {
 // joins reports whether a commitment may come along with the chain: one that
 // changes the token goes alone, and so does one whose time would cut short that
 // of the others.
-func (t *turn) joins(c *commitment) bool {
+func (t *turn) joins(c *pendingWrite) bool {
 	return len(t.chain) == 0 ||
 		len(t.chain) < maxChain && t.chain[0].plain && c.plain && time.Until(c.ctx.At) >= 2*lookTime
 }
 
 // closes takes the chain to the store: from here on nobody leaves it. It reports
 // until when all of them have time, and that nobody has to replay again.
-func (q *queue) closes(id *store.ID, t *turn, holder *commitment) (end time.Time, ok bool) {
+func (q *queue) closes(id *store.ID, t *turn, holder *pendingWrite) (end time.Time, ok bool) {
 	if t.alone(holder) { // nobody else could leave
 		return holder.ctx.At, true
 	}
@@ -263,10 +505,10 @@ func (q *queue) closes(id *store.ID, t *turn, holder *commitment) (end time.Time
 
 // alone reports whether nobody but the holder is in the chain. Then only the
 // holder looks at it.
-func (t *turn) alone(holder *commitment) bool { return len(t.chain) == 1 && t.chain[0] == holder }
+func (t *turn) alone(holder *pendingWrite) bool { return len(t.chain) == 1 && t.chain[0] == holder }
 
 // ends ends the chain: err is the store's word on all of it.
-func (q *queue) ends(id *store.ID, t *turn, holder *commitment, err error) {
+func (q *queue) ends(id *store.ID, t *turn, holder *pendingWrite, err error) {
 	if t.alone(holder) && !t.storing { // its rec is the tip
 		holder.stored = err == nil
 		holder.tell(err, holder)
@@ -310,7 +552,7 @@ func (q *queue) splits(id *store.ID, t *turn) {
 
 // tell ends the commitment with the store's word, and its wait unless it is the
 // holder. The shard is locked.
-func (c *commitment) tell(err error, holder *commitment) {
+func (c *pendingWrite) tell(err error, holder *pendingWrite) {
 	c.done, c.err = true, err
 	if c != holder {
 		c.wake <- struct{}{}
@@ -339,10 +581,108 @@ func (q *queue) restarts(id *store.ID, t *turn, rec store.Record) {
 
 // desert is for a function of the application that panicked in the middle, or
 // for a store: nobody knows what became of that call.
-func (q *queue) desert(id *store.ID, t *turn, c *commitment) {
+func (q *queue) desert(id *store.ID, t *turn, c *pendingWrite) {
 	c.settle(errDeserted)
 	if t.storing {
 		q.ends(id, t, c, errDeserted)
 	}
 	q.pass(id, t, c)
+}
+
+// Of two processes that write one session the one that is nearer to the store
+// would win every time: between what the other reads and what it writes lies its
+// whole distance. So whoever loses again and again shows itself, by a touch, and
+// whoever has won then makes a pause.
+const (
+	calm     = time.Second // after so long without another process nobody yields to one
+	minPause = time.Millisecond
+	maxPause = 128 * time.Millisecond
+	patience = 2                      // conflicts before a process shows itself, and again after each eight
+	ahead    = 250 * time.Millisecond // so much later than the session was last seen is the touch that shows it
+	farAhead = 5 * time.Second        // but no more than this beyond its own clock
+)
+
+// A heat is what a process knows of how busy a session is, here and elsewhere. It
+// makes nobody wait who does not share the session with others.
+type heat struct {
+	latest   time.Time     // commits have been waiting for each other here
+	rival    time.Time     // when another process last showed
+	mine     uint64        // the version that was stored here last
+	alone    int           // how often since it did
+	together int           // how many commits shared the last store call
+	pause    time.Duration // after each commit, while there is a rival
+	until    time.Time     // the pause under way
+}
+
+// busy reports whether commits waited for each other a moment ago.
+func (h *heat) busy(now time.Time) bool { return now.Sub(h.latest) < calm }
+
+// won takes note of a commit here, of so many together, which one that waited
+// for nobody is not. The pause after it grows while the other process comes in
+// between less than every third time.
+func (h *heat) won(was, version uint64, together int, waited bool) {
+	if !waited && h.mine == 0 && h.rival.IsZero() {
+		return // nobody waits for anybody
+	}
+	now := time.Now()
+	if !h.busy(now) && !h.shared(now) {
+		*h = heat{}
+	}
+	if h.mine != 0 && h.mine != was {
+		h.rival, h.alone = now, 0
+	} else {
+		h.alone++
+	}
+	h.mine = version
+	if waited {
+		h.latest, h.together = now, together
+	}
+	if !h.shared(now) {
+		return
+	}
+	if h.alone == 0 {
+		h.pause = h.pause * 15 / 16
+	} else if h.alone > 1 {
+		h.pause = 2 * h.pause
+	}
+	h.pause = min(max(h.pause, minPause), maxPause)
+	h.until = now.Add(h.pause)
+}
+
+// shared reports whether another process commits to the session too.
+func (h *heat) shared(now time.Time) bool { return now.Sub(h.rival) < calm }
+
+// lost takes note of another process.
+func (h *heat) lost(now time.Time) { h.rival = now }
+
+// rest returns how long a chain of that length should wait before its store
+// call, so that others get in between, or, once, that more come along: with
+// another process each call that succeeds is precious.
+func (h *heat) rest(chain int, rested bool) time.Duration {
+	if h.rival.IsZero() {
+		return 0
+	}
+	now := time.Now()
+	wait := h.until.Sub(now)
+	if !rested && chain < h.together/2 && h.shared(now) {
+		wait = max(wait, minPause)
+	}
+	return wait
+}
+
+// show lets the processes that win know of this one: they find the session seen
+// by somebody else. It is a hint, and nobody waits for what becomes of it.
+func (s *Session) show(c *pendingWrite, seen time.Time) {
+	if seen = seen.Add(ahead); seen.After(clock().Add(farAhead)) {
+		return
+	}
+	_ = s.x.m.carrier.Touch(&c.ctx, s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline))
+}
+
+// shownIn reports whether another process has seen the session since this one
+// stored last, what it loaded says; of who has waited, before that. Touches of
+// its own are a tenth of the idle time apart.
+func (s *Session) shownIn(last *store.Record, waited bool) bool {
+	return last.Version != 0 && (waited || s.base.Version == last.Version) &&
+		s.base.Seen.After(last.Seen) && s.base.Seen.Sub(last.Seen) < s.idleTime()/10
 }

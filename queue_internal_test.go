@@ -13,8 +13,8 @@ import (
 )
 
 // comes is a commitment that waits for so long.
-func comes(plain bool, wait time.Duration) *commitment {
-	c := &commitment{plain: plain}
+func comes(plain bool, wait time.Duration) *pendingWrite {
+	c := &pendingWrite{plain: plain}
 	c.ctx.Parent, c.ctx.Detached, c.ctx.At = context.Background(), true, time.Now().Add(wait)
 	return c
 }
@@ -109,7 +109,7 @@ func TestQueueOfManySessions(t *testing.T) {
 	var q queue
 	type held struct {
 		turn *turn
-		c    *commitment
+		c    *pendingWrite
 	}
 	all := make(map[store.ID]held)
 	take := func(id store.ID) held {

@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/internal/wait"
@@ -31,16 +28,16 @@ type Session struct {
 	x      *exchange
 	mu     wait.Mutex
 	err    error
-	stream *stream // see Ended
+	waiter *endWaiter // see Ended
 
 	// What the cookie and the store said.
-	loading wait.Context
+	loadCtx wait.Context
 	base    store.Record // as loaded or last committed if live, else at most the ID of what was
 
 	remembered uint32      // what the header of base says of Remember, in seconds
 	entriesAt  uint32      // where the entries begin in base.Data
 	stuck      atomic.Bool // a call did not get mu
-	looked     bool        // at the cookie; the others are not known before
+	loaded     bool        // at the cookie; the others are not known before
 	noCookie   bool        // the request had no session cookie at all
 	marked     bool        // but had its marker
 	held       bool        // because the browser withheld it
@@ -50,14 +47,14 @@ type Session struct {
 	ended      bool // by a tombstone or during this request: only a login goes on
 	replaced   bool // by a login or renewal elsewhere, whose answer the browser is about to have
 	finished   bool // by anything else: the browser is to be told
-	quiet      bool // err is the client's absence: no event, no 503
+	clientGone bool // err is the client's absence: no event, no 503
 	turned     bool // away by a Require…, where nothing was pending: OnError may change the session
 	toldLost   bool // that it was changed where nothing is kept
 
 	// What is to be committed.
-	left     bool // the cookie is to be cleared
-	drop     bool // the values of base do not count
-	identity identity
+	loggedOut   bool // the cookie is to be cleared
+	cleared     bool // the values of base do not count
+	tokenChange tokenChange
 
 	namesakes bool // the request had several cookies of our name
 	rescoped  bool // a copy of an older session in another scope must go
@@ -67,63 +64,26 @@ type Session struct {
 // The changes of a session that wait for the commit, and its room to work in.
 // Most requests change nothing and so have none.
 type changes struct {
-	leaving  store.ID // by Logout
-	leaver   string
-	was      *store.Record // what Logout took away, for who panics before it is done
-	brought  store.ID      // by the browser, ended or replaced before a login here made a session of its own
-	wasLeft  bool          // a Logout of this request is done
-	revoker  *revocation
-	began    time.Time     // what a login records, where it is not the request's start
-	user     string        // of a login
-	device   string        // of Config.Device, at a login
-	remember time.Duration // of Remember
-	wishes   *wishes       // for a login after a commit
-	ops      []op
-	blind    bool           // some of them promise the handler a change
-	applied  int            // how many of ops view holds
-	view     []record.Entry // the names that ops changed, as they then are
+	endingID   store.ID // by Logout
+	endingUser string
+	was        *store.Record // what Logout took away, for who panics before it is done
+	brought    store.ID      // by the browser, ended or replaced before a login here made a session of its own
+	logoutDone bool          // a Logout of this request is done
+	revoker    *revocation
+	began      time.Time     // what a login records, where it is not the request's start
+	user       string        // of a login
+	device     string        // of Config.Device, at a login
+	remember   time.Duration // of Remember
+	wishes     *wishes       // for a login after a commit
+	ops        []op
+	blind      bool           // some of them promise the handler a change
+	applied    int            // how many of ops view holds
+	view       []record.Entry // the names that ops changed, as they then are
 
 	// Room for the usual few changes and for the first commit.
 	opsRoom  [1]op
 	viewRoom [2]record.Entry
-	commit   commitment
-}
-
-// A revocation is what a request has asked for that may concern its own session.
-type revocation struct {
-	ids  []store.ID // of sessions, before it looked at its own
-	user string     // of its own, which ended with them
-}
-
-// edit returns the session's changes, for one to be added.
-func (s *Session) edit() *changes {
-	if s.changes == nil {
-		s.changes = new(changes)
-	}
-	return s.changes
-}
-
-// viewed returns the names that pending changes concern, as they then are.
-func (s *Session) viewed() []record.Entry {
-	if s.changes == nil {
-		return nil
-	}
-	return s.view
-}
-
-// entries returns the stored values.
-func (s *Session) entries() []byte {
-	if !s.live {
-		return nil
-	}
-	return s.base.Data[s.entriesAt:]
-}
-
-// take makes a record the base. Its header is h.
-func (s *Session) take(rec *store.Record, h record.Header) {
-	s.base, s.live, s.sure = *rec, true, true
-	s.remembered = uint32(h.Remember / time.Second)
-	s.entriesAt = uint32(len(rec.Data) - len(h.Entries))
+	commit   pendingWrite
 }
 
 // doubt takes note that base is no ground for having nothing to do: it was read
@@ -142,54 +102,20 @@ type op struct {
 	do   func(record.Entry) (record.Entry, error)
 }
 
-// An identity is what a commit does to the token.
-type identity uint8
+// A tokenChange is what a commit does to the token.
+type tokenChange uint8
 
 const (
-	keepToken identity = iota
+	keepToken tokenChange = iota
 	renewToken
 	authenticateAgain
 	logIn
 )
 
-// newToken reports whether the next commit replaces the token.
-func (s *Session) newToken() bool {
-	return s.identity != keepToken || s.changes != nil && s.remember != 0
-}
-
-// checkUser validates the application's identifier of a user.
-func checkUser(user string) error {
-	switch {
-	case user == "" || len(user) > maxUser:
-		return fmt.Errorf("%w: user of %d bytes; want 1 to %d", ErrValue, len(user), maxUser)
-	case !utf8.ValidString(user):
-		return fmt.Errorf("%w: user is not UTF-8", ErrValue)
-	}
-	for _, r := range user {
-		if unicode.IsControl(r) {
-			return fmt.Errorf("%w: user has a control character", ErrValue)
-		}
-	}
-	return nil
-}
-
 // errStuck is what a call finds that waited in vain for another.
 var errStuck = errors.New("coatcheck: session used by the function given to Update, or by a call that did not end")
 
-func (s *Session) lock() bool {
-	if !s.mu.Lock(lockWait) {
-		s.stuck.Store(true)
-		return false
-	}
-	if s.stuck.Load() && s.err == nil {
-		s.err = errStuck
-	}
-	return true
-}
-
-func (s *Session) unlock() { s.mu.Unlock() }
-
-// fail keeps the first error and tells of it. The latch is held.
+// fail keeps the first error and tells of it. The mutex is held.
 func (s *Session) fail(err error) { s.failTold(err, false) }
 
 // failTold is fail for an error of which an event has perhaps told already.
@@ -251,39 +177,6 @@ func (s *Session) lose() {
 	}
 }
 
-// usable looks at the session and reports whether this request still has it.
-func (s *Session) usable() bool {
-	s.look()
-	if s.err == nil && s.x.tooLate() {
-		s.fail(ErrLate)
-	}
-	return s.err == nil
-}
-
-// mayChange looks at the session and reports whether it may be changed.
-// newToken says that the change needs a Set-Cookie, or makes one needless.
-func (s *Session) mayChange(newToken bool) bool {
-	phase := s.x.phase()
-	switch {
-	case !s.usable():
-	case phase != open && (newToken || !s.live || s.x.m.carrier.inCookie()):
-		s.fail(s.orEnded(ErrLate))
-	case !newToken && s.dead():
-		s.fail(s.why())
-	}
-	if s.err != nil {
-		s.lose()
-		return false
-	}
-	s.edit()
-	return true
-}
-
-// dead reports whether the session has ended and nothing follows it. A login does;
-// and whoever asks for the end knows of it: a second Logout, a double click, may
-// leave a message as the first did.
-func (s *Session) dead() bool { return s.ended && !s.left && s.identity != logIn }
-
 // orEnded is ErrEnded where that is the better answer than err.
 func (s *Session) orEnded(err error) error {
 	if s.ended {
@@ -300,22 +193,6 @@ func (s *Session) nobody() error {
 	return s.orEnded(ErrLoginRequired)
 }
 
-// misses reports whether there is a session that the browser withheld, and no
-// login has made another (G7).
-func (s *Session) misses() bool {
-	return s.held && s.marked && !s.live && s.identity != logIn
-}
-
-// overtaken reports whether a login or renewal has replaced the token that the
-// request brought, so that nobody knows here whether a user is logged in.
-func (s *Session) overtaken() bool {
-	if !s.lock() {
-		return false
-	}
-	defer s.unlock()
-	return s.dead() && s.replaced
-}
-
 // withheld reports whether a request from another site came without the
 // session cookie that its marker proves.
 func (s *Session) withheld() bool {
@@ -323,7 +200,7 @@ func (s *Session) withheld() bool {
 		return false
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	return s.held && s.marked
 }
 
@@ -344,7 +221,7 @@ func (s *Session) User() string {
 		return ""
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	return s.currentUser()
 }
 
@@ -363,21 +240,11 @@ func (s *Session) Identify() (user string, err error) {
 		return "", errStuck
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	if s.err != nil {
 		return "", s.err
 	}
 	return s.currentUser(), nil
-}
-
-func (s *Session) currentUser() string {
-	switch {
-	case s.identity == logIn:
-		return s.user
-	case s.live:
-		return s.base.User
-	}
-	return ""
 }
 
 // AuthTime returns when the request began in which the user logged in or
@@ -387,11 +254,11 @@ func (s *Session) AuthTime() time.Time {
 		return time.Time{}
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	switch {
 	case s.currentUser() == "":
 		return time.Time{}
-	case s.identity >= authenticateAgain:
+	case s.tokenChange >= authenticateAgain:
 		return s.authTime()
 	}
 	return s.base.AuthTime
@@ -401,7 +268,7 @@ func (s *Session) AuthTime() time.Time {
 // same user it never goes back: where another server's clock is ahead, a
 // revocation that the login came after would cover what only proves it again.
 func (s *Session) authTime() time.Time {
-	if s.live && (s.identity != logIn || s.base.User == s.user) {
+	if s.live && (s.tokenChange != logIn || s.base.User == s.user) {
 		return latest(s.base.AuthTime, s.loginTime())
 	}
 	return s.loginTime()
@@ -425,7 +292,7 @@ func (s *Session) Handle() string {
 		return ""
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	if !s.live || s.newToken() {
 		return ""
 	}
@@ -439,10 +306,10 @@ func (s *Session) Keys() []string {
 		return nil
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	now := time.Now().UnixMilli()
 	var names []string
-	if !s.drop {
+	if !s.cleared {
 		for e := range record.All(s.entries()) {
 			if !record.Named(s.viewed(), []byte(e.Name)) && e.At(now).Raw != nil {
 				names = append(names, e.Name)
@@ -468,141 +335,16 @@ func (s *Session) Clear() {
 	defer s.unlock()
 	if s.mayChange(false) {
 		labels := s.pendingLabels()
-		s.discard()
+		s.clearValues()
 		s.label(labels)
 		s.blind = true
 	}
 }
 
-// discard forgets all values, stored and pending.
-func (s *Session) discard() {
-	s.drop = true
+// clearValues forgets all values, stored and pending.
+func (s *Session) clearValues() {
+	s.cleared = true
 	s.ops, s.view, s.applied = nil, nil, 0
-}
-
-// Login binds the session to user, the application's identifier of a person:
-// 1 to 255 bytes of UTF-8 without control characters, compared byte for byte.
-// It always makes a new token; the old one is dead at once. Values are kept
-// from an anonymous session or one of the same user, and dropped from one of
-// another user. The lifetime starts anew. ASVS 7.2.4
-//
-// Login is the only way to bind a user; call it after checking the password.
-func (s *Session) Login(user string) {
-	if !s.lock() {
-		return
-	}
-	defer s.unlock()
-	if !s.mayChange(true) {
-		return
-	}
-	if err := checkUser(user); err != nil {
-		s.fail(err)
-		return
-	}
-	if now := s.currentUser(); now != "" && now != user {
-		s.discard()
-	}
-	// A copy: fasthttp, under Fiber, lets strings change after the request.
-	s.identity, s.user, s.remember = logIn, strings.Clone(user), 0
-	if name := s.x.m.cfg.Device; name != nil {
-		s.device = deviceLabel(name(s.x.r))
-	}
-	if w := s.wishes; w != nil {
-		s.remember = w.remember
-		s.label(w.labels)
-	}
-}
-
-// Reauthenticate records that the logged-in user has proven again who they are:
-// new token, AuthTime now, lifetime started anew, values kept. Where nobody is
-// logged in it is ErrLoginRequired, and ErrHeldBack where the browser withheld
-// the cookie. ASVS 7.2.4, 7.5.1
-func (s *Session) Reauthenticate() {
-	if !s.lock() {
-		return
-	}
-	defer s.unlock()
-	if !s.mayChange(true) {
-		return
-	}
-	if s.currentUser() == "" {
-		s.fail(s.nobody())
-		return
-	}
-	s.identity = max(s.identity, authenticateAgain)
-}
-
-// Renew gives the session a new token, for any change of privilege that is not
-// a login. Nothing else changes; without a session it does nothing.
-func (s *Session) Renew() {
-	if !s.lock() {
-		return
-	}
-	defer s.unlock()
-	if s.mayChange(true) && s.mayRenew() {
-		s.identity = max(s.identity, renewToken)
-	}
-}
-
-// mayRenew reports whether there is a token to renew. To renew an ended session
-// is a write that came too late, and to renew a withheld one is held back (G7).
-func (s *Session) mayRenew() bool {
-	switch {
-	case s.identity == logIn:
-	case s.dead():
-		s.fail(s.why())
-	case s.misses():
-		s.fail(ErrHeldBack)
-	}
-	return s.err == nil && (s.live || s.identity == logIn)
-}
-
-// Logout ends the session, for good: no request in flight can bring it back.
-// Values and user are gone from the store and the cookie is cleared. The
-// session is then empty and new; a value or flash kept now starts an anonymous
-// one in the same response. In a request older than 50 seconds it clears no
-// cookie, which may be a newer one, and is ErrEnded where nobody knows any more
-// what a login meanwhile made of the session. ASVS 7.4.1
-func (s *Session) Logout() {
-	if !s.lock() {
-		return
-	}
-	defer s.unlock()
-	s.look()
-	switch {
-	case s.err != nil:
-		s.lose()
-		return
-	case s.x.tooLate():
-		s.fail(ErrLate)
-		return
-	case s.held && s.marked && !s.x.out.unproven: // a copy of a cookie may end its session, and do nothing else
-		s.fail(ErrHeldBack)
-		return
-	}
-	s.leave()
-	if s.x.phase() != open {
-		s.commit(s.x.phase()) // a stream may last for hours; an end must not wait
-	}
-}
-
-// leave makes the end of the session pending, and the session empty and new.
-func (s *Session) leave() {
-	switch c := s.edit(); {
-	case s.live:
-		was := s.base
-		c.was = &was
-		c.leaving, c.leaver = s.base.ID, s.base.User
-		s.base = store.Record{}
-	case c.leaving.IsZero(): // else this is the second time
-		c.leaving = s.base.ID
-	}
-	if s.x.out.unproven {
-		s.held, s.marked, s.x.out.unproven = false, false, false
-	}
-	s.live, s.left = false, true
-	s.identity, s.remember, s.wishes = keepToken, 0, nil
-	s.discard()
 }
 
 // Touch counts as activity: it moves the idle end. Requests that look at the
@@ -635,7 +377,7 @@ func (s *Session) Touch() {
 		s.fail(err)
 	case isOver(err):
 		s.endedBy(err)
-		s.gone()
+		s.markEnded()
 		s.fail(ErrEnded)
 	default:
 		told := s.x.storeError(id, "touch", err)
@@ -657,104 +399,8 @@ func (s *Session) Commit() error {
 	return s.err
 }
 
-// id is that of the stored session, or zero.
-func (s *Session) id() store.ID {
-	if !s.lock() {
-		return store.ID{}
-	}
-	defer s.unlock()
-	s.look()
-	if !s.live {
-		return store.ID{}
-	}
-	return s.base.ID
-}
-
-// confirm asks the store whether the session still lives: one that was ended
-// meanwhile must not end the others.
-func (s *Session) confirm(ctx context.Context) error {
-	if !s.lock() {
-		return errStuck
-	}
-	defer s.unlock()
-	if !s.live || s.x.m.carrier.inCookie() {
-		return s.orEnded(nil)
-	}
-	_, err := s.x.m.carrier.Load(ctx, s.base.ID)
-	switch {
-	case isOver(err):
-		s.endedBy(err)
-		s.gone()
-		return ErrEnded
-	case err != nil:
-		return fmt.Errorf("coatcheck: end sessions of user: %w", err)
-	}
-	return nil
-}
-
-// revoked takes note of a revocation that this request asked for, of sessions
-// or, at a time, of a user. Where it ends the session of the request that is a
-// Logout: whoever asks for the end knows of it (G2, decision 44).
-func (s *Session) revoked(user string, at time.Time, ended []store.ID) error {
-	if !s.lock() {
-		return errStuck
-	}
-	defer s.unlock()
-	if !at.Before(s.loginTime()) {
-		s.edit().began = at.Add(time.Microsecond)
-	}
-	if !s.looked && len(ended) > 0 { // the session may be among them: see took
-		s.revokes().ids = append(s.revokes().ids, ended...)
-	}
-	done := slices.Contains(ended, s.base.ID)
-	switch {
-	case !s.live || !done && (user == "" || s.base.User != user):
-		return nil
-	case s.identity == logIn || s.err != nil: // a login goes on, with a session of its own
-		s.finished = true
-		s.gone()
-		return nil
-	}
-	s.revokes().user = s.base.User
-	s.leave()
-	if done {
-		s.hasLeft()
-	}
-	s.commit(s.x.phase())
-	return s.err
-}
-
-// asked returns the reason of a revocation: own where the request that asks for it
-// is known to be one of the user, as of somebody who logs out everywhere, and why
-// where it is an administrator's or none.
-func (s *Session) asked(user, why, own string) string {
-	if s == nil || !s.lock() {
-		return why
-	}
-	defer s.unlock()
-	if s.currentUser() == user {
-		return own
-	}
-	return why
-}
-
-// revokes returns what the request has revoked, to be added to.
-func (s *Session) revokes() *revocation {
-	c := s.edit()
-	if c.revoker == nil {
-		c.revoker = new(revocation)
-	}
-	return c.revoker
-}
-
-// hasLeft says of a Logout that the session has ended already, and that nothing
-// can have replaced it: only the cookie is to be cleared.
-func (s *Session) hasLeft() {
-	s.leaving, s.leaver, s.was, s.wasLeft = store.ID{}, "", nil, true
-}
-
-// gone takes note that the session has ended. Nothing sets its cookie any more.
-func (s *Session) gone() {
+// markEnded takes note that the session has ended. Nothing sets its cookie any more.
+func (s *Session) markEnded() {
 	s.live, s.ended = false, true
 	s.base = store.Record{ID: s.base.ID}
 	if s.changes != nil {
@@ -765,4 +411,66 @@ func (s *Session) gone() {
 	}
 	s.x.out.sid, s.x.out.marker = "", ""
 	s.x.m.streams.end(s.base.ID)
+}
+
+// Reload asks the store for the session as it is now, for a request that waits for
+// what another one does. Get then finds what others stored meanwhile; changes of
+// this request that are not committed yet are made on it. Update and Pop need no
+// Reload: they ask by themselves.
+//
+// It is ErrEnded where the session has ended: the request goes on as anonymous, and
+// its changes are refused. When the store fails Err says so, and the answer is
+// replaced, as after a failed load. Without a session there is nothing to ask. A
+// session in its cookie is known to nobody else: errors.ErrUnsupported.
+func (s *Session) Reload() error {
+	if !s.lock() {
+		return errStuck
+	}
+	defer s.unlock()
+	fresh := !s.loaded
+	switch {
+	case !s.usable():
+		return s.err
+	case s.x.m.carrier.inCookie():
+		return fmt.Errorf("coatcheck: Reload of a session in its cookie: %w", errors.ErrUnsupported)
+	case !s.live:
+		return s.orEnded(nil)
+	case fresh:
+		return nil // just asked
+	}
+	s.edit() // which rebase works in
+	if err := s.ask(time.Now()); err != nil {
+		if errors.Is(err, ErrEnded) {
+			s.markEnded()
+		}
+		return err
+	}
+	if err := s.replay(time.Now().UnixMilli()); err != nil {
+		s.fail(err)
+	}
+	return s.err
+}
+
+// ask loads the base anew.
+func (s *Session) ask(now time.Time) error {
+	m, id := s.x.m, s.base.ID
+	ctx := &wait.Context{Parent: s.x.Context, At: now.Add(loadTimeout)}
+	defer ctx.End()
+	rec, err := m.carrier.Load(ctx, id)
+	switch {
+	case err == nil && over(&rec, clock()):
+		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(&rec, clock())})
+		return ErrEnded
+	case err == nil:
+		return s.rebase(rec, true)
+	case isOver(err):
+		s.endedBy(err)
+		return ErrEnded
+	case errors.Is(s.x.Context.Err(), context.Canceled):
+		s.err, s.clientGone = err, true
+	default:
+		told := s.x.storeError(id, "load", err)
+		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
+	}
+	return s.err
 }

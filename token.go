@@ -2,11 +2,44 @@ package coatcheck
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/token"
 	"github.com/coatcheck/coatcheck/store"
 )
+
+// A carrier brings a session from one request to the next. It turns the value
+// of the session cookie into a record and a record into such a value: either a
+// token whose record a Store keeps, or the sealed record itself.
+type carrier interface {
+	store.Store
+
+	// open checks a cookie's value; it calls no store. Its error is a reason
+	// for an event, never for the client.
+	open(value string) (opened, error)
+
+	// load returns the record of an opened ticket, as Store.Load does.
+	load(ctx context.Context, t opened) (store.Record, error)
+
+	// seal returns the cookie value for a record that is about to be stored.
+	// A fresh record (Create, Replace) also gets its ID. For another commit
+	// "" says that the browser's cookie stays as it is.
+	seal(rec *store.Record, fresh bool) (string, error)
+
+	// inCookie reports whether the cookie holds the record, so that every
+	// commit needs a Set-Cookie and nobody else knows of the session.
+	inCookie() bool
+}
+
+// An opened is an opened session cookie.
+type opened struct {
+	id  store.ID
+	rec *store.Record // what the cookie holds, if inCookie
+}
 
 // tokens is the carrier of sessions that a Store keeps: the cookie is a token,
 // the token's hash the record's key.
@@ -20,12 +53,12 @@ func newTokens(st store.Store, keys *cookie.Keys, purpose string) *tokens {
 	return &tokens{st, token.New(keys, purpose), token.NewDerived(keys, purpose)}
 }
 
-func (t *tokens) open(value string) (ticket, error) {
+func (t *tokens) open(value string) (opened, error) {
 	id, err := t.keys.Open(value)
-	return ticket{id: id}, err
+	return opened{id: id}, err
 }
 
-func (t *tokens) load(ctx context.Context, tk ticket) (store.Record, error) {
+func (t *tokens) load(ctx context.Context, tk opened) (store.Record, error) {
 	return t.Load(ctx, tk.id)
 }
 
@@ -44,3 +77,99 @@ func (t *tokens) seal(rec *store.Record, fresh bool) (string, error) {
 
 // Unwrap lets store.As find what the store offers.
 func (t *tokens) Unwrap() store.Store { return t.Store }
+
+// TokenHeader is the header of an answer in which a manager of NewBearer gives a
+// client its token: a new one after Login, Reauthenticate, Renew and the first
+// value that is kept, or "none" after Logout.
+const TokenHeader = "Session-Token"
+
+// noToken says that the client has none, or is to forget the one it has.
+const noToken = "none"
+
+// NewBearer returns a manager for native clients, which keep their token
+// themselves: it comes in the header "Authorization: Bearer" and goes out in
+// TokenHeader. No cookie is read or set. The sessions in store are like others: a
+// user's list has those of New too, if the store is the same.
+//
+// A browser does not send such a header by itself, so another site cannot forge a
+// request with one, and CrossOrigin is not asked about it; about a request without
+// one it is. The token of a cookie is none here, and the other way round. A page's
+// script that keeps such a token keeps what HttpOnly hides from scripts: for
+// browsers use New.
+//
+// What belongs to cookies is an error in cfg: Name, Cookie, MaxCookie, Landing,
+// KeepSiteData.
+func NewBearer(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
+	if st == nil {
+		return nil, errors.New("coatcheck: NewBearer: store is nil")
+	}
+	if keys == nil {
+		return nil, errors.New("coatcheck: NewBearer: keys is nil; cookie.KeysFromEnv reads SECRET_KEY")
+	}
+	if field := cfg.ofCookies(); field != "" {
+		return nil, fmt.Errorf("coatcheck: Config.%s is set; NewBearer has no cookie, want the zero value", field)
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	tokens := newTokens(st, keys, bearerPurpose)
+	if tokens.keys.Empty() {
+		return nil, errNoSecret("NewBearer")
+	}
+	cfg.Name = authorization
+	return &Manager{cfg: cfg, carrier: tokens, origins: cfg.Origins, bearer: true}, nil
+}
+
+const (
+	bearerPurpose = "bearer-token"
+	authorization = "Authorization"
+)
+
+// ofCookies names a field that is set and says something about cookies.
+func (c *Config) ofCookies() string {
+	switch {
+	case c.Name != "":
+		return "Name"
+	case c.Cookie != cookie.Policy{}:
+		return "Cookie"
+	case len(c.FormerCookies) > 0:
+		return "FormerCookies"
+	case c.MaxCookie != 0:
+		return "MaxCookie"
+	case c.Landing != nil:
+		return "Landing"
+	case c.KeepSiteData:
+		return "KeepSiteData"
+	}
+	return ""
+}
+
+var errSeveralTokens = errors.New("several Authorization headers")
+
+// bearerToken returns the token of the Authorization header. Another scheme is
+// none of our business. RFC 9110 §11.6.2 allows one such line: of two nobody can
+// tell which one a proxy before us has checked.
+func bearerToken(h http.Header) (string, error) {
+	lines := h[authorization]
+	if len(lines) == 0 {
+		return "", cookie.ErrAbsent
+	}
+	if len(lines) > 1 {
+		return "", errSeveralTokens
+	}
+	scheme, token, _ := strings.Cut(lines[0], " ")
+	token = strings.Trim(token, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || token == noToken {
+		return "", cookie.ErrAbsent
+	}
+	return token, nil
+}
+
+// what names, for events, what the request brings.
+func (m *Manager) what() string {
+	if m.bearer {
+		return "bearer token: "
+	}
+	return "session cookie: "
+}

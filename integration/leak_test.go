@@ -89,9 +89,9 @@ func TestNothingIssuedIsPrinted(t *testing.T) {
 func TestLeaksAreFound(t *testing.T) {
 	t.Parallel()
 	said, issued := leakRun(t, append([]overlay.Edit{
-		{File: "load.go", Old: `s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})`, New: `s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: leak(s)})`},
-		{File: "load.go", Old: "func isAbsent(", New: "func leak(s *Session) string { v, _ := s.x.m.sid.Read(s.x.r.Header); return v[11:30] }\n\nfunc isAbsent("},
-		{File: "put.go", Old: `return fmt.Errorf("coatcheck: commit session: %w", err)`, New: `return fmt.Errorf("coatcheck: commit session %x: %w", c.rec.ID[:9], err)`},
+		{File: "request.go", Old: `s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})`, New: `s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: leak(s)})`},
+		{File: "request.go", Old: "func isAbsent(", New: "func leak(s *Session) string { v, _ := s.x.m.sid.Read(s.x.r.Header); return v[11:30] }\n\nfunc isAbsent("},
+		{File: "commit.go", Old: `return fmt.Errorf("coatcheck: commit session: %w", err)`, New: `return fmt.Errorf("coatcheck: commit session %x: %w", c.rec.ID[:9], err)`},
 		{File: "internal/token/token.go", Old: "		secret := sub.Key\n", New: "		secret := sub.Key\n		cookie.Said(base64.StdEncoding.EncodeToString(secret[1:]))\n"},
 	}, watched...), "-run", "TestG2|TestG5")
 	found := make(map[string]int)

@@ -1,4 +1,4 @@
-package coatcheck
+package record
 
 import (
 	"reflect"
@@ -12,19 +12,19 @@ import (
 // can be written and read again.
 func FuzzCookieRecord(f *testing.F) {
 	now := time.UnixMicro(1_700_000_000_000_001).UTC()
-	full := appendCookieRecord(nil, store.Record{ID: store.ID{1, 2}, User: "alice", AuthTime: now, Created: now, Seen: now, Expires: now, Deadline: now, Data: []byte{1, 0, 0, 0}})
+	full := AppendCookie(nil, store.Record{ID: store.ID{1, 2}, User: "alice", AuthTime: now, Created: now, Seen: now, Expires: now, Deadline: now, Data: []byte{1, 0, 0, 0}})
 	f.Add(full)
-	f.Add(appendCookieRecord(nil, store.Record{}))
+	f.Add(AppendCookie(nil, store.Record{}))
 	for _, n := range []int{0, 1, 33, 72, 73, len(full) - 5} {
 		f.Add(full[:n])
 	}
 	f.Add(append(full[:73:73], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 'x'))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		rec, ok := decodeCookieRecord(b)
+		rec, ok := OpenCookie(b)
 		if !ok {
 			return
 		}
-		again, ok := decodeCookieRecord(appendCookieRecord(nil, rec))
+		again, ok := OpenCookie(AppendCookie(nil, rec))
 		if !ok || len(rec.Data) != len(again.Data) || string(rec.Data) != string(again.Data) {
 			t.Fatalf("written again: got %v, %v, want %v", again, ok, rec)
 		}

@@ -9,19 +9,19 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// streams knows who wants to hear of the end of a session.
-type streams struct {
+// endWaiters knows who wants to hear of the end of a session.
+type endWaiters struct {
 	mu      sync.Mutex
-	waiting map[store.ID]*stream
+	waiting map[store.ID]*endWaiter
 	ending  int // ends under way in this process, which will tell of them
 
 	observer store.Observer // nil = nobody wants to know how many there are
 }
 
-// A stream is what all the requests share that wait for one session. Nobody
+// An endWaiter is what all the requests share that wait for one session. Nobody
 // tells when a hijacked connection is done: it leaves its stream behind until
 // the session ends, but never more than one for a session.
-type stream struct {
+type endWaiter struct {
 	id    store.ID
 	over  chan struct{}
 	timer *time.Timer // for the expiry
@@ -43,15 +43,15 @@ func (s *Session) Ended() <-chan struct{} {
 		return closedChannel()
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	switch {
-	case s.stream != nil && (!s.live || s.stream.id == s.base.ID):
+	case s.waiter != nil && (!s.live || s.waiter.id == s.base.ID):
 	case !s.live || s.x.phase() == closed:
 		return closedChannel()
 	default: // what an earlier token had is closed already
-		s.stream = s.x.m.watch(s.base.ID, s.base.Expires)
+		s.waiter = s.x.m.watch(s.base.ID, s.base.Expires)
 	}
-	return s.stream.over
+	return s.waiter.over
 }
 
 func closedChannel() chan struct{} {
@@ -61,15 +61,15 @@ func closedChannel() chan struct{} {
 }
 
 // watch registers a request until its session ends.
-func (m *Manager) watch(id store.ID, expires time.Time) *stream {
+func (m *Manager) watch(id store.ID, expires time.Time) *endWaiter {
 	w := &m.streams
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st := w.waiting[id]
 	if st == nil {
-		st = &stream{id: id, over: make(chan struct{})}
+		st = &endWaiter{id: id, over: make(chan struct{})}
 		if w.waiting == nil {
-			w.waiting = make(map[store.ID]*stream)
+			w.waiting = make(map[store.ID]*endWaiter)
 		}
 		w.waiting[id] = st
 		w.observe(1)
@@ -86,7 +86,7 @@ func (m *Manager) watch(id store.ID, expires time.Time) *stream {
 
 // expire looks whether a stream's session is over, and when to look again:
 // activity moves its end.
-func (m *Manager) expire(st *stream) {
+func (m *Manager) expire(st *endWaiter) {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
 	rec, err := m.carrier.Load(ctx, st.id)
@@ -107,7 +107,7 @@ func (m *Manager) expire(st *stream) {
 
 // ends notes that this process is about to end sessions, until the function that
 // it returns is called.
-func (w *streams) ends() (done func()) {
+func (w *endWaiters) ends() (done func()) {
 	add := func(n int) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -123,7 +123,7 @@ const tellTime = 10 * time.Millisecond
 
 // found takes note that a session is over in the store. Where this process may
 // have ended it, its event comes first (G13).
-func (w *streams) found(id store.ID) {
+func (w *endWaiters) found(id store.ID) {
 	w.mu.Lock()
 	st := w.waiting[id]
 	wait := st != nil && w.ending > 0
@@ -137,7 +137,7 @@ func (w *streams) found(id store.ID) {
 }
 
 // end closes the channel of all who wait for this session.
-func (w *streams) end(id store.ID) {
+func (w *endWaiters) end(id store.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if st := w.waiting[id]; st != nil {
@@ -149,7 +149,7 @@ func (w *streams) end(id store.ID) {
 }
 
 // remove forgets a request that has returned.
-func (w *streams) remove(st *stream) {
+func (w *endWaiters) remove(st *endWaiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if st.refs--; st.refs == 0 && w.waiting[st.id] == st {
@@ -160,8 +160,71 @@ func (w *streams) remove(st *stream) {
 }
 
 // observe tells how many more there are (G13).
-func (w *streams) observe(more int) {
+func (w *endWaiters) observe(more int) {
 	if w.observer != nil {
 		w.observer.Awaited(more)
 	}
+}
+
+// Watch lets the channels of Session.Ended close also for sessions that end in
+// other processes, until ctx ends, and returns its error. A store that is a
+// Watcher tells at once; of others Watch asks every so often, one load for each
+// session that somebody waits for. Run it in a goroutine of your own where
+// several processes share a store:
+//
+//	go sessions.Watch(ctx, 5*time.Second)
+func (m *Manager) Watch(ctx context.Context, every time.Duration) error {
+	if every <= 0 {
+		return errors.New("coatcheck: Watch: every must be > 0")
+	}
+	watcher, pushes := store.As[store.Watcher](m.carrier)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if pushes {
+			// The poll finds what ended while nobody was listening.
+			err := watcher.Watch(ctx, func() { m.poll(ctx) }, m.streams.found)
+			if err != nil && ctx.Err() == nil {
+				m.storeError(ctx, store.ID{}, "watch", err)
+			}
+		}
+		m.poll(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// poll looks at each session that somebody waits for.
+func (m *Manager) poll(ctx context.Context) {
+	for _, id := range m.streams.ids() {
+		if ctx.Err() != nil {
+			return
+		}
+		rec, err := m.carrier.Load(ctx, id)
+		switch {
+		case isOver(err):
+			m.streams.found(id)
+		case errors.Is(err, errors.ErrUnsupported):
+			return // nobody knows of a session in its cookie
+		case err != nil:
+			m.storeError(ctx, id, "watch", err)
+			return // the store is away; the next round asks again
+		case over(&rec, clock()):
+			m.streams.found(id)
+		}
+	}
+}
+
+// ids lists the sessions that somebody waits for.
+func (w *endWaiters) ids() []store.ID {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ids := make([]store.ID, 0, len(w.waiting))
+	for id := range w.waiting {
+		ids = append(ids, id)
+	}
+	return ids
 }

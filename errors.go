@@ -1,15 +1,101 @@
 package coatcheck
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
-	"html/template"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/coatcheck/coatcheck/store"
 )
+
+// Errors of stores that OnError, Session.Err and the methods of Manager give,
+// wrapped. Package store has the others.
+var (
+	// ErrEnded: the session, or every session of its user, was ended (G2).
+	ErrEnded = store.ErrEnded
+
+	// ErrConflict: others changed the session again and again, until the time
+	// for the commit was over. Nothing of it was stored.
+	ErrConflict = store.ErrConflict
+
+	// ErrFull: the store has no room for another session.
+	ErrFull = store.ErrFull
+)
+
+// Errors that OnError, Session.Err and the methods of Manager give.
+var (
+	// ErrLate: the change needs a Set-Cookie, or the session was first looked
+	// at, after the response had begun; or the handler had returned.
+	ErrLate = errors.New("coatcheck: too late in the response for the session")
+
+	// ErrHeldBack: the request came from another site, or with the marker from
+	// none, without the Strict session cookie, so nothing may be written over
+	// the session it left.
+	ErrHeldBack = errors.New("coatcheck: request from another site without the session cookie")
+
+	// ErrReadOnly: a prefetch wanted to change the session.
+	ErrReadOnly = errors.New("coatcheck: a prefetch must not change the session")
+
+	// ErrCrossOrigin: Config.CrossOrigin refused the request, or its Origin or
+	// Referer is of another host.
+	ErrCrossOrigin = errors.New("coatcheck: cross-origin request refused")
+
+	// ErrTooOld: the request began so long ago, more than 50 seconds, that it
+	// must not begin or renew a session any more: the browser may have a newer
+	// one by now. What needs no new cookie is kept. It is an ErrEnded.
+	ErrTooOld = fmt.Errorf("%w: the request is too old", ErrEnded)
+
+	// ErrLoginRequired: nobody is logged in, or not recently enough.
+	ErrLoginRequired = errors.New("coatcheck: login required")
+
+	// ErrNotFresh: somebody is logged in, but not recently enough for
+	// RequireFresh. It is an ErrLoginRequired.
+	ErrNotFresh = fmt.Errorf("%w: not recently enough", ErrLoginRequired)
+
+	// ErrTooMany: the user has Config.MaxPerUser sessions already.
+	ErrTooMany = errors.New("coatcheck: too many sessions of this user")
+
+	// ErrValue: a value could not be encoded or does not fit its key's type; or
+	// a name, user or duration is not valid.
+	ErrValue = errors.New("coatcheck: invalid value")
+
+	// ErrTooLarge: a value of more than 32 KiB, or a session of more than 64
+	// KiB, 256 values, or what a cookie holds. The stored session is unharmed.
+	// It is an ErrValue.
+	ErrTooLarge = fmt.Errorf("%w: too large", ErrValue)
+)
+
+// errRevoked is the ErrEnded of a login: RevokeAll, or a clock that is ahead of
+// ours, says that the user's logins of that time are over (S8).
+var errRevoked = fmt.Errorf("%w: the user was revoked when the login had begun", ErrEnded)
+
+// errOvertaken is the ErrEnded of a request whose token a login or renewal has
+// just replaced: whoever asks again brings the new one.
+var errOvertaken = fmt.Errorf("%w: its token was replaced meanwhile", ErrEnded)
+
+// errTooOld is the ErrTooOld of a request whose Set-Cookie could come after the
+// end of a session was forgotten. It says nothing about the session.
+var errTooOld = fmt.Errorf("%w to set a cookie", ErrTooOld)
+
+// errForgotten is the ErrTooOld of a logout that comes so late that nobody knows
+// any more what a login meanwhile made of the session.
+var errForgotten = fmt.Errorf("%w to know what became of the session", ErrTooOld)
+
+// errUpgrade is the ErrLate of a session that would begin in an upgrade: what is
+// sent then is not ours, and may have no room for a cookie.
+var errUpgrade = fmt.Errorf("%w: a session that begins in an upgrade needs Session.Commit before it, and the writer's Header in the upgrade's answer", ErrLate)
+
+// ErrUnproven: the session is bound to a device, and the request has not shown that
+// it comes from there: its cookie was copied, or the browser has lost the key. It is
+// an ErrLoginRequired: only Login and Logout can be done.
+var ErrUnproven = fmt.Errorf("%w: the session is bound to a device", ErrLoginRequired)
+
+// ErrNotBound: the request wants a session that is bound to a device, and this one
+// is not: see package dbsc.
+var ErrNotBound = errors.New("coatcheck: the session is not bound to a device")
 
 // StatusOf returns the status with which a request is answered that err ended:
 // 401, 403, 409, 413, 500 or 503. AnswerError uses it.
@@ -112,107 +198,4 @@ func back(r *http.Request) *url.URL {
 		return &url.URL{Path: "/"}
 	}
 	return from
-}
-
-// The pages that answer a visitor whose session cookie the browser withheld
-// (G7). An empty answer with a Refresh header would stay blank for ever where
-// the link has a #fragment; the script keeps it. The noscript way loses it, the
-// link is there for whoever has neither.
-//
-// Both ways ask for the URL with landed in its query, and are answered by a
-// redirect to the URL itself: with location.reload Firefox repeats the request as
-// the other site made it, and location.replace with the URL as it is asks for
-// nothing where that has a fragment. Not in a window that a sandboxed frame
-// opened: there our own pages too come from "another site", for ever.
-const landed = "coatcheck-landing"
-
-const landingScript = `if(origin!="null")location.replace(origin+location.pathname+(location.search?location.search+"&":"?")+"` + landed + `"+location.hash)`
-
-const pageHead = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">` +
-	`<meta name="robots" content="noindex"><meta name="color-scheme" content="light dark"><title>One moment</title>`
-
-var (
-	landingPage = template.Must(template.New("landing").Parse(pageHead +
-		`<noscript><meta http-equiv="refresh" content="0;url={{.Landed}}"></noscript>` +
-		// The link first: where the page is a download, the script ends the parsing here.
-		`<p><a href="{{.URL}}">Continue</a></p><script>` + landingScript + `</script></html>`))
-	heldBackPage = template.Must(template.New("held back").Parse(pageHead +
-		`<p>You came here from elsewhere, and your browser did not show who you are. Nothing was changed. <p><a href="{{.URL}}">Continue</a></html>`))
-	bindingPage = template.Must(template.New("binding").Parse(pageHead +
-		`<meta http-equiv="refresh" content="1"><p><a href="{{.URL}}">Continue</a></html>`))
-	endedPage = template.Must(template.New("ended").Parse(pageHead +
-		`<p>{{.Text}} <p><a href="{{.URL}}">Continue</a></html>`))
-
-	landingHash = func() string {
-		sum := sha256.Sum256([]byte(landingScript))
-		return base64.StdEncoding.EncodeToString(sum[:])
-	}()
-)
-
-// A pageData is what the pages are made of.
-type pageData struct{ URL, Landed, Text string }
-
-// leadingTo is for a page that leads to u.
-func leadingTo(u *url.URL) pageData {
-	return pageData{URL: localURL(withoutLanded(u)), Landed: localURL(withLanded(u))}
-}
-
-// servePage answers with one of the pages.
-func servePage(w http.ResponseWriter, r *http.Request, status int, page *template.Template, data pageData) {
-	h := w.Header()
-	keepOut(h, "Cookie", "Sec-Fetch-Site")
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'sha256-"+landingHash+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		page.Execute(w, data) // an error is the client's absence
-	}
-}
-
-// redirectLanded ends a landing.
-func redirectLanded(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	keepOut(h, "Cookie", "Sec-Fetch-Site")
-	h.Set("Location", localURL(withoutLanded(requested(r))))
-	w.WriteHeader(http.StatusSeeOther)
-}
-
-// withLanded returns u with landed at the end of its query, once.
-func withLanded(u *url.URL) *url.URL {
-	v := *withoutLanded(u)
-	if v.RawQuery != "" {
-		v.RawQuery += "&"
-	}
-	v.RawQuery += landed
-	return &v
-}
-
-// withoutLanded returns u without landed at the end of its query, or u itself.
-func withoutLanded(u *url.URL) *url.URL {
-	rest, ok := strings.CutSuffix(u.RawQuery, landed)
-	if !ok || rest != "" && rest[len(rest)-1] != '&' {
-		return u
-	}
-	v := *u
-	v.RawQuery = strings.TrimSuffix(rest, "&")
-	return &v
-}
-
-// requested is the URL as the client sent it; http.StripPrefix changes r.URL.
-func requested(r *http.Request) *url.URL {
-	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
-		return u
-	}
-	return r.URL
-}
-
-// localURL is u's path and query as a link that stays on this host:
-// "//evil.example" would not.
-func localURL(u *url.URL) string {
-	path := "/" + strings.TrimLeft(u.EscapedPath(), "/\\")
-	if u.RawQuery != "" {
-		path += "?" + u.RawQuery
-	}
-	return path
 }

@@ -1,6 +1,8 @@
 package coatcheck
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -74,7 +76,7 @@ func (k Key[T]) Get(s *Session) (T, bool) {
 		return zero, false
 	}
 	defer s.unlock()
-	s.look()
+	s.ensureLoaded()
 	e := s.lookup(k.name, 0)
 	if e.Raw == nil {
 		s.missed(k.name)
@@ -280,7 +282,7 @@ func (s *Session) change(err error, o op) {
 	s.changing(err, o)
 }
 
-// changing is change for who holds the latch. It reports success.
+// changing is change for who holds the mutex. It reports success.
 func (s *Session) changing(err error, o op) bool {
 	if !s.mayChange(false) {
 		return false
@@ -305,7 +307,7 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 		return false
 	}
 	defer s.unlock()
-	if confirm && s.looked {
+	if confirm && s.loaded {
 		s.doubt()
 	}
 	if !s.usable() { // the commit refuses what needs more, but not to find nothing
@@ -332,14 +334,6 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 	s.commit(s.x.phase())
 	panicked = false
 	return s.err == nil
-}
-
-func (s *Session) record(o op) {
-	c := s.edit()
-	if c.ops == nil {
-		c.ops = c.opsRoom[:0]
-	}
-	c.ops = append(c.ops, o)
 }
 
 func encodeEntry[T any](name string, x *form[T], v T) ([]byte, error) {
@@ -390,4 +384,115 @@ func replacing[T any](s *Session, x *form[T], old record.Entry) (record.Entry, T
 	}
 	var zero T
 	return record.Entry{Name: old.Name}, zero
+}
+
+// edit returns the session's changes, for one to be added.
+func (s *Session) edit() *changes {
+	if s.changes == nil {
+		s.changes = new(changes)
+	}
+	return s.changes
+}
+
+// apply runs one op and keeps what it gives in the view.
+func (s *Session) apply(o op, now int64) error {
+	e, err := o.do(s.lookup(o.name, now))
+	if err != nil {
+		return err
+	}
+	e.Name = o.name
+	for i := range s.view {
+		if s.view[i].Name == o.name {
+			s.view[i] = e
+			return nil
+		}
+	}
+	if s.view == nil {
+		s.view = s.viewRoom[:0]
+	}
+	s.view = append(s.view, e)
+	return nil
+}
+
+func (s *Session) record(o op) {
+	c := s.edit()
+	if c.ops == nil {
+		c.ops = c.opsRoom[:0]
+	}
+	c.ops = append(c.ops, o)
+}
+
+// A form is how the values of one key are written and read.
+type form[T any] struct {
+	exact  *exact.Type
+	former []func(raw []byte) (T, bool)
+}
+
+func formOf[T any]() (*form[T], error) {
+	x, err := exact.Of[T]()
+	return &form[T]{exact: x}, err
+}
+
+// Formerly returns a key that also reads what an earlier release stored under its
+// name as an Old. convert makes a T of it, or says that it is none; it must be a
+// pure function.
+//
+//	var tags = coatcheck.Formerly(coatcheck.NewKey[[]string]("tags"),
+//		func(old string) ([]string, bool) { return strings.Fields(old), true })
+//
+// A stored value is read as a T if it fits with all its fields, else as an Old with
+// all its fields, else as a T with unknown fields. Several calls add several older
+// types, tried in that order; json.RawMessage fits everything. What is read is
+// written as a T when something changes it. Servers of the earlier release do not
+// read it then: to them it counts as absent.
+func Formerly[T, Old any](k Key[T], convert func(old Old) (T, bool)) Key[T] {
+	if k.form == nil { // the zero Key
+		return k
+	}
+	k.form = &form[T]{exact: k.form.exact, former: append(slices.Clip(k.form.former), func(raw []byte) (v T, ok bool) {
+		old, err := decodeWhole[Old](raw)
+		if err != nil {
+			return v, false
+		}
+		return convert(old)
+	})}
+	return k
+}
+
+// encode returns v as JSON, or an error if it would not come back equal.
+func (x *form[T]) encode(v T) ([]byte, error) {
+	if x == nil { // the zero Key
+		return record.Marshal(nil, v)
+	}
+	return record.Marshal(x.exact, v)
+}
+
+// decode returns the T that raw stands for.
+func (x *form[T]) decode(raw []byte) (T, error) {
+	if x == nil || len(x.former) == 0 {
+		return record.Unmarshal[T](raw)
+	}
+	v, err := decodeWhole[T](raw)
+	if err == nil {
+		return v, nil
+	}
+	for _, read := range x.former {
+		if v, ok := read(raw); ok {
+			return v, nil
+		}
+	}
+	return record.Unmarshal[T](raw)
+}
+
+// decodeWhole is decodeValue, and refuses fields that T does not have.
+func decodeWhole[T any](raw []byte) (T, error) {
+	v, err := record.Unmarshal[T](raw)
+	if err != nil {
+		return v, err
+	}
+	var strict T
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	err = d.Decode(&strict)
+	return strict, err
 }

@@ -1,0 +1,484 @@
+package coatcheck
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/store"
+)
+
+// headers puts the session's Set-Cookie lines and what caches must know into
+// the response's header (G12). It can be called again: leave does.
+func (s *Session) headers() {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.dropLateCookie()
+	s.putHeaders()
+}
+
+// headersInto is headers for a header that an outer exchange has emptied.
+func (s *Session) headersInto(h http.Header) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.dropLateCookie()
+	s.putInto(h)
+}
+
+// setIn reports whether the session's cookie stands in h.
+func (s *Session) setIn(h http.Header) bool {
+	if !s.lock() {
+		return false
+	}
+	defer s.unlock()
+	return s.x.stands(h)
+}
+
+func (s *Session) putHeaders() {
+	s.putInto(s.x.w.Header())
+	if s.x.out.sid != "" {
+		s.x.tellOuter()
+	}
+}
+
+func (s *Session) putInto(h http.Header) {
+	s.x.dropForeign(h)
+	out, set := &s.x.out, s.x.out.sid != ""
+	if !set && !s.loaded {
+		return
+	}
+	if set {
+		out.over = ""
+	} else {
+		s.leaveNote()
+	}
+	tidy(h)
+	if s.loaded {
+		out.vary[0] = s.x.m.comesIn()
+		vary(h, out.vary[:])
+	}
+	if set {
+		s.offer(h)
+	}
+	if set || out.over != "" {
+		s.x.put(h)
+	}
+	if set && (s.namesakes || s.rescoped || len(s.x.m.cfg.FormerCookies) > 0) {
+		s.x.m.putScopes(h)
+	}
+	if out.forget && len(h["Clear-Site-Data"]) == 0 {
+		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
+	}
+	if set || out.over != "" || !private(h["Cache-Control"]) {
+		noStore(h, out.cacheControl[:])
+	}
+}
+
+// keepOut makes a header that of an answer which is not the handler's, nobody
+// else's to keep, and depends on these of the request: middleware around us has
+// said of the handler's what a cache may do with it (G12).
+func keepOut(h http.Header, dependsOn ...string) {
+	tidy(h)
+	for _, name := range dependsOn {
+		vary(h, []string{name})
+	}
+	noStore(h, make([]string, 1))
+}
+
+// guard keeps an answer of OnError out of shared caches, also where nobody has
+// looked at the session.
+func guard(h http.Header) {
+	tidy(h)
+	if !private(h["Cache-Control"]) {
+		noStore(h, make([]string, 1))
+	}
+}
+
+// noStore writes a Cache-Control of that alone, into room.
+func noStore(h http.Header, room []string) {
+	room[0] = "no-store"
+	h["Cache-Control"] = room
+	remove(h, "Expires")
+	remove(h, "Pragma")
+}
+
+// vary names one more header of the request on which a tidy answer depends.
+func vary(h http.Header, name []string) {
+	if lines := h["Vary"]; len(lines) == 0 {
+		h["Vary"] = name
+	} else if !mentions(lines, name[0]) && !mentions(lines, "*") {
+		h["Vary"] = []string{strings.Join(lines, ", ") + ", " + name[0]}
+	}
+}
+
+// remove deletes a header that is seldom there: to look costs less.
+func remove(h http.Header, name string) {
+	if len(h[name]) > 0 {
+		delete(h, name)
+	}
+}
+
+// tidy removes what speaks to shared caches, and moves what stands under another
+// spelling of a name that we look at to the usual one: names match in any case
+// (RFC 9110 §5.1), and the server sends those of the map as they are (G12).
+func tidy(h http.Header) {
+	for name, lines := range h {
+		switch usual := usualName(name); {
+		case toSharedCaches(name):
+			delete(h, name)
+		case usual != name:
+			delete(h, name)
+			h[usual] = append(slices.Clip(h[usual]), lines...)
+		}
+	}
+}
+
+// usualName returns the usual spelling of a name that we look at, and other names
+// as they are.
+func usualName(name string) string {
+	usual := ""
+	switch len(name) {
+	case len("Vary"):
+		usual = "Vary"
+	case len("Pragma"):
+		usual = "Pragma"
+	case len("Expires"):
+		usual = "Expires"
+	case len("Set-Cookie"):
+		usual = "Set-Cookie"
+	case len("Cache-Control"):
+		usual = "Cache-Control"
+	case len("Clear-Site-Data"):
+		usual = "Clear-Site-Data"
+	}
+	if usual != "" && name != usual && strings.EqualFold(name, usual) {
+		return usual
+	}
+	return name
+}
+
+// toSharedCaches reports whether a header speaks to caches between us and the
+// browser, which heed it in place of Cache-Control, whatever that says: the
+// fields of RFC 9213, whose names end alike for every vendor, and older ones.
+func toSharedCaches(name string) bool {
+	const targeted = "-Cache-Control"
+	if n := len(name) - len(targeted); n > 0 && strings.EqualFold(name[n:], targeted) {
+		return true
+	}
+	for _, other := range [...]string{"Surrogate-Control", "Edge-Control", "X-Accel-Expires"} {
+		if len(name) == len(other) && strings.EqualFold(name, other) {
+			return true
+		}
+	}
+	return false
+}
+
+// private reports whether the handler itself keeps the answer out of shared
+// caches. The forms with field names, such as no-cache="Set-Cookie", do not.
+func private(cacheControl []string) bool {
+	return (mentions(cacheControl, "private") || mentions(cacheControl, "no-cache") || mentions(cacheControl, "no-store")) &&
+		!mentions(cacheControl, "public") && !mentions(cacheControl, "s-maxage")
+}
+
+// mentions reports whether a list header has that member, whatever its case;
+// "s-maxage=60" counts as "s-maxage", private="x" not as "private".
+func mentions(lines []string, name string) bool {
+	for _, line := range lines {
+		for member := range strings.SplitSeq(line, ",") {
+			member = strings.TrimSpace(member)
+			if key, value, _ := strings.Cut(member, "="); strings.EqualFold(key, name) && !strings.HasPrefix(value, `"`) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// told reports whether an answer has told the browser that this session is over.
+// Then the request was not in flight when it ended, and its cookie counts as
+// absent although the tombstone stands (G2).
+//
+// To clear the cookie would say the same, but clears what the browser has when
+// the answer comes: that may be a newer login's.
+func (s *Session) told(id store.ID) bool {
+	note, err := s.x.m.over.Read(s.x.r.Header)
+	return err == nil && note == id.Handle()
+}
+
+// leaveNote makes the note for the browser. It lasts as long as a tombstone.
+func (s *Session) leaveNote() {
+	if out := &s.x.out; s.finished && out.over == "" && s.x.m.over != nil && !s.readOnly() {
+		out.over, _ = s.x.m.over.Line(s.base.ID.Handle(), tombstoneLife)
+	}
+}
+
+// hasCookie reports whether the browser brought the session's cookie or marker.
+func (s *Session) hasCookie() bool {
+	if !s.noCookie {
+		return true
+	}
+	if s.x.m.marker == nil {
+		return false
+	}
+	_, err := s.x.m.marker.Read(s.x.r.Header)
+	return !isAbsent(err)
+}
+
+// clearCookie removes session cookie and marker from a browser that has them, if
+// the answer does not leave too late for that (see dropLateCookie).
+func (s *Session) clearCookie() {
+	m := s.x.m
+	if !s.hasCookie() {
+		return
+	}
+	if m.bearer {
+		s.x.out.sid = noToken
+		return
+	}
+	s.x.out.forget = !m.cfg.KeepSiteData
+	s.rescoped = m.carrier.inCookie()
+	s.x.out.sid = m.sid.Expired()
+	if m.marker != nil {
+		s.x.out.marker = m.marker.Expired()
+	}
+}
+
+// cookieLines renders the cookies of a record with that value.
+func (s *Session) cookieLines(c *pendingWrite, value string, now time.Time) (err error) {
+	m := s.x.m
+	if m.bearer {
+		c.sid = value
+		return nil
+	}
+	age := c.rec.Deadline.Sub(now)
+	if c.sid, err = m.sid.Line(value, age); err == nil && m.marker != nil {
+		c.marker, err = m.marker.Line(markerOf(c.rec.ID), age)
+	}
+	if err != nil {
+		return fmt.Errorf("coatcheck: session cookie: %w", err)
+	}
+	return nil
+}
+
+// put puts what brings the session to the client into an answer's header.
+func (x *exchange) put(h http.Header) {
+	out := &x.out
+	switch {
+	case x.m.bearer:
+		h[TokenHeader] = []string{out.sid}
+	case out.sid == "":
+		cookie.Put(h, out.over)
+	case out.sid == x.m.sid.Expired():
+		// The session cookie last: of several cookies that one answer clears,
+		// some versions of curl drop only the last.
+		cookie.Put(h, out.marker)
+		cookie.Put(h, out.sid)
+	case out.marker != "" && len(h["Set-Cookie"]) == 0:
+		h["Set-Cookie"] = []string{out.sid, out.marker}
+	default:
+		// First: of the cookies of an upgrade some libraries for websockets send
+		// only the first.
+		cookie.Put(h, out.sid)
+		cookie.Put(h, out.marker)
+		lines := h["Set-Cookie"] // made anew by Put
+		i := slices.Index(lines, out.sid)
+		copy(lines[1:], lines[:i])
+		lines[0] = out.sid
+	}
+}
+
+// stands reports whether what x.put has put is still in h.
+func (x *exchange) stands(h http.Header) bool {
+	name := "Set-Cookie"
+	if x.m.bearer {
+		name = TokenHeader
+	}
+	return x.out.sid != "" && slices.Contains(h[name], x.out.sid)
+}
+
+// dropForeignToken takes a TokenHeader that is not ours out of an answer, whatever
+// the case of its name: a client would take it for its session (G4).
+func (x *exchange) dropForeignToken(h http.Header) {
+	for key, lines := range h {
+		if len(key) != len(TokenHeader) || !strings.EqualFold(key, TokenHeader) {
+			continue
+		}
+		if len(lines) == 1 && lines[0] == x.out.sid && key == TokenHeader {
+			continue
+		}
+		delete(h, key)
+		x.event(Event{Kind: Refused, Reason: reasonForeignToken})
+	}
+}
+
+// stripToken is StripCookies for a manager of NewBearer.
+func stripToken(out *http.Request) {
+	for key, lines := range out.Header {
+		if !strings.EqualFold(key, authorization) {
+			continue
+		}
+		lines = slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+			scheme, _, _ := strings.Cut(strings.TrimLeft(line, " \t"), " ")
+			return strings.EqualFold(scheme, "Bearer")
+		})
+		if out.Header[key] = lines; len(lines) == 0 {
+			delete(out.Header, key)
+		}
+	}
+}
+
+// What middleware says of every answer (CORS, HSTS, a request id) a replaced
+// answer says too: a browser application would see a CORS failure in place of
+// 401. What a handler says goes with its answer. The border between the two is
+// the innermost Require…, or else the entry (G5).
+
+// keepHeader takes note of a response's header as it is at a Require…, for all
+// managers of the request.
+func keepHeader(ctx context.Context, h http.Header) {
+	if len(h) == 0 {
+		return
+	}
+	var kept *http.Header
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	for ; x != nil; x = x.outer {
+		if x.phase() != open || maps.EqualFunc(h, x.before, slices.Equal) {
+			continue
+		}
+		if kept == nil {
+			clone := h.Clone()
+			kept = &clone
+		}
+		x.kept.Store(kept)
+	}
+}
+
+// resetHeader makes of a response's header what stood there before the handler.
+func (x *exchange) resetHeader(h http.Header) {
+	clear(h)
+	maps.Copy(h, x.before)
+	if kept := x.kept.Load(); kept != nil { // http.TimeoutHandler has a map of its own: this may lack what before has
+		for name, values := range *kept {
+			if !ofBody(name) {
+				h[name] = slices.Clone(values)
+			}
+		}
+	}
+}
+
+// ofBody reports whether a header says something of the answer's body, which is
+// another now: middleware that compresses, for one, sets Content-Encoding first
+// and does not see what replaces the handler's answer.
+func ofBody(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	switch name {
+	case "Accept-Ranges", "Etag", "Last-Modified", "Location", "Refresh", "Trailer", "Transfer-Encoding",
+		"Digest", "Repr-Digest", "Cache-Control", "Expires", "Pragma":
+		return true
+	}
+	return strings.HasPrefix(name, "Content-") && !strings.HasPrefix(name, "Content-Security-Policy")
+}
+
+// StripCookies takes the session cookie and what goes with it out of a request that is
+// about to be sent to another server, which has no business with them. Other
+// cookies stay as they are. A gateway calls it from httputil.ReverseProxy:
+//
+//	Rewrite: func(r *httputil.ProxyRequest) {
+//		r.SetURL(upstream)
+//		sessions.StripCookies(r.Out)
+//	}
+//
+// The other way round nothing is to be done: a Set-Cookie line of these names
+// that comes from elsewhere never leaves through Handler. Of a manager of NewBearer
+// the same holds for the bearer token and TokenHeader.
+func (m *Manager) StripCookies(out *http.Request) {
+	if m.bearer {
+		stripToken(out)
+		return
+	}
+	for key, lines := range out.Header {
+		if !strings.EqualFold(key, "Cookie") {
+			continue
+		}
+		var kept []string
+		for _, line := range lines {
+			if line = m.withoutOurs(line); line != "" {
+				kept = append(kept, line)
+			}
+		}
+		if len(kept) == 0 {
+			delete(out.Header, key)
+		} else {
+			out.Header[key] = kept
+		}
+	}
+}
+
+// withoutOurs is a Cookie line without our cookies, also without those that a
+// proxy joined to another by a comma.
+func (m *Manager) withoutOurs(line string) string {
+	var kept []string
+	for pair := range strings.SplitSeq(line, ";") {
+		parts := slices.DeleteFunc(strings.Split(pair, ","), m.isOurs)
+		if pair = strings.Trim(strings.Join(parts, ","), " \t"); pair != "" {
+			kept = append(kept, pair)
+		}
+	}
+	return strings.Join(kept, "; ")
+}
+
+// isOurs reports whether a pair or line begins with the name of the session
+// cookie or of what goes with it, however much space is around it. A cookie without a
+// name is sent as its value alone, which may look like one of ours.
+func (m *Manager) isOurs(pair string) bool {
+	const space = " \t\r\n" // net/http makes spaces of the last two
+	name, value, ok := strings.Cut(pair, "=")
+	if name = strings.Trim(name, space); name == "" && ok {
+		name, _, ok = strings.Cut(value, "=")
+		name = strings.Trim(name, space)
+	}
+	suffix, ours := strings.CutPrefix(name, m.cfg.Name)
+	return ok && ours && (suffix == "" || suffix == markerSuffix || suffix == overSuffix)
+}
+
+// dropForeign takes Set-Cookie lines of our names that are not ours out of an
+// answer that is about to leave: an upstream behind a gateway, or a handler that
+// sets such a cookie itself, must not replace the session (G4, G8).
+func (x *exchange) dropForeign(h http.Header) {
+	if x.m.bearer {
+		x.dropForeignToken(h)
+		return
+	}
+	for key, lines := range h {
+		if len(key) != len("Set-Cookie") || !strings.EqualFold(key, "Set-Cookie") {
+			continue
+		}
+		if !slices.ContainsFunc(lines, x.poses) {
+			continue
+		}
+		lines = slices.DeleteFunc(slices.Clone(lines), x.poses) // the slice may be shared with other responses
+		if h[key] = lines; len(lines) == 0 {
+			delete(h, key)
+		}
+		x.tellForeign()
+	}
+}
+
+func (x *exchange) tellForeign() {
+	x.event(Event{Kind: Refused, Reason: reasonForeign})
+}
+
+// poses reports whether a browser would take a Set-Cookie line for one of ours
+// which it is not.
+func (x *exchange) poses(line string) bool {
+	pair, _, _ := strings.Cut(line, ";")
+	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker && line != x.out.over
+}

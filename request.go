@@ -1,0 +1,961 @@
+package coatcheck
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/internal/binding"
+	"github.com/coatcheck/coatcheck/internal/passedby"
+	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/wait"
+	"github.com/coatcheck/coatcheck/store"
+)
+
+// An exchange is one request and its response. It is the request's context and
+// holds its writer, in one allocation; the session is made when it is needed.
+type exchange struct {
+	context.Context
+	m      *Manager
+	w      http.ResponseWriter
+	r      *http.Request
+	began  time.Time
+	before http.Header                 // the response's header at entry, nil if it was empty
+	kept   atomic.Pointer[http.Header] // and at the innermost Require…, if that is another
+	used   atomic.Pointer[Session]
+	outer  *exchange              // of another manager around this one, if any
+	inner  atomic.Pointer[within] // of other managers inside, that set a cookie
+	out    response
+}
+
+// A within is one exchange inside of another, in a list.
+type within struct {
+	x    *exchange
+	next *within
+}
+
+// The phases of a response, in their order.
+const (
+	open     uint32 = iota // nothing has left yet
+	sent                   // the first byte has left
+	hijacked               // the connection is the handler's
+	replaced               // the handler's answer was dropped for OnError's
+	closed                 // the handler has returned
+)
+
+// A response is the state of the answer. Only the goroutine that writes it
+// changes it; those that use the session read the phase.
+type response struct {
+	state    atomic.Uint32
+	replaced bool // what the handler still writes is refused
+	whole    bool // and what replaces it has been written
+	returned bool // the handler, and not by a panic
+	forget   bool // the browser is to clear what pages kept
+	begun    bool // before us; only a test wants to know
+
+	// Of the session, here for want of room there; guarded by its mutex.
+	unproven bool // it is bound, and the request has not shown its device: it counts as withheld
+	admitted bool // the request is of the guard's own
+
+	// The Set-Cookie lines of the session, its marker, and the note that an
+	// earlier one is over; empty = none.
+	sid, marker, over string
+
+	// Header values live here: a slice shared between responses could be
+	// edited by one of them (G12).
+	vary, cacheControl [1]string
+}
+
+type exchangeKey struct{}
+
+func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler, outer *exchange) {
+	x := m.newExchange(w, r)
+	x.outer = outer
+	if h := w.Header(); len(h) > 0 {
+		x.before = h.Clone()
+	}
+	x.r = r.WithContext(x)
+	x.out.begun = inTest() && begun(w)
+	defer x.endAbort()
+	defer x.end(r)
+	err := m.foreign(r)
+	switch {
+	case err != nil:
+		x.event(Event{Kind: Refused, Reason: reasonCrossOrigin, Err: err})
+		x.session().refuse(ErrCrossOrigin)
+	case m.cfg.Landing != nil && x.lands(r), x.returns(r):
+		return
+	default:
+		next.ServeHTTP(x.writer(), x.r)
+	}
+	x.finish()
+}
+
+// newExchange also makes the session, in the same allocation, where a cookie
+// says that it will be asked for.
+func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+	var x *exchange
+	if len(r.Header[m.comesIn()]) == 0 {
+		x = new(exchange)
+	} else {
+		both := new(struct {
+			exchange
+			session Session
+		})
+		x = &both.exchange
+		both.session.x = x
+		x.used.Store(&both.session)
+	}
+	x.Context, x.m, x.w, x.began = r.Context(), m, w, time.Now()
+	return x
+}
+
+// Value finds the exchange by the manager it belongs to, or the innermost.
+func (x *exchange) Value(key any) any {
+	switch k := key.(type) {
+	case exchangeKey:
+		return x
+	case *Manager:
+		if k == x.m {
+			return x
+		}
+	}
+	return x.Context.Value(key)
+}
+
+// Format keeps cookies out of the logs of whoever prints a request's context.
+func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", x.Context) }
+
+// returns answers the second request of errElsewhere, which our own page makes.
+func (x *exchange) returns(r *http.Request) bool {
+	if x.m.guard.Load() == nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
+		return false
+	}
+	x.dropForeign(x.w.Header())
+	redirectLanded(x.w, r)
+	return true
+}
+
+// call calls a handler, after a panic of which nothing is stored that it has
+// changed, whoever recovers (G4). It does not recover by itself: a panic keeps
+// its stack.
+func (x *exchange) call(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	returned := false
+	defer func() {
+		for ; x != nil && !returned; x = x.outer {
+			x.abandon()
+		}
+	}()
+	next.ServeHTTP(w, r)
+	returned = true
+}
+
+// From returns the session of the request that ctx belongs to, of the
+// innermost manager. It costs nothing: the session is loaded when it is first
+// used. From panics where no Manager.Handler wraps the handler. On Fiber, with
+// package fiberadapter, the context is c.Context(), not c.
+func From(ctx context.Context) *Session {
+	return sessionOf(ctx.Value(exchangeKey{}))
+}
+
+// From is as the function From, for the session of this manager.
+func (m *Manager) From(ctx context.Context) *Session { return sessionOf(ctx.Value(m)) }
+
+func exchangeOf(value any) *exchange {
+	x, ok := value.(*exchange)
+	if !ok {
+		panic("coatcheck: no session in this context: wrap the handler with Manager.Handler, and pass on the request's context; on Fiber it is fiberadapter.New and From(c.Context())")
+	}
+	return x
+}
+
+func sessionOf(value any) *Session { return exchangeOf(value).session() }
+
+// session returns the request's session and makes it if need be.
+func (x *exchange) session() *Session {
+	if s := x.used.Load(); s != nil {
+		return s
+	}
+	x.used.CompareAndSwap(nil, &Session{x: x})
+	return x.used.Load()
+}
+
+// comesIn is the header that brings the session, which caches must heed.
+func (m *Manager) comesIn() string {
+	if m.bearer {
+		return authorization
+	}
+	return "Cookie"
+}
+
+// read returns what the request brings of a session: the cookie's value or the
+// token. Its errors are those of a cookie.
+func (m *Manager) read(h http.Header) (string, error) {
+	if m.bearer {
+		return bearerToken(h)
+	}
+	return m.sid.Read(h)
+}
+
+// brings reports whether the request has a bearer token, genuine or not: a page of
+// another site cannot have caused it, but by CORS that the application allowed.
+func (m *Manager) brings(r *http.Request) bool {
+	if !m.bearer {
+		return false
+	}
+	_, err := bearerToken(r.Header)
+	return err == nil
+}
+
+func (x *exchange) phase() uint32 { return x.out.state.Load() }
+
+// enter moves to another phase, but never out of closed: a goroutine that writes
+// after the handler returned must not let changes in again.
+func (x *exchange) enter(next uint32) {
+	for {
+		now := x.out.state.Load()
+		if now == closed || x.out.state.CompareAndSwap(now, next) {
+			return
+		}
+	}
+}
+
+// tooLate reports whether nobody answers for the handler any more: it has
+// returned, or http.TimeoutHandler has answered because the deadline passed.
+func (x *exchange) tooLate() bool {
+	return x.phase() == closed || x.Context.Err() == context.DeadlineExceeded
+}
+
+func (s *Session) lock() bool {
+	if !s.mu.Lock(lockWait) {
+		s.stuck.Store(true)
+		return false
+	}
+	if s.stuck.Load() && s.err == nil {
+		s.err = errStuck
+	}
+	return true
+}
+
+func (s *Session) unlock() { s.mu.Unlock() }
+
+// usable looks at the session and reports whether this request still has it.
+func (s *Session) usable() bool {
+	s.ensureLoaded()
+	if s.err == nil && s.x.tooLate() {
+		s.fail(ErrLate)
+	}
+	return s.err == nil
+}
+
+// mayChange looks at the session and reports whether it may be changed.
+// newToken says that the change needs a Set-Cookie, or makes one needless.
+func (s *Session) mayChange(newToken bool) bool {
+	phase := s.x.phase()
+	switch {
+	case !s.usable():
+	case phase != open && (newToken || !s.live || s.x.m.carrier.inCookie()):
+		s.fail(s.orEnded(ErrLate))
+	case !newToken && s.dead():
+		s.fail(s.why())
+	}
+	if s.err != nil {
+		s.lose()
+		return false
+	}
+	s.edit()
+	return true
+}
+
+// dead reports whether the session has ended and nothing follows it. A login does;
+// and whoever asks for the end knows of it: a second Logout, a double click, may
+// leave a message as the first did.
+func (s *Session) dead() bool { return s.ended && !s.loggedOut && s.tokenChange != logIn }
+
+// load is the first look, without asking for anything.
+func (s *Session) load() {
+	if s.lock() {
+		s.ensureLoaded()
+		s.unlock()
+	}
+}
+
+// ensureLoaded loads the session, once. The mutex is held.
+func (s *Session) ensureLoaded() {
+	if s.loaded {
+		return
+	}
+	// A cache may already have the first bytes, without Vary (G12).
+	if s.x.phase() == sent || s.x.tooLate() {
+		s.fail(ErrLate)
+		return
+	}
+	if s.err != nil {
+		return
+	}
+	s.loaded = true
+	s.lookAtCookies()
+	s.adoptForeign()
+}
+
+// lookAtCookies takes the session of the request's cookie.
+func (s *Session) lookAtCookies() {
+	m, r := s.x.m, s.x.r
+	value, err := m.read(r.Header)
+	if err != nil && !isNamesakes(err) && s.mayHide() {
+		return
+	}
+	if isAbsent(err) || m.mayWithhold(r) && !m.shown(r) {
+		s.noCookie = true // or none that is ours
+		s.held, s.marked = m.heldBack(r)
+		return
+	}
+	if isNamesakes(err) {
+		s.lookAtNamesakes()
+		return
+	}
+	var t opened
+	if err == nil {
+		t, err = m.carrier.open(value)
+	}
+	switch {
+	case err == nil:
+		s.loadTicket(t)
+		if s.absent() {
+			s.mayHide()
+		}
+	case !s.mayHide():
+		s.x.refusedCookie(err)
+	}
+}
+
+func isAbsent(err error) bool { return errors.Is(err, cookie.ErrAbsent) }
+
+// absent reports whether the cookies that were looked at are worth nothing more.
+func (s *Session) absent() bool { return !s.live && !s.ended && !s.x.out.unproven && s.err == nil }
+
+// loadTicket asks the carrier for the record of a genuine cookie.
+func (s *Session) loadTicket(t opened) {
+	now := time.Now()
+	s.loadCtx.Parent, s.loadCtx.At = s.x.Context, now.Add(loadTimeout)
+	defer s.loadCtx.End()
+	rec, err := s.x.m.carrier.load(&s.loadCtx, t)
+	s.took(t.id, &rec, err, now)
+}
+
+// took is what follows the carrier's answer.
+func (s *Session) took(id store.ID, rec *store.Record, err error, now time.Time) {
+	switch {
+	case err == nil:
+		s.accept(id, rec, clock())
+	case errors.Is(err, store.ErrNotFound):
+		s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonUnknown}) // forgotten since
+	case errors.Is(err, ErrEnded):
+		s.base.ID = id
+		s.endedBy(err)
+		switch {
+		case s.changes != nil && s.revoker != nil && slices.Contains(s.revoker.ids, id):
+			s.logOut()
+			s.leftHere()
+		case !standing(err, now):
+			s.replaced, s.finished = false, false
+			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})
+		case s.finished && s.told(id):
+			s.finished = false
+		default:
+			s.ended = true
+		}
+	case errors.Is(s.x.Context.Err(), context.Canceled):
+		s.err, s.clientGone = err, true
+	default:
+		told := s.x.storeError(id, "load", err)
+		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
+	}
+}
+
+// guarded asks the guard about the record that was just loaded. The mutex is held.
+func (s *Session) guarded(h *record.Header) {
+	g := s.x.m.guard.Load()
+	if g == nil || s.x.out.admitted {
+		return
+	}
+	v := (*g).Look(s.x.r, s.base.User, s.stored(boundName).Raw, s.x.began)
+	if v.Skipped != "" {
+		s.x.event(Event{Kind: Skipped, Handle: s.handle(), User: s.base.User, Reason: v.Skipped})
+	}
+	switch v.Outcome {
+	case binding.Serve:
+		if v.Entry != nil {
+			s.prove(v.Entry)
+		}
+		return
+	case binding.Unbound:
+		err := ErrNotBound
+		if s.x.began.Sub(s.base.AuthTime) < bindingTime {
+			err = errNotBoundYet
+		}
+		s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
+		s.failTold(err, true)
+	case binding.Later:
+		s.fail(errProofLater)
+	case binding.Unproven:
+		s.tellUnproven(v, h)
+		if s.ledHere() {
+			s.failTold(errElsewhere, true)
+		}
+		// As where the browser withheld the cookie (G7): there is a session, and the
+		// request does not show it.
+		s.held, s.marked, s.x.out.unproven = true, true, true
+	}
+	s.live, s.base = false, store.Record{ID: s.base.ID}
+}
+
+// accept takes a live record.
+func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
+	m := s.x.m
+	if over(rec, now) {
+		// Over before the request began it is absent, otherwise it has ended.
+		s.base.ID, s.ended = id, !over(rec, s.x.began)
+		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(rec, now)})
+		return
+	}
+	h, err := record.Open(rec.Data)
+	if err != nil {
+		// End it, or the browser would bring it for ever.
+		s.base.ID, s.ended, s.finished = id, true, true
+		s.x.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User, Reason: reasonDamaged})
+		ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+		defer ctx.End()
+		if _, err := m.carrier.End(ctx, id, micros(now).Add(tombstoneLife)); err != nil {
+			s.x.storeError(id, "end", err)
+		}
+		return
+	}
+	s.setBase(rec, h)
+	s.guarded(&h)
+}
+
+// adoptForeign follows a look that found nobody logged in. The mutex is held.
+func (s *Session) adoptForeign() {
+	find, ok := s.x.Context.Value(adoptKey{s.x.m}).(adopter)
+	if !ok || s.err != nil || s.live && s.base.User != "" || s.ended && !s.replaced {
+		return
+	}
+	foreign, err := find(s.x.r)
+	switch {
+	case err != nil && errors.Is(s.x.Context.Err(), context.Canceled):
+		s.err, s.clientGone = err, true
+	case err != nil:
+		told := s.x.storeError(store.ID{}, "find a foreign session", err)
+		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
+	case foreign.Identity == "" || !foreign.Until.After(s.x.began):
+	case s.held:
+		s.marked = true // there is a session, but not for this request (G7)
+	default:
+		if s.ended { // an anonymous one, perhaps by another request's adoption
+			foreign.User = ""
+		}
+		s.adopt(&foreign)
+	}
+}
+
+// setBase makes a record the base. Its header is h.
+func (s *Session) setBase(rec *store.Record, h record.Header) {
+	s.base, s.live, s.sure = *rec, true, true
+	s.remembered = uint32(h.Remember / time.Second)
+	s.entriesAt = uint32(len(rec.Data) - len(h.Entries))
+}
+
+// clock is the time in the precision that stores keep.
+func clock() time.Time { return micros(time.Now()) }
+
+func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// over reports whether a record's time had run out at t.
+func over(r *store.Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
+
+// standing reports whether the tombstone that err tells of stands at now.
+func standing(err error, now time.Time) bool {
+	var e *store.EndedError
+	return !errors.As(err, &e) || e.Until.After(now)
+}
+
+// endedBy takes from a store's ErrEnded how the session ended, as far as it says.
+func (s *Session) endedBy(err error) {
+	if e, ok := errors.AsType[*store.EndedError](err); ok {
+		s.replaced = !e.Next.IsZero()
+		s.finished = !s.replaced
+	}
+}
+
+func (s *Session) currentUser() string {
+	switch {
+	case s.tokenChange == logIn:
+		return s.user
+	case s.live:
+		return s.base.User
+	}
+	return ""
+}
+
+// lookup returns the entry of that name as it now is, pending changes included.
+func (s *Session) lookup(name string, now int64) record.Entry {
+	for _, e := range s.viewed() {
+		if e.Name == name {
+			return e.At(now)
+		}
+	}
+	return s.stored(name).At(now)
+}
+
+// viewed returns the names that pending changes concern, as they then are.
+func (s *Session) viewed() []record.Entry {
+	if s.changes == nil {
+		return nil
+	}
+	return s.view
+}
+
+// stored returns the base's entry of that name, absent if it counts no more.
+func (s *Session) stored(name string) record.Entry {
+	if s.drops(record.OfLogin(name)) {
+		return record.Entry{Name: name}
+	}
+	return record.Find(s.entries(), name)
+}
+
+// drops reports whether the base's entry counts no more, which is of the login or
+// a value.
+func (s *Session) drops(ofLogin bool) bool {
+	if ofLogin {
+		return s.tokenChange == logIn
+	}
+	return s.cleared
+}
+
+// entries returns the stored values.
+func (s *Session) entries() []byte {
+	if !s.live {
+		return nil
+	}
+	return s.base.Data[s.entriesAt:]
+}
+
+// misses reports whether there is a session that the browser withheld, and no
+// login has made another (G7).
+func (s *Session) misses() bool {
+	return s.held && s.marked && !s.live && s.tokenChange != logIn
+}
+
+// finish ends the response of a handler that returned.
+func (x *exchange) finish() {
+	if x.phase() == open {
+		if s := x.used.Load(); s.wanted() && begun(x.w) {
+			x.out.returned = true
+			x.passedBy(s)
+			return
+		}
+		x.start(sent)
+	}
+	x.out.returned = true
+}
+
+// wanted reports whether the session has headers or changes for the answer.
+func (s *Session) wanted() bool {
+	if s == nil || !s.lock() {
+		return false
+	}
+	defer s.unlock()
+	return s.loaded || s.pending()
+}
+
+// begun reports whether the final header has left through w, as far as w or a
+// writer that it unwraps to tells: those of gin and negroni have Written, chi's
+// has Status, and echo's and net/http's keep it in a field.
+func begun(w http.ResponseWriter) bool {
+	for {
+		switch v := w.(type) {
+		case interface{ exchange() *exchange }: // another manager's
+			return v.exchange().phase() != open
+		case interface{ Written() bool }:
+			if v.Written() {
+				return true
+			}
+		case interface {
+			Status() int
+			BytesWritten() int
+		}:
+			if v.Status() != 0 {
+				return true
+			}
+		default:
+			if keepsBegun(w) {
+				return true
+			}
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = u.Unwrap()
+	}
+}
+
+// begunFields knows for each type of writer the field that says whether it has
+// begun, and the pointer to a struct that holds it, or -1.
+var begunFields sync.Map
+
+// keepsBegun looks into a writer. There is no other way to ask those of net/http,
+// and where a field has another name in some version nothing is noticed.
+func keepsBegun(w http.ResponseWriter) bool {
+	v := reflect.ValueOf(w)
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	found, ok := begunFields.Load(v.Type())
+	if !ok {
+		outer, inner := begunField(v.Type().Elem())
+		found, _ = begunFields.LoadOrStore(v.Type(), [2]int{outer, inner})
+	}
+	v = v.Elem()
+	at := found.([2]int)
+	if at[0] >= 0 {
+		if v = v.Field(at[0]); v.IsNil() {
+			return false
+		}
+		v = v.Elem()
+	}
+	return at[1] >= 0 && v.Field(at[1]).Bool()
+}
+
+func begunField(t reflect.Type) (outer, inner int) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Type.Kind() == reflect.Bool && (f.Name == "wroteHeader" || f.Name == "Committed") {
+			return -1, i
+		}
+	}
+	for i := range t.NumField() { // that of HTTP/2
+		f := t.Field(i)
+		if f.Name == "rws" && f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct {
+			if _, inner := begunField(f.Type.Elem()); inner >= 0 {
+				return i, inner
+			}
+		}
+	}
+	return -1, -1
+}
+
+// start commits before the first byte and reports whether the handler's answer
+// may leave.
+func (x *exchange) start(next uint32) bool {
+	if x.phase() != open || x.out.replaced {
+		return !x.out.replaced
+	}
+	s := x.used.Load()
+	if s == nil {
+		x.dropForeign(x.w.Header())
+		x.enter(next)
+		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
+			s.headers()
+		}
+		x.inner.Store(nil)
+		return true
+	}
+	if err := s.beforeHeaders(next); err != nil {
+		x.replace(err)
+		return false
+	}
+	x.inner.Store(nil)
+	return true
+}
+
+// beforeHeaders commits what is pending before the first byte, makes the automatic
+// touch, and puts the session's headers into the response, which then enters
+// the next phase.
+func (s *Session) beforeHeaders(next uint32) error {
+	if !s.lock() {
+		return errStuck
+	}
+	defer s.unlock()
+	s.commit(next)
+	s.dropLateCookie()
+	if s.err != nil {
+		return s.err
+	}
+	s.touchIfDue()
+	s.putHeaders()
+	// With the mutex held: a goroutine of the handler that commits now must
+	// find that its cookie comes too late.
+	s.x.enter(next)
+	return nil
+}
+
+// replace drops what the handler has answered and lets OnError answer (G5).
+func (x *exchange) replace(err error) {
+	x.out.replaced = true
+	if s := x.session(); s.turned {
+		s.readmit() // and conclude ends that
+	} else {
+		x.enter(replaced)
+	}
+	x.answer(err, x.setInside(x.w.Header()))
+	x.out.whole = true
+}
+
+// answer lets OnError answer for err. The cookies of inner, sessions of other
+// managers, stay.
+func (x *exchange) answer(err error, inner []*Session) {
+	if err == errStuck { // no call had the mutex to tell of it
+		x.event(Event{Kind: Failed, Reason: reasonStuck, Err: err})
+	}
+	h := x.w.Header()
+	w := &errorWriter{ResponseWriter: x.w, x: x, err: err, inner: inner}
+	x.resetHeader(h)
+	if x.session().clientGone {
+		// The client left, or the server is being shut down. Whoever still
+		// listens must not take what the handler made of it for an answer.
+		h.Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestTimeout)
+	} else {
+		x.onError(w, err)
+		if !w.wrote {
+			w.WriteHeader(StatusOf(err))
+		}
+	}
+}
+
+// dropTrailers does that for the trailers that the server sends when the handler
+// has returned: those that the header announced, and those with http.TrailerPrefix,
+// as httputil.ReverseProxy has them.
+func (x *exchange) dropTrailers() {
+	h := x.w.Header()
+	if len(h["Trailer"]) > 0 {
+		x.dropForeign(h)
+	}
+	name := "Set-Cookie"
+	if x.m.bearer {
+		name = TokenHeader
+	}
+	for key, lines := range h {
+		if len(key) != len(http.TrailerPrefix)+len(name) || !strings.EqualFold(key[len(http.TrailerPrefix):], name) {
+			continue
+		}
+		if x.m.bearer || slices.ContainsFunc(lines, x.poses) {
+			delete(h, key) // others lose nothing: browsers take no cookies from trailers
+			x.tellForeign()
+		}
+	}
+}
+
+// endAbort ends the panic http.ErrAbortHandler of a handler whose answer was
+// replaced. httputil.ReverseProxy aborts where a Write fails, as ours then do, so
+// that no client takes half an answer for the whole. But what replaces it is
+// whole, and the server would throw it away with the connection (G5); to flush it
+// before is not enough, as HTTP/2 resets the stream all the same. So the
+// middleware around us sees what the client does, an answer, and no panic. A
+// handler that panics with the error of that Write means the same. Every other
+// panic goes on, and so does this one where OnError did not return.
+func (x *exchange) endAbort() {
+	if !x.out.whole {
+		return
+	}
+	if fault := recover(); fault != nil && !aborts(fault) {
+		panic(fault)
+	}
+}
+
+// aborts reports whether a panic is the abort of a handler, or what our own
+// refused Write told it.
+func aborts(fault any) bool {
+	err, ok := fault.(error)
+	return ok && (errors.Is(err, http.ErrAbortHandler) || errors.Is(err, errReplaced))
+}
+
+// end commits what changed after the first byte and closes the session, also
+// when the handler panicked: then nothing more is committed, but an outer
+// handler that answers still sends our cookies.
+func (x *exchange) end(r *http.Request) {
+	defer x.dropTrailers()
+	// The server removes uploaded files by the request it made, and others look
+	// there for the pattern: the copy that the handler had must not hide them.
+	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm
+	if s := x.used.Load(); s != nil {
+		s.afterHeaders()
+		return
+	}
+	before := x.out.state.Swap(closed)
+	if before == open { // a panic
+		x.dropForeign(x.w.Header())
+	}
+	if s := x.used.Load(); s != nil { // just made by a goroutine of the handler
+		s.afterHeadersFrom(before)
+	}
+}
+
+// afterHeaders commits what changed after the first byte and ends the request's use of
+// the session: in one hold of the mutex, or a goroutine of the handler could
+// change it in between, without an error and without effect (G4).
+func (s *Session) afterHeaders() {
+	if !s.lock() {
+		// A call did not end. What it has changed nobody can tell.
+		s.x.enter(closed)
+		s.x.event(Event{Kind: Late, Reason: reasonInUse})
+		return
+	}
+	defer s.unlock()
+	s.endExchange(s.x.phase())
+}
+
+// afterHeadersFrom is close for a session that the exchange did not have yet when it
+// was closed: phase is that of before.
+func (s *Session) afterHeadersFrom(phase uint32) {
+	if s.lock() {
+		defer s.unlock()
+		s.endExchange(phase)
+	}
+}
+
+func (s *Session) endExchange(phase uint32) {
+	waits := s.pending() && !s.rehearses()
+	if waits && s.x.out.returned && phase != replaced {
+		// It needs no cookie, or it would have been refused.
+		s.commit(phase)
+	}
+	s.x.enter(closed)
+	if waits && phase != replaced && s.lost() {
+		reason := reasonUnsaved
+		if !s.x.out.returned {
+			reason = s.x.whyAbandoned()
+		}
+		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: reason})
+	}
+	if phase == open { // a panic: our headers are for whoever answers
+		s.dropLateCookie()
+		s.putHeaders()
+	}
+	if s.waiter != nil && phase != hijacked {
+		s.x.m.streams.remove(s.waiter)
+	}
+	s.tellMissed()
+}
+
+// lost reports whether changes will never be stored and no event tells: no
+// handler can see an error any more.
+func (s *Session) lost() bool {
+	if s.err == nil {
+		return s.pending()
+	}
+	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack) && !errors.Is(s.err, ErrUnproven)
+}
+
+// tellOuter lets the exchanges around this one know that a cookie of this stands
+// in the header, to which a commit that succeeded has put it: their failure is no
+// reason to lose it (G5).
+func (x *exchange) tellOuter() {
+	for o := x.outer; o != nil; o = o.outer {
+		for o.phase() == open {
+			list := o.inner.Load()
+			if o.inner.CompareAndSwap(list, &within{x, list}) {
+				break
+			}
+		}
+	}
+}
+
+// setInside returns the sessions of exchanges inside whose cookies stand in h.
+func (x *exchange) setInside(h http.Header) (list []*Session) {
+	for in := x.inner.Load(); in != nil; in = in.next {
+		if s := in.x.used.Load(); s != nil && !slices.Contains(list, s) && s.setIn(h) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// tellMissed tells at the request's end, once, of a value that was absent because
+// the cookie was, unless the request was held back, which was told.
+func (s *Session) tellMissed() {
+	if s.missing && s.err == nil {
+		s.x.event(Event{Kind: HeldBack, Reason: reasonWithheld, Err: s.x.m.elsewhere(s.x.r)})
+	}
+}
+
+// writer returns the response's writer: with Flush, Hijack, ReadFrom, Push and
+// CloseNotify where the server's has them, so that a handler finds what it would
+// find without us. Each type below is one pointer and so costs no allocation.
+func (x *exchange) writer() http.ResponseWriter {
+	w := plainWriter{x}
+	if _, notify := x.w.(closeNotifier); notify {
+		return w.notifying()
+	}
+	_, push := x.w.(http.Pusher)
+	flush := has[http.Flusher](x.w) || has[flushErrorer](x.w)
+	switch {
+	case has[http.Hijacker](x.w):
+		return hijackWriter{flushWriter{w}}
+	case flush && push:
+		return flushPushWriter{flushWriter{w}}
+	case flush:
+		return flushWriter{w}
+	case push:
+		return pushWriter{w}
+	default:
+		return w
+	}
+}
+
+// has reports whether w or a writer that it unwraps to is a T, which is where
+// http.ResponseController would find it.
+func has[T any](w http.ResponseWriter) bool {
+	for {
+		if _, ok := w.(T); ok {
+			return true
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = u.Unwrap()
+	}
+}
+
+// errPassedBy is of an answer that went to the server's writer without us: from a
+// router's middleware that calls Handler but lets the rest answer through the
+// router's own writer.
+var errPassedBy = errors.New("coatcheck: the answer went past the ResponseWriter that Manager.Handler gives to its handler, so no cookie could be set; " +
+	"wrap the whole router, as in sessions.Handler(engine): docs/guide/routers.md")
+
+// passedBy is finish where the answer has begun in a writer around ours, though
+// not through ours: the headers of the session cannot be sent any more, so that
+// what needs a cookie must not be stored (G4). That is a fault of the program:
+// an event tells of it, and in a test there is no way not to notice.
+func (x *exchange) passedBy(s *Session) {
+	x.enter(sent)
+	x.event(Event{Kind: Late, Handle: s.handleNow(), Reason: reasonPassedBy, Err: errPassedBy})
+	if tell, ok := x.Context.Value(passedby.Key{}).(func(error)); ok {
+		tell(errPassedBy)
+	} else if inTest() && !x.out.begun {
+		panic(errPassedBy)
+	}
+}
+
+// inTest reports whether this program is a test.
+var inTest = sync.OnceValue(func() bool { return flag.Lookup("test.v") != nil })
+
+func (s *Session) handleNow() string {
+	if !s.lock() {
+		return ""
+	}
+	defer s.unlock()
+	return s.handle()
+}
