@@ -185,7 +185,7 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		"coatcheck.Adoption":            {adoption, &adoption, []coatcheck.Adoption{adoption}},
 		"coatcheck.Binding":             {coatcheck.Binding{}},
 		"dbsc.Config":                   {dbsc.Config{}},
-		"dbsc.Handler":                  {bound, *bound},
+		"dbsc.Handler":                  {bound},
 		"coatcheck.Config":              {coatcheck.Config{Events: func(coatcheck.Event) {}}},
 		"store.ConflictError":           {&store.ConflictError{Now: rec}, store.ConflictError{Now: rec}},
 		"store.EndedError":              {ended, *ended},

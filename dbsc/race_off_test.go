@@ -1,5 +1,0 @@
-//go:build !race
-
-package dbsc_test
-
-const raceDetector = false
