@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/record"
@@ -161,5 +162,26 @@ func changeAtTheReturn(t *testing.T, answer func(http.ResponseWriter, *Session),
 		t.Errorf("got %v, stored %t, %d events; want it stored", failed, stored, late)
 	case failed != nil && late == 0 || failed == nil && !stored && late == 0:
 		t.Errorf("got %v, stored %t and no event", failed, stored)
+	}
+}
+
+// What each request takes is one allocation of a size class of Go's. A field more
+// than fits takes the next class, which nobody notices otherwise.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("sizes of 64 bits")
+	}
+	for what, s := range map[string]struct{ got, most uintptr }{
+		"exchange and session": {unsafe.Sizeof(struct {
+			exchange
+			Session
+		}{}), 512},
+		"changes": {unsafe.Sizeof(changes{}), 896},
+	} {
+		t.Logf("%s: %d bytes", what, s.got)
+		if s.got > s.most {
+			t.Errorf("%s: %d bytes; want at most %d", what, s.got, s.most)
+		}
 	}
 }

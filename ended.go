@@ -49,7 +49,7 @@ func (s *Session) Ended() <-chan struct{} {
 	case !s.live || s.x.phase() == closed:
 		return closedChannel()
 	default: // what an earlier token had is closed already
-		s.waiter = s.x.m.watch(s.base.ID, s.base.Expires)
+		s.waiter = s.x.m.watch(s.base.ID, utc(s.base.expires))
 	}
 	return s.waiter.over
 }

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/coatcheck/coatcheck/internal/record"
-	"github.com/coatcheck/coatcheck/store"
 )
 
 // Login binds the session to user, the application's identifier of a person:
@@ -122,10 +121,10 @@ func (s *Session) Logout() {
 func (s *Session) logOut() {
 	switch c := s.edit(); {
 	case s.live:
-		was := s.base
+		was := s.base.record()
 		c.was = &was
 		c.endingID, c.endingUser = s.base.ID, s.base.User
-		s.base = store.Record{}
+		s.base = snapshot{}
 	case c.endingID.IsZero(): // else this is the second time
 		c.endingID = s.base.ID
 	}
@@ -169,16 +168,16 @@ func (s *Session) slides() bool {
 // prolonged is the deadline that Remember gives a session that has one: never an
 // earlier one, and none beyond MaxRemember after the login.
 func (s *Session) prolonged(now time.Time) time.Time {
-	end, limit := now.Add(s.remember), s.base.AuthTime.Add(s.x.m.cfg.MaxRemember)
+	end, limit := now.Add(s.remember), s.base.AuthTime().Add(s.x.m.cfg.MaxRemember)
 	if s.slides() || end.After(limit) {
 		end = limit
 	}
-	return latest(s.base.Deadline, end)
+	return latest(s.base.Deadline(), end)
 }
 
 // prolongs reports whether Remember has anything to do for a live session.
 func (s *Session) prolongs(now time.Time) bool {
-	return s.remember > time.Duration(s.remembered)*time.Second || s.prolonged(now).After(s.base.Deadline) ||
+	return s.remember > time.Duration(s.remembered)*time.Second || s.prolonged(now).After(s.base.Deadline()) ||
 		s.slides() && s.stored(record.Sliding).Raw == nil
 }
 

@@ -64,7 +64,7 @@ func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 		c.settle(err)
 		return
 	}
-	if over(&s.base, c.now) { // unless another request has moved the idle end
+	if s.base.over(c.now) { // unless another request has moved the idle end
 		if c.sure {
 			c.settle(store.ErrNotFound)
 		} else {
@@ -95,16 +95,16 @@ func (s *Session) onTo(t *turn, c *pendingWrite) error {
 	switch {
 	case t.base.Version != 0:
 		if t.moved() && c.home == nil {
-			home := s.base
+			home := s.base.record()
 			c.home = &home
 		}
 		return s.rebase(*t.tip, c.sure && !t.moved())
-	case last.Version != 0 && (c.waited || !last.Seen.Before(s.base.Seen)):
+	case last.Version != 0 && (c.waited || !last.Seen.Before(s.base.Seen())):
 		if err := s.rebase(*last, false); err != nil {
 			return err
 		}
 	}
-	t.base = s.base
+	t.base = s.base.record()
 	t.tip = &t.base
 	return nil
 }
@@ -168,7 +168,7 @@ func (s *Session) reload(t *turn, c *pendingWrite, conflict error) {
 // so, else as far as this process knows.
 func (s *Session) rebase(rec store.Record, sure bool) error {
 	if rec.Version == s.base.Version { // perhaps seen since
-		s.base.Seen, s.base.Expires = latest(s.base.Seen, rec.Seen), latest(s.base.Expires, rec.Expires)
+		s.base.seen, s.base.expires = max(s.base.seen, rec.Seen.UnixMicro()), max(s.base.expires, rec.Expires.UnixMicro())
 		s.sure = s.sure || sure
 		return nil
 	}
@@ -194,7 +194,7 @@ func latest(a, b time.Time) time.Time {
 func (s *Session) current(c *pendingWrite, conflict error, try int) (store.Record, error) {
 	now, ok := found(conflict, s.base.ID)
 	if conflict != nil && try%8 == patience {
-		s.show(c, latest(now.Seen, s.base.Seen))
+		s.show(c, latest(now.Seen, s.base.Seen()))
 	}
 	if conflict != nil && try > 0 {
 		if c.rest(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
@@ -676,7 +676,7 @@ func (s *Session) show(c *pendingWrite, seen time.Time) {
 	if seen = seen.Add(ahead); seen.After(clock().Add(farAhead)) {
 		return
 	}
-	_ = s.x.m.carrier.Touch(&c.ctx, s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline))
+	_ = s.x.m.carrier.Touch(&c.ctx, s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline()))
 }
 
 // shownIn reports whether another process has seen the session since this one
@@ -684,5 +684,5 @@ func (s *Session) show(c *pendingWrite, seen time.Time) {
 // its own are a tenth of the idle time apart.
 func (s *Session) shownIn(last *store.Record, waited bool) bool {
 	return last.Version != 0 && (waited || s.base.Version == last.Version) &&
-		s.base.Seen.After(last.Seen) && s.base.Seen.Sub(last.Seen) < s.idleTime()/10
+		s.base.Seen().After(last.Seen) && s.base.Seen().Sub(last.Seen) < s.idleTime()/10
 }

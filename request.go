@@ -400,7 +400,7 @@ func (s *Session) guarded(h *record.Header) {
 		return
 	case binding.Unbound:
 		err := ErrNotBound
-		if s.x.began.Sub(s.base.AuthTime) < bindingTime {
+		if s.x.began.Sub(s.base.AuthTime()) < bindingTime {
 			err = errNotBoundYet
 		}
 		s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
@@ -416,7 +416,7 @@ func (s *Session) guarded(h *record.Header) {
 		// request does not show it.
 		s.held, s.marked, s.x.out.unproven = true, true, true
 	}
-	s.live, s.base = false, store.Record{ID: s.base.ID}
+	s.live, s.base = false, snapshot{ID: s.base.ID}
 }
 
 // accept takes a live record.
@@ -470,7 +470,7 @@ func (s *Session) adoptForeign() {
 
 // setBase makes a record the base. Its header is h.
 func (s *Session) setBase(rec *store.Record, h record.Header) {
-	s.base, s.live, s.sure = *rec, true, true
+	s.base, s.live, s.sure = snapshotOf(rec), true, true
 	s.remembered = uint32(h.Remember / time.Second)
 	s.entriesAt = uint32(len(rec.Data) - len(h.Entries))
 }

@@ -32,7 +32,7 @@ type Session struct {
 
 	// What the cookie and the store said.
 	loadCtx wait.Context
-	base    store.Record // as loaded or last committed if live, else at most the ID of what was
+	base    snapshot // as loaded or last committed if live, else at most the ID of what was
 
 	remembered uint32      // what the header of base says of Remember, in seconds
 	entriesAt  uint32      // where the entries begin in base.Data
@@ -261,7 +261,7 @@ func (s *Session) AuthTime() time.Time {
 	case s.tokenChange >= authenticateAgain:
 		return s.authTime()
 	}
-	return s.base.AuthTime
+	return s.base.AuthTime()
 }
 
 // authTime is what a login or re-authentication records. In a live session of the
@@ -269,7 +269,7 @@ func (s *Session) AuthTime() time.Time {
 // revocation that the login came after would cover what only proves it again.
 func (s *Session) authTime() time.Time {
 	if s.live && (s.tokenChange != logIn || s.base.User == s.user) {
-		return latest(s.base.AuthTime, s.loginTime())
+		return latest(s.base.AuthTime(), s.loginTime())
 	}
 	return s.loginTime()
 }
@@ -402,7 +402,7 @@ func (s *Session) Commit() error {
 // markEnded takes note that the session has ended. Nothing sets its cookie any more.
 func (s *Session) markEnded() {
 	s.live, s.ended = false, true
-	s.base = store.Record{ID: s.base.ID}
+	s.base = snapshot{ID: s.base.ID}
 	if s.changes != nil {
 		s.view, s.applied = nil, 0 // what the ops made of the values that are gone
 	}
