@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -27,17 +25,16 @@ type chromium struct {
 }
 
 func launchChromium(programs map[string]string) (driver, error) {
-	return startChromium(programs, "chromium", "")
+	return startChromium(programs, "chromium")
 }
 
-// startChromium starts it with the profile in that folder, and with features that
-// are off by default.
-func startChromium(programs map[string]string, profile, features string) (driver, error) {
+// startChromium starts it with the profile in that folder, and with more flags.
+func startChromium(programs map[string]string, profile string, more ...chromedp.ExecAllocatorOption) (driver, error) {
 	dir, err := subfolder(profile)
 	if err != nil {
 		return nil, err
 	}
-	cert, err := certificate()
+	home, err := trustingHome(programs["certutil"])
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +45,6 @@ func startChromium(programs map[string]string, profile, features string) (driver
 	if err := os.WriteFile(filepath.Join(dir, "Default", "Preferences"), []byte(`{"profile":{"cookie_controls_mode":0,"block_third_party_cookies":false}}`), 0o600); err != nil {
 		return nil, err
 	}
-	trusted := sha256.Sum256(cert.Leaf.RawSubjectPublicKeyInfo)
 	rules := ""
 	for _, host := range hosts {
 		rules += "MAP " + host + " 127.0.0.1, "
@@ -56,12 +52,9 @@ func startChromium(programs map[string]string, profile, features string) (driver
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(programs["chromium"]), chromedp.UserDataDir(dir), chromedp.WSURLReadTimeout(2 * patience),
 		chromedp.Flag("host-resolver-rules", rules+"MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
-		chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(trusted[:])),
+		chromedp.Env("HOME=" + home),
 		// What is typed as http stays http: the tests look at what travels there.
 		chromedp.Flag("disable-features", "HttpsUpgrades,HttpsFirstBalancedModeAutoEnable"),
-	}
-	if features != "" {
-		options = append(options, chromedp.Flag("enable-features", features))
 	}
 	for _, flag := range []string{
 		"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
@@ -70,7 +63,7 @@ func startChromium(programs map[string]string, profile, features string) (driver
 	} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	ctx, _ := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, _ := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}), chromedp.WithLogf(func(string, ...any) {}))
 	started := make(chan error, 1)
 	go func() { started <- chromedp.Do(ctx) }() // a limit on ctx would be the browser's life

@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
@@ -21,7 +25,7 @@ import (
 
 // Chromium binds a session to a key where both features are on, of which the second
 // stands in for hardware, and the certificate is one that it trusts.
-const bindingFeatures = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"
+var bindingFeatures = chromedp.Flag("enable-features", "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting")
 
 var bindingEngine = &engine{name: "Chromium that binds", needs: chromiumEngine.needs, launch: func(programs map[string]string) (driver, error) {
 	return startChromium(programs, "binding", bindingFeatures)
@@ -477,15 +481,10 @@ func TestBoundServers(t *testing.T) {
 // The browser is closed and started again: the key is still there.
 func TestBoundRestart(t *testing.T) {
 	t.Parallel()
-	programs := map[string]string{}
 	bindingEngine.run(t) // skips where there is none
-	for _, need := range bindingEngine.needs {
-		program, _, _ := cut(need)
-		programs[program] = program
-	}
 	s := serveBound(t, coatcheck.Config{}, shortLife)
 	for n := range 2 {
-		d, err := startChromium(programs, "restarted", bindingFeatures)
+		d, err := startChromium(bindingEngine.programs(), "restarted", bindingFeatures)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -506,5 +505,132 @@ func TestBoundRestart(t *testing.T) {
 	}
 	if len(s.accepted("/dbsc/register")) != 1 || len(s.accepted("/dbsc/refresh")) == 0 {
 		t.Errorf("%s", s.dump())
+	}
+}
+
+// A bound session that is ended from outside opens nothing, and its refresh is
+// refused; the browser then lets go of it, and the next login binds again.
+func TestBoundRevoked(t *testing.T) {
+	t.Parallel()
+	s := serveBound(t, coatcheck.Config{}, 0)
+	b := s.login()
+	if n, err := s.m.RevokeAll(context.Background(), "alice"); err != nil || n != 1 {
+		t.Fatalf("%d, %v", n, err)
+	}
+	s.forget(b)
+	if got := eval[int](b, "fetch('/private?revoked').then(r => r.status)"); got != http.StatusUnauthorized {
+		t.Errorf("%d, want 401", got)
+	}
+	refreshes := s.await("/dbsc/refresh", 1)
+	if v := refreshes[len(refreshes)-1]; v.status != http.StatusUnauthorized {
+		t.Errorf("%v, want 401", v)
+	}
+	b.open(s.app + "/look?revoked")
+	b.shows(s.app+"/look?revoked", "")
+	if n := len(s.seen("app.test", "/dbsc/refresh")); n != len(refreshes) {
+		t.Errorf("%d refreshes of what has ended", n-len(refreshes))
+	}
+	s.logIn(b)
+}
+
+// A relay is the way to a server, which can be cut: connections end, and new ones are
+// refused.
+type relay struct {
+	t        *testing.T
+	addr, to string
+
+	mu    sync.Mutex
+	in    net.Listener // nil = cut
+	conns []net.Conn
+}
+
+// behind puts a relay before the site and changes its origin.
+func (s *boundSite) behind() *relay {
+	s.t.Helper()
+	_, port, _ := strings.Cut(strings.TrimPrefix(s.app, "https://"), ":")
+	r := &relay{t: s.t, addr: "127.0.0.1:0", to: "127.0.0.1:" + port}
+	r.mend()
+	r.addr = r.in.Addr().String()
+	_, port, _ = strings.Cut(r.addr, ":")
+	s.app = "https://app.test:" + port
+	s.t.Cleanup(r.cut)
+	return r
+}
+
+func (r *relay) mend() {
+	r.t.Helper()
+	in, err := net.Listen("tcp", r.addr)
+	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); in, err = net.Listen("tcp", r.addr) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.mu.Lock()
+	r.in = in
+	r.mu.Unlock()
+	go func() {
+		for {
+			from, err := in.Accept()
+			if err != nil {
+				return
+			}
+			r.join(in, from)
+		}
+	}()
+}
+
+func (r *relay) join(in net.Listener, from net.Conn) {
+	to, err := net.Dial("tcp", r.to)
+	if err != nil {
+		from.Close()
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.in != in { // cut meanwhile
+		from.Close()
+		to.Close()
+		return
+	}
+	r.conns = append(r.conns, from, to)
+	for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
+		go func() {
+			io.Copy(way[0], way[1])
+			way[0].Close()
+		}()
+	}
+}
+
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.in != nil {
+		r.in.Close()
+	}
+	for _, c := range r.conns {
+		c.Close()
+	}
+	r.in, r.conns = nil, nil
+}
+
+// A server that cannot be reached ends no binding: the browser proves the key as
+// soon as it can be.
+func TestBoundUnreachable(t *testing.T) {
+	t.Parallel()
+	s := serveBound(t, coatcheck.Config{}, shortLife)
+	way := s.behind()
+	b := s.login()
+	before := len(s.accepted("/dbsc/refresh"))
+	s.expire()
+	way.cut()
+	if got := eval[string](b, "fetch('/private?away').then(r => 'status ' + r.status, e => e.name)"); got != "TypeError" {
+		t.Errorf("%s, want no answer", got)
+	}
+	way.mend()
+	b.open(s.app + "/private?back")
+	b.shows(s.app+"/private?back", "alice")
+	if n := len(s.accepted("/dbsc/register")); n != 1 || len(s.accepted("/dbsc/refresh")) == before {
+		t.Errorf("%d registrations:\n%s", n, s.dump())
 	}
 }

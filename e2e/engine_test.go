@@ -32,7 +32,7 @@ type engine struct {
 // The engines, each as Debian has it. WebKitGTK is not Safari: it has the same
 // engine for pages, but its cookies are libsoup's.
 var (
-	chromiumEngine = &engine{name: "Chromium", needs: []string{"chromium:chromium"}, launch: launchChromium, localhost: true, prefixes: true, limits: true}
+	chromiumEngine = &engine{name: "Chromium", needs: []string{"chromium:chromium", "certutil:libnss3-tools"}, launch: launchChromium, localhost: true, prefixes: true, limits: true}
 	firefoxEngine  = &engine{name: "Firefox", needs: []string{"firefox-esr:firefox-esr"}, launch: launchFirefox, localhost: true, prefixes: true, limits: true}
 	webkitEngine   = &engine{name: "WebKitGTK", needs: []string{"WebKitWebDriver:webkit2gtk-driver", "Xvfb:xvfb"}, launch: launchWebKit}
 
@@ -132,6 +132,16 @@ func (e *engine) run(t *testing.T) driver {
 		t.Fatalf("start %s: %v", e.name, e.err)
 	}
 	return e.d
+}
+
+// programs are what it needs, by name, for who starts another of a kind that runs.
+func (e *engine) programs() map[string]string {
+	programs := make(map[string]string)
+	for _, need := range e.needs {
+		program, _, _ := cut(need)
+		programs[program] = program
+	}
+	return programs
 }
 
 // newTab opens a tab with an empty jar.

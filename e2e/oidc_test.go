@@ -62,15 +62,15 @@ func build(t *testing.T, pkg string) string {
 	return path
 }
 
-// trust is a file with the certificate of the hosts, for programs that call them.
+// trust is a file with the CA of the hosts, for programs that call them.
 func trust(t *testing.T) string {
 	t.Helper()
-	cert, err := certificate()
+	i, err := issue()
 	if err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "hosts.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}), 0o600); err != nil {
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: i.authority}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file

@@ -53,6 +53,13 @@ func coatcheckServe(t *testing.T, e *engine) string {
 // well, streams or not.
 func runServe(t *testing.T, addr, store string, args ...string) (url string, stop func()) {
 	t.Helper()
+	url, _, stop = runServeLogged(t, addr, store, args...)
+	return url, stop
+}
+
+// runServeLogged is runServe with what the program logs.
+func runServeLogged(t *testing.T, addr, store string, args ...string) (url string, log *lockedBuffer, stop func()) {
+	t.Helper()
 	program.once.Do(func() {
 		dir, err := folder()
 		if err != nil {
@@ -69,8 +76,8 @@ func runServe(t *testing.T, addr, store string, args ...string) (url string, sto
 	}
 	cmd := exec.Command(program.path, append([]string{"serve", "--addr", addr, "--store", store}, args...)...)
 	cmd.Env = append(os.Environ(), "SECRET_KEY=q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
-	var errs strings.Builder
-	cmd.Stderr = &errs
+	log = new(lockedBuffer)
+	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -81,14 +88,14 @@ func runServe(t *testing.T, addr, store string, args ...string) (url string, sto
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		cmd.Wait()
-		t.Fatalf("serve did not start: %v\n%s", err, &errs)
+		t.Fatalf("serve did not start: %v\n%s", err, log)
 	}
-	return strings.TrimSpace(strings.TrimPrefix(line, "coatcheck serves on ")), func() {
+	return strings.TrimSpace(strings.TrimPrefix(line, "coatcheck serves on ")), log, func() {
 		cmd.Process.Signal(os.Interrupt)
 		hung := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 		defer hung.Stop()
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("serve: %v\n%s", err, &errs)
+			t.Errorf("serve: %v\n%s", err, log)
 		}
 	}
 }

@@ -13,6 +13,7 @@ mariadbd:mariadb-server
 pgbouncer:pgbouncer
 redis-server:redis-server
 chromium:chromium
+certutil:libnss3-tools
 firefox-esr:firefox-esr
 WebKitWebDriver:webkit2gtk-driver
 Xvfb:xvfb
