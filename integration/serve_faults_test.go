@@ -70,7 +70,8 @@ func harm(p *servers.Process) []fault {
 // fails, or coatcheck serve itself does, and everything is there afterwards; but
 // a replica that takes over in a Cluster may lack the last writes, for serve waits
 // for no replicas. The service recovers by itself, and leaves no goroutine and no
-// connection behind.
+// connection behind. A real Prometheus asks it all the time, and what it has counted
+// is what people were answered.
 func TestServeFaults(t *testing.T) {
 	t.Parallel()
 	for _, place := range faultPlaces {
@@ -78,11 +79,13 @@ func TestServeFaults(t *testing.T) {
 			t.Parallel()
 			program := newProgram(t)
 			url, faults := place.open(t, program)
-			site := program.Serve(t, "--store", url)
+			metrics := servers.FreeAddr(t)
+			site := program.Serve(t, "--store", url, "--metrics", metrics)
+			scraped := newScraped(t, metrics)
 			p := newPeople(t, site, strings.Contains(url, "cluster"))
 			p.await(t, 300)
 			before := site.Descriptors()
-			faults = append(faults, fault{"kill -9 of serve", func() error { return crash(site.Process) }})
+			faults = append(faults, fault{"kill -9 of serve", func() error { return scraped.crash(t, p) }})
 			for _, fault := range faults {
 				answered, unavailable := p.answered.Load(), p.unavailable.Load()
 				if err := fault.do(); err != nil {
@@ -92,6 +95,7 @@ func TestServeFaults(t *testing.T) {
 				p.await(t, 300)
 			}
 			p.finish(t)
+			scraped.agree(t, p)
 			noLeaks(t, p, before)
 		})
 	}

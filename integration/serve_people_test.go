@@ -24,9 +24,12 @@ type people struct {
 	all     []*person
 	stop    chan struct{}
 	wg      sync.WaitGroup
+	turn    sync.RWMutex // who makes a request holds it; who wants silence locks it
 
 	answered, unavailable, cut atomic.Int64 // 200, 503, and no answer
 	logins, ends, lost         atomic.Int64
+	logouts                    atomic.Int64 // those of ends that were asked for
+	unsureLogins, unsureEnds   atomic.Int64 // were not answered 200: stored, or not
 }
 
 // A person is one goroutine with one browser.
@@ -52,7 +55,9 @@ func newPeople(t *testing.T, site *servers.Serve, mayLose bool) *people {
 		p.all = append(p.all, one)
 		p.wg.Go(func() {
 			for !p.stopped() && len(one.wrong) < 5 {
+				p.turn.RLock()
 				one.step()
+				p.turn.RUnlock()
 			}
 		})
 	}
@@ -132,6 +137,7 @@ func (p *person) login() {
 	before := maps.Clone(p.v.cookies)
 	status, _ := p.ask("POST", "/login", "user", p.user)
 	if status != http.StatusOK {
+		p.unsureLogins.Add(1)
 		p.begin()
 		return
 	}
@@ -148,6 +154,9 @@ func (p *person) logout() {
 	if status, _ := p.ask("POST", "/logout"); status == http.StatusOK {
 		p.ended = append(p.ended, before)
 		p.ends.Add(1)
+		p.logouts.Add(1)
+	} else {
+		p.unsureEnds.Add(1)
 	}
 	p.begin()
 }
