@@ -26,10 +26,10 @@ const storeTimeout = 3 * time.Second
 // Config sets what a console is. Authorize and Recorder must be given.
 type Config struct {
 	// Authorize reports whether whoever sends the request may look at everybody's
-	// sessions. It is asked for each request, and again while a stream of events is
-	// open. It may use the session of the request, by From: an operator's role is the
-	// usual answer. Whoever it refuses gets NotFound. Nil is an error: there is no
-	// default that lets anybody in.
+	// sessions. It is asked for each request, and again every 15 seconds while a
+	// stream of events is open. It may use the session of the request, by From: an
+	// operator's role is the usual answer. Whoever it refuses gets NotFound. Nil is an
+	// error: there is no default that lets anybody in.
 	Authorize func(*http.Request) bool
 
 	// Recorder is what the manager's events and its store's calls were given to.

@@ -21,8 +21,8 @@ type event struct {
 }
 
 func newEvent(e entry) event {
-	ev := event{Seq: e.Seq, Time: e.Time.UTC(), Clock: e.Time.UTC().Format("15:04:05"), Kind: string(e.Kind), Tone: "plain",
-		Handle: e.Handle, User: e.User, Says: explain(e), Err: e.Err}
+	ev := event{Seq: e.Seq, Time: e.Time.UTC(), Clock: e.Time.UTC().Format("15:04:05"), Kind: show(string(e.Kind)), Tone: "plain",
+		Handle: e.Handle, User: e.User, Says: show(explain(e)), Err: e.Err}
 	switch {
 	case ends[e.Kind]:
 		ev.Tone = "end"
@@ -37,6 +37,8 @@ func explain(e entry) string {
 	switch e.Kind {
 	case coatcheck.Revoked:
 		return revoked(e)
+	case coatcheck.LoggedOut:
+		return loggedOut(e.Reason)
 	case coatcheck.Expired:
 		return expired(e.Reason)
 	}
@@ -55,7 +57,6 @@ var explanations = map[coatcheck.Kind]string{
 	coatcheck.LoggedIn:        "Logged in, with a new token.",
 	coatcheck.Reauthenticated: "Proved again who they are, with a new token.",
 	coatcheck.Renewed:         "Got a new token. The session goes on under this handle.",
-	coatcheck.LoggedOut:       "Logged out: a request of the session itself asked for it, as the button does.",
 	coatcheck.LoginRequired:   "A request was turned away.",
 	coatcheck.HeldBack:        "The session goes on, and its cookie did not come.",
 	coatcheck.Bound:           "The browser bound the session to a key of its device.",
@@ -77,13 +78,48 @@ var explanations = map[coatcheck.Kind]string{
 
 // revoked says who ended a session from outside, and how.
 func revoked(e entry) string {
+	how, ok := revocations[e.Reason]
 	switch {
+	case e.By != "" && ok:
+		return "Ended by " + show(e.By) + ", " + how.what + "."
 	case e.By != "":
 		return "Ended by " + show(e.By) + because(e.Reason) + "."
-	case e.Reason != "":
-		return "Ended from outside" + because(e.Reason) + "."
+	case ok:
+		return how.who + how.what + "."
 	}
-	return "Ended from outside: from a list of devices, with all the others of the user, or because a later login was one too many."
+	return "Ended from outside" + because(e.Reason) + "."
+}
+
+// What ends a session from outside: an admin's or a program's call, the user, a
+// label, a limit.
+const (
+	byUser    = "The user ended it in a request of their own, "
+	byOthers  = "Ended from outside by an operator, a program or a provider’s logout, which gave no name, "
+	byLibrary = "Nobody asked for it: "
+)
+
+var revocations = map[string]struct{ who, what string }{
+	"by Revoke": {byOthers, "this session alone"},
+	"by Revoke, in a request of the same user": {byUser, "this session alone, as from a list of devices"},
+	"by RevokeLabel": {byOthers, "with all of the user’s sessions that have a label"},
+	"by RevokeLabel, in a request of the same user": {byUser, "with all of the user’s sessions that have a label"},
+	"by RevokeAll": {byOthers, "with all sessions of the user"},
+	"by RevokeAll, in a request of the same user": {byUser, "with all sessions of the user: logged out everywhere"},
+	"by RevokeOthers":                           {byUser, "with all sessions of the user but the one in use, as after a new password"},
+	"by RevokeEverybody":                        {byOthers, "with the sessions of everybody"},
+	"a later login of the user took its place":  {byLibrary, "a later login of the user took its place, since the application limits how many sessions a user has"},
+	"nobody knows whether its login was stored": {byLibrary, "the store failed while its login was stored, so it was ended to be safe, and nobody has its token"},
+}
+
+// loggedOut says how a session ended in its own request.
+func loggedOut(reason string) string {
+	switch reason {
+	case "":
+		return "Logged out: a request of the session itself asked for it, as the button does."
+	case "its login was too late to be sent to the browser":
+		return "Nobody asked for it: the answer had begun before the login was stored, so its browser never had the token. It is a fault of the application."
+	}
+	return "Logged out" + because(reason) + "."
 }
 
 func because(reason string) string {

@@ -49,6 +49,11 @@ const (
 	streamWait = 30 * time.Second // for one write
 	streamLife = 2 * time.Minute  // then the browser comes again, and is asked again who it is
 	maxAtOnce  = 200              // events; of more the latest
+
+	// streamRest is how long a stream rests after a look through the events. A look
+	// holds up whoever tells of one, so that streams that looked at each event of a busy
+	// site would cost its requests.
+	streamRest = 200 * time.Millisecond
 )
 
 // stream sends the events that a filter wants, by server-sent events, until the
@@ -62,9 +67,10 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	var ended <-chan struct{} // nil, which tells nothing, where no session says who looks
+	p := &pulse{c: c, r: r, wake: wake, beat: time.NewTicker(streamBeat), life: time.NewTimer(streamLife)}
+	defer p.stop()
 	if s := c.cfg.Operators.From(r.Context()); s.Handle() != "" {
-		ended = s.Ended()
+		p.ended = s.Ended()
 	}
 	after, err := strconv.ParseUint(r.Header.Get("Last-Event-ID"), 10, 64)
 	if err != nil {
@@ -73,13 +79,12 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
 	h := headers(w)
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx would pass it on when it ends
+	if r.Method == http.MethodHead {
+		return
+	}
 	out := sender{w: w, c: http.NewResponseController(w)}
-	beat, life := time.NewTicker(streamBeat), time.NewTimer(streamLife)
-	defer beat.Stop()
-	defer life.Stop()
 	out.send("retry: 2000\n\n")
-	f := filterOf(q)
-	for out.err == nil {
+	for f := filterOf(q); out.err == nil; {
 		list, more := rec.find(f, after, maxAtOnce)
 		if more {
 			out.event(list[0].Seq-1, "skipped", struct{}{})
@@ -88,20 +93,55 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
 			out.event(e.Seq, "told", newEvent(e))
 			after = e.Seq
 		}
-		select {
-		case <-wake:
-		case <-beat.C:
-			out.send(":\n\n")
-		case <-ended:
-			return
-		case <-life.C:
-			return
-		case <-c.closing:
-			return
-		case <-r.Context().Done():
+		if !p.wait(&out) {
 			return
 		}
 	}
+}
+
+// A pulse says when a stream looks again, and when it ends.
+type pulse struct {
+	c     *Console
+	r     *http.Request
+	wake  <-chan struct{}
+	ended <-chan struct{} // nil, which tells nothing, where no session says who looks
+	beat  *time.Ticker
+	life  *time.Timer
+	next  time.Time // it looks no sooner
+}
+
+func (p *pulse) stop() {
+	p.beat.Stop()
+	p.life.Stop()
+}
+
+// wait waits until it is time to look again, or reports that the stream is over.
+// Meanwhile it finds out who has left, and who may not look any more.
+func (p *pulse) wait(out *sender) bool {
+	wake, rested := p.wake, (<-chan time.Time)(nil)
+	for out.err == nil {
+		select {
+		case <-wake:
+			wake, rested = nil, time.After(time.Until(p.next)) // at once, if that is over
+		case <-rested:
+			p.next = time.Now().Add(streamRest)
+			return true
+		case <-p.beat.C:
+			if !p.c.cfg.Authorize(p.r) {
+				return false
+			}
+			out.send(":\n\n")
+		case <-p.ended:
+			return false
+		case <-p.life.C:
+			return false
+		case <-p.c.closing:
+			return false
+		case <-p.r.Context().Done():
+			return false
+		}
+	}
+	return false
 }
 
 // A sender writes server-sent events. After an error it writes nothing.

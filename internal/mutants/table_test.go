@@ -390,6 +390,8 @@ var mutants = []mutant{
 	{"strangers push out what the console is asked for", "TestStrangersPushNobodyOut", "console", edit("console/recorder.go", "\tif kept.User == \"\" {\n", "\tif false {\n")},
 	{"the console's memory grows without end", "TestStrangersPushNobodyOut", "console", edit("console/recorder.go", `if len(g.list) < keep {`, `if true {`)},
 	{"the console counts for each who looks", "TestCountsAreCached", "console", edit("console/overview.go", `now.Sub(s.tried) >= countEvery`, `true`)},
-	{"a stream of the console outlives its operator's session", "TestStreamEndsWithTheSession", "console", edit("console/live.go", "\t\tended = s.Ended()\n", "\t\t_ = ended\n")},
+	{"a stream of the console outlives its operator's session", "TestStreamEndsWithTheSession", "console", edit("console/live.go", "\t\tp.ended = s.Ended()\n", "")},
+	{"a stream of the console goes on for who may not look any more", "TestStreamEndsWithTheSession", "console", edit("console/live.go", `if !p.c.cfg.Authorize(p.r) {`, `if false {`)},
+	{"a stream of the console looks at each event", "TestStreamRests", "console", edit("console/live.go", `time.After(time.Until(p.next))`, `time.After(0)`)},
 	{"G13 nobody says who ended a session", "TestG13By", "promises", edit("event.go", `e.By, _ = ctx.Value(doneBy{}).(string)`, ``)},
 }
