@@ -99,7 +99,10 @@ func (m *Move) Handler(next http.Handler) http.Handler {
 func (m *Move) find(r *http.Request) (coatcheck.Adoption, error) {
 	if m.cfg.Imported {
 		id, err := m.old.(Identifier).Identity(r)
-		return coatcheck.Adoption{Identity: id, Until: m.cfg.Until}, m.hard(r, err)
+		if err != nil {
+			return coatcheck.Adoption{}, m.hard(r, err)
+		}
+		return coatcheck.Adoption{Identity: id, Until: m.cfg.Until}, nil
 	}
 	old, err := m.old.Read(r)
 	if err != nil {
@@ -200,7 +203,7 @@ func (m *Move) Login(w http.ResponseWriter, r *http.Request, user string, old Se
 	}
 	// The session is here already: what was issued must not make another, also not
 	// after a logout here.
-	return m.spend(m.next(w, r, lines))
+	return m.spend(m.next(w, r, lines), true)
 }
 
 // next is the request that the browser would send with the cookies that were set.
@@ -214,11 +217,13 @@ func (m *Move) next(w http.ResponseWriter, r *http.Request, from int) *http.Requ
 	return next
 }
 
-// spend sees to it that the old session of a request is never adopted.
-func (m *Move) spend(r *http.Request) error {
+// spend sees to it that the old session of a request is never adopted. What a browser
+// brings is read, where the old store is there: else whoever sends made-up cookies,
+// of a system that signs nothing, has a record kept for each.
+func (m *Move) spend(r *http.Request, issued bool) error {
 	var id string
 	var err error
-	if i, ok := m.old.(Identifier); ok {
+	if i, ok := m.old.(Identifier); ok && (issued || m.cfg.Imported) {
 		id, err = i.Identity(r)
 	} else {
 		var old Session
@@ -237,7 +242,7 @@ func (m *Move) spend(r *http.Request) error {
 func (m *Move) Logout(w http.ResponseWriter, r *http.Request) error {
 	s := m.sessions.From(r.Context())
 	s.User() // adopts what is there, so that it ends
-	err := m.spend(r)
+	err := m.spend(r, false)
 	s.Logout()
 	return errors.Join(err, s.Commit(), m.old.End(w, r))
 }

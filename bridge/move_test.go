@@ -336,3 +336,27 @@ func TestMoveConfigIsChecked(t *testing.T) {
 		t.Errorf("sessions in cookies were imported: %v", err)
 	}
 }
+
+// A made-up cookie of a system that signs nothing has no record kept at a logout: the
+// session that gets this id later is adopted.
+func TestLogoutKeepsNothingOfMadeUpCookies(t *testing.T) {
+	t.Parallel()
+	kv := new(foreigntest.KV)
+	m := newMoving(t, flask.Config{KV: kv}, bridge.MoveConfig{})
+	real := m.flaskLogin(t, "bob")
+	key := "session:" + real.Value
+	data, left, err := kv.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.Del(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	post(t, m.browser(real), "logout") // no session has this id now
+	if err := kv.Set(t.Context(), key, data, left); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, m.browser(real)); got != "bob[tea]" {
+		t.Errorf("got %q; want the session adopted", got)
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/django"
+	"github.com/coatcheck/coatcheck/bridge/internal/foreigntest"
 )
 
 const secret = "a secret of this test's, long enough"
@@ -74,6 +75,7 @@ func TestIssue(t *testing.T) {
 				if err != nil || got.User != "7" || got.CSRF == "" {
 					t.Fatalf("got user %q, %v", got.User, err)
 				}
+				foreigntest.Identity(t, s, request(cookies...), got)
 				for _, name := range []string{"text", "list"} {
 					same(t, name, got.Values[name], want.Values[name])
 				}

@@ -21,7 +21,7 @@ import (
 )
 
 // A Source is the sessions of one Django application: a bridge.Source,
-// bridge.Opener and, but for the engine SignedCookies, bridge.Walker.
+// a bridge.Identifier, a bridge.Opener and, but for the engine SignedCookies, bridge.Walker.
 type Source struct {
 	config  Config
 	cookie  *cookie.Raw
@@ -101,17 +101,42 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 		return bridge.Session{}, bridge.ErrForged
 	case s.records == nil:
 		return s.openCookie(ctx, value)
-	case !keyLike(value):
-		if shape(value) {
-			return bridge.Session{}, &bridge.SettingError{Setting: "django.Config.Engine", Want: "SignedCookies"}
-		}
-		return bridge.Session{}, bridge.ErrForged
+	}
+	if err := isKey(value); err != nil {
+		return bridge.Session{}, err
 	}
 	found, err := s.records.load(ctx, value)
 	if err != nil {
 		return bridge.Session{}, err
 	}
-	return s.session(ctx, "django:"+value, found, time.Time{})
+	return s.session(ctx, identity(value), found, time.Time{})
+}
+
+// Identity implements bridge.Identifier: what Read would give as Session.ID, without
+// the store.
+func (s *Source) Identity(r *http.Request) (string, error) {
+	value, err := foreign.Cookie(r, s.config.Cookie)
+	if err != nil {
+		return "", err
+	}
+	if s.records == nil {
+		session, err := s.Open(r.Context(), value)
+		return session.ID, err
+	}
+	return identity(value), isKey(value)
+}
+
+func identity(key string) string { return "django:" + key }
+
+// isKey says why a cookie's value cannot be the key of a record.
+func isKey(value string) error {
+	switch {
+	case keyLike(value):
+		return nil
+	case len(value) <= bridge.MaxCookie && shape(value):
+		return &bridge.SettingError{Setting: "django.Config.Engine", Want: "SignedCookies"}
+	}
+	return bridge.ErrForged
 }
 
 func (s *Source) openCookie(ctx context.Context, value string) (bridge.Session, error) {

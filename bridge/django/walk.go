@@ -78,7 +78,7 @@ func (t table) rows(ctx context.Context, after string) ([]row, error) {
 
 // yield gives one session, or why it is left out; false = stop.
 func (s *Source) yield(ctx context.Context, yield func(bridge.Session, error) bool, key string, r record, err error) bool {
-	id := "django:" + key
+	id := identity(key)
 	session := bridge.Session{ID: id}
 	if err == nil {
 		session, err = s.session(ctx, id, r, time.Time{})

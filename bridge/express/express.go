@@ -50,8 +50,8 @@ type Config struct {
 	TTL time.Duration
 }
 
-// A Source is the sessions of express-session, made by New. It is a bridge.Source, a
-// bridge.Opener and, where the store can list its keys, a bridge.Walker.
+// A Source is the sessions of express-session, made by New. It is a bridge.Source,
+// a bridge.Identifier, a bridge.Opener and, where the store can list its keys, a bridge.Walker.
 type Source struct {
 	cfg    Config
 	cookie *cookie.Raw
@@ -128,14 +128,36 @@ func (s *Source) Read(r *http.Request) (bridge.Session, error) {
 
 // Open implements bridge.Opener.
 func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error) {
+	id, err := s.verify(value)
+	if err != nil {
+		return bridge.Session{}, err
+	}
+	return s.load(ctx, id)
+}
+
+// Identity implements bridge.Identifier: what Read would give as Session.ID, without
+// the store.
+func (s *Source) Identity(r *http.Request) (string, error) {
+	value, err := foreign.Cookie(r, s.cfg.Name)
+	if err != nil {
+		return "", err
+	}
+	id, err := s.verify(value)
+	return identity(id), err
+}
+
+func identity(id string) string { return "express:s:" + id }
+
+// verify gives the id that a cookie was signed for.
+func (s *Source) verify(value string) (string, error) {
 	id, err := unsign(value, s.cfg.Secrets)
 	switch {
 	case errors.Is(err, errSigned):
-		return bridge.Session{}, &bridge.SettingError{Setting: "express.Config.Secrets"}
+		return "", &bridge.SettingError{Setting: "express.Config.Secrets"}
 	case err != nil:
-		return bridge.Session{}, bridge.ErrForged
+		return "", bridge.ErrForged
 	}
-	return s.load(ctx, id)
+	return id, nil
 }
 
 // load reads a record. When it ends its store says alone: connect-redis's touch moves
@@ -153,7 +175,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 		return bridge.Session{}, bridge.Refused("a record without express-session's cookie")
 	}
 	delete(values, "cookie")
-	session := bridge.Session{ID: "express:s:" + id, Values: values}
+	session := bridge.Session{ID: identity(id), Values: values}
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

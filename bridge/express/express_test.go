@@ -62,6 +62,9 @@ func TestVectors(t *testing.T) {
 			}
 		}
 		s, err := source.Read(foreigntest.Request(v.Cookies...))
+		if v.Key != "" {
+			foreigntest.Identity(t, source, foreigntest.Request(v.Cookies...), s)
+		}
 		v.Check(t, s, err)
 		var setting *bridge.SettingError
 		if _, err := wrong.Read(foreigntest.Request(v.Cookies...)); !errors.As(err, &setting) || !strings.HasPrefix(setting.Setting, "express.C") {

@@ -26,7 +26,7 @@ import (
 )
 
 // A Source is the sessions of one Flask application: a bridge.Source,
-// bridge.Opener and, with Flask-Session, bridge.Walker.
+// a bridge.Identifier, a bridge.Opener and, with Flask-Session, bridge.Walker.
 type Source struct {
 	config Config
 	signer *signer // nil with Flask-Session that signs nothing

@@ -64,7 +64,7 @@ type Config struct {
 }
 
 // A Source is the sessions of one gorilla application, made by New. It is a
-// bridge.Source, a bridge.Opener and, where Store can list its keys, a bridge.Walker.
+// bridge.Source, a bridge.Identifier, a bridge.Opener and, where Store can list its keys, a bridge.Walker.
 type Source struct {
 	cfg    Config
 	cookie *cookie.Raw
@@ -159,6 +159,27 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 	return session, err
 }
 
+// Identity implements bridge.Identifier: what Read would give as Session.ID, without
+// the store.
+func (s *Source) Identity(r *http.Request) (string, error) {
+	value, err := foreign.Cookie(r, s.cfg.Name)
+	if err != nil {
+		return "", err
+	}
+	if s.cfg.Store == nil {
+		session, err := s.Open(r.Context(), value)
+		return session.ID, err
+	}
+	o, err := s.verify(value)
+	if err != nil {
+		return "", err
+	}
+	id, err := s.id(o.payload)
+	return identity(id), err
+}
+
+func identity(id string) string { return "gorilla:" + id }
+
 // end is when a cookie of that time is too old.
 func (s *Source) end(at time.Time) time.Time {
 	if s.cfg.MaxAge == NoMaxAge {
@@ -238,7 +259,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 		return bridge.Session{}, err
 	}
 	session, err := s.decode("gorilla.Config.RecordSerializer", s.cfg.RecordSerializer, data)
-	session.ID = "gorilla:" + id
+	session.ID = identity(id)
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

@@ -71,6 +71,7 @@ func TestVectors(t *testing.T) {
 			}
 			source := newSource(t, config(v, kv))
 			s, err := source.Read(foreigntest.Request(v.Cookies...))
+			foreigntest.Identity(t, source, foreigntest.Request(v.Cookies...), s)
 			v.Check(t, s, err)
 			if !gorilla.Recognize(v.Cookies[1]) {
 				t.Errorf("%s: not recognized", v.Name)
@@ -144,6 +145,7 @@ func TestIssueAndEnd(t *testing.T) {
 			}
 			r := foreigntest.Next(w)
 			s, err := source.Read(r)
+			foreigntest.Identity(t, source, r, s)
 			if err != nil || s.User != "u" || string(s.Values["n"]) != "1" || !strings.HasPrefix(s.ID, "gorilla:") {
 				t.Fatalf("%v, user %q", err, s.User)
 			}

@@ -57,7 +57,8 @@ type LaravelConfig struct {
 }
 
 // A LaravelSource is the sessions of one Laravel application, made by NewLaravel. It is
-// a bridge.Source, a bridge.Opener and, where the store can list its keys, a
+// a bridge.Source,
+// a bridge.Identifier, a bridge.Opener and, where the store can list its keys, a
 // bridge.Walker.
 type LaravelSource struct {
 	cfg    LaravelConfig
@@ -139,6 +140,19 @@ func (s *LaravelSource) Open(ctx context.Context, value string) (bridge.Session,
 	return s.load(ctx, id)
 }
 
+// Identity implements bridge.Identifier: what Read would give as Session.ID, without
+// the store.
+func (s *LaravelSource) Identity(r *http.Request) (string, error) {
+	value, err := foreign.Cookie(r, s.cfg.Name)
+	if err != nil {
+		return "", err
+	}
+	id, err := s.id(value)
+	return laravelIdentity(id), err
+}
+
+func laravelIdentity(id string) string { return "php:laravel:" + id }
+
 // id decrypts the cookie.
 func (s *LaravelSource) id(value string) (string, error) {
 	text, err := url.PathUnescape(value)
@@ -185,7 +199,7 @@ func (s *LaravelSource) load(ctx context.Context, id string) (bridge.Session, er
 		return bridge.Session{}, err
 	}
 	session, err := open(vars, s.user, tokenKey)
-	session.ID = "php:laravel:" + id
+	session.ID = laravelIdentity(id)
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

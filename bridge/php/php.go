@@ -64,7 +64,7 @@ type Config struct {
 }
 
 // A Source is the sessions of one PHP application, made by New. It is a bridge.Source,
-// a bridge.Opener and, where the store can list its keys, a bridge.Walker.
+// a bridge.Identifier, a bridge.Opener and, where the store can list its keys, a bridge.Walker.
 type Source struct {
 	cfg    Config
 	cookie *cookie.Raw
@@ -151,6 +151,21 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 	return s.load(ctx, value)
 }
 
+// Identity implements bridge.Identifier: what Read would give as Session.ID, without
+// the store.
+func (s *Source) Identity(r *http.Request) (string, error) {
+	value, err := foreign.Cookie(r, s.cfg.Name)
+	if err != nil {
+		return "", err
+	}
+	if !validID(value) {
+		return "", bridge.ErrForged
+	}
+	return identity(value), nil
+}
+
+func identity(id string) string { return "php:" + id }
+
 func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 	data, left, err := s.cfg.Store.Get(ctx, id)
 	if err != nil {
@@ -164,7 +179,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 		return bridge.Session{}, s.otherHandler(data)
 	}
 	session, err := open(vars, s.user, s.cfg.CSRFKey)
-	session.ID = "php:" + id
+	session.ID = identity(id)
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

@@ -64,6 +64,7 @@ func TestVectors(t *testing.T) {
 		handler := handlers[v.Settings["Handler"]]
 		source := newSource(t, php.Config{Store: php.Redis(kv, ""), Handler: handler})
 		s, err := source.Read(foreigntest.Request(v.Cookies...))
+		foreigntest.Identity(t, source, foreigntest.Request(v.Cookies...), s)
 		v.Check(t, s, err)
 		if !php.Recognize(v.Cookies[1]) {
 			t.Errorf("%s: not recognized", v.Name)
@@ -90,6 +91,7 @@ func TestLaravelVectors(t *testing.T) {
 			cfg.Cipher = php.AES256GCM
 		}
 		s, err := newLaravel(t, cfg).Read(foreigntest.Request(v.Cookies...))
+		foreigntest.Identity(t, newLaravel(t, cfg), foreigntest.Request(v.Cookies...), s)
 		v.Check(t, s, err)
 		if s.CSRF == "" || !strings.HasPrefix(s.ID, "php:laravel:") || !php.Recognize(v.Cookies[1]) {
 			t.Errorf("%s: the token %q, the id %q", v.Name, s.CSRF, s.ID)

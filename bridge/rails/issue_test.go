@@ -49,6 +49,7 @@ func TestIssue(t *testing.T) {
 				r := httptest.NewRequest("GET", "/", nil)
 				r.Header.Set("Cookie", cookie.Name+"="+cookie.Value)
 				got, err := s.Read(r)
+				foreigntest.Identity(t, s, r, got)
 				if err != nil || got.User != "7" || time.Until(got.Expires) > time.Hour || time.Until(got.Expires) < time.Hour-time.Second {
 					t.Fatalf("got user %q, an end at %v, %v", got.User, got.Expires, err)
 				}

@@ -40,13 +40,21 @@ func sessionID(value string) bool {
 }
 
 func (s *Source) openRecord(ctx context.Context, value string) (bridge.Session, error) {
-	if !sessionID(value) {
-		if shape(unescape(value)) {
-			return bridge.Session{}, &bridge.SettingError{Setting: "rails.Config.Redis", Want: "nil, as the cookie is the session,"}
-		}
-		return bridge.Session{}, bridge.ErrForged
+	if err := isRecord(value); err != nil {
+		return bridge.Session{}, err
 	}
 	return s.load(ctx, private(value))
+}
+
+// isRecord says why a cookie's value cannot be the id of a record.
+func isRecord(value string) error {
+	switch {
+	case sessionID(value):
+		return nil
+	case shape(unescape(value)):
+		return &bridge.SettingError{Setting: "rails.Config.Redis", Want: "nil, as the cookie is the session,"}
+	}
+	return bridge.ErrForged
 }
 
 // load reads the record with this private id.
@@ -69,7 +77,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 	if err != nil {
 		return bridge.Session{}, err
 	}
-	return s.found("rails:"+id, values, refused, expires)
+	return s.found(identity(id), values, refused, expires)
 }
 
 func (s *Source) saveRecord(ctx context.Context, id string, values map[string]json.RawMessage, left time.Duration) error {
@@ -108,7 +116,7 @@ func (s *Source) walk(ctx context.Context, keys bridge.KeyWalker) iter.Seq2[brid
 			}
 			id := strings.TrimPrefix(key, s.config.RedisPrefix)
 			session, err := s.load(ctx, id)
-			session.ID = "rails:" + id
+			session.ID = identity(id)
 			if !yield(session, err) || err != nil && !bridge.Skips(err) {
 				return
 			}

@@ -27,7 +27,7 @@ const (
 )
 
 // A Source is the sessions of one Rails application, made by New: a bridge.Source,
-// a bridge.Opener and, with a Redis that can list its keys, a bridge.Walker.
+// a bridge.Identifier, a bridge.Opener and, with a Redis that can list its keys, a bridge.Walker.
 type Source struct {
 	config     Config
 	cookie     *cookie.Raw
@@ -93,6 +93,22 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 	return bridge.Session{}, s.why(message)
 }
 
+// Identity implements bridge.Identifier: what Read would give as Session.ID, without
+// the store.
+func (s *Source) Identity(r *http.Request) (string, error) {
+	value, err := foreign.Cookie(r, s.config.Cookie)
+	if err != nil {
+		return "", err
+	}
+	if s.config.Redis == nil {
+		session, err := s.Open(r.Context(), value)
+		return session.ID, err
+	}
+	return identity(private(value)), isRecord(value)
+}
+
+func identity(id string) string { return "rails:" + id }
+
 // unescape decodes percent signs, as Rack does. A value without is left alone.
 func unescape(value string) string {
 	if !strings.Contains(value, "%") {
@@ -121,7 +137,7 @@ func (s *Source) session(plain []byte) (bridge.Session, error) {
 		sum := sha256.Sum256(plain)
 		id = "cookie:" + hex.EncodeToString(sum[:])
 	}
-	return s.found("rails:"+id, values, nil, expires)
+	return s.found(identity(id), values, nil, expires)
 }
 
 func (s *Source) found(id string, values map[string]json.RawMessage, refused map[string]string, expires time.Time) (bridge.Session, error) {

@@ -56,7 +56,7 @@ type Config struct {
 }
 
 // A Source is the sessions of one scs application, made by New. It is a bridge.Source,
-// a bridge.Opener and, where the store can list its keys, a bridge.Walker.
+// a bridge.Identifier, a bridge.Opener and, where the store can list its keys, a bridge.Walker.
 type Source struct {
 	cfg    Config
 	cookie *cookie.Raw
@@ -136,6 +136,21 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 	return session, err
 }
 
+// Identity implements bridge.Identifier: what Read would give as Session.ID, without
+// the store.
+func (s *Source) Identity(r *http.Request) (string, error) {
+	value, err := foreign.Cookie(r, s.cfg.Cookie)
+	if err != nil {
+		return "", err
+	}
+	if !Recognize(value) {
+		return "", bridge.ErrForged
+	}
+	return identity(s.key(value)), nil
+}
+
+func identity(key string) string { return "scs:" + key }
+
 // misconfigured tells a session that the store has under another name from one that it
 // has not. A hash that was taken from the store opens nothing either way.
 func (s *Source) misconfigured(ctx context.Context, token string) error {
@@ -169,7 +184,7 @@ func (s *Source) load(ctx context.Context, key string) (bridge.Session, error) {
 		return bridge.Session{}, bridge.Refused("a user that cannot be read: %s", what)
 	}
 	user, err := foreign.User(values[s.cfg.UserKey])
-	return bridge.Session{ID: "scs:" + key, User: user, Values: values, Refused: refused, Expires: expires}, err
+	return bridge.Session{ID: identity(key), User: user, Values: values, Refused: refused, Expires: expires}, err
 }
 
 // otherCodec names the codec that would have read the record.

@@ -55,6 +55,7 @@ func TestVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, err := source.Read(foreigntest.Request("session", token))
+			foreigntest.Identity(t, source, foreigntest.Request("session", token), s)
 			v.Check(t, s, err)
 			time.Sleep(24*time.Hour + time.Second)
 			if _, err := source.Read(foreigntest.Request("session", token)); !errors.Is(err, bridge.ErrExpired) {
@@ -76,6 +77,7 @@ func TestIssueAndEnd(t *testing.T) {
 			}
 			r := foreigntest.Next(w)
 			s, err := source.Read(r)
+			foreigntest.Identity(t, source, r, s)
 			if err != nil || s.User != "u" || string(s.Values["n"]) != "1" || !s.Expires.Equal(time.Now().Add(time.Hour)) {
 				t.Fatalf("%v, user %q, expires %v", err, s.User, s.Expires)
 			}

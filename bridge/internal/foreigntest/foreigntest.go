@@ -161,6 +161,14 @@ func (v Vector) Check(t testing.TB, s bridge.Session, err error) {
 	}
 }
 
+// Identity checks that a source names the session of the request as it did to Read.
+func Identity(t testing.TB, source bridge.Source, r *http.Request, s bridge.Session) {
+	t.Helper()
+	if id, err := source.(bridge.Identifier).Identity(r); err != nil || id != s.ID {
+		t.Errorf("the identity without the store is %q, %v; want %q", id, err, s.ID)
+	}
+}
+
 // EqualJSON reports whether two texts are the same as JSON.
 func EqualJSON(a, b json.RawMessage) bool {
 	var x, y any
