@@ -1,67 +1,67 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/redis/rueidis"
 	"github.com/spf13/cobra"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/bridge"
-	"github.com/coatcheck/coatcheck/bridge/express"
-	"github.com/coatcheck/coatcheck/bridge/flask"
-	"github.com/coatcheck/coatcheck/bridge/rediskv"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/progress"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/stores"
 	"github.com/coatcheck/coatcheck/cookie"
 )
 
-// A redisSystem keeps its sessions in Redis: how its source is made.
-type redisSystem func(o importOptions, kv bridge.KV, secret string) (bridge.Source, error)
-
-var redisSystems = map[string]redisSystem{
-	"express": func(o importOptions, kv bridge.KV, secret string) (bridge.Source, error) {
-		return express.New(express.Config{Secrets: []string{secret}, Store: express.Redis(kv, o.fromPrefix), UserKey: o.userKey})
-	},
-	"flask": flaskIn(flask.Pickle), "flask-msgpack": flaskIn(flask.MsgPack), "flask-json": flaskIn(flask.JSON),
-}
-
-func flaskIn(f flask.Format) redisSystem {
-	return func(o importOptions, kv bridge.KV, secret string) (bridge.Source, error) {
-		return flask.New(flask.Config{SecretKey: secret, KV: kv, Format: f, Prefix: o.fromPrefix, UserKey: o.userKey})
-	}
-}
-
 type importOptions struct {
 	storeFlags
-	from, fromStore, fromPrefix, userKey, until, name, application string
-	values                                                         []string
+	from, fromStore, fromPrefix, fromTable, userKey string
+	users, usersTable                               string
+	until, name, application                        string
+	fromLifetime                                    time.Duration
+	values                                          []string
+
+	secret       string // of the other system
+	passwordHash func(ctx context.Context, user string) (string, error)
 }
 
-const fromEnv, fromSecretEnv = "COATCHECK_FROM_STORE", "FROM_SECRET_KEY"
+const fromEnv, fromUsersEnv, fromSecretEnv = "COATCHECK_FROM_STORE", "COATCHECK_FROM_USERS", "FROM_SECRET_KEY"
 
 func newImport(std stdio) *cobra.Command {
 	var o importOptions
 	c := &cobra.Command{
 		Use:   "import --from SYSTEM --from-store URL --until DATE --store URL",
 		Short: "take over the sessions of another system",
-		Long: `Makes sessions of ours of all that another system keeps in Redis, so that its
-store can be given up: the program that reads the old cookies, by bridge.Move
-with MoveConfig.Imported, then gives each browser its session. It may be
-interrupted and run again: what was taken is not taken twice, and what has ended
-since stays ended. At the end it says how many it took, and left, and why.
+		Long: `Makes sessions of ours of all that another system keeps in Redis or a table, so
+that its store can be given up: the program that reads the old cookies, by
+bridge.Move with MoveConfig.Imported, then gives each browser its session. It may
+be interrupted and run again: what was taken is not taken twice, and what has
+ended since stays ended. At the end it says how many it took, and left, and why.
 
-Systems: express (connect-redis), flask (Flask-Session before 0.6), flask-msgpack
-and flask-json (Flask-Session 0.6 and later).
+Systems, and where their sessions may be; those with * want --user-key:
+
+    express                           Redis (connect-redis)
+    flask, flask-msgpack, flask-json  Redis (Flask-Session before 0.6; since)
+    django                            table, Redis (engines db, cached_db; cache)
+    rails *                           Redis (private ids)
+    php *, php-binary *, php-serialize *
+                                      Redis (phpredis), by session.serialize_handler
+    laravel, laravel-encrypted        table, Redis
+    scs *, scs-json *                 table, Redis
+    gorilla *, gorilla-json *         Redis (redistore)
+
+Of Django's sessions those are taken whose user is active and has the password of
+the login still: that is looked up in the table of its users.
 
 ` + storeURLs + `
 Environment: SECRET_KEY, SECRET_KEY_FALLBACKS, SECRET_KEY_FILE, of the program
-that the sessions are for; ` + fromSecretEnv + ` of the old one; ` + fromEnv + `
-stands for --from-store.
+that the sessions are for; ` + fromSecretEnv + ` of the old one, where it has one;
+` + fromEnv + ` stands for --from-store, ` + fromUsersEnv + ` for --users.
 
 ` + storeStatus,
 		Example: "  coatcheck import --from flask --from-store redis://localhost --until 2027-03-01 --store postgres://localhost/app",
@@ -70,8 +70,12 @@ stands for --from-store.
 	}
 	f := c.Flags()
 	f.StringVar(&o.from, "from", "", "the other `SYSTEM`, see above")
-	f.StringVar(&o.fromStore, "from-store", "", "the `URL` of its Redis; empty: "+fromEnv)
+	f.StringVar(&o.fromStore, "from-store", "", "the `URL` of its Redis or database; empty: "+fromEnv)
 	f.StringVar(&o.fromPrefix, "from-prefix", "", "`PREFIX` of its keys; empty: that of the system")
+	f.StringVar(&o.fromTable, "from-table", "", "the `NAME` of its table; empty: that of the system")
+	f.DurationVar(&o.fromLifetime, "from-lifetime", 0, "how long a session lasts there unused, where only the time of its use is kept, as in\nLaravel's table; 0: as by default there")
+	f.StringVar(&o.users, "users", "", "the `URL` of the database with Django's users; empty: "+fromUsersEnv+", or --from-store")
+	f.StringVar(&o.usersTable, "users-table", "auth_user", "the `NAME` of the table of Django's users")
 	f.StringVar(&o.userKey, "user-key", "", "the `NAME` of the value that says who is logged in; empty: that of the system")
 	f.StringVar(&o.until, "until", "", "the `DATE` from which no old session counts, as MoveConfig.Until: 2027-03-01")
 	f.StringSliceVar(&o.values, "values", nil, "`NAMES` of values to keep, by commas")
@@ -83,35 +87,33 @@ stands for --from-store.
 
 // importAll checks the command line, opens both stores, and imports.
 func importAll(ctx context.Context, std stdio, o importOptions) error {
-	system, ok := redisSystems[o.from]
+	system, ok := systems[o.from]
 	if !ok {
-		return usagef("--from %q is not known; want one of %q", o.from, slices.Sorted(maps.Keys(redisSystems)))
+		return usagef("--from %q is not known; want one of %q", o.from, slices.Sorted(maps.Keys(systems)))
 	}
 	until, err := time.Parse(time.DateOnly, o.until)
 	if err != nil {
 		return usagef("--until %q; want a date such as 2027-03-01", o.until)
 	}
+	o.fromStore = cmp.Or(o.fromStore, std.getenv(fromEnv))
+	o.users, o.secret = cmp.Or(o.users, std.getenv(fromUsersEnv)), std.getenv(fromSecretEnv)
 	if o.fromStore == "" {
-		o.fromStore = std.getenv(fromEnv)
-	}
-	option, err := rueidis.ParseURL(o.fromStore)
-	if err != nil { // its error may repeat a password
-		return usagef("--from-store is not the URL of a Redis, such as redis://localhost")
+		return usagef("--from-store is missing; want the URL of the other system's store, or %s", fromEnv)
 	}
 	keys, err := cookie.KeysFromEnv()
 	if err != nil {
 		return err
 	}
-	option.DisableCache = true
-	client, err := rueidis.NewClient(option)
+	old, closeOld, err := system.open(ctx, o)
 	if err != nil {
-		return fmt.Errorf("the other system's Redis: %w", err)
+		return stopped(ctx, err)
 	}
-	defer client.Close()
-	old, err := system(o, rediskv.New(client), std.getenv(fromSecretEnv))
-	if err != nil {
-		return err
-	}
+	err = importInto(ctx, std, o, keys, old, until)
+	return errors.Join(err, closeOld())
+}
+
+// importInto opens the store of ours.
+func importInto(ctx context.Context, std stdio, o importOptions, keys *cookie.Keys, old bridge.Source, until time.Time) error {
 	return o.with(ctx, std, false, func(st *stores.Opened) error {
 		sessions, err := coatcheck.New(st.Store, keys.Application(o.application), coatcheck.Config{Name: o.name})
 		if err != nil {

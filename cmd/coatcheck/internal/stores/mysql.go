@@ -2,7 +2,6 @@ package stores
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"net"
 	"net/url"
@@ -14,15 +13,10 @@ import (
 )
 
 func openMySQL(ctx context.Context, text string, o Options) (*Opened, error) {
-	cfg, err := mysqlConfig(text)
+	db, err := mysqlDB(text)
 	if err != nil {
 		return nil, err
 	}
-	connector, err := mysql.NewConnector(cfg)
-	if err != nil { // not shown, as in mysqlConfig
-		return nil, fmt.Errorf("%w: mysql: wrong parameters", ErrURL)
-	}
-	db := sql.OpenDB(connector)
 	opened, err := newSQL(ctx, db, sqlstore.MySQL, o)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,17 +27,9 @@ func openSQLite(ctx context.Context, text string, o Options) (*Opened, error) {
 	if o.Create {
 		flags |= os.O_CREATE
 	}
-	f, err := os.OpenFile(file, flags, 0o600) // sessions are nobody else's to read
-	if err == nil {
-		err = f.Close()
-	}
+	db, err := sqliteDB(file, flags)
 	if err != nil {
 		return nil, err
-	}
-	// A path may hold what has a meaning in a URL.
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+sqliteOptions)
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	opened, err := newSQL(ctx, db, sqlstore.SQLite, o)
 	if err != nil {
