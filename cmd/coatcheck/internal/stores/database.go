@@ -32,7 +32,7 @@ func Database(url string) (*sql.DB, sqlstore.Dialect, error) {
 		db, err := sqliteDB(file, os.O_RDWR)
 		return db, sqlstore.SQLite, err
 	}
-	return nil, 0, fmt.Errorf("%w: want that of a database: sqlite:, postgres: or mysql:", ErrURL)
+	return nil, 0, fmt.Errorf("%w: want that of a database, sqlite:, postgres: or mysql: before the rest", ErrURL)
 }
 
 func postgresDB(url string) (*sql.DB, error) {
