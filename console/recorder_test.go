@@ -135,6 +135,26 @@ func TestWhyExpired(t *testing.T) {
 	})
 }
 
+// Who logs in and out all the time does not hide the end that is asked for.
+func TestWhyAmongMany(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(14*time.Hour + 5*time.Minute) // synctest begins at midnight, UTC
+		s := newSite(t)
+		tell := s.hour.Events(nil)
+		tell(coatcheck.Event{Time: time.Now(), Kind: coatcheck.Revoked, Handle: "AAAAAAAAAAAA", User: "123", By: "eve", Reason: "by Revoke"})
+		for range 500 {
+			time.Sleep(time.Second)
+			tell(coatcheck.Event{Time: time.Now(), Kind: coatcheck.LoggedOut, Handle: "BBBBBBBBBBBB", User: "123"})
+		}
+		a := s.operator("ada").get("/console/why?q=123&at=14:05")
+		a.has(t, "The answer 14:05:00 Ended by eve, this session alone. Session AAAAAAAAAAAA", "Other ends in the last hour 14:13:20 logout")
+		if n := strings.Count(a.body, `<li class="event `); n != 99+100 { // other ends, and all that was told
+			t.Errorf("%d events on the page, want 199", n)
+		}
+	})
+}
+
 // session is the handle of the session that the browser has, which lives.
 func (p person) session(t *testing.T, s *site) (handle string) {
 	t.Helper()

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -68,7 +69,8 @@ func (c *Console) answer(r *http.Request, p *whyPage, at time.Time) {
 		p.Devices, p.Away = c.devices(r, p.User, noValue)
 	}
 	p.Events, p.More = newestFirst(list), more
-	endings, _ := rec.find(filter{User: f.User, Handle: f.Handle, Group: "ends"}, 0, maxShown)
+	// All of them: the end that is asked for may be followed by many.
+	endings, _ := rec.find(filter{User: f.User, Handle: f.Handle, Group: "ends"}, 0, 2*rec.Keep)
 	p.Verdicts = verdicts(endings, at)
 	if !at.IsZero() {
 		held, _ := rec.find(filter{Group: "turned-away"}, 0, rec.Keep)
@@ -80,27 +82,35 @@ func (c *Console) answer(r *http.Request, p *whyPage, at time.Time) {
 	}
 }
 
-// verdicts are the ends, the latest first; with a time the nearest to that.
+// verdicts are the latest ends, the latest first; with a time the nearest to that
+// before them, however long ago it was.
 func verdicts(list []entry, at time.Time) []verdict {
-	all := make([]verdict, 0, len(list))
-	for _, e := range newestFirst(list) {
-		all = append(all, verdict{e, !at.IsZero() && near(e.Time, at)})
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	if best := nearest(list, at); best > 0 {
+		e := list[best]
+		copy(list[1:best+1], list[:best])
+		list[0] = e
 	}
+	list = list[:min(len(list), maxShown)]
+	all := make([]verdict, len(list))
+	for i, e := range list {
+		all[i] = verdict{newEvent(e), !at.IsZero() && near(e.Time, at)}
+	}
+	return all
+}
+
+// nearest returns the index of what was nearest to a time; without one the first.
+func nearest(list []entry, at time.Time) (best int) {
 	if at.IsZero() {
-		return all
+		return 0
 	}
-	best := 0
-	for i := range all {
-		if all[i].Time.Sub(at).Abs() < all[best].Time.Sub(at).Abs() {
+	for i := range list {
+		if list[i].Time.Sub(at).Abs() < list[best].Time.Sub(at).Abs() {
 			best = i
 		}
 	}
-	if best > 0 {
-		nearest := all[best]
-		copy(all[1:best+1], all[:best])
-		all[0] = nearest
-	}
-	return all
+	return best
 }
 
 // near reports whether t is in the minute that somebody named, or beside it.
