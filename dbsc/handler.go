@@ -111,14 +111,22 @@ func (h *Handler) checkRegistration(r *http.Request, p *proof, view binding.View
 	if err := p.verify(p.key); err != nil {
 		return err
 	}
-	issued, ok := h.challenges.challenged(subjectOf(forRegistration, view.ID[:]), p.challenge)
+	if err := h.offered(view.ID, p.challenge, now); err != nil {
+		return err
+	}
+	return h.audience(r, p, h.register)
+}
+
+// offered checks the challenge of a registration (R10).
+func (h *Handler) offered(id [32]byte, challenge string, now time.Time) error {
+	issued, ok := h.challenges.challenged(subjectOf(forRegistration, id[:]), challenge)
 	switch {
 	case !ok:
 		return reasonChallenge
 	case !current(issued, now, registrationLife):
 		return reasonStale
 	}
-	return h.audience(r, p, h.register)
+	return nil
 }
 
 // answerRefresh gives out a new bound cookie for a proof of the session's key.
@@ -190,7 +198,15 @@ func (h *Handler) checkRefresh(r *http.Request, p *proof, b binding.Record, now 
 	if err := p.verify(b.Key); err != nil {
 		return issued, err
 	}
-	issued, ok := h.challenges.challenged(subjectOf(forRefresh, b.ID[:]), p.challenge)
+	if issued, err = h.unspent(b, p.challenge, now); err != nil {
+		return issued, err
+	}
+	return issued, h.audience(r, p, h.refresh)
+}
+
+// unspent checks the challenge of a refresh (R10) and returns when it was issued.
+func (h *Handler) unspent(b binding.Record, challenge string, now time.Time) (issued time.Time, err error) {
+	issued, ok := h.challenges.challenged(subjectOf(forRefresh, b.ID[:]), challenge)
 	switch {
 	case !ok:
 		return issued, reasonChallenge
@@ -199,7 +215,7 @@ func (h *Handler) checkRefresh(r *http.Request, p *proof, b binding.Record, now 
 	case !issued.After(b.Used) && now.Sub(b.Refreshed) > usesWithin:
 		return issued, reasonReplayed
 	}
-	return issued, h.audience(r, p, h.refresh)
+	return issued, nil
 }
 
 // audience checks for whom a proof was made, where it says so: for this path of

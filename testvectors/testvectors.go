@@ -4,9 +4,12 @@
 //
 //   - keys.json: how keys are derived from secrets
 //   - signed.json, sealed.json: values of signed and sealed cookies
+//   - session-tokens.json, session-records.json: the token and the record
+//   - bound-sessions.json: what goes with a session that is bound to a device
 //   - bridge/: sessions of other systems, as those systems wrote them
 //
-// docs/spec/cookie.md says what the fields of the first three mean.
+// docs/spec/cookie.md says what the fields of the first three mean,
+// docs/spec/record.md those of the next.
 package testvectors
 
 import (

@@ -73,7 +73,7 @@ var mutants = []mutant{
 	{"a skipped refresh is not logged in", "TestSkipped", "dbsc", edit("dbsc/guard.go", `v.Outcome = binding.Later`, ``)},
 	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.held, s.marked, s.x.out.unproven = true, true, true`, `s.x.out.unproven = true`)},
 	{"who registers is bound at once", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", "if b.Proven.IsZero() { // the answer", "if false { // the answer")},
-	{"a registration serves every session", "TestRegistrationChallenges", "dbsc", edit("dbsc/handler.go", `subjectOf(forRegistration, view.ID[:])`, `subjectOf(forRegistration, nil)`)},
+	{"a registration serves every session", "TestRegistrationChallenges", "dbsc", edit("dbsc/handler.go", `subjectOf(forRegistration, id[:])`, `subjectOf(forRegistration, nil)`)},
 	{"Require is asked nowhere", "TestRequire", "dbsc", edit("dbsc/guard.go", `if user != "" && h.require != nil && h.require(r) {`, `if false {`)},
 	{"a late write makes the session again", "TestResurrection_CVE_2025_32441_CVE_2025_46336", "attack", []overlay.Edit{
 		{File: "commit.go", Old: "if s.tokenChange != logIn {\n\t\t\treturn s.why()\n\t\t}", New: ""},
