@@ -150,7 +150,8 @@ func (h *Handler) protect(s *binding.Sessions) error {
 
 // boundName is that of the bound cookie: the session cookie's and a suffix, but
 // without the prefix that keeps scripts out. Chromium 156 registers no session whose
-// cookie has one ("InvalidCredentialsCookie"), though it keeps the cookie.
+// cookie has __Host-Http- ("InvalidCredentialsCookie"), though it keeps the cookie;
+// findings/chromium-dbsc-http-prefix.sh shows it.
 func boundName(session string) string {
 	for prefix, known := range map[string]string{"__Host-Http-": "__Host-", "__Http-": "__Secure-"} {
 		if name, has := strings.CutPrefix(session, prefix); has {
