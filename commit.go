@@ -217,7 +217,12 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 			if err != nil {
 				return err
 			}
-			id = next
+			if id = next; s.revoker != nil && s.revoker.following && !id.IsZero() {
+				if other, err := s.x.m.isOthers(&c.ctx, id, s.revoker.user); other || err != nil {
+					s.overtakenByOthers()
+					return err
+				}
+			}
 		}
 	}
 	for _, id := range s.rivals() {
@@ -232,6 +237,15 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 	s.endingID, s.endingUser, s.was, s.brought, s.loggedOut, s.logoutDone = store.ID{}, "", nil, store.ID{}, false, true
 	s.ended, s.replaced, s.finished = false, false, false
 	return nil
+}
+
+// overtakenByOthers is for a revocation that finds a login as somebody else in
+// place of the request's own session: that goes on, and keeps the cookie (G2).
+func (s *Session) overtakenByOthers() {
+	s.base.ID = s.endingID
+	s.endingID, s.endingUser, s.was, s.loggedOut = store.ID{}, "", nil, false
+	s.replaced = true
+	s.markEnded()
 }
 
 // endLink ends one id of the chain and returns the one that had replaced it. A

@@ -114,23 +114,37 @@ func (m *Manager) endChain(ctx context.Context, s *Session, id store.ID, user, w
 		if err != nil {
 			return err
 		}
-		if s != nil {
-			if err := s.revoked("", time.Time{}, []store.ID{id}); err != nil {
+		other := false
+		if !next.IsZero() {
+			if other, err = m.isOthers(ctx, next, user); err != nil {
 				return err
 			}
 		}
-		if id = next; id.IsZero() {
-			break
+		if s != nil {
+			if err := s.revoked("", time.Time{}, []store.ID{id}, other); err != nil {
+				return err
+			}
 		}
-		rec, err := m.carrier.Load(ctx, id)
-		if err == nil && rec.User != user || errors.Is(err, store.ErrNotFound) {
+		if id = next; other {
 			break
-		}
-		if err != nil && !errors.Is(err, ErrEnded) {
-			return fmt.Errorf("coatcheck: revoke session: %w", err)
 		}
 	}
 	return nil
+}
+
+// isOthers reports whether a session that has replaced one of user is another's,
+// or unknown by now. One that has ended may have a successor in turn.
+func (m *Manager) isOthers(ctx context.Context, id store.ID, user string) (bool, error) {
+	rec, err := m.carrier.Load(ctx, id)
+	switch {
+	case err == nil:
+		return rec.User != user, nil
+	case errors.Is(err, store.ErrNotFound):
+		return true, nil
+	case errors.Is(err, ErrEnded):
+		return false, nil
+	}
+	return false, fmt.Errorf("coatcheck: revoke session: %w", err)
 }
 
 // endOne ends one id, of which e tells, and returns the one that had replaced it, if any.
@@ -253,7 +267,7 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, why stri
 		if keep {
 			user = "" // this session is not among them, whatever its token is now
 		}
-		err = s.revoked(user, at, ended)
+		err = s.revoked(user, at, ended, false)
 	}
 	return len(ended), err
 }
@@ -324,8 +338,9 @@ func (s *Session) confirm(ctx context.Context) error {
 
 // revoked takes note of a revocation that this request asked for, of sessions
 // or, at a time, of a user. Where it ends the session of the request that is a
-// Logout: whoever asks for the end knows of it (G2, decision 44).
-func (s *Session) revoked(user string, at time.Time, ended []store.ID) error {
+// Logout: whoever asks for the end knows of it (G2, decision 44); but not where a
+// login as somebody else has taken its place, whose cookie the browser may have.
+func (s *Session) revoked(user string, at time.Time, ended []store.ID, taken bool) error {
 	if !s.lock() {
 		return errStuck
 	}
@@ -333,7 +348,7 @@ func (s *Session) revoked(user string, at time.Time, ended []store.ID) error {
 	if !at.Before(s.loginTime()) {
 		s.edit().began = at.Add(time.Microsecond)
 	}
-	if !s.loaded && len(ended) > 0 { // the session may be among them: see took
+	if !s.loaded && len(ended) > 0 && !taken { // the session may be among them: see took
 		s.revokes().ids = append(s.revokes().ids, ended...)
 	}
 	done := slices.Contains(ended, s.base.ID)
@@ -344,13 +359,20 @@ func (s *Session) revoked(user string, at time.Time, ended []store.ID) error {
 		s.finished = true
 		s.markEnded()
 		return nil
+	case taken || s.changes != nil && !s.brought.IsZero(): // so may one beside a login of this request
+		s.replaced = true
+		s.markEnded()
+		return nil
 	}
-	s.revokes().user = s.base.User
+	r := s.revokes()
+	r.user = s.base.User
 	s.logOut()
 	if done {
 		s.leftHere()
 	}
+	r.following = true
 	s.commit(s.x.phase())
+	r.following = false
 	return s.err
 }
 
@@ -385,8 +407,9 @@ func (s *Session) leftHere() {
 
 // A revocation is what a request has asked for that may concern its own session.
 type revocation struct {
-	ids  []store.ID // of sessions, before it looked at its own
-	user string     // of its own, which ended with them
+	ids       []store.ID // of sessions, before it looked at its own
+	user      string     // of its own, which ended with them
+	following bool       // what has replaced its own: only while it is the user's
 }
 
 // All goes through the live sessions of everybody, anonymous ones included, in
@@ -474,7 +497,7 @@ func (m *Manager) endWalk(ctx context.Context, s *Session, at time.Time) (total 
 			return total, err
 		}
 		if s != nil {
-			err = s.revoked(rec.User, at, ended)
+			err = s.revoked(rec.User, at, ended, false)
 		}
 		if total += len(ended); err != nil {
 			return total, err

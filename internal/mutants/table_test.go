@@ -161,6 +161,8 @@ var mutants = []mutant{
 	}
 	s.commit`, `	s.hasLeft()
 	s.commit`)},
+	{"G2 a revocation ends what another user has logged in to", "TestG2OwnRevocationFollowsTheLogin", "promises", edit("devices.go", `	r.following = true
+`, ``)},
 	{"G2 a new password clears what pages kept", "TestG2OwnRevocationThenLogin", "promises", edit("commit.go", `s.x.out.forget = false`, ``)},
 	{"G14 a prefetch revokes", "TestG14PrefetchRevokesNothing", "promises", edit("devices.go", `if s != nil && prefetch(s.x.r) {`, `if false {`)},
 	{"G11 a double click is one session too many", "TestG11RefuseDoubleClick", "promises", edit("commit.go", `if len(records) == m.cfg.MaxPerUser && !s.base.ID.IsZero() {`, `if false {`)},

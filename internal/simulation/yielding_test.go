@@ -15,11 +15,11 @@ const root = "../.."
 // any two steps of a request a busy machine may do so. Two that let go at once
 // come back one after the other.
 var yields = []overlay.Edit{
-	{File: "latch.go", Old: "type latch struct {\n", New: "type latch struct {\n\tyields atomic.Int64\n"},
+	{File: "internal/wait/mutex.go", Old: "type Mutex struct {\n", New: "type Mutex struct {\n\tyields atomic.Int64\n"},
 	{
-		File: "latch.go",
-		Old:  "func (l *latch) unlock() {\n",
-		New:  "func (l *latch) unlock() {\n\tl.release()\n\ttime.Sleep(time.Duration(1 + l.yields.Add(1)%3))\n}\n\nfunc (l *latch) release() {\n",
+		File: "internal/wait/mutex.go",
+		Old:  "func (m *Mutex) Unlock() {\n",
+		New:  "func (m *Mutex) Unlock() {\n\tm.release()\n\ttime.Sleep(time.Duration(1 + m.yields.Add(1)%3))\n}\n\nfunc (m *Mutex) release() {\n",
 	},
 }
 
