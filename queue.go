@@ -79,6 +79,7 @@ func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 	case !c.idle:
 		t.tip = &c.rec
 	case s.sure && !t.moved():
+		c.home = nil // what the store has is no worse
 		c.settle(nil)
 		return
 	}
