@@ -30,8 +30,11 @@ Of a session it never shows more than the id under which the store keeps it,
 and the handle.
 
 Of a cookie that looks like the session of another system it says which; with
-that system's secret in FROM_SECRET_KEY it shows what a session of Flask, or of
-Django's signed_cookies, holds.
+that system's secret in FROM_SECRET_KEY it shows what a session holds that is in
+its cookie: Flask, Django's signed_cookies, Rails, cookie-session of Express, with
+both cookies in one header, and gorilla's securecookie, with the key that encrypts
+in ` + fromBlockEnv + `. Of express-session, Laravel and redistore it checks the id. Most
+of them sign the cookie's name too: give it with the value, or as --name.
 
 Environment: SECRET_KEY, SECRET_KEY_FALLBACKS, SECRET_KEY_FILE, as for serve.
 
@@ -59,7 +62,7 @@ func inspect(ctx context.Context, std stdio, o inspectOptions, args []string) er
 	if err != nil {
 		return err
 	}
-	i := inspector{now: time.Now().UTC(), application: o.application, fromSecret: std.getenv(fromSecretEnv)}
+	i := inspector{now: time.Now().UTC(), application: o.application, fromSecret: std.getenv(fromSecretEnv), fromBlock: std.getenv(fromBlockEnv)}
 	if keysSet(std.getenv) {
 		keys, err := cookie.KeysFromEnv()
 		if err != nil {
@@ -71,6 +74,7 @@ func inspect(ctx context.Context, std stdio, o inspectOptions, args []string) er
 	if len(found) == 0 {
 		return errors.New("no cookie in it; want a value, name=value, or a Cookie or Set-Cookie header")
 	}
+	i.all = found
 	refused := 0
 	out := tokenHider{std.out}
 	for n, c := range found {

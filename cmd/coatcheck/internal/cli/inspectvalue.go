@@ -25,6 +25,8 @@ type inspector struct {
 	application string
 	now         time.Time
 	fromSecret  string // of another system
+	fromBlock   string // and what it encrypts with, if that is another
+	all         []given
 }
 
 // Sizes of docs/spec/cookie.md (C6 to C9) and docs/spec/record.md (T1).
@@ -80,7 +82,7 @@ func (i inspector) report(w io.Writer, c given) bool {
 	default:
 		p.line("kind", "plain: readable and changeable by anybody, or of another program")
 		p.line("value", "%s", strconv.Quote(c.value))
-		i.foreign(p, c.value)
+		i.foreign(p, c)
 	}
 	if c.set && c.name == "" {
 		p.refused("it has no name, and what it is sent back as can be taken for another cookie (RFC 6265bis §4.1.1)")
