@@ -18,7 +18,7 @@ import (
 )
 
 // An Adoption is a session of another system that is to become one of ours; see
-// Manager.Adopting. Package bridge makes them.
+// [Manager.Adopting]. Package bridge makes them.
 type Adoption struct {
 	// Identity is the foreign session: the same whenever it comes, and of no
 	// other. It is a secret, and only a hash of it is kept. Empty = there is none.
@@ -62,15 +62,15 @@ type adoptKey struct{ m *Manager }
 //
 // A foreign session becomes ours once: all requests that bring it get the same
 // session with the same token, as long as that lives, and nothing once it was
-// ended, replaced or has expired, until Adoption.Until (G2). That costs one store
+// ended, replaced or has expired, until [Adoption.Until] (G2). That costs one store
 // write more than a login, a record that stays until then and that a full store
 // does not drop; and, for who brings a foreign session and none of ours, two
 // loads. A request that is held back adopts nothing (G7), and is answered with
-// ErrHeldBack where it needs a login.
+// [ErrHeldBack] where it needs a login.
 //
 // An error of find says that the other system could not be asked, and is one of
 // loading (G5). A foreign session that cannot be one of ours, for its user, its
-// values or Config.MaxPerUser, is Refused by an event and left alone. find must
+// values or [Config.MaxPerUser], is Refused by an event and left alone. find must
 // not use the session; it is called at most once for each request, and may ask
 // several systems: a request has one Adopting.
 //

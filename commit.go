@@ -769,7 +769,7 @@ func (s *Session) redate(c *pendingWrite, created time.Time) error {
 	return nil
 }
 
-// idle is the idle time of the session as it stands.
+// idleTime is the idle time of the session as it stands.
 func (s *Session) idleTime() time.Duration {
 	idle, _ := s.x.m.cfg.span(s.base.User, time.Duration(s.remembered)*time.Second, false)
 	return idle

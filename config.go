@@ -135,7 +135,7 @@ type Config struct {
 // maxCookieAge is the longest life browsers give a cookie (RFC 6265bis §5.5).
 const maxCookieAge = 400 * 24 * time.Hour
 
-// A Limit says what a login does that would exceed Config.MaxPerUser.
+// A Limit says what a login does that would exceed [Config.MaxPerUser].
 type Limit int
 
 const (

@@ -317,7 +317,7 @@ func isHandle(v string) bool {
 //		return
 //	}
 //
-// Config.Landing spares the visitor that page. A POST of another site brings no
+// [Config.Landing] spares the visitor that page. A POST of another site brings no
 // cookie of the session at all: what it needs belongs into a cookie of its own,
 // sealed and with SameSite=None. After a Login, and for a browser that sends no
 // Fetch Metadata, Withheld is false. It looks at the session, and believes what

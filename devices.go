@@ -180,8 +180,8 @@ func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 
 // RevokeOthers ends every session of the logged-in user but that of the
 // request ctx belongs to, as it is after committing what is pending, whatever
-// token another request gives it meanwhile. It fails with ErrLoginRequired where
-// nobody is logged in, and with ErrHeldBack where the browser withheld the
+// token another request gives it meanwhile. It fails with [ErrLoginRequired] where
+// nobody is logged in, and with [ErrHeldBack] where the browser withheld the
 // cookie. Whoever may have a copy of the token stays: Reauthenticate or Renew
 // before. It ends sessions at once, also under HEAD, which keeps nothing that is
 // pending. ASVS 7.4.3

@@ -36,7 +36,7 @@ type endWaiter struct {
 // nothing after that.
 //
 // An end in this process closes it at once. An end elsewhere is seen when the
-// idle end comes near; watch the store for more (see Manager.Watch). It costs
+// idle end comes near; watch the store for more (see [Manager.Watch]). It costs
 // one load for each session that somebody waits for.
 func (s *Session) Ended() <-chan struct{} {
 	if !s.lock() {
@@ -166,7 +166,7 @@ func (w *endWaiters) observe(more int) {
 	}
 }
 
-// Watch lets the channels of Session.Ended close also for sessions that end in
+// Watch lets the channels of [Session.Ended] close also for sessions that end in
 // other processes, until ctx ends, and returns its error. A store that is a
 // Watcher tells at once; of others Watch asks every so often, one load for each
 // session that somebody waits for. Run it in a goroutine of your own where

@@ -98,7 +98,7 @@ var ErrUnproven = fmt.Errorf("%w: the session is bound to a device", ErrLoginReq
 var ErrNotBound = errors.New("coatcheck: the session is not bound to a device")
 
 // StatusOf returns the status with which a request is answered that err ended:
-// 401, 403, 409, 413, 500 or 503. AnswerError uses it.
+// 401, 403, 409, 413, 500 or 503. [AnswerError] uses it.
 func StatusOf(err error) int {
 	switch {
 	case errors.Is(err, ErrLoginRequired):
@@ -116,10 +116,10 @@ func StatusOf(err error) int {
 	}
 }
 
-// AnswerError is the default Config.OnError: a short plain text, with the status
+// AnswerError is the default [Config.OnError]: a short plain text, with the status
 // StatusOf(err); or for whoever looks at the answer, of a session that has ended
 // or was withheld, a small page that says what to do and leads on. A
-// Config.OnError that handles some errors leaves the others to it.
+// [Config.OnError] that handles some errors leaves the others to it.
 func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusOf(err)
 	switch {

@@ -109,7 +109,7 @@ func (c *by) Value(key any) any {
 }
 
 // By returns a context in which what is done to sessions is told as done by who:
-// Event.By. An application's pages for operators call Revoke and RevokeAll with it,
+// [Event.By]. An application's pages for operators call Revoke and RevokeAll with it,
 // so that the log tells who ended a session that was not their own. ASVS 16.2.1
 func By(ctx context.Context, who string) context.Context {
 	return &by{ctx, who}
@@ -364,7 +364,7 @@ func whyForged(err error) string {
 	return reasonMalformed
 }
 
-// LogEvents returns a Config.Events that writes each event to log. At the level
+// LogEvents returns a [Config.Events] that writes each event to log. At the level
 // of info, which slog has by itself, a healthy day has only what people and the
 // application did to logins. What visitors do all day is debug; what deserves
 // somebody's attention is a warning, a failing store an error: the guide's page

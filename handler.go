@@ -37,15 +37,15 @@ func (m *Manager) Require(next http.Handler) http.Handler {
 }
 
 // RequireLogin calls next only where a user is logged in, and otherwise answers
-// with ErrLoginRequired through Config.OnError. Where the browser withheld the
-// cookie the answer is ErrHeldBack: nobody knows yet who this is.
+// with [ErrLoginRequired] through [Config.OnError]. Where the browser withheld the
+// cookie the answer is [ErrHeldBack]: nobody knows yet who this is.
 func (m *Manager) RequireLogin(next http.Handler) http.Handler {
 	return m.require(next, (*Session).loggedIn)
 }
 
 // RequireFresh returns RequireLogin for users who logged in, or authenticated
 // again, at most maxAge ago. Renew does not count. Where somebody is logged in,
-// but not so recently, it answers with ErrNotFresh. ASVS 7.5.1
+// but not so recently, it answers with [ErrNotFresh]. ASVS 7.5.1
 func (m *Manager) RequireFresh(maxAge time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return m.require(next, func(s *Session) error {
@@ -100,7 +100,7 @@ func (x *exchange) challenge(h http.Header, status int) {
 }
 
 // DropOnPanic is for routers that recover a handler's panic inside of
-// Manager.Handler: gin.Recovery, echo's and chi's Recover. Their answer looks
+// [Manager.Handler]: gin.Recovery, echo's and chi's Recover. Their answer looks
 // like any other to us, and what the handler had changed before it panicked, a
 // login or half of an order, would be stored with it. Put DropOnPanic inside of
 // theirs and around the handlers, and nothing is:
@@ -119,7 +119,7 @@ func (x *exchange) challenge(h http.Header, status int) {
 // the error. Where the recoverer is outside of Handler, or a handler is within
 // Require, RequireLogin or RequireFresh, all this is so without DropOnPanic.
 //
-// Like From it panics where no Manager.Handler is around it.
+// Like From it panics where no [Manager.Handler] is around it.
 func DropOnPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		exchangeOf(r.Context().Value(exchangeKey{})).call(next, w, r)

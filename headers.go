@@ -397,7 +397,7 @@ func ofBody(name string) bool {
 //	}
 //
 // The other way round nothing is to be done: a Set-Cookie line of these names
-// that comes from elsewhere never leaves through Handler. Of a manager of NewBearer
+// that comes from elsewhere never leaves through Handler. Of a manager of [NewBearer]
 // the same holds for the bearer token and TokenHeader.
 func (m *Manager) StripCookies(out *http.Request) {
 	if m.bearer {

@@ -18,7 +18,7 @@ import (
 
 // A Revoker remembers, for each user, since when sessions count: what makes a
 // session that lives in its cookie end on the server (ASVS 7.4.1).
-// StoreRevoker is one.
+// [StoreRevoker] is one.
 type Revoker interface {
 	// NotBefore returns the time of the user's last revocation, or the zero
 	// time. Sessions that began then or earlier are over.
@@ -46,7 +46,7 @@ func (IrrevocableSessions) Revoke(context.Context, string, time.Time) error {
 
 // NewInCookie returns a manager whose sessions live in their cookies, encrypted
 // and signed under keys, and not on the server. They hold at most about 2,900
-// bytes (Config.MaxCookie), and what a server would have to know cannot be promised:
+// bytes ([Config.MaxCookie]), and what a server would have to know cannot be promised:
 //
 //   - Of two requests at once the later answer wins, also for Update and Append.
 //   - Logout clears the cookie, but a copy of it lives until its deadline or
@@ -54,7 +54,7 @@ func (IrrevocableSessions) Revoke(context.Context, string, time.Time) error {
 //   - Pop, Reload, Sessions, All, Revoke, RevokeLabel, RevokeOthers and
 //     RevokeEverybody, which would have to know, fail with errors.ErrUnsupported.
 //     RevokeAll works, through revoker, and returns 0.
-//   - Idle counts from the last page that was loaded, and from Session.Touch.
+//   - Idle counts from the last page that was loaded, and from [Session.Touch].
 //
 // A session with a user costs one call of the revoker per request that looks.
 // Choose a Store where you can.

@@ -46,7 +46,7 @@ func (s *Session) Login(user string) {
 
 // Reauthenticate records that the logged-in user has proven again who they are:
 // new token, AuthTime now, lifetime started anew, values kept. Where nobody is
-// logged in it is ErrLoginRequired, and ErrHeldBack where the browser withheld
+// logged in it is [ErrLoginRequired], and [ErrHeldBack] where the browser withheld
 // the cookie. ASVS 7.2.4, 7.5.1
 func (s *Session) Reauthenticate() {
 	if !s.lock() {
@@ -92,7 +92,7 @@ func (s *Session) mayRenew() bool {
 // Values and user are gone from the store and the cookie is cleared. The
 // session is then empty and new; a value or flash kept now starts an anonymous
 // one in the same response. In a request older than 50 seconds it clears no
-// cookie, which may be a newer one, and is ErrEnded where nobody knows any more
+// cookie, which may be a newer one, and is [ErrEnded] where nobody knows any more
 // what a login meanwhile made of the session. ASVS 7.4.1
 func (s *Session) Logout() {
 	if !s.lock() {
@@ -142,17 +142,18 @@ func (s *Session) newToken() bool {
 }
 
 // checkUser validates the application's identifier of a user.
-func checkUser(user string) error {
+func checkUser(user string) error { return checkText("user", user, maxUser) }
+
+// checkText validates what the application names: 1 to most bytes of UTF-8 without
+// control characters.
+func checkText(what, text string, most int) error {
 	switch {
-	case user == "" || len(user) > maxUser:
-		return fmt.Errorf("%w: user of %d bytes; want 1 to %d", ErrValue, len(user), maxUser)
-	case !utf8.ValidString(user):
-		return fmt.Errorf("%w: user is not UTF-8", ErrValue)
-	}
-	for _, r := range user {
-		if unicode.IsControl(r) {
-			return fmt.Errorf("%w: user has a control character", ErrValue)
-		}
+	case text == "" || len(text) > most:
+		return fmt.Errorf("%w: %s of %d bytes; want 1 to %d", ErrValue, what, len(text), most)
+	case !utf8.ValidString(text):
+		return fmt.Errorf("%w: %s is not UTF-8", ErrValue, what)
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return fmt.Errorf("%w: %s has a control character", ErrValue, what)
 	}
 	return nil
 }
@@ -205,13 +206,13 @@ func (s *Session) pendingLabels() []op {
 // me logged in". It never ends earlier than it would have. It renews the token, so
 // that one that was stolen before is not prolonged too, and may come before or
 // after Login in the same request, or days later: then it extends the session
-// again, up to Config.MaxRemember after the login or Reauthenticate; what it cannot
-// extend it leaves as it is. More than MaxRemember at once is ErrValue. A later
+// again, up to [Config.MaxRemember] after the login or Reauthenticate; what it cannot
+// extend it leaves as it is. More than MaxRemember at once is [ErrValue]. A later
 // Login without it drops it.
 func (s *Session) Remember(d time.Duration) { s.rememberFor(d, false) }
 
 // RememberSliding is Remember for a session that lasts as long as the user comes
-// every d, up to Config.MaxRemember after the login or Reauthenticate. One call at
+// every d, up to [Config.MaxRemember] after the login or Reauthenticate. One call at
 // login is enough: requests that look at the session move its idle end, and no
 // cookie is set anew. Repeated it does nothing.
 func (s *Session) RememberSliding(d time.Duration) { s.rememberFor(d, true) }
@@ -241,18 +242,11 @@ const (
 
 // checkLabel validates the name of a label and, unless it is empty, its value.
 func checkLabel(name, value string) error {
-	if name == "" || len(name) > maxLabelName {
-		return fmt.Errorf("%w: label name of %d bytes; want 1 to %d", ErrValue, len(name), maxLabelName)
+	err := checkText("label name", name, maxLabelName)
+	if err == nil && value != "" {
+		err = checkText(fmt.Sprintf("label %q", name), value, maxLabel)
 	}
-	if len(value) > maxLabel {
-		return fmt.Errorf("%w: label %q of %d bytes; want at most %d", ErrValue, name, len(value), maxLabel)
-	}
-	for _, text := range [...]string{name, value} {
-		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
-			return fmt.Errorf("%w: label %q: it or its name is not UTF-8, or has a control character", ErrValue, name)
-		}
-	}
-	return nil
+	return err
 }
 
 // SetLabel gives this login a label: a name of the application's own that stays
@@ -262,7 +256,7 @@ func checkLabel(name, value string) error {
 // An empty value removes the label. The name has 1 to 64 bytes of UTF-8, the
 // value at most 255, neither with control characters; a session has few labels.
 //
-// SetLabel waits for the first byte as Key.Set does, and may come before or
+// SetLabel waits for the first byte as [Key.Set] does, and may come before or
 // after Login in the same request. A later Login without it drops the label;
 // Clear does not. A label is shown in lists: it is no place for a secret.
 func (s *Session) SetLabel(name, value string) {

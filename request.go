@@ -161,7 +161,7 @@ func (x *exchange) call(next http.Handler, w http.ResponseWriter, r *http.Reques
 
 // From returns the session of the request that ctx belongs to, of the
 // innermost manager. It costs nothing: the session is loaded when it is first
-// used. From panics where no Manager.Handler wraps the handler. On Fiber, with
+// used. From panics where no [Manager.Handler] wraps the handler. On Fiber, with
 // package fiberadapter, the context is c.Context(), not c.
 func From(ctx context.Context) *Session {
 	return sessionOf(ctx.Value(exchangeKey{}))

@@ -18,12 +18,12 @@ import (
 // and committed before the first byte of the response; From returns it.
 //
 // Methods that change it return nothing. What goes wrong is kept: Err tells it,
-// later changes are refused, and it replaces the response (Config.OnError), so
+// later changes are refused, and it replaces the response ([Config.OnError]), so
 // that no client is told of a change that did not happen. After a failed load
 // User is "" and nothing can be changed.
 //
 // A Session is safe for concurrent use by the goroutines of its request. Once
-// the handler has returned every change is ErrLate.
+// the handler has returned every change is [ErrLate].
 type Session struct {
 	x      *exchange
 	mu     wait.Mutex
@@ -215,7 +215,7 @@ func (s *Session) Err() error {
 }
 
 // User returns the logged-in user, or "": nobody is, or the session could not
-// be loaded (see Err, and Manager.Require for routes with effects).
+// be loaded (see Err, and [Manager.Require] for routes with effects).
 func (s *Session) User() string {
 	if !s.lock() {
 		return ""
@@ -226,7 +226,7 @@ func (s *Session) User() string {
 }
 
 // Identify is User for templates, with its error: the load that failed, or
-// ErrLate where the session is first asked after the answer has begun, as by a
+// [ErrLate] where the session is first asked after the answer has begun, as by a
 // template whose first part has left already. User then says "", which looks like
 // a visitor; a template that calls Identify fails instead, and its Execute returns
 // the error:
@@ -353,8 +353,8 @@ func (s *Session) clearValues() {
 // Of a session in its cookie only requests that load a page do so by themselves,
 // each of which brings a new cookie. An application that fetches and loads no page
 // calls Touch in one of its requests, GET /api/me every few minutes for one, before
-// the answer begins: once it has begun a Touch that is due is ErrLate, and after 50
-// seconds ErrTooOld. The cost is that of every change in a cookie: of requests at
+// the answer begins: once it has begun a Touch that is due is [ErrLate], and after 50
+// seconds [ErrTooOld]. The cost is that of every change in a cookie: of requests at
 // once the cookie that comes last wins.
 func (s *Session) Touch() {
 	if !s.lock() {
@@ -418,7 +418,7 @@ func (s *Session) markEnded() {
 // this request that are not committed yet are made on it. Update and Pop need no
 // Reload: they ask by themselves.
 //
-// It is ErrEnded where the session has ended: the request goes on as anonymous, and
+// It is [ErrEnded] where the session has ended: the request goes on as anonymous, and
 // its changes are refused. When the store fails Err says so, and the answer is
 // replaced, as after a failed load. Without a session there is nothing to ask. A
 // session in its cookie is known to nobody else: errors.ErrUnsupported.

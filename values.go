@@ -8,19 +8,17 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/coatcheck/coatcheck/internal/exact"
 	"github.com/coatcheck/coatcheck/internal/record"
 )
 
-// A Key is the name and type of one value in every session, made by NewKey and
+// A Key is the name and type of one value in every session, made by [NewKey] and
 // usually kept in a package variable. It holds no value, and is safe for
 // concurrent use. Values are stored as JSON; string, bool, int, int32, int64,
 // uint64 and []byte take a short way.
 //
-// What JSON would alter or leave out of a value is refused with ErrValue, and the
+// What JSON would alter or leave out of a value is refused with [ErrValue], and the
 // error names it: text that is not UTF-8, a field that is not exported and not
 // zero, NaN, two keys of a map that are written alike. Left out is what json:"-"
 // and omitempty say. Types with methods for JSON or text, to write and to read,
@@ -42,7 +40,7 @@ type Key[T any] struct {
 
 // NewKey returns the key of that name: 1 to 128 bytes of UTF-8 without control
 // characters. With another name every change through the key fails with
-// ErrValue, and Get finds nothing. So it is where JSON brings no value of T back:
+// [ErrValue], and Get finds nothing. So it is where JSON brings no value of T back:
 // a chan, a func, an interface with methods, a struct without an exported field.
 func NewKey[T any](name string) Key[T] {
 	k := Key[T]{name: name}
@@ -50,16 +48,8 @@ func NewKey[T any](name string) Key[T] {
 	if k.err != nil {
 		k.err = fmt.Errorf("%w: key %q: %w", ErrValue, name, k.err)
 	}
-	switch {
-	case name == "" || len(name) > maxName:
-		k.err = fmt.Errorf("%w: key name of %d bytes; want 1 to %d", ErrValue, len(name), maxName)
-	case !utf8.ValidString(name):
-		k.err = fmt.Errorf("%w: key name %q is not UTF-8", ErrValue, name)
-	}
-	for _, r := range name {
-		if unicode.IsControl(r) {
-			k.err = fmt.Errorf("%w: key name %q has a control character", ErrValue, name)
-		}
+	if err := checkText("key name", name, maxName); err != nil {
+		k.err = fmt.Errorf("%w: %.*q", err, maxName, name)
 	}
 	return k
 }
@@ -215,7 +205,7 @@ const (
 // a list: Append keeps one, Pop shows each once.
 //
 // Of messages that nobody fetches the latest 32 stay, and no more than 8 KiB of
-// them, with NewInCookie a quarter of Config.MaxCookie; the oldest are dropped, with
+// them, with [NewInCookie] a quarter of [Config.MaxCookie]; the oldest are dropped, with
 // an event of the kind Failed. A single message may be longer.
 func (s *Session) Flash(message string) {
 	told := false // it may run several times

@@ -140,7 +140,7 @@ func (w hijackWriter) ReadFrom(src io.Reader) (int64, error) {
 }
 
 // Hijack commits first. What needs a Set-Cookie must be committed before, by
-// Session.Commit, and the upgrade be given the writer's Header.
+// [Session.Commit], and the upgrade be given the writer's Header.
 func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	before := w.x.phase()
 	if !w.x.start(hijacked) {

@@ -85,7 +85,7 @@ type Console struct {
 //	mux.Handle("/console/", page)
 //	mux.Handle("/console", page)
 //
-// Within Manager.Handler of Config.Operators or outside of it is the same. It answers
+// Within Manager.Handler of [Config.Operators] or outside of it is the same. It answers
 // by the last part of the path, whatever is before that.
 func New(sessions *coatcheck.Manager, cfg Config) (*Console, error) {
 	switch {

@@ -86,8 +86,8 @@ func (c Cookie[T]) Err() error {
 	return c.d.err
 }
 
-// Get returns the value that came with the request, or ErrAbsent, ErrExpired or
-// an ErrForged. Answer the client the same for all three. A signed or sealed
+// Get returns the value that came with the request, or [ErrAbsent], [ErrExpired] or
+// an [ErrForged]. Answer the client the same for all three. A signed or sealed
 // value is looked at only after it has been found authentic.
 func (c Cookie[T]) Get(r *http.Request) (T, error) {
 	v, _, err := c.read(r, time.Now())
@@ -101,7 +101,7 @@ func (c Cookie[T]) Get(r *http.Request) (T, error) {
 //
 // Where the response may be kept by caches, such as with max-age, they would
 // hand the cookie to the next visitor. So Set adds no-cache="Set-Cookie" to
-// Cache-Control, unless Policy.AllowCaching says otherwise; give the response
+// Cache-Control, unless [Policy.AllowCaching] says otherwise; give the response
 // its own Cache-Control before.
 func (c Cookie[T]) Set(w http.ResponseWriter, v T) error {
 	if err := c.Err(); err != nil {

@@ -40,7 +40,7 @@ const (
 	ReasonValue     = "value"          // authentic or plain, but not a T
 )
 
-// A ForgedError is an ErrForged with its reason, which is for logs and
+// A ForgedError is an [ErrForged] with its reason, which is for logs and
 // counters, never for the client. It holds nothing of the value.
 type ForgedError struct {
 	Name   string // of the cookie
@@ -52,5 +52,5 @@ func (e *ForgedError) Error() string {
 	return "cookie: " + strconv.Quote(e.Name) + " refused: " + e.Reason
 }
 
-// Is makes errors.Is(err, ErrForged) true.
+// Is makes errors.Is(err, [ErrForged]) true.
 func (e *ForgedError) Is(target error) bool { return target == ErrForged }

@@ -21,7 +21,7 @@ const maxKeyFile = 64 << 10
 // A variable that is empty counts as not set. Both ways together are an error,
 // and so is none, a comma in SECRET_KEY, and white space at either end of a
 // secret, which is easily there in one place and missing in another. What a
-// secret must be is said at NewKeys.
+// secret must be is said at [NewKeys].
 //
 // `coatcheck keygen` makes a secret. Keep it out of the source (ASVS 5.0
 // 13.3.1), and prefer the file: an environment is inherited and often printed.

@@ -36,7 +36,7 @@ type extracted struct {
 // NewKeys makes a keyring of secrets, the first of which signs. A secret is its
 // bytes as they are given, never decoded: at least 32, of which at least 10 are
 // different, not a repetition of something shorter, and no known placeholder.
-// Most programs need only KeysFromEnv (ASVS 5.0 13.3.1).
+// Most programs need only [KeysFromEnv] (ASVS 5.0 13.3.1).
 func NewKeys(secrets ...string) (*Keys, error) {
 	named := make([]namedSecret, len(secrets))
 	for i, s := range secrets {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Put adds a Set-Cookie line, made by Raw.Line or Raw.Expired, to h. A line of
+// Put adds a Set-Cookie line, made by [Raw.Line] or [Raw.Expired], to h. A line of
 // the same name that is there already is replaced where it stands, because a
 // response must not have two (RFC 6265bis §4.1.1); other lines stay as they are.
 //

@@ -8,7 +8,7 @@ import (
 
 // A Raw is a cookie whose value the caller encodes and protects: a name and a
 // checked Policy. It is what the other cookies, and sessions, are written with;
-// most programs need only New, NewSigned and NewSealed.
+// most programs need only New, [NewSigned] and [NewSealed].
 //
 // A Raw never changes and is safe for concurrent use. The zero Raw refuses to
 // read and to write.
@@ -20,7 +20,7 @@ type Raw struct {
 	caching bool // Policy.AllowCaching
 }
 
-// NewRaw declares a cookie. Policy.MaxAge must be zero: the lifetime is given
+// NewRaw declares a cookie. [Policy.MaxAge] must be zero: the lifetime is given
 // with each line.
 func NewRaw(name string, p Policy) (*Raw, error) {
 	if p.MaxAge != 0 {

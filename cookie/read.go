@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Read returns the cookie's value as the browser sent it: ErrAbsent if there is
+// Read returns the cookie's value as the browser sent it: [ErrAbsent] if there is
 // none of exactly this name, and a *ForgedError if there is more than one (a
 // browser sends an attacker's, of a longer path, first), or one that is quoted,
 // too long, or has bytes that no cookie value may have.
@@ -54,7 +54,7 @@ func (c *Raw) find(h http.Header) (string, error) {
 // ReadAll returns the values of all cookies of exactly this name, in the order in
 // which they came, for a caller that can tell which is its own; most programs
 // need only Read. What Read would refuse by itself is left out, since nobody who
-// declared the cookie has set it. The error is ErrAbsent if there is none of the
+// declared the cookie has set it. The error is [ErrAbsent] if there is none of the
 // name, and a *ForgedError if there are more than most.
 func (c *Raw) ReadAll(h http.Header, most int) ([]string, error) {
 	if c == nil || c.name == "" {

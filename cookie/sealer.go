@@ -6,8 +6,8 @@ import (
 )
 
 // A Sealer encrypts bytes into the value of a cookie, in the frame of
-// NewSealed, for a program that writes the Set-Cookie line by itself. Most
-// programs want NewSealed. It is safe for concurrent use.
+// [NewSealed], for a program that writes the Set-Cookie line by itself. Most
+// programs want [NewSealed]. It is safe for concurrent use.
 type Sealer struct{ framer *framer }
 
 // NewSealer returns a sealer for the cookie of that name, whose values are
@@ -47,7 +47,7 @@ func (s *Sealer) Seal(payload []byte, ttl time.Duration) (string, error) {
 	return string(b.text), nil
 }
 
-// Open returns the payload of a value, or ErrForged or ErrExpired.
+// Open returns the payload of a value, or [ErrForged] or [ErrExpired].
 func (s *Sealer) Open(value string) ([]byte, error) {
 	if s == nil || s.framer == nil {
 		return nil, errUndeclared

@@ -88,7 +88,7 @@ type Handler struct {
 }
 
 // New makes sessions bind themselves to the browser's device. Call it before the
-// manager serves requests, and mount the handler at Config.Path, within
+// manager serves requests, and mount the handler at [Config.Path], within
 // Manager.Handler or beside it. A manager has at most one.
 //
 // The manager is one of coatcheck.New whose cookie has neither a Domain nor a Path:

@@ -204,11 +204,11 @@ func TestLabelErrors(t *testing.T) {
 	}{
 		{"", "x", "label name of 0 bytes; want 1 to 64"},
 		{strings.Repeat("n", 65), "x", "label name of 65 bytes"},
-		{"sid", strings.Repeat("v", 256), `label "sid" of 256 bytes; want at most 255`},
-		{"sid", "a\nb", `label "sid": it or its name`},
-		{"sid", "a\xff", `label "sid": it or its name`},
-		{"s\x00d", "a", `it or its name`},
-		{"s\xffd", "", `it or its name`},
+		{"sid", strings.Repeat("v", 256), `label "sid" of 256 bytes; want 1 to 255`},
+		{"sid", "a\nb", `label "sid" has a control character`},
+		{"sid", "a\xff", `label "sid" is not UTF-8`},
+		{"s\x00d", "a", `label name has a control character`},
+		{"s\xffd", "", `label name is not UTF-8`},
 		{strings.Repeat("n", 64), strings.Repeat("v", 255), ""},
 		{"größe", `<b>"kitchen" & tablet</b>`, ""},
 	} {

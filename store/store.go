@@ -87,7 +87,7 @@ var (
 	ErrEnded = errors.New("coatcheck: session has ended")
 )
 
-// An EndedError is the ErrEnded of one id.
+// An EndedError is the [ErrEnded] of one id.
 type EndedError struct {
 	Next  ID        // the id that replaced this one; zero if none did
 	Until time.Time // how long the tombstone stands
@@ -99,10 +99,10 @@ func (e *EndedError) Error() string { return ErrEnded.Error() }
 // Format prints the same, whatever the verb: the successor is an id.
 func (e *EndedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
-// Is makes errors.Is(err, ErrEnded) true.
+// Is makes errors.Is(err, [ErrEnded]) true.
 func (e *EndedError) Is(target error) bool { return target == ErrEnded }
 
-// A ConflictError is the ErrConflict of a store that knows, without asking
+// A ConflictError is the [ErrConflict] of a store that knows, without asking
 // again, what it found instead of the version that was to be there. It spares
 // whoever tries again the way to the store. A wrapper that changes records on
 // their way changes this one too.
@@ -116,7 +116,7 @@ func (e *ConflictError) Error() string { return ErrConflict.Error() }
 // Format prints the same, whatever the verb: the record is nobody's business.
 func (e *ConflictError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
-// Is makes errors.Is(err, ErrConflict) true.
+// Is makes errors.Is(err, [ErrConflict]) true.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // A Store keeps records. Applications choose one and hand it to coatcheck.New;
@@ -128,10 +128,10 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 // replaced it; no data, no user). A tombstone stands at least until its time.
 // A store may forget it later than that, never earlier: the caller compares.
 //
-//   - S1: An unknown id is ErrNotFound.
-//   - S2: Create never replaces a record (ErrExists) nor a tombstone (ErrEnded).
-//   - S3: Update writes only where the stored Version is ifVersion (else ErrConflict),
-//     never creates (ErrNotFound), and never moves Seen or Expires back behind
+//   - S1: An unknown id is [ErrNotFound].
+//   - S2: Create never replaces a record ([ErrExists]) nor a tombstone ([ErrEnded]).
+//   - S3: Update writes only where the stored Version is ifVersion (else [ErrConflict]),
+//     never creates ([ErrNotFound]), and never moves Seen or Expires back behind
 //     a Touch. It does not change the User. The conflict may be told as a
 //     *ConflictError; its record is then what Update found.
 //   - S4: After Replace rec is live and old is a tombstone naming rec.ID, with
@@ -146,7 +146,7 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 //     and the later of the two times. End returns that successor, or the zero ID.
 //   - S7: While a tombstone stands no call makes that id live.
 //   - S8: EndUser ends every live session of user except those in keep and those
-//     that have replaced them, and returns their ids. Until until it also refuses (ErrEnded) a Create or
+//     that have replaced them, and returns their ids. Until until it also refuses ([ErrEnded]) a Create or
 //     Replace with that User whose AuthTime is not after at, except a Replace
 //     whose old id is kept: its new id is then kept too. It is linearizable
 //     with both. The zero ID in keep is none.

@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/wire"
 
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/store"
@@ -158,8 +159,7 @@ func (i inspector) authentic(b []byte, name string) bool {
 
 // frame reports on a signed or sealed cookie.
 func (i inspector) frame(p *printer, c given, b []byte, kind, purpose string) {
-	issued := time.Unix(int64(b[5])<<32|int64(binary.BigEndian.Uint32(b[6:])), 0)
-	ttl := time.Duration(binary.BigEndian.Uint32(b[10:])) * time.Second
+	issued, ttl := wire.Frame(b)
 	p.line("kind", "%s", kind)
 	p.line("key id", "%s", i.keyID(b, purpose))
 	p.line("issued", "%s", moment(issued))

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/wire"
+
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
@@ -232,8 +234,8 @@ func frameEnd(value string) time.Time {
 	if err != nil || len(b) < 14 {
 		return time.Time{}
 	}
-	issued := int64(b[5])<<32 | int64(binary.BigEndian.Uint32(b[6:]))
-	return time.Unix(issued+int64(binary.BigEndian.Uint32(b[10:])), 0).UTC()
+	issued, ttl := wire.Frame(b)
+	return issued.Add(ttl)
 }
 
 // An attribute is one rule that the browser keeps for a cookie.

@@ -3,12 +3,13 @@ package walkthrough
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/wire"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/dbsc"
@@ -39,8 +40,7 @@ func boundEnd(value string) time.Time {
 	if err != nil || len(b) != 36 {
 		return time.Time{}
 	}
-	issued := int64(b[15])<<32 | int64(binary.BigEndian.Uint32(b[16:]))
-	return time.Unix(issued, 0).Add(boundLife).UTC()
+	return wire.Issued(b[15:]).Add(boundLife)
 }
 
 func (s *Site) routeThief(mux *http.ServeMux) error {
