@@ -29,6 +29,8 @@ type line struct {
 	read  chan string // by /look
 }
 
+var g1Theme = coatcheck.NewKey[string]("theme")
+
 // app is g1App and more ways to fail.
 func (l *line) app(m *coatcheck.Manager) http.Handler {
 	more := map[string]func(s *coatcheck.Session, w http.ResponseWriter){
@@ -54,6 +56,12 @@ func (l *line) app(m *coatcheck.Manager) http.Handler {
 				fmt.Fprint(w, "panicked at ", n)
 			}()
 			g1Count.Update(s, func(int) int { panic("in f") })
+		},
+		"/dim": func(s *coatcheck.Session, w http.ResponseWriter) {
+			g1Theme.Set(s, "dark")
+			s.Commit()
+			v, _ := g1Theme.Get(s)
+			fmt.Fprint(w, v)
 		},
 		"/look": func(s *coatcheck.Session, _ http.ResponseWriter) {
 			g1Count.Update(s, increment)
@@ -286,6 +294,20 @@ func TestG1FatesOfMany(t *testing.T) {
 		}}
 		l.expects("503", "200 2", "503")
 		l.is("3", "")
+	})
+	inLine(t, "full for two, and then the second has nothing to do", func(l *line) {
+		l.add("/dim", "/dim")
+		calls := 0
+		l.store.set(func(_ context.Context, method string) error {
+			if method == "Update" {
+				if calls++; calls == 1 {
+					return coatcheck.ErrFull
+				}
+			}
+			return nil
+		}, nil)
+		l.expects("200 dark", "200 dark")
+		l.is("2", "")
 	})
 	inLine(t, "the store panics", func(l *line) {
 		l.add("/count", "/count")

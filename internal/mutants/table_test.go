@@ -123,6 +123,7 @@ var mutants = []mutant{
 	{"G1 each commit goes to the store alone", "TestG1WaitingSharesAStoreCall", "promises", edit("queue.go", `len(t.chain) < maxChain && t.chain[0].plain`, `false && t.chain[0].plain`)},
 	{"G1 a new token shares a store call", "TestG1WaitingSharesAStoreCall", "promises", edit("queue.go", `c.plain = s.tokenChange == keepToken && s.remember == 0`, `c.plain = true`)},
 	{"G1 who has left is stored all the same", "TestG1TimesOfMany", "promises", edit("queue.go", `again = again || !m.idle`, `again = false`)},
+	{"G1 what was decided on the store's word is forgotten", "TestG1FatesOfMany", "promises", edit("queue.go", `c.home = nil // what the store has is no worse`, ``)},
 	{"G1 a conflict replays only the last", "TestG1ConflictOfMany", "promises", edit("queue.go", `t.base, t.next = base, 0`, `t.base, t.next = base, max(len(t.chain)-1, 0)`)},
 	{"G1 what is not stored can be read", "TestG1NobodyReadsWhatIsNotStored", "promises", edit("queue.go", `s.rebase(*c.home, false)`, ``)},
 	{"G1 who has won goes on", "TestG1TheFarOneGetsItsShare", "promises", edit("queue.go", `h.until = now.Add(h.pause)`, ``)},
