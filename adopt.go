@@ -216,6 +216,9 @@ func (s *Session) adoptFailed(c *pendingWrite, what string, err error) {
 	s.failTold(fmt.Errorf("coatcheck: adopt session: %w", err), told)
 }
 
+// errOtherUser is what an adoption finds whose identity has been somebody else's.
+var errOtherUser = fmt.Errorf("%w: the foreign session had another user when it was adopted", ErrValue)
+
 // adoptNamed gives the request the session that a guard names, while it lives.
 func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, guard *store.Record) {
 	t := s.x.m.carrier.(*tokens)
@@ -233,6 +236,11 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, guard *store.Record) 
 		return
 	case (s.live || s.ended) && (errors.Is(err, ErrEnded) || err == nil && over(&rec, c.now)):
 		return // what our own cookie says stands
+	case err == nil && a.User != "" && rec.User != a.User:
+		// One identity, two users: a planted foreign cookie must not open the
+		// session of whoever was adopted by it before.
+		s.adoptRefused(a, errOtherUser)
+		return
 	}
 	if err == nil {
 		s.live, s.ended, s.replaced, s.finished = false, false, false, false

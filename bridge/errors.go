@@ -52,6 +52,12 @@ func (e *SettingError) Error() string {
 // Is makes a SettingError an ErrForged.
 func (e *SettingError) Is(target error) bool { return target == ErrForged }
 
+// gone reports whether err says that nobody is logged in any more, and not that a
+// setting is wrong.
+func gone(err error) bool {
+	return errors.Is(err, ErrAbsent) || errors.Is(err, ErrExpired) || errors.Is(err, ErrEnded)
+}
+
 // Skips reports whether err concerns one session only, so that a walk goes on.
 func Skips(err error) bool {
 	var refused *RefusedError

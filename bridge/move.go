@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
@@ -76,6 +77,9 @@ func NewMove(sessions *coatcheck.Manager, old Source, cfg MoveConfig) (*Move, er
 		return nil, errors.New("bridge: MoveConfig.Until is zero; want the day from which no old session counts")
 	case time.Until(cfg.Until) > 400*24*time.Hour:
 		return nil, errors.New("bridge: MoveConfig.Until is more than 400 days away")
+	}
+	if cfg.Imported && cfg.Follow {
+		return nil, errors.New("bridge: MoveConfig.Follow with Imported; want one of them: a store that is given up says nothing")
 	}
 	if _, ok := old.(Identifier); cfg.Imported && !ok {
 		return nil, fmt.Errorf("bridge: MoveConfig.Imported: %T cannot tell a session without its store", old)
@@ -170,7 +174,8 @@ func (m *Move) follow(next http.Handler) http.Handler {
 				there, err = m.user(r.Context(), &old)
 			}
 			switch {
-			case err != nil && !Skips(err):
+			case err != nil && !gone(err): // no logout, but a wrong setting or an outage
+				m.hard(r, err)
 				http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 				return
 			case there != user:
@@ -197,7 +202,7 @@ func (m *Move) Login(w http.ResponseWriter, r *http.Request, user string, old Se
 			return err
 		}
 	}
-	lines := len(w.Header()["Set-Cookie"])
+	lines := slices.Clone(w.Header()["Set-Cookie"])
 	if err := m.old.Issue(w, r, old); err != nil {
 		return err
 	}
@@ -206,13 +211,17 @@ func (m *Move) Login(w http.ResponseWriter, r *http.Request, user string, old Se
 	return m.spend(m.next(w, r, lines), true)
 }
 
-// next is the request that the browser would send with the cookies that were set.
-func (m *Move) next(w http.ResponseWriter, r *http.Request, from int) *http.Request {
+// next is the request that the browser would send with the cookies that Issue has
+// added or put in the place of others.
+func (m *Move) next(w http.ResponseWriter, r *http.Request, before []string) *http.Request {
 	next := r.Clone(r.Context())
 	next.Header = http.Header{"User-Agent": r.Header["User-Agent"]}
-	answer := http.Response{Header: http.Header{"Set-Cookie": w.Header()["Set-Cookie"][from:]}}
+	lines := slices.DeleteFunc(slices.Clone(w.Header()["Set-Cookie"]), func(line string) bool { return slices.Contains(before, line) })
+	answer := http.Response{Header: http.Header{"Set-Cookie": lines}}
 	for _, c := range answer.Cookies() {
-		next.AddCookie(c)
+		if c.MaxAge >= 0 {
+			next.AddCookie(c)
+		}
 	}
 	return next
 }
@@ -228,7 +237,9 @@ func (m *Move) spend(r *http.Request, issued bool) error {
 	} else {
 		var old Session
 		old, err = m.old.Read(r)
-		id = old.ID
+		if id = old.ID; err == nil && old.User == "" && !issued {
+			return nil // nobody is logged in there: it would keep a record for each visitor
+		}
 	}
 	if err != nil {
 		return m.hard(r, err)
@@ -242,9 +253,11 @@ func (m *Move) spend(r *http.Request, issued bool) error {
 func (m *Move) Logout(w http.ResponseWriter, r *http.Request) error {
 	s := m.sessions.From(r.Context())
 	s.User() // adopts what is there, so that it ends
-	err := m.spend(r, false)
 	s.Logout()
-	return errors.Join(err, s.Commit(), m.old.End(w, r))
+	if err := s.Commit(); err != nil { // held back, perhaps: then nothing ends (G7)
+		return err
+	}
+	return errors.Join(m.spend(r, false), m.old.End(w, r))
 }
 
 // Imported counts what Import did.

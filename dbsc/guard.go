@@ -38,7 +38,9 @@ func (g guard) Look(r *http.Request, user string, entry []byte, now time.Time) b
 	if v.Skipped = skipped(r.Header, identifier(b.ID)); v.Skipped != "" {
 		v.Outcome = binding.Later
 	}
-	if b.Proven.IsZero() { // the answer to the registration may never have arrived
+	// The answer to the registration may not have arrived. But a session whose owner
+	// makes no further request must not be open to a copy for as long as it lives.
+	if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {
 		skipped := v.Skipped
 		v = h.unbound(r, user)
 		v.Skipped = skipped

@@ -297,6 +297,24 @@ func TestOnTheirWay(t *testing.T) {
 	})
 }
 
+// Where nobody ever brings the bound cookie, the session cookie alone opens nothing
+// once the first bound cookie's life is over: an owner who makes no further request
+// is protected too.
+func TestNeverBrought(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, options{})
+		d := device.New(t, a, device.NewECKey(t))
+		a.status(t, d, "POST", "/login", http.StatusOK)
+		thief := d.Thief()
+		delete(thief.Jar, boundName)
+		time.Sleep(10*time.Minute - time.Second)
+		a.status(t, thief, "GET", "/account", http.StatusOK)
+		time.Sleep(2 * time.Second)
+		a.status(t, thief, "GET", "/account", http.StatusUnauthorized)
+	})
+}
+
 // The grace is no longer than the first cookie's life, however short and however
 // late the cookie was brought.
 func TestGraceEndsWithTheCookie(t *testing.T) {

@@ -205,6 +205,29 @@ func until(t testing.TB, m *coatcheck.Manager, end time.Time) http.Handler {
 	})
 }
 
+// G3: an identity that two users of the other system have, as where it keeps the id
+// of a session through a login, never opens the session of one to the other: a
+// planted cookie would be enough.
+func TestAdoptAnothersIdentity(t *testing.T) {
+	t.Parallel()
+	var l listener
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	h := finding(t, m, func(r *http.Request) (coatcheck.Adoption, error) {
+		a, err := foreign(r)
+		a.Identity = "one and the same"
+		return a, err
+	})
+	owner := arrival(h, "alice-1")
+	wants(t, owner.do("GET", "/"), 200, "alice[tea jam]")
+	planted := arrival(h, "mallory-1")
+	wants(t, planted.do("GET", "/"), 200, "[]")
+	if planted.cookies()[sidName] != "" || l.count(coatcheck.Refused) != 1 {
+		t.Errorf("got the cookies %v and the events %v", planted.cookies(), l.kinds())
+	}
+	wants(t, owner.do("GET", "/"), 200, "alice[tea jam]")
+	wants(t, arrival(h, "alice-1").do("GET", "/"), 200, "alice[tea jam]")
+}
+
 // A held-back request adopts nothing (G7), and says so where a login is needed:
 // the same request from our own pages then finds it.
 func TestAdoptHeldBack(t *testing.T) {

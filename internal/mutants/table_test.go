@@ -342,6 +342,7 @@ var mutants = []mutant{
 	{"G14 records grow without end", "TestG14Limits", "promises", edit("commit.go", `if len(c.rec.Data) > record.MaxSize {`, `if false {`)},
 
 	// Adoption of foreign sessions.
+	{"G3 an identity opens another's session", "TestAdoptAnothersIdentity", "promises", edit("adopt.go", `case err == nil && a.User != "" && rec.User != a.User:`, `case false:`)},
 	{"G2 an adopted session has no guard", "TestAdoptOnce", "promises", edit("adopt.go", `err := s.write(g, c.ctx.At)`, `err := error(nil)`)},
 	{"G2 an old guard is taken for a young one", "TestAdoptOnce", "promises", edit("adopt.go", `c.now.Sub(guard.Created) < youngGuard`, `true`)},
 	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", "promises", edit("adopt.go", `g.User = "\x01adopted:" + g.ID.Handle()`, ``)},
