@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/foreign"
@@ -283,8 +284,38 @@ func login(values map[string]json.RawMessage, r *http.Request) {
 	if address = strings.TrimSpace(address); address == "" {
 		address, _, _ = net.SplitHostPort(r.RemoteAddr)
 	}
-	sum := sha512.Sum512([]byte(address + "|" + r.UserAgent()))
+	agent := "None"
+	if lines := r.Header["User-Agent"]; len(lines) > 0 {
+		agent = pythonBytes(lines[0])
+	}
+	sum := sha512.Sum512([]byte(pythonBytes(address) + "|" + agent))
 	values["_id"] = json.RawMessage(`"` + hex.EncodeToString(sum[:]) + `"`)
+}
+
+// pythonBytes is how Python writes a header's bytes out, as Flask-Login puts them
+// into the text that it hashes: b'curl/8.5'. What WSGI takes for Latin-1 has become
+// UTF-8 by then.
+func pythonBytes(header string) string {
+	quote := byte('\'')
+	if strings.Contains(header, "'") && !strings.Contains(header, `"`) {
+		quote = '"'
+	}
+	b := []byte{'b', quote}
+	for i := range len(header) {
+		for _, c := range utf8.AppendRune(nil, rune(header[i])) {
+			switch {
+			case c == quote || c == '\\':
+				b = append(b, '\\', c)
+			case c == '\t':
+				b = append(b, `\t`...)
+			case c < ' ' || c >= 0x7f:
+				b = fmt.Appendf(b, `\x%02x`, c)
+			default:
+				b = append(b, c)
+			}
+		}
+	}
+	return string(append(b, quote))
 }
 
 // keep writes the session and returns the cookie's value.

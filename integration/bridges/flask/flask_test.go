@@ -245,8 +245,9 @@ func expiry(t *testing.T, w *world) {
 }
 
 // flaskLogin: who is logged in by Flask-Login is logged in here, and the way back,
-// with its strict protection of sessions.
+// with its strong protection of sessions.
 func flaskLogin(t *testing.T, w *world) {
+	const agent = "It's caf\xc3\xa9/1.0"
 	v := w.visit(t)
 	post(t, v, w.url+"/enter")
 	if s := v.MustRead(); s.User != "somebody" {
@@ -259,6 +260,7 @@ func flaskLogin(t *testing.T, w *world) {
 		r := v.Request()
 		r2, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/me", nil)
 		r2.Header = r.Header
+		r2.Header.Set("User-Agent", agent)
 		resp, err := http.DefaultClient.Do(r2)
 		if err != nil {
 			t.Fatal(err)
@@ -276,7 +278,7 @@ func flaskLogin(t *testing.T, w *world) {
 	rec := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.RemoteAddr = "127.0.0.1:1234"
-	r.Header.Set("User-Agent", "Go-http-client/1.1")
+	r.Header.Set("User-Agent", agent)
 	if err := w.source.Issue(rec, r, bridge.Session{User: "another"}); err != nil {
 		t.Fatal(err)
 	}

@@ -113,7 +113,7 @@ def application(settings):
     if settings.get("FLASK_LOGIN"):
         import flask_login
         manager = flask_login.LoginManager(app)
-        manager.session_protection = "strict"
+        manager.session_protection = "strong"
 
         class User(flask_login.UserMixin):
             def __init__(self, id):
