@@ -21,7 +21,7 @@ import (
 
 // patience bounds every wait for something that must happen. It is long because
 // a busy machine is no failure.
-const patience = 60 * time.Second
+const patience = 150 * time.Second
 
 // hosts are the names the browsers may reach, all of them this machine.
 var hosts = []string{"app.test", "sub.app.test", "evil.test"}
