@@ -19,6 +19,11 @@ import (
 // levels of folders (N;/path) is not read. PHP keeps a session's file locked while a
 // request uses it; Read waits for that, as PHP itself does, at most until its context
 // is done. The program needs the rights of PHP's user to the folder.
+//
+// A file that another than PHP may have put there is ErrForged: a link, anything but a
+// regular file, and, where everybody may write to the folder, as is usual in Debian, one
+// that belongs to neither root nor the user whom the program runs as. PHP itself looks at
+// the owner only.
 func Files(dir string) bridge.KV { return &files{dir: dir, prefix: "sess_"} }
 
 // LaravelFiles is the store of Laravel's session driver file, such as
@@ -50,10 +55,12 @@ func (f *files) Get(ctx context.Context, id string) ([]byte, time.Duration, erro
 	if err != nil {
 		return nil, 0, err
 	}
-	file, err := os.Open(name)
+	file, err := f.open(name, os.O_RDONLY)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, 0, bridge.ErrEnded
+	case errors.Is(err, bridge.ErrForged):
+		return nil, 0, err
 	case err != nil:
 		return nil, 0, failed("read", err)
 	}
@@ -61,9 +68,12 @@ func (f *files) Get(ctx context.Context, id string) ([]byte, time.Duration, erro
 	if err := lock(ctx, file, false); err != nil {
 		return nil, 0, failed("lock", err)
 	}
-	info, err := file.Stat()
+	info, err := file.Stat() // only now: a request of PHP's may have written while we waited
 	if err != nil {
 		return nil, 0, failed("read", err)
+	}
+	if links(info) == 0 { // or destroyed the session
+		return nil, 0, bridge.ErrEnded
 	}
 	left := time.Until(info.ModTime().Add(f.lifetime))
 	if left <= 0 {
@@ -81,6 +91,53 @@ func (f *files) Get(ctx context.Context, id string) ([]byte, time.Duration, erro
 	return data, left, nil
 }
 
+// open opens a file that PHP may have made, and nothing else: it follows no link, and
+// waits for nobody at the other end of a pipe.
+func (f *files) open(name string, how int) (*os.File, error) {
+	file, err := os.OpenFile(name, how|openHow, 0o600)
+	if err != nil {
+		if info, statErr := os.Lstat(name); statErr == nil && !info.Mode().IsRegular() {
+			return nil, errNoFile
+		}
+		return nil, err
+	}
+	if err := f.genuine(file); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+var (
+	errNoFile = fmt.Errorf("%w: what has its name is no regular file", bridge.ErrForged)
+	errOwner  = fmt.Errorf("%w: its file belongs neither to the user of this program nor to root, in a folder that everybody may write to; run the program as PHP's user", bridge.ErrForged)
+	errLinks  = fmt.Errorf("%w: its file has several names, in a folder that everybody may write to", bridge.ErrForged)
+)
+
+// genuine reports why the file cannot be PHP's. Where only some may write to the folder,
+// they are who is trusted.
+func (f *files) genuine(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return errNoFile
+	}
+	dir, err := os.Stat(f.dir)
+	switch {
+	case err != nil:
+		return err
+	case dir.Mode().Perm()&0o002 == 0:
+		return nil
+	case !trusted(info):
+		return errOwner
+	case links(info) > 1:
+		return errLinks
+	}
+	return nil
+}
+
 // failed leaves out the file's name, which has the id in it.
 func failed(what string, err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
@@ -95,7 +152,7 @@ func (f *files) Set(ctx context.Context, id string, data []byte, _ time.Duration
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := f.open(name, os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return failed("write", err)
 	}

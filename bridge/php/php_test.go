@@ -203,8 +203,8 @@ func TestFiles(t *testing.T) {
 	if err := os.Mkdir(file, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := source.Open(t.Context(), id); err == nil || bridge.Skips(err) || strings.Contains(err.Error(), id) {
-		t.Errorf("a folder: %v; want an outage, without the id", err)
+	if _, err := source.Open(t.Context(), id); !errors.Is(err, bridge.ErrForged) || strings.Contains(err.Error(), id) {
+		t.Errorf("a folder: %v; want ErrForged, without the id", err)
 	}
 }
 
