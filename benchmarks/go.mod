@@ -6,6 +6,7 @@ go 1.26.0
 
 replace (
 	github.com/coatcheck/coatcheck => ../
+	github.com/coatcheck/coatcheck/bridge => ../bridge
 	github.com/coatcheck/coatcheck/redisstore => ../redisstore
 	github.com/coatcheck/coatcheck/telemetry => ../telemetry
 )
@@ -16,6 +17,7 @@ require (
 	github.com/alexedwards/scs/sqlite3store v0.0.0-20251002162104-209de6e426de
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/boj/redistore v1.4.1
+	github.com/coatcheck/coatcheck/bridge v0.0.0
 	github.com/coatcheck/coatcheck/telemetry v0.0.0
 	github.com/gin-contrib/sessions v1.0.4
 	github.com/gin-gonic/gin v1.12.0

@@ -276,23 +276,3 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
-
-// tenValues is a session as an application has it.
-func tenValues(tb testing.TB, s *flask.Source) string {
-	return issue(tb, s, bridge.Session{User: "12345", Values: map[string]json.RawMessage{
-		"_permanent": json.RawMessage(`true`), "csrf_token": json.RawMessage(`"0123456789012345678901234567890123456789"`),
-		"cart": json.RawMessage(`["tea","jam","bread"]`), "theme": json.RawMessage(`"dark"`), "lang": json.RawMessage(`"de"`),
-		"visits": json.RawMessage(`17`), "last": json.RawMessage(`"2026-11-28T16:30:12Z"`),
-	}})
-}
-
-func BenchmarkOpen(b *testing.B) {
-	s := source(b, flask.Config{})
-	value := tenValues(b, s)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Open(b.Context(), value); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
