@@ -37,8 +37,8 @@ type Gob struct {
 
 func (Gob) decode(payload []byte) (map[string]json.RawMessage, map[string]string, error) {
 	tree, err := gobdata.Decode(payload)
-	if tooDeep := (*gobdata.RefusedError)(nil); errors.As(err, &tooDeep) {
-		return nil, nil, &bridge.RefusedError{What: tooDeep.What}
+	if beyond := (*bridge.RefusedError)(nil); errors.As(err, &beyond) {
+		return nil, nil, err
 	}
 	all, ok := tree.(map[string]any)
 	if err != nil || !ok {

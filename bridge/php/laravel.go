@@ -224,8 +224,8 @@ func (s *LaravelSource) variables(data []byte) (phpdata.Array, error) {
 	if err == nil {
 		return vars, nil
 	}
-	if beyond := (*phpdata.RefusedError)(nil); errors.As(err, &beyond) {
-		return nil, &bridge.RefusedError{What: beyond.What}
+	if beyond := (*bridge.RefusedError)(nil); errors.As(err, &beyond) {
+		return nil, err
 	}
 	if _, err := parseEnvelope(string(data)); err == nil {
 		return nil, &bridge.SettingError{Setting: "php.LaravelConfig.Encrypt", Want: "true"}

@@ -172,8 +172,8 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 		return bridge.Session{}, err
 	}
 	vars, err := s.cfg.Handler.decode(data)
-	if beyond := (*phpdata.RefusedError)(nil); errors.As(err, &beyond) {
-		return bridge.Session{}, &bridge.RefusedError{What: beyond.What}
+	if beyond := (*bridge.RefusedError)(nil); errors.As(err, &beyond) {
+		return bridge.Session{}, err
 	}
 	if err != nil {
 		return bridge.Session{}, s.otherHandler(data)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -205,6 +206,19 @@ func TestFiles(t *testing.T) {
 	}
 	if _, err := source.Open(t.Context(), id); !errors.Is(err, bridge.ErrForged) || strings.Contains(err.Error(), id) {
 		t.Errorf("a folder: %v; want ErrForged, without the id", err)
+	}
+}
+
+// What was left out is named, as in the packages of other languages.
+func TestRefused(t *testing.T) {
+	kv := &foreigntest.KV{}
+	_ = kv.Set(t.Context(), id, []byte(`user|s:1:"u";cart|O:4:"Cart":0:{}n|d:NAN;t|s:1:"`+"\xff"+`";r|R:1;`), 0)
+	s, err := newSource(t, php.Config{Store: kv}).Open(t.Context(), id)
+	want := map[string]string{
+		"cart": `an object of the PHP class "Cart"`, "n": "NaN or Infinity, numbers that JSON does not have", "t": "text that is no UTF-8", "r": "a PHP reference",
+	}
+	if err != nil || s.User != "u" || !maps.Equal(s.Refused, want) {
+		t.Errorf("%v, user %q, refused %q; want %q", err, s.User, s.Refused, want)
 	}
 }
 

@@ -38,8 +38,8 @@ type record struct {
 // Decode implements Codec.
 func (Gob) Decode(data []byte) (deadline time.Time, values map[string]json.RawMessage, refused map[string]string, err error) {
 	tree, err := gobdata.Decode(data)
-	if tooDeep := (*gobdata.RefusedError)(nil); errors.As(err, &tooDeep) {
-		return time.Time{}, nil, nil, &bridge.RefusedError{What: tooDeep.What}
+	if beyond := (*bridge.RefusedError)(nil); errors.As(err, &beyond) {
+		return time.Time{}, nil, nil, err
 	}
 	top, _ := tree.(map[string]any)
 	deadline, ok := top["Deadline"].(time.Time)

@@ -36,6 +36,9 @@ func Values[T any](tree map[string]T, toJSON func(T) (json.RawMessage, error)) (
 				refused = make(map[string]string)
 			}
 			refused[name] = err.Error()
+			if why := (*bridge.RefusedError)(nil); errors.As(err, &why) {
+				refused[name] = why.What
+			}
 			continue
 		}
 		values[name] = raw

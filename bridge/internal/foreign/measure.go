@@ -1,12 +1,15 @@
 package foreign
 
-import "github.com/coatcheck/coatcheck/bridge"
+import (
+	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
+)
 
 // Measure refuses JSON that is longer or deeper, or has more items, than a session
 // may. Whether it is JSON it does not say.
 func Measure(data []byte) error {
 	if len(data) > bridge.MaxRecord {
-		return bridge.Refused("more than %d bytes", bridge.MaxRecord)
+		return tree.ErrSize
 	}
 	depth, items, text := 0, 0, false
 	for i := 0; i < len(data); i++ {
@@ -25,10 +28,10 @@ func Measure(data []byte) error {
 			items++
 		}
 		if depth > bridge.MaxDepth {
-			return bridge.Refused("values deeper than %d", bridge.MaxDepth)
+			return tree.ErrDepth
 		}
 		if items > bridge.MaxItems {
-			return bridge.Refused("more than %d values", bridge.MaxItems)
+			return tree.ErrItems
 		}
 	}
 	return nil

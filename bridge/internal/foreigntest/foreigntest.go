@@ -3,8 +3,10 @@
 package foreigntest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"iter"
 	"maps"
@@ -167,6 +169,99 @@ func Identity(t testing.TB, source bridge.Source, r *http.Request, s bridge.Sess
 	if id, err := source.(bridge.Identifier).Identity(r); err != nil || id != s.ID {
 		t.Errorf("the identity without the store is %q, %v; want %q", id, err, s.ID)
 	}
+}
+
+// A Dump is what the serializer of another language made, without a session around it.
+type Dump struct {
+	Name     string
+	Protocol int // of pickle
+	Data     []byte
+	Values   map[string]json.RawMessage
+	Refused  string // why it is, or its value "a"
+}
+
+// Dumps reads a file of testvectors/bridge.
+func Dumps(t testing.TB, name string) []Dump {
+	t.Helper()
+	raw, err := fs.ReadFile(testvectors.Files(), "bridge/"+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Vectors []Dump }
+	if err := json.Unmarshal(raw, &file); err != nil || len(file.Vectors) == 0 {
+		t.Fatalf("%s: %d vectors, %v", name, len(file.Vectors), err)
+	}
+	return file.Vectors
+}
+
+// Seeds are those of a fuzz test: the short ones.
+func Seeds(f *testing.F, name string) {
+	f.Helper()
+	for _, d := range Dumps(f, name) {
+		if len(d.Data) < 2000 {
+			f.Add(d.Data)
+		}
+	}
+}
+
+// A Decode reads a dump.
+type Decode func(data []byte) (values map[string]json.RawMessage, refused map[string]string, err error)
+
+// Damaged checks that no part of a dump that ends early is read, and that a bit that is
+// turned does no harm.
+func Damaged(t *testing.T, d Dump, decode Decode) {
+	t.Helper()
+	for n := range d.Data {
+		if _, _, err := decode(d.Data[:n]); err == nil {
+			t.Errorf("%s: %d bytes of it are read", d.Name, n)
+		}
+		for bit := range 8 {
+			turned := slices.Clone(d.Data)
+			turned[n] ^= 1 << bit
+			_, _, _ = decode(turned)
+		}
+	}
+}
+
+// Fuzzed checks what a reader makes of any bytes: JSON, or a refusal.
+func Fuzzed(t *testing.T, data []byte, decode Decode) {
+	t.Helper()
+	values, _, err := decode(data)
+	if refused := (*bridge.RefusedError)(nil); err != nil && !errors.As(err, &refused) {
+		t.Errorf("%v is no refusal", err)
+	}
+	for name, v := range values {
+		if !json.Valid(v) {
+			t.Errorf("%q is no JSON: %s", name, v)
+		}
+	}
+}
+
+// Exact compares the values of two sides to the last digit.
+func Exact(t testing.TB, what string, got, want map[string]json.RawMessage) {
+	t.Helper()
+	if a, b := exact(t, got), exact(t, want); len(a)+len(b) > 0 && !reflect.DeepEqual(a, b) {
+		t.Errorf("%s: got %v\nwant %v", what, a, b)
+	}
+}
+
+func exact(t testing.TB, values map[string]json.RawMessage) (out map[string]any) {
+	t.Helper()
+	data, err := json.Marshal(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if err := d.Decode(&out); err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range out { // 1e+308 and 1e308 are one
+		if n, ok := v.(json.Number); ok && strings.ContainsAny(string(n), ".e") {
+			out[name], _ = n.Float64()
+		}
+	}
+	return out
 }
 
 // EqualJSON reports whether two texts are the same as JSON.

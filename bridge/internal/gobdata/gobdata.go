@@ -17,23 +17,17 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
-
-// A RefusedError names what a gob holds that is not data.
-type RefusedError struct{ What string }
-
-func (e *RefusedError) Error() string { return e.What + " is not read" }
-
-// Refused stands in a tree for what only code could read, and names it. The rest of
-// the tree is there all the same.
-type Refused string
 
 // ErrMalformed means that the bytes are no gob.
 var ErrMalformed = errors.New("not a gob")
 
 // Decode reads the first value of a gob stream. It gives nil, bool, int64, uint64,
 // float64, complex128, string, []byte, time.Time, []any, map[string]any for maps and
-// structs, and Refused. Keys of maps that are numbers or booleans become text.
+// structs, and a tree.Opaque where only code could read what stands there; the rest is
+// there all the same. Keys of maps that are numbers or booleans become text. What is
+// beyond the bounds of package bridge is a *bridge.RefusedError.
 func Decode(data []byte) (any, error) {
 	d := &decoder{rest: data, room: bridge.MaxItems, types: make(map[int64]*wire)}
 	id, err := d.typeSequence(false)
@@ -123,7 +117,7 @@ func (d *decoder) topValue(id int64, depth int) (any, error) {
 
 func (d *decoder) value(id int64, depth int) (any, error) {
 	if depth > bridge.MaxDepth {
-		return nil, &RefusedError{fmt.Sprintf("a value more than %d deep", bridge.MaxDepth)}
+		return nil, tree.ErrDepth
 	}
 	switch id {
 	case boolID:
@@ -180,11 +174,11 @@ func (d *decoder) composite(t *wire, depth int) (any, error) {
 		}
 		return at, nil
 	}
-	return refusedType(t.name), nil
+	return opaqueType(t.name), nil
 }
 
-func refusedType(name string) Refused {
-	return Refused(fmt.Sprintf("the Go type %.100q, which has an encoding of its own,", name))
+func opaqueType(name string) tree.Opaque {
+	return tree.Opaque{What: fmt.Sprintf("the Go type %.100q, which has an encoding of its own", name)}
 }
 
 // dynamic reads the value of an interface: its type's name, definitions, id, length, value.
@@ -202,7 +196,7 @@ func (d *decoder) dynamic(depth int) (any, error) {
 	}
 	v, err := d.topValue(id, depth+1)
 	if t := d.types[id]; t != nil && (t.kind == gobEncoderKind && t.name != "Time" || t.kind == binaryKind) && err == nil {
-		v = refusedType(string(name)) // the name in an interface is the whole one, such as "*big.Int"
+		v = opaqueType(string(name)) // the name in an interface is the whole one, such as "*big.Int"
 	}
 	return v, err
 }
@@ -229,7 +223,7 @@ func (d *decoder) mapping(t *wire, depth int) (any, error) {
 		return nil, err
 	}
 	out := make(map[string]any, n)
-	var refused any
+	var opaque any
 	for range n {
 		k, err := d.value(t.key, depth+1)
 		if err != nil {
@@ -241,13 +235,13 @@ func (d *decoder) mapping(t *wire, depth int) (any, error) {
 		}
 		name, ok := keyText(k)
 		if _, twice := out[name]; !ok || twice {
-			refused = Refused("a map with keys that are no text, or the same as text,")
+			opaque = tree.Opaque{What: "a map with keys that are no text, or the same as text"}
 			continue
 		}
 		out[name] = v
 	}
-	if refused != nil {
-		return refused, nil
+	if opaque != nil {
+		return opaque, nil
 	}
 	return out, nil
 }
@@ -394,7 +388,7 @@ func (d *decoder) fieldTypes() ([]field, error) {
 func (d *decoder) elements() (int, error) {
 	n, err := d.count()
 	if d.items += n; d.items > bridge.MaxItems {
-		return 0, &RefusedError{fmt.Sprintf("a session of more than %d values", bridge.MaxItems)}
+		return 0, tree.ErrItems
 	}
 	return n, err
 }

@@ -132,7 +132,7 @@ func TestRefused(t *testing.T) {
 		name string
 	}{
 		{big.NewInt(1), `"*big.Int"`}, {big.NewFloat(1), `"*big.Float"`}, {&url.URL{Host: "h"}, `"*url.URL"`},
-		{map[float64]string{1: "a"}, "keys that are no text"}, {deep, "64 deep"}, {make([]int, bridge.MaxItems+1), "65536 values"},
+		{map[float64]string{1: "a"}, "keys that are no text"}, {deep, "deeper than 64"}, {make([]int, bridge.MaxItems+1), "65536 values"},
 		{map[string]any{"a": &url.URL{}}, `"*url.URL"`},
 		{map[any]any{1: "a", "1": "b"}, "the same as text"},
 		{"\xff", "UTF-8"}, {math.NaN(), "NaN"}, {complex(0, math.Inf(1)), "Inf"},
@@ -145,7 +145,7 @@ func TestRefused(t *testing.T) {
 		if err == nil {
 			_, err = gobdata.JSON(tree)
 		}
-		if refused := (*gobdata.RefusedError)(nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), c.name) {
+		if refused := (*bridge.RefusedError)(nil); !errors.As(err, &refused) || !strings.Contains(err.Error(), c.name) {
 			t.Errorf("%T: got %v, want %s named", c.in, err, c.name)
 		}
 	}
@@ -183,7 +183,7 @@ func TestHostileCounts(t *testing.T) {
 	for _, n := range [][]byte{{0xf8, 0x3f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, {0xfc, 0x10, 0, 0, 0}, {0xf8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
 		for i := range good {
 			_, err := gobdata.Decode(slices.Concat(good[:i], n, good[i+1:]))
-			if refused := (*gobdata.RefusedError)(nil); err != nil && !errors.Is(err, gobdata.ErrMalformed) && !errors.As(err, &refused) {
+			if refused := (*bridge.RefusedError)(nil); err != nil && !errors.Is(err, gobdata.ErrMalformed) && !errors.As(err, &refused) {
 				t.Errorf("byte %d: %v", i, err)
 			}
 		}

@@ -7,15 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"reflect"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
 
 // JSON gives what Decode gave as JSON: times as RFC 3339, bytes as base64, complex
-// numbers as a list of two. What JSON has not is refused by name, as what stands for
-// something that was not read: a *RefusedError.
+// numbers as a list of two. What JSON has not, and a value with a tree.Opaque in it, is a
+// *bridge.RefusedError.
 func JSON(v any) (json.RawMessage, error) {
 	plain, err := forJSON(v)
 	if err != nil {
@@ -26,14 +26,6 @@ func JSON(v any) (json.RawMessage, error) {
 
 func forJSON(v any) (any, error) {
 	switch v := v.(type) {
-	case Refused:
-		return nil, &RefusedError{string(v)}
-	case string:
-		return v, text(v)
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, &RefusedError{fmt.Sprintf("the number %v, which JSON has not,", v)}
-		}
 	case complex128:
 		return forJSON([]any{real(v), imag(v)})
 	case []any:
@@ -50,22 +42,14 @@ func forJSON(v any) (any, error) {
 		out := make(map[string]any, len(v))
 		for k := range v {
 			e, err := forJSON(v[k])
-			if err := cmp.Or(err, text(k)); err != nil {
+			if err := cmp.Or(err, tree.Plain(k)); err != nil {
 				return nil, err
 			}
 			out[k] = e
 		}
 		return out, nil
 	}
-	return v, nil
-}
-
-// text refuses what JSON would change.
-func text(s string) error {
-	if utf8.ValidString(s) {
-		return nil
-	}
-	return &RefusedError{"a text that is not UTF-8"}
+	return v, tree.Plain(v)
 }
 
 // Any stands for whatever encoding/json makes of a value.

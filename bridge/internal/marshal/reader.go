@@ -29,7 +29,7 @@ var errDamaged = bridge.Refused("a Marshal dump that is damaged")
 // are *bridge.RefusedError.
 func Decode(data []byte) (values map[string]json.RawMessage, refused map[string]string, err error) {
 	if len(data) > bridge.MaxRecord {
-		return nil, nil, bridge.Refused("more than %d bytes", bridge.MaxRecord)
+		return nil, nil, tree.ErrSize
 	}
 	if !strings.HasPrefix(string(data[:min(2, len(data))]), Version) {
 		return nil, nil, bridge.Refused("a Marshal dump of another version")
@@ -60,10 +60,10 @@ type reader struct {
 // value reads one value. What it reads is bounded: each value takes a byte.
 func (r *reader) value(depth int) (any, error) {
 	if depth > 2*bridge.MaxDepth {
-		return nil, bridge.Refused("values deeper than %d", bridge.MaxDepth)
+		return nil, tree.ErrDepth
 	}
 	if r.values++; r.values > 2*bridge.MaxItems {
-		return nil, bridge.Refused("more than %d values", bridge.MaxItems)
+		return nil, tree.ErrItems
 	}
 	sign, err := r.take(1)
 	if err != nil {

@@ -11,16 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
 
-// A RefusedError names what a value holds that JSON or this package has not.
-type RefusedError struct{ What string }
-
-func (e *RefusedError) Error() string { return e.What + " is not read" }
-
 // JSON gives what Decode gave as JSON, by the rule of PHP's json_encode: an array is a
-// list if its keys are 0, 1, 2 and so on, and an object otherwise.
+// list if its keys are 0, 1, 2 and so on, and an object otherwise. What JSON has not, and
+// a value with a tree.Opaque in it, is a *bridge.RefusedError.
 func JSON(v any) (json.RawMessage, error) {
 	plain, err := forJSON(v)
 	if err != nil {
@@ -30,19 +27,10 @@ func JSON(v any) (json.RawMessage, error) {
 }
 
 func forJSON(v any) (any, error) {
-	switch v := v.(type) {
-	case Refused:
-		return nil, &RefusedError{string(v)}
-	case string:
-		return v, text(v)
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, &RefusedError{fmt.Sprintf("the number %v, which JSON has not,", v)}
-		}
-	case Array:
-		return arrayForJSON(v)
+	if a, ok := v.(Array); ok {
+		return arrayForJSON(a)
 	}
-	return v, nil
+	return v, tree.Plain(v)
 }
 
 func arrayForJSON(a Array) (any, error) {
@@ -53,7 +41,7 @@ func arrayForJSON(a Array) (any, error) {
 			return nil, err
 		}
 		key := KeyText(e.Key)
-		if err := text(key); err != nil {
+		if err := tree.Plain(key); err != nil {
 			return nil, err
 		}
 		list[i], object[key] = v, v
@@ -71,14 +59,6 @@ func KeyText(key any) string {
 		return strconv.FormatInt(n, 10)
 	}
 	return key.(string)
-}
-
-// text refuses what JSON would change.
-func text(s string) error {
-	if utf8.ValidString(s) {
-		return nil
-	}
-	return &RefusedError{"a text that is not UTF-8"}
 }
 
 // FromJSON gives JSON as a tree that Append writes: whole numbers that fit as

@@ -10,14 +10,11 @@ import (
 	"strconv"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
 
 // ErrMalformed means that the bytes are not what serialize writes.
 var ErrMalformed = errors.New("not the format of PHP's serialize")
-
-// Refused stands in a tree for what only code could read, and names it. The rest of
-// the tree is there all the same.
-type Refused string
 
 // An Array is PHP's: ordered, with keys that are numbers or strings.
 type Array []Entry
@@ -29,8 +26,9 @@ type Entry struct {
 }
 
 // Decode reads one value, and gives what is behind it: nil, bool, int64, float64,
-// string, Array, or Refused. What is beyond the bounds of package bridge is a
-// *RefusedError.
+// string, Array, or a tree.Opaque where only code could read what stands there; the rest
+// is there all the same. What is beyond the bounds of package bridge is a
+// *bridge.RefusedError.
 func Decode(data []byte) (v any, rest []byte, err error) {
 	d := &decoder{rest: data}
 	v, err = d.value(0)
@@ -47,7 +45,7 @@ func (d *decoder) value(depth int) (any, error) {
 		return nil, ErrMalformed
 	}
 	if depth > bridge.MaxDepth {
-		return nil, &RefusedError{fmt.Sprintf("a value more than %d deep", bridge.MaxDepth)}
+		return nil, tree.ErrDepth
 	}
 	kind := d.rest[0]
 	if kind == 'N' {
@@ -77,11 +75,11 @@ func (d *decoder) value(depth int) (any, error) {
 	case 'a':
 		return d.array(depth)
 	}
-	return d.refused(kind, depth)
+	return d.opaque(kind, depth)
 }
 
-// refused passes over what is not data.
-func (d *decoder) refused(kind byte, depth int) (any, error) {
+// opaque passes over what is not data.
+func (d *decoder) opaque(kind byte, depth int) (any, error) {
 	switch kind {
 	case 'O':
 		return d.object(depth)
@@ -95,22 +93,22 @@ func (d *decoder) refused(kind byte, depth int) (any, error) {
 			return nil, ErrMalformed
 		}
 		d.rest = d.rest[n+2:]
-		return refusedObject(class), nil
+		return opaqueObject(class), nil
 	case 'E':
 		name, err := d.quoted()
 		if err != nil {
 			return nil, err
 		}
-		return Refused(fmt.Sprintf("the PHP enumeration %.100q", name)), d.expect(";")
+		return tree.Opaque{What: fmt.Sprintf("the PHP enumeration %.100q", name)}, d.expect(";")
 	case 'R', 'r':
 		_, err := d.until(';')
-		return Refused("a PHP reference"), err
+		return tree.Opaque{What: "a PHP reference"}, err
 	}
 	return nil, ErrMalformed
 }
 
-func refusedObject(class string) Refused {
-	return Refused(fmt.Sprintf("an object of the PHP class %.100q", class))
+func opaqueObject(class string) tree.Opaque {
+	return tree.Opaque{What: fmt.Sprintf("an object of the PHP class %.100q", class)}
 }
 
 func (d *decoder) object(depth int) (any, error) {
@@ -121,7 +119,7 @@ func (d *decoder) object(depth int) (any, error) {
 	if _, err := d.array(depth); err != nil { // of its properties
 		return nil, err
 	}
-	return refusedObject(class), nil
+	return opaqueObject(class), nil
 }
 
 func (d *decoder) class() (string, error) {
@@ -172,7 +170,7 @@ func (d *decoder) array(depth int) (any, error) {
 		return nil, ErrMalformed
 	}
 	if d.items += n; d.items > bridge.MaxItems {
-		return nil, &RefusedError{fmt.Sprintf("a session of more than %d values", bridge.MaxItems)}
+		return nil, tree.ErrItems
 	}
 	if err := d.expect("{"); err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/phpdata"
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
 
 func TestMalformed(t *testing.T) {
@@ -31,7 +32,7 @@ func TestBounds(t *testing.T) {
 		"deep": strings.Repeat("a:1:{i:0;", bridge.MaxDepth+1) + "N;" + strings.Repeat("}", bridge.MaxDepth+1),
 		"many": fmt.Sprintf("a:%d:{", bridge.MaxItems+1) + strings.Repeat("i:0;N;", bridge.MaxItems+1) + "}",
 	} {
-		var refused *phpdata.RefusedError
+		var refused *bridge.RefusedError
 		if _, _, err := phpdata.Decode([]byte(text)); !errors.As(err, &refused) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -43,11 +44,11 @@ func TestDecode(t *testing.T) {
 	for text, want := range map[string]any{
 		"N;": nil, "b:0;": false, "i:-5;": int64(-5), "d:1.0E+25;": 1e25, "d:-INF;": math.Inf(-1), "d:1e999;": math.Inf(1), "s:3:\"a\";b\";": nil, "s:4:\"a\";b\";": "a\";b",
 		"a:0:{}": phpdata.Array{}, "a:1:{s:1:\"k\";i:1;}": phpdata.Array{{Key: "k", Value: int64(1)}},
-		"C:1:\"a\":3:{x};};": phpdata.Refused(""), "O:1:\"a\":1:{s:3:\"\x00*\x00\";i:1;}": phpdata.Refused(""), "r:1;": phpdata.Refused(""), "E:3:\"A:B\";": phpdata.Refused(""),
+		"C:1:\"a\":3:{x};};": tree.Opaque{}, "O:1:\"a\":1:{s:3:\"\x00*\x00\";i:1;}": tree.Opaque{}, "r:1;": tree.Opaque{}, "E:3:\"A:B\";": tree.Opaque{},
 	} {
 		got, _, err := phpdata.Decode([]byte(text))
-		if _, refused := want.(phpdata.Refused); refused {
-			if _, ok := got.(phpdata.Refused); !ok || err != nil {
+		if _, refused := want.(tree.Opaque); refused {
+			if _, ok := got.(tree.Opaque); !ok || err != nil {
 				t.Errorf("%q: %#v, %v; want it refused by name", text, got, err)
 			}
 		} else if want == nil && text != "N;" {

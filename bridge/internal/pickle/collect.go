@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
 
 // collect are the opcodes of lists, tuples, sets and dicts.
@@ -146,7 +147,7 @@ func (m *machine) put(n uint64) error {
 		return errDamaged
 	}
 	if len(m.memo) > 2*bridge.MaxItems {
-		return bridge.Refused("more than %d values", bridge.MaxItems)
+		return tree.ErrItems
 	}
 	m.memo[n] = m.stack[len(m.stack)-1]
 	return nil

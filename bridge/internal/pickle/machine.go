@@ -56,7 +56,7 @@ func (m *machine) run() (any, error) {
 			return nil, err
 		}
 		if m.values > 2*bridge.MaxItems {
-			return nil, bridge.Refused("more than %d values", bridge.MaxItems)
+			return nil, tree.ErrItems
 		}
 	}
 }

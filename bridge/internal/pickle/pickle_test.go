@@ -1,62 +1,20 @@
 package pickle_test
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"errors"
-	"os"
-	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/coatcheck/coatcheck/bridge"
+	"github.com/coatcheck/coatcheck/bridge/internal/foreigntest"
 	"github.com/coatcheck/coatcheck/bridge/internal/pickle"
 )
 
-type vector struct {
-	Name     string
-	Protocol int
-	Data     []byte
-	Values   map[string]json.RawMessage
-	Refused  string
-}
-
 // vectors are those that Python made: testvectors/bridge/make_pickle.py.
-func vectors(t testing.TB) []vector {
-	t.Helper()
-	data, err := os.ReadFile("../../../testvectors/bridge/pickle.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct{ Vectors []vector }
-	if err := json.Unmarshal(data, &f); err != nil {
-		t.Fatal(err)
-	}
-	return f.Vectors
-}
-
-func generic(t *testing.T, values map[string]json.RawMessage) (out map[string]any) {
-	t.Helper()
-	data, err := json.Marshal(values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := json.NewDecoder(strings.NewReader(string(data)))
-	d.UseNumber()
-	if err := d.Decode(&out); err != nil {
-		t.Fatal(err)
-	}
-	for name, v := range out { // 1e+308 and 1e308 are one
-		if n, ok := v.(json.Number); ok && strings.ContainsAny(string(n), ".e") {
-			out[name], _ = n.Float64()
-		}
-	}
-	return out
-}
+const vectors = "pickle.json"
 
 func TestDecode(t *testing.T) {
-	for _, v := range vectors(t) {
+	for _, v := range foreigntest.Dumps(t, vectors) {
 		t.Run(v.Name+"/"+strconv.Itoa(v.Protocol), func(t *testing.T) {
 			got, refused, err := pickle.Decode(v.Data)
 			if v.Refused != "" {
@@ -72,9 +30,7 @@ func TestDecode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a, b := generic(t, got), generic(t, v.Values); !reflect.DeepEqual(a, b) {
-				t.Errorf("got %v\nwant %v", a, b)
-			}
+			foreigntest.Exact(t, v.Name, got, v.Values)
 			if v.Name == "surrogate" {
 				if want := `"x\ud800y"`; string(got["a"]) != want {
 					t.Errorf("got %s, want %s", got["a"], want)
@@ -87,7 +43,7 @@ func TestDecode(t *testing.T) {
 // What is written is read again. That Python reads it is seen in
 // integration/bridges.
 func TestEncode(t *testing.T) {
-	for _, v := range vectors(t) {
+	for _, v := range foreigntest.Dumps(t, vectors) {
 		if v.Refused != "" {
 			continue
 		}
@@ -105,28 +61,17 @@ func TestEncode(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", v.Name, err)
 		}
-		if a, b := generic(t, got), generic(t, v.Values); !reflect.DeepEqual(a, b) {
-			t.Errorf("%s: got %v\nwant %v", v.Name, a, b)
-		}
+		foreigntest.Exact(t, v.Name, got, v.Values)
 	}
 }
 
 // No prefix of a pickle, and none with a bit turned, does more than fail.
 func TestDamaged(t *testing.T) {
-	for _, v := range vectors(t) {
+	for _, v := range foreigntest.Dumps(t, vectors) {
 		if len(v.Data) > 300 || v.Protocol%3 != 1 || v.Name == "bomb" || v.Name == "loop" {
 			continue
 		}
-		for n := range v.Data {
-			if _, _, err := pickle.Decode(v.Data[:n]); err == nil {
-				t.Errorf("%s: %d bytes of it are read", v.Name, n)
-			}
-			for bit := range 8 {
-				turned := []byte(string(v.Data))
-				turned[n] ^= 1 << bit
-				_, _, _ = pickle.Decode(turned)
-			}
-		}
+		foreigntest.Damaged(t, v, pickle.Decode)
 	}
 }
 
@@ -151,24 +96,6 @@ func TestBounds(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, v := range vectors(f) {
-		if len(v.Data) < 2000 {
-			f.Add(v.Data)
-		}
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		values, _, err := pickle.Decode(data)
-		if err != nil {
-			var refused *bridge.RefusedError
-			if !errors.As(err, &refused) {
-				t.Errorf("%v is no refusal", err)
-			}
-			return
-		}
-		for name, v := range values {
-			if !json.Valid(v) {
-				t.Errorf("%q is no JSON: %s (of %s)", name, v, base64.StdEncoding.EncodeToString(data))
-			}
-		}
-	})
+	foreigntest.Seeds(f, vectors)
+	f.Fuzz(func(t *testing.T, data []byte) { foreigntest.Fuzzed(t, data, pickle.Decode) })
 }

@@ -29,6 +29,33 @@ type (
 // is in is refused, and What names it.
 type Opaque struct{ What string }
 
+// What is beyond the bounds of package bridge.
+var (
+	ErrDepth = bridge.Refused("values deeper than %d", bridge.MaxDepth)
+	ErrItems = bridge.Refused("more than %d values", bridge.MaxItems)
+	ErrSize  = bridge.Refused("more than %d bytes", bridge.MaxRecord)
+)
+
+// Plain refuses what encoding/json would change or has not: an Opaque, a string that is
+// no UTF-8, NaN and Infinity. Errors are *bridge.RefusedError.
+func Plain(v any) error {
+	switch v := v.(type) {
+	case Opaque:
+		return bridge.Refused("%s", v.What)
+	case string:
+		if !utf8.ValidString(v) {
+			return errText
+		}
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return bridge.Refused("NaN or Infinity, numbers that JSON does not have")
+		}
+	}
+	return nil
+}
+
+var errText = bridge.Refused("text that is no UTF-8")
+
 // Objects gives the values of d, whose keys are text. Those that have an Opaque in
 // them or that JSON cannot hold are left out, and refused says of each why. Errors
 // are *bridge.RefusedError.
@@ -81,11 +108,11 @@ func (e *encoder) value(v any, depth int) error {
 	e.items++
 	switch {
 	case depth > bridge.MaxDepth:
-		return bridge.Refused("values deeper than %d", bridge.MaxDepth)
+		return ErrDepth
 	case e.items > bridge.MaxItems:
-		return bridge.Refused("more than %d values", bridge.MaxItems)
+		return ErrItems
 	case e.out.Len() > bridge.MaxRecord:
-		return bridge.Refused("more than %d bytes", bridge.MaxRecord)
+		return ErrSize
 	}
 	switch v := v.(type) {
 	case *List:
@@ -101,7 +128,7 @@ func (e *encoder) value(v any, depth int) error {
 	case Date:
 		return e.text(Text(v))
 	case Opaque:
-		return bridge.Refused("%s", v.What)
+		return Plain(v)
 	}
 	s, err := scalar(v)
 	e.out.WriteString(s)
@@ -120,8 +147,8 @@ func scalar(v any) (string, error) {
 	case *big.Int:
 		return v.String(), nil
 	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return "", bridge.Refused("NaN or Infinity, numbers that JSON does not have")
+		if err := Plain(v); err != nil {
+			return "", err
 		}
 		b, _ := json.Marshal(v) // a finite number always marshals
 		if v == math.Trunc(v) && !bytes.ContainsAny(b, ".e") {
@@ -215,7 +242,7 @@ func (e *encoder) text(t Text) error {
 		r, n := utf8.DecodeRuneInString(s)
 		if r == utf8.RuneError && n == 1 {
 			if len(s) < 3 || s[0] != 0xed || s[1] < 0xa0 || s[1] > 0xbf || s[2] < 0x80 || s[2] > 0xbf {
-				return bridge.Refused("text that is no UTF-8")
+				return errText
 			}
 			fmt.Fprintf(&e.out, `\u%04x`, 0xd000|int(s[1]&0x3f)<<6|int(s[2]&0x3f))
 			s = s[3:]
