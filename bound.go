@@ -152,7 +152,7 @@ func (s *Session) ledHere() bool {
 func (x *exchange) onError(w http.ResponseWriter, err error) {
 	switch g := x.m.guard.Load(); {
 	case g != nil && x.out.admitted:
-		(*g).Fail(w, x.r, err)
+		(*g).Fail(w, errors.Is(err, ErrEnded) && !errors.Is(err, ErrTooOld) && !errors.Is(err, errOvertaken))
 	case errors.Is(err, errElsewhere): // not the application's: a redirect to its login would come back here
 		servePage(w, x.r, http.StatusUnauthorized, landingPage, leadingTo(requested(x.r)))
 	default:
@@ -214,6 +214,7 @@ func (m *Manager) view(ctx context.Context) (binding.View, error) {
 func (s *Session) seen() binding.View {
 	s.ensureLoaded()
 	v := binding.View{ID: s.base.ID, Live: s.live, Replaced: s.ended && s.replaced}
+	v.Withheld = !s.live && (s.held || s.namesakes)
 	if s.live {
 		v.User, v.Entry = s.base.User, s.stored(boundName).Raw
 	}

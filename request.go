@@ -721,7 +721,7 @@ func (x *exchange) answer(err error, inner []*Session) {
 	h := x.w.Header()
 	w := &errorWriter{ResponseWriter: x.w, x: x, err: err, inner: inner}
 	x.resetHeader(h)
-	if x.session().clientGone {
+	if x.session().clientGone && !x.out.admitted { // 408 would end a binding
 		// The client left, or the server is being shut down. Whoever still
 		// listens must not take what the handler made of it for an answer.
 		h.Set("Connection", "close")

@@ -46,10 +46,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	act(w, r, view)
 }
 
-// Fail answers where the store did not: the browser keeps the binding and tries
-// again with its next request.
-func (g guard) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, coatcheck.ErrEnded) && !errors.Is(err, coatcheck.ErrTooOld) {
+// Fail answers where the session could not be asked or changed. Unless it is over
+// the browser keeps the binding and tries again with its next request: the store
+// is away, the request took too long, or a renewal has won the race against it.
+func (g guard) Fail(w http.ResponseWriter, over bool) {
+	if over {
 		refuse(w, http.StatusUnauthorized)
 		return
 	}
@@ -69,6 +70,10 @@ func refuse(w http.ResponseWriter, status int) {
 // answerRegistration binds the session to the key that the proof brings. The proof
 // is made for this session and just now: its challenge is.
 func (h *Handler) answerRegistration(w http.ResponseWriter, r *http.Request, view binding.View) {
+	if view.Replaced || view.Withheld {
+		later(w)
+		return
+	}
 	if !view.Live || view.User == "" {
 		h.tell(r, coatcheck.Refused, reasonNobody)
 		refuse(w, http.StatusUnauthorized)
@@ -134,14 +139,16 @@ func (h *Handler) answerRefresh(w http.ResponseWriter, r *http.Request, view bin
 	now := time.Now()
 	id := unquoted(strings.Join(r.Header["Sec-Secure-Session-Id"], ","))
 	p, err := readProof(r.Header)
-	if view.Replaced { // the new token may be on its way: nothing is known yet
+	b, ok := binding.Decode(view.Entry)
+	switch {
+	case view.Replaced: // the new token may be on its way: nothing is known yet
 		h.replaced(w, r, id, err, now)
 		return
-	}
-	b, ok := binding.Decode(view.Entry)
-	if !view.Live || !ok || id != identifier(b.ID) {
-		h.tell(r, coatcheck.Refused, reasonNoSuch)
-		refuse(w, http.StatusUnauthorized)
+	case view.Withheld, view.Entry != nil && !ok: // a newer version may be able to read it
+		later(w)
+		return
+	case view.Entry == nil || id != "" && id != identifier(b.ID): // a proof without id says by its challenge for what it is
+		h.over(w, r)
 		return
 	}
 	var issued time.Time
@@ -153,11 +160,26 @@ func (h *Handler) answerRefresh(w http.ResponseWriter, r *http.Request, view bin
 		h.refused(w, r, err)
 		return
 	}
-	if err := h.sessions.Change(r.Context(), func(old []byte) []byte { return refreshed(old, b.ID, issued, now) }); err != nil {
+	same := false
+	if err := h.sessions.Change(r.Context(), func(old []byte) (entry []byte) {
+		entry, same = refreshed(old, b.ID, issued, now)
+		return entry
+	}); err != nil {
+		return
+	}
+	if !same { // bound anew meanwhile
+		h.over(w, r)
 		return
 	}
 	h.tell(r, coatcheck.Refreshed, algorithmName(b.Algorithm))
 	h.instruct(w, r, b.ID, now)
+}
+
+// over answers the refresh of a binding that is not the session's, or of no
+// session: the browser forgets it.
+func (h *Handler) over(w http.ResponseWriter, r *http.Request) {
+	h.tell(r, coatcheck.Refused, reasonNoSuch)
+	refuse(w, http.StatusUnauthorized)
 }
 
 // replaced answers a refresh whose session cookie a login or renewal has just
@@ -175,16 +197,16 @@ func (h *Handler) replaced(w http.ResponseWriter, r *http.Request, identifier st
 // refreshed notes a proof in the entry. Of several tabs at once, which have one
 // challenge, one does. The first proof also says that the browser knows of its
 // binding.
-func refreshed(old []byte, id [binding.IDSize]byte, issued, now time.Time) []byte {
+func refreshed(old []byte, id [binding.IDSize]byte, issued, now time.Time) (entry []byte, same bool) {
 	b, ok := binding.Decode(old)
-	if !ok || b.ID != id || !issued.After(b.Used) {
-		return old
+	if same = ok && b.ID == id; !same || !issued.After(b.Used) {
+		return old, same
 	}
 	b.Refreshed, b.Used = now, issued
 	if b.Proven.IsZero() {
 		b.Proven = now
 	}
-	return b.Encode()
+	return b.Encode(), true
 }
 
 // checkRefresh checks a proof and returns when its challenge was issued.

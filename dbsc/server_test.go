@@ -23,6 +23,7 @@ type breakable struct {
 	store.Store
 	loads, updates atomic.Bool
 	calls          atomic.Int64
+	before         atomic.Pointer[func()] // the next Update, once
 }
 
 var errAway = errors.New("the store is away")
@@ -35,6 +36,9 @@ func (b *breakable) Load(ctx context.Context, id store.ID) (store.Record, error)
 }
 
 func (b *breakable) Update(ctx context.Context, rec store.Record, was uint64) error {
+	if f := b.before.Swap(nil); f != nil {
+		(*f)()
+	}
 	if b.calls.Add(1); b.updates.Load() {
 		return errAway
 	}

@@ -44,8 +44,9 @@ type Guard interface {
 	// cookie, or "".
 	Clear(h http.Header) string
 
-	// Fail answers, in place of Config.OnError, a request of the guard's own.
-	Fail(w http.ResponseWriter, r *http.Request, err error)
+	// Fail answers, in place of Config.OnError, a request of the guard's own. over
+	// says that its session has ended, and that no renewal has replaced it.
+	Fail(w http.ResponseWriter, over bool)
 }
 
 // A View is a session as one request has it.
@@ -55,6 +56,7 @@ type View struct {
 	Entry    []byte // the value of record.Bound
 	Live     bool
 	Replaced bool // not Live: a login or renewal has just replaced its token
+	Withheld bool // not Live: nobody can tell from this request what session the browser has
 }
 
 // Sessions is what a manager offers to its Guard.

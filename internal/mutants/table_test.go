@@ -70,6 +70,8 @@ var mutants = []mutant{
 	{"a renewed token is not bound", "TestSurvives", "dbsc", edit("internal/record/record.go", ` || string(name) == Bound`, ``)},
 	{"a login stays bound to the old key", "TestLoginAgain", "dbsc", edit("request.go", "if ofLogin {\n\t\treturn s.tokenChange == logIn", "if ofLogin {\n\t\treturn false")},
 	{"an outage ends a binding", "TestOutage", "dbsc", edit("bound.go", `case g != nil && x.out.admitted:`, `case false:`)},
+	{"a renewal beside a refresh ends the binding", "TestRaces", "dbsc", edit("bound.go", ` && !errors.Is(err, errOvertaken))`, `)`)},
+	{"a withheld cookie ends the binding", "TestNothingIsKnown", "dbsc", edit("bound.go", `v.Withheld = !s.live && (s.held || s.namesakes)`, ``)},
 	{"a skipped refresh is not logged in", "TestSkipped", "dbsc", edit("dbsc/guard.go", `v.Outcome = binding.Later`, ``)},
 	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.held, s.marked, s.x.out.unproven = true, true, true`, `s.x.out.unproven = true`)},
 	{"who registers is bound at once", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", `if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {`, `if false {`)},
