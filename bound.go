@@ -33,8 +33,9 @@ var (
 	// browsers prove nothing: they do once our own origin leads on.
 	errElsewhere = fmt.Errorf("%w, and another site led here", ErrUnproven)
 
-	// errProofLater: the browser has the key and says that it could not prove it.
-	// An outage never looks like "not logged in" (G5).
+	// errProofLater is ErrUnproven where the browser has the key and says that it
+	// could not prove it for now. To what wants a user an outage never looks like
+	// "not logged in" (G5).
 	errProofLater = errors.New("coatcheck: the browser could not prove its device for now")
 )
 
@@ -136,10 +137,13 @@ func (s *Session) tellUnproven(v binding.Verdict, h *record.Header) {
 
 // unshown is the error of a session that the request does not show.
 func (s *Session) unshown(err error) error {
-	if s.x.out.unproven && err == ErrHeldBack {
-		return ErrUnproven
+	switch {
+	case !s.x.out.unproven || err != ErrHeldBack:
+		return err
+	case s.x.out.later:
+		return errProofLater
 	}
-	return err
+	return ErrUnproven
 }
 
 // ledHere reports whether another site's link led here, for the first time.

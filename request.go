@@ -64,6 +64,7 @@ type response struct {
 
 	// Of the session, here for want of room there; guarded by its mutex.
 	unproven bool // it is bound, and the request has not shown its device: it counts as withheld
+	later    bool // and the browser says that it could not for now
 	admitted bool // the request is of the guard's own
 
 	// The Set-Cookie lines of the session, its marker, and the note that an
@@ -405,18 +406,23 @@ func (s *Session) guarded(h *record.Header) {
 		}
 		s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
 		s.failTold(err, true)
-	case binding.Later:
-		s.fail(errProofLater)
 	case binding.Unproven:
 		s.tellUnproven(v, h)
 		if s.ledHere() {
 			s.failTold(errElsewhere, true)
 		}
-		// As where the browser withheld the cookie (G7): there is a session, and the
-		// request does not show it.
-		s.held, s.marked, s.x.out.unproven = true, true, true
+		s.unprove(false)
+	case binding.Later:
+		s.unprove(true)
 	}
 	s.live, s.base = false, snapshot{ID: s.base.ID}
+}
+
+// unprove takes note that the request does not show its session, which then counts
+// as one whose cookie the browser withheld (G7). later says that it could not.
+func (s *Session) unprove(later bool) {
+	s.held, s.marked = true, true
+	s.x.out.unproven, s.x.out.later = true, later
 }
 
 // accept takes a live record.
@@ -855,7 +861,7 @@ func (s *Session) lost() bool {
 	if s.err == nil {
 		return s.pending()
 	}
-	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack) && !errors.Is(s.err, ErrUnproven)
+	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack) && !isBinding(s.err)
 }
 
 // tellOuter lets the exchanges around this one know that a cookie of this stands

@@ -1,6 +1,7 @@
 package dbsc_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -99,6 +100,16 @@ func (a *app) routes() http.Handler {
 	mux.Handle("/admin/", a.m.RequireLogin(show))
 	mux.Handle("/transfer", a.bound.RequireProof(0)(show))
 	return mux
+}
+
+// sessions are those of alice.
+func (a *app) sessions(t testing.TB) []coatcheck.Info {
+	t.Helper()
+	infos, err := a.m.Sessions(context.Background(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return infos
 }
 
 // count is the number of events of a kind, of that reason unless it is empty.

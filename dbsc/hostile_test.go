@@ -393,6 +393,46 @@ func TestSkipped(t *testing.T) {
 	})
 }
 
+// A browser that could not prove its key for now is kept from what wants the proof,
+// and from nothing else: pages for everybody are served, its user can log in and out,
+// and nothing is written over the session that it has.
+func TestSkippedIsNoLock(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []string{"quota_exceeded", "unreachable", "server_error"} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp(t, options{})
+			said := func(d *device.Device) []string {
+				return []string{"Secure-Session-Skipped", reason + `;session_identifier="` + d.ID + `"`}
+			}
+			without := func() *device.Device {
+				d := a.boundDevice(t)
+				delete(d.Jar, boundName)
+				return d
+			}
+			d := without()
+			time.Sleep(time.Minute)
+			if w := d.Raw("GET", "/read", said(d)...); w.Code != http.StatusOK || w.Body.String() != `user="" err=<nil>` || len(w.Result().Cookies()) > 0 {
+				t.Errorf("%s: a page for everybody: %d %s", reason, w.Code, w.Body)
+			}
+			for _, path := range []string{"/write", "/again", "/remember", "/transfer", "/account"} {
+				w := d.Raw("POST", path, said(d)...)
+				if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || len(w.Result().Cookies()) > 0 {
+					t.Errorf("%s: %s: %d %q, want 503", reason, path, w.Code, w.Header())
+				}
+			}
+			if w := d.Raw("POST", "/login", said(d)...); w.Code != http.StatusOK || len(a.sessions(t)) != 1 {
+				t.Errorf("%s: login: %d %s, %d sessions", reason, w.Code, w.Body, len(a.sessions(t)))
+			}
+			a.status(t, d, "GET", "/account", http.StatusOK)
+			d = without()
+			time.Sleep(time.Minute)
+			if w := d.Raw("POST", "/logout", said(d)...); w.Code != http.StatusOK || len(d.Jar) != 0 || len(a.sessions(t)) != 1 {
+				t.Errorf("%s: logout: %d %s, %d sessions, %v", reason, w.Code, w.Body, len(a.sessions(t)), d.Jar)
+			}
+		})
+	}
+}
+
 // An instruction and a registration are valid JSON and structured fields, and no
 // event or answer has a key, a cookie or a challenge in it (G13).
 func TestNothingLeaks(t *testing.T) {

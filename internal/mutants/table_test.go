@@ -73,7 +73,9 @@ var mutants = []mutant{
 	{"a renewal beside a refresh ends the binding", "TestRaces", "dbsc", edit("bound.go", ` && !errors.Is(err, errOvertaken))`, `)`)},
 	{"a withheld cookie ends the binding", "TestNothingIsKnown", "dbsc", edit("bound.go", `v.Withheld = !s.live && (s.held || s.namesakes)`, ``)},
 	{"a skipped refresh is not logged in", "TestSkipped", "dbsc", edit("dbsc/guard.go", `v.Outcome = binding.Later`, ``)},
-	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.held, s.marked, s.x.out.unproven = true, true, true`, `s.x.out.unproven = true`)},
+	{"whose proof failed for now cannot log in", "TestSkippedIsNoLock", "dbsc", edit("request.go", "\tcase binding.Later:\n", "\tcase binding.Later:\n\t\ts.fail(errProofLater)\n")},
+	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.held, s.marked = true, true
+	s.x.out.unproven, s.x.out.later = true, later`, `s.x.out.unproven = true`)},
 	{"who registers is bound at once", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", `if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {`, `if false {`)},
 	{"a registration serves every session", "TestRegistrationChallenges", "dbsc", edit("dbsc/handler.go", `subjectOf(forRegistration, id[:])`, `subjectOf(forRegistration, nil)`)},
 	{"Require is asked nowhere", "TestRequire", "dbsc", edit("dbsc/guard.go", `if user != "" && h.require != nil && h.require(r) {`, `if false {`)},
