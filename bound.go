@@ -40,12 +40,11 @@ var (
 )
 
 const (
-	reasonUnproven  = "the session is bound, and the request did not show its device"
-	reasonProof     = "the browser could not prove its device for now"
-	reasonUnbound   = "the page wants a bound session, and this one is not"
-	bindingTime     = 15 * time.Second // after a login
-	proofHeader     = "Secure-Session-Registration"
-	unprovenAddress = len("0000:0000:0000:0000:0000:0000:0000:0000")
+	reasonUnproven = "the session is bound, and the request did not show its device"
+	reasonProof    = "the browser could not prove its device for now"
+	reasonUnbound  = "the page wants a bound session, and this one is not"
+	bindingTime    = 15 * time.Second // after a login
+	proofHeader    = "Secure-Session-Registration"
 )
 
 // A Binding says to which kind of key of a device a session is bound, by package
@@ -121,18 +120,35 @@ func (s *Session) prove(value []byte) {
 	}
 }
 
-// tellUnproven tells of a session without its proof: of one that was copied, as
-// far as another address says so.
+// tellUnproven tells of a session without its proof: of one that was copied, where
+// no browser with the key sends that and it came from another network. Whoever
+// could not prove the key just now (Later) has an event already.
 func (s *Session) tellUnproven(v binding.Verdict, h *record.Header) {
-	if s.x.m.cfg.Events == nil {
+	kind := Refused
+	switch {
+	case s.x.m.cfg.Events == nil || v.Reason == "":
+		return
+	case v.Copy && otherNetwork(string(h.Address), string(appendAddress(nil, s.x.r, &s.x.m.cfg))):
+		kind = Copied
+	case v.Outcome == binding.Later:
 		return
 	}
-	kind := Refused
-	var now [unprovenAddress]byte
-	if v.Bare && string(appendAddress(now[:0], s.x.r, &s.x.m.cfg)) != string(h.Address) {
-		kind = Copied
-	}
 	s.x.event(Event{Kind: kind, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
+}
+
+// deviceBits is how much of an IPv6 address is the network's. Within it a device
+// takes another address each day (RFC 8981).
+const deviceBits = 64
+
+// otherNetwork reports whether two addresses are of different networks. One that is
+// not known says nothing.
+func otherNetwork(one, other string) bool {
+	a, b := address(one), address(other)
+	if a.IsValid() && b.IsValid() && a.Is6() && b.Is6() {
+		network, err := a.Prefix(deviceBits)
+		return err == nil && !network.Contains(b)
+	}
+	return a.IsValid() && b.IsValid() && a != b
 }
 
 // unshown is the error of a session that the request does not show.
@@ -165,19 +181,39 @@ func (x *exchange) onError(w http.ResponseWriter, err error) {
 }
 
 // offer asks the browser to bind the session whose cookie this answer sets, and
-// clears the cookie of the binding where it clears the session's. The mutex is held.
+// clears the cookie of a binding that is not this session's. The mutex is held.
 func (s *Session) offer(h http.Header) {
 	g := s.x.m.guard.Load()
-	switch {
-	case g == nil:
-	case !s.live:
-		if line := (*g).Clear(s.x.r.Header); line != "" {
-			cookie.Put(h, line)
-		}
-	case s.base.User != "":
-		if value := (*g).Offer(s.base.ID, s.stored(boundName).Raw, clock()); value != "" {
+	if g == nil {
+		return
+	}
+	var entry []byte
+	if s.live {
+		entry = s.stored(boundName).Raw
+	}
+	if entry == nil {
+		s.unbind(h, *g)
+	}
+	if s.live && s.base.User != "" {
+		if value := (*g).Offer(s.base.ID, entry, clock()); value != "" {
 			h[proofHeader] = []string{value}
 		}
+	}
+}
+
+// takeStale clears a bound cookie that did not prove the session: while the browser
+// has one of the name, it makes no other. An answer that comes so late that it would
+// set no session cookie clears none either (G2).
+func (s *Session) takeStale(h http.Header) {
+	if g := s.x.m.guard.Load(); g != nil && !s.x.out.admitted && !s.x.tooOld(clock()) {
+		s.unbind(h, *g)
+	}
+}
+
+// unbind clears the bound cookie, if the browser brought one.
+func (s *Session) unbind(h http.Header, g binding.Guard) {
+	if line := g.Clear(s.x.r.Header); line != "" {
+		cookie.Put(h, line)
 	}
 }
 

@@ -645,7 +645,7 @@ func (s *Session) committed(c *pendingWrite) (err error) {
 	}
 	var oldest []store.Record
 	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
-		if oldest, err = s.place(c); err != nil {
+		if oldest, err = s.place(c, unproven); err != nil {
 			return err
 		}
 	}
@@ -699,7 +699,9 @@ func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
 	if err != nil {
 		return err
 	}
-	records = slices.DeleteFunc(records, func(r store.Record) bool { return r.ID == c.old })
+	records = slices.DeleteFunc(records, func(r store.Record) bool {
+		return r.ID == c.old || s.x.out.unproven && r.ID == s.base.ID // which committed ends
+	})
 	if len(records) < m.cfg.MaxPerUser {
 		return nil
 	}
@@ -719,11 +721,13 @@ func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
 // at once sees all; and all see the same order, or two at once would end each
 // other. Where the clocks of servers are apart the login may look older than
 // what it came after. Then it takes another token, dated after the newest: an id
-// never changes its date, so the order of two ids is the same for all.
-func (s *Session) place(c *pendingWrite) ([]store.Record, error) {
+// never changes its date, so the order of two ids is the same for all. The session
+// leaving, which the login ends, has no place any more.
+func (s *Session) place(c *pendingWrite, leaving store.ID) ([]store.Record, error) {
 	m := s.x.m
 	for {
 		records, err := m.live(&c.ctx, c.rec.User)
+		records = slices.DeleteFunc(records, func(r store.Record) bool { return r.ID == leaving })
 		if err != nil || len(records) <= m.cfg.MaxPerUser {
 			return nil, nil // told; the next login tries again
 		}

@@ -34,7 +34,7 @@ const (
 	WriteEnded      Kind = "write ended"     // a write came after the session's end and was refused
 
 	Refused    Kind = "refused"        // a cookie or a request was turned away; Reason says why
-	Copied     Kind = "copied"         // the cookie of a bound session came without the proof of its device, from another address
+	Copied     Kind = "copied"         // the cookie of a bound session came, from another network, as its own browser would not send it
 	Failed     Kind = "failed"         // an answer was replaced, or a change refused, for an error of which no other kind tells
 	Mismatch   Kind = "value mismatch" // a stored value does not fit its key's type; Err names the key
 	Damaged    Kind = "damaged"        // a record cannot be read; the session was ended

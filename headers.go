@@ -68,6 +68,8 @@ func (s *Session) putInto(h http.Header) {
 	}
 	if set {
 		s.offer(h)
+	} else if out.stale {
+		s.takeStale(h)
 	}
 	if set || out.over != "" {
 		s.x.put(h)
@@ -78,7 +80,7 @@ func (s *Session) putInto(h http.Header) {
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
-	if set || out.over != "" || !private(h["Cache-Control"]) {
+	if set || out.over != "" || out.stale || !private(h["Cache-Control"]) {
 		noStore(h, out.cacheControl[:])
 	}
 }

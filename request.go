@@ -66,6 +66,7 @@ type response struct {
 	unproven bool // it is bound, and the request has not shown its device: it counts as withheld
 	later    bool // and the browser says that it could not for now
 	admitted bool // the request is of the guard's own
+	stale    bool // it brought a bound cookie that serves no more
 
 	// The Set-Cookie lines of the session, its marker, and the note that an
 	// earlier one is over; empty = none.
@@ -393,6 +394,7 @@ func (s *Session) guarded(h *record.Header) {
 	if v.Skipped != "" {
 		s.x.event(Event{Kind: Skipped, Handle: s.handle(), User: s.base.User, Reason: v.Skipped})
 	}
+	s.x.out.stale = v.Stale
 	switch v.Outcome {
 	case binding.Serve:
 		if v.Entry != nil {
@@ -413,6 +415,7 @@ func (s *Session) guarded(h *record.Header) {
 		}
 		s.unprove(false)
 	case binding.Later:
+		s.tellUnproven(v, h)
 		s.unprove(true)
 	}
 	s.live, s.base = false, snapshot{ID: s.base.ID}

@@ -62,7 +62,7 @@ var explanations = map[coatcheck.Kind]string{
 	coatcheck.Bound:           "The browser bound the session to a key of its device.",
 	coatcheck.Refreshed:       "The browser proved again that it has the key.",
 	coatcheck.Skipped:         "The browser could not prove that it has the key.",
-	coatcheck.Copied:          "The cookie came without the proof of its device, from another address: somebody may have copied it.",
+	coatcheck.Copied:          "The cookie came from another network without the proof of its device: somebody may have copied it.",
 	coatcheck.Conflict:        "Two processes wrote at once, and nothing was lost.",
 	coatcheck.Refused:         "A cookie or a request was refused.",
 	coatcheck.Failed:          "A change was refused.",

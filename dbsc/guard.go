@@ -2,6 +2,7 @@ package dbsc
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -34,10 +35,14 @@ func (g guard) Look(r *http.Request, user string, entry []byte, now time.Time) b
 	case why == "" || h.onTheirWay(b, now):
 		return binding.Verdict{}
 	}
-	v := binding.Verdict{Outcome: binding.Unproven, Reason: why, Bare: why == reasonNoCookie}
+	v := binding.Verdict{Outcome: binding.Unproven, Reason: why, Stale: why != reasonNoCookie && !leavesNothing(r)}
 	if v.Skipped = skipped(r.Header, identifier(b.ID)); v.Skipped != "" {
 		v.Outcome = binding.Later
 	}
+	if h.ours(r) { // middleware has looked: what is to be told of it the handler tells
+		v.Reason = ""
+	}
+	v.Copy = why != reasonNoCookie || v.Outcome == binding.Unproven && !elsewhere(r)
 	// The answer to the registration may not have arrived. But a session whose owner
 	// makes no further request must not be open to a copy for as long as it lives.
 	if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {
@@ -54,9 +59,23 @@ func (h *Handler) onTheirWay(b binding.Record, now time.Time) bool {
 	return !b.Proven.IsZero() && now.Before(b.Proven.Add(grace)) && now.Before(b.Since.Add(h.maxAge))
 }
 
+// ours reports whether a request is a registration or refresh, which comes without
+// a bound cookie as a rule.
+func (h *Handler) ours(r *http.Request) bool {
+	path := r.URL.Path
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		path = u.Path // as browsers see it: a prefix may be gone from r.URL
+	}
+	return path == h.register || path == h.refresh
+}
+
+// elsewhere reports whether another site made the request: before it a browser
+// proves nothing.
+func elsewhere(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Site") == "cross-site" }
+
 // unbound decides on a session that is not bound, or may not be.
 func (h *Handler) unbound(r *http.Request, user string) binding.Verdict {
-	if user != "" && h.require != nil && h.require(r) {
+	if user != "" && h.require != nil && h.require(r) && !h.ours(r) {
 		return binding.Verdict{Outcome: binding.Unbound, Reason: reasonUnbound}
 	}
 	return binding.Verdict{}

@@ -23,9 +23,10 @@ const (
 // A Verdict is the answer of a Guard's Look.
 type Verdict struct {
 	Outcome Outcome
-	Reason  string // of the event, of Unproven and Unbound
+	Reason  string // of the event, of Unproven and Unbound; empty = there is none to tell of
 	Skipped string // what the browser says of a refresh that it left out, for an event; empty = nothing
-	Bare    bool   // no cookie of the binding's name came at all
+	Copy    bool   // a browser that has the key would not have sent it so: from another network it is a copy
+	Stale   bool   // a cookie of the binding's name came that serves no more: the answer takes it away
 	Entry   []byte // if not nil, the entry's value from now on
 }
 

@@ -1,0 +1,154 @@
+package dbsc_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/internal/device"
+	"github.com/coatcheck/coatcheck/memstore"
+)
+
+// A browser that has lost its key is let in again, whatever the limit: the session
+// that it cannot show any more gives up its place, and no other does (G11).
+func TestLostKeyHasItsPlace(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []coatcheck.Limit{coatcheck.Refuse, coatcheck.EndOldest} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newApp(t, options{cfg: coatcheck.Config{MaxPerUser: 2, AtLimit: limit}})
+			other := a.boundDevice(t) // the oldest, which nothing is wrong with
+			time.Sleep(time.Minute)
+			d := a.boundDevice(t)
+			d.ID = ""
+			delete(d.Jar, boundName)
+			time.Sleep(time.Minute)
+			a.status(t, d, "GET", "/account", http.StatusUnauthorized)
+			a.status(t, d, "POST", "/login", http.StatusOK)
+			a.status(t, d, "GET", "/account", http.StatusOK)
+			a.status(t, other, "GET", "/account", http.StatusOK)
+			list, err := a.m.Sessions(context.Background(), "alice")
+			if err != nil || len(list) != 2 || a.count(coatcheck.Revoked, "") != 0 {
+				t.Errorf("limit %d: %d sessions, %v:\n%s", limit, len(list), err, a.dump())
+			}
+			if limit == coatcheck.Refuse { // and nobody else has gained a place
+				a.status(t, device.New(t, a, nil), "POST", "/login", http.StatusConflict)
+			}
+		})
+	}
+}
+
+// The place is that of one's own session: somebody else's login in that browser
+// counts against their own limit alone.
+func TestLostKeyOfAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, options{cfg: coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}})
+		a.status(t, device.New(t, a, nil), "POST", "/bob", http.StatusOK)
+		d := a.boundDevice(t)
+		delete(d.Jar, boundName)
+		time.Sleep(time.Minute)
+		d.ID = ""
+		a.status(t, d, "POST", "/bob", http.StatusConflict)
+		a.status(t, d, "POST", "/login", http.StatusOK)
+	})
+}
+
+// A bound cookie that serves no more is taken from the browser: by an answer that
+// sets or clears the session's cookie, and by one to a request of a bound session
+// that the cookie does not prove. Never where the session is over (G2), where the
+// store is away (G5), or by what leaves nothing behind (G4, G14).
+func TestBoundCookieIsTakenAway(t *testing.T) {
+	t.Parallel()
+	type world struct {
+		*app
+		store *breakable
+		owner *device.Device
+	}
+	jar := func(value func(w world) string) func(world) {
+		return func(w world) { w.owner.Jar[boundName] = device.Kept{Value: value(w)} }
+	}
+	another := jar(func(w world) string { return w.boundDevice(t).CookieValue(boundName) })
+	revoked := func(w world) { w.m.RevokeAll(context.Background(), "alice") }
+	visitor := func(w world) { delete(w.owner.Jar, sidName); delete(w.owner.Jar, sidName+"-lax") }
+	for name, c := range map[string]struct {
+		before       func(world)
+		method, path string
+		headers      []string
+		gone         bool
+	}{
+		"login again":                {nil, "POST", "/login", nil, true},
+		"login as another":           {nil, "POST", "/bob", nil, true},
+		"logout":                     {nil, "POST", "/logout", nil, true},
+		"renewal":                    {nil, "POST", "/renew", nil, false},
+		"a page":                     {nil, "GET", "/account", nil, false},
+		"a visitor's first value":    {visitor, "POST", "/write", nil, true},
+		"a visitor's page":           {visitor, "GET", "/read", nil, false},
+		"a page after a revocation":  {revoked, "GET", "/account", nil, false},
+		"a write after a revocation": {revoked, "POST", "/write", nil, false},
+		"login after a revocation":   {revoked, "POST", "/bob", nil, true},
+		"another binding's":          {another, "GET", "/read", nil, true},
+		"another binding's, refused": {another, "GET", "/account", nil, true},
+		"another binding's, written": {another, "POST", "/write", nil, true},
+		"another binding's, a HEAD":  {another, "HEAD", "/read", nil, false},
+		"another binding's, ahead":   {another, "GET", "/read", []string{"Sec-Purpose", "prefetch"}, false},
+		"another's, and no proof":    {another, "GET", "/account", []string{"Secure-Session-Skipped", "server_error"}, true},
+		"altered":                    {jar(func(world) string { return strings.Repeat("A", 48) }), "GET", "/read", nil, true},
+		"past its life": {func(w world) {
+			w.owner.Jar = elsewhere(w.owner, far).Jar
+			time.Sleep(11 * time.Minute)
+		}, "GET", "/read", nil, true},
+		"the store is away": {func(w world) { another(w); w.store.loads.Store(true) }, "GET", "/account", nil, false},
+		"too late":          {another, "GET", "/slow", nil, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := world{store: &breakable{Store: memstore.New(memstore.Config{})}}
+			w.app = newApp(t, options{store: w.store, around: func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == "/slow" {
+						_ = w.m.From(r.Context()).User()
+						time.Sleep(51 * time.Second)
+					}
+					next.ServeHTTP(rw, r)
+				})
+			}})
+			w.owner = w.boundDevice(t)
+			time.Sleep(time.Minute)
+			if c.before != nil {
+				c.before(w)
+			}
+			old := w.owner.CookieValue(boundName)
+			answer := w.owner.Raw(c.method, c.path, c.headers...)
+			if gone := w.owner.CookieValue(boundName) == ""; old == "" || gone != c.gone {
+				t.Errorf("%s: gone %t, want %t: %d %q\n%s", name, gone, c.gone, answer.Code, answer.Header(), w.dump())
+			}
+			if c.gone && answer.Header().Get("Cache-Control") != "no-store" { // G12
+				t.Errorf("%s: %q", name, answer.Header())
+			}
+		})
+	}
+}
+
+// An answer to another tab's refresh may come after a login has bound anew, and put
+// the former binding's cookie in place of the new one. The browser, which sees a
+// cookie of the name, proves nothing; it does once that is gone.
+func TestFormerCookieComesLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, options{})
+		d := a.boundDevice(t)
+		former := d.Jar[boundName]
+		a.status(t, d, "POST", "/login", http.StatusOK)
+		a.status(t, d, "GET", "/account", http.StatusOK)
+		time.Sleep(time.Minute)
+		d.Jar[boundName] = former
+		a.status(t, d, "GET", "/account", http.StatusUnauthorized)
+		a.status(t, d, "GET", "/account", http.StatusOK)
+		if n := a.count(coatcheck.Refreshed, ""); n != 1 {
+			t.Errorf("%d refreshes, want 1:\n%s", n, a.dump())
+		}
+	})
+}
