@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/internal/device"
@@ -54,42 +53,5 @@ func TestBoundAllocations(t *testing.T) {
 	}
 	if u, b := least(unbound), least(bound); b > u {
 		t.Errorf("%v allocations, and %v without a binding", b, u)
-	}
-}
-
-// BenchmarkSideBySide serves both in turns and reports how many times as long as
-// the other a bound session's takes, by the least of its turns; the aim is 1.25.
-func BenchmarkSideBySide(b *testing.B) {
-	h, unbound, bound := pair(b)
-	w := discard{make(http.Header)}
-	const times = 50
-	var fastest [2]time.Duration
-	for b.Loop() {
-		for i, r := range []*http.Request{unbound, bound} {
-			began := time.Now()
-			for range times {
-				clear(w.header)
-				h.ServeHTTP(w, r)
-			}
-			if took := time.Since(began); fastest[i] == 0 || took < fastest[i] {
-				fastest[i] = took
-			}
-		}
-	}
-	b.ReportMetric(float64(fastest[1])/float64(fastest[0]), "times")
-	b.ReportMetric(0, "ns/op")
-}
-
-func BenchmarkRequest(b *testing.B) {
-	h, unbound, bound := pair(b)
-	for name, r := range map[string]*http.Request{"unbound": unbound, "bound": bound} {
-		b.Run(name, func(b *testing.B) {
-			w := discard{make(http.Header)}
-			b.ReportAllocs()
-			for b.Loop() {
-				clear(w.header)
-				h.ServeHTTP(w, r)
-			}
-		})
 	}
 }
