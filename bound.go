@@ -90,7 +90,7 @@ func attachGuard(manager any, g binding.Guard, prepare func(*binding.Sessions) e
 	s := &binding.Sessions{
 		Cookie: m.cfg.Name, Policy: m.cfg.Cookie, Origins: m.cfg.Origins, Keys: m.keys,
 		Admit: m.admit, View: m.view, Change: m.changeBinding,
-		Refuse: func(ctx context.Context) { m.session(ctx).refuseBound(ErrNotBound, reasonUnbound) },
+		Refuse: func(ctx context.Context, why binding.Outcome) { m.session(ctx).refuseBound(why) },
 		Tell: func(ctx context.Context, kind, reason string) {
 			m.session(ctx).tellBound(Kind(kind), reason)
 		},
@@ -253,7 +253,7 @@ func (m *Manager) view(ctx context.Context) (binding.View, error) {
 
 func (s *Session) seen() binding.View {
 	s.ensureLoaded()
-	v := binding.View{ID: s.base.ID, Live: s.live, Replaced: s.ended && s.replaced}
+	v := binding.View{ID: s.base.ID, Began: s.x.began, Live: s.live, Replaced: s.ended && s.replaced}
 	v.Withheld = !s.live && (s.held || s.namesakes)
 	if s.live {
 		v.User, v.Entry = s.base.User, s.stored(boundName).Raw
@@ -272,12 +272,25 @@ func (m *Manager) changeBinding(ctx context.Context, f func([]byte) []byte) erro
 	return nil
 }
 
-// refuseBound ends the request, with an event of its own.
-func (s *Session) refuseBound(err error, reason string) {
+// refuseBound ends the request.
+func (s *Session) refuseBound(why binding.Outcome) {
 	if !s.lock() {
 		return
 	}
 	defer s.unlock()
+	if why == binding.Later {
+		s.failTold(errProofLater, true)
+		return
+	}
+	s.notBound(reasonUnbound)
+}
+
+// notBound ends a request that wants a bound session. The mutex is held.
+func (s *Session) notBound(reason string) {
+	err := ErrNotBound
+	if s.x.began.Sub(s.base.AuthTime()) < bindingTime {
+		err = errNotBoundYet
+	}
 	s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: reason})
 	s.failTold(err, true)
 }

@@ -402,12 +402,7 @@ func (s *Session) guarded(h *record.Header) {
 		}
 		return
 	case binding.Unbound:
-		err := ErrNotBound
-		if s.x.began.Sub(s.base.AuthTime()) < bindingTime {
-			err = errNotBoundYet
-		}
-		s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
-		s.failTold(err, true)
+		s.notBound(v.Reason)
 	case binding.Unproven:
 		s.tellUnproven(v, h)
 		if s.ledHere() {

@@ -98,7 +98,7 @@ func (a *app) routes() http.Handler {
 	show := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, a.m.From(r.Context()).User()) })
 	mux.Handle("/account", a.m.RequireLogin(show))
 	mux.Handle("/admin/", a.m.RequireLogin(show))
-	mux.Handle("/transfer", a.bound.RequireProof(0)(show))
+	mux.Handle("/transfer", a.bound.RequireProof(show))
 	return mux
 }
 

@@ -28,9 +28,18 @@ type Config struct {
 	// for trying it out.
 	MaxAge time.Duration
 
+	// ProofAge is how old the proof of the key may be where RequireProof asks for it.
+	// Default and least is 2 minutes: a page that sends a browser to prove its key
+	// more often than every 90 seconds uses up Chromium's quota by itself, and then
+	// none of the application's pages gets a proof. At most 1 hour; a bound cookie is
+	// never older than MaxAge.
+	ProofAge time.Duration
+
 	// Require names the requests to which a session must be bound, such as those to
 	// administrators' pages: there a logged-in user whose session is not bound is
-	// refused with coatcheck.ErrNotBound, and so is every browser that cannot bind.
+	// refused with coatcheck.ErrNotBound, and so is every browser that cannot bind,
+	// and a request without bound cookie of a session that is being bound just now,
+	// which other pages serve for a while.
 	// It is asked where the session is first looked at, must not use it, and is
 	// called by several goroutines at once. Nil means none.
 	Require func(*http.Request) bool
@@ -73,6 +82,7 @@ const (
 // refreshes of browsers. It is made by New and safe for concurrent use.
 type Handler struct {
 	maxAge   time.Duration
+	proofAge time.Duration
 	register string
 	refresh  string
 	require  func(*http.Request) bool
@@ -81,7 +91,8 @@ type Handler struct {
 	sessions   *binding.Sessions
 	inner      http.Handler
 	cookie     *cookie.Raw
-	attributes string // of the bound cookie, without its lifetime
+	asked      *cookie.Raw // of RequireProof
+	attributes string      // of the bound cookie, without its lifetime
 	cookies    tagger
 	genuine    genuine
 	challenges tagger
@@ -110,7 +121,14 @@ func New(sessions *coatcheck.Manager, cfg Config) (*Handler, error) {
 	case cfg.MaxAge < time.Second || cfg.MaxAge > longestMaxAge:
 		return nil, fmt.Errorf("dbsc: Config.MaxAge is %v; want 0 (%v) or 1s to %v", cfg.MaxAge, defaultMaxAge, longestMaxAge)
 	}
-	h := &Handler{genuine: genuine{seed: maphash.MakeSeed()}, maxAge: cfg.MaxAge, register: cfg.Path + "register", refresh: cfg.Path + "refresh", require: cfg.Require}
+	switch {
+	case cfg.ProofAge == 0:
+		cfg.ProofAge = minProof
+	case cfg.ProofAge < minProof || cfg.ProofAge > longestMaxAge:
+		return nil, fmt.Errorf("dbsc: Config.ProofAge is %v; want 0 (%v) or %v to %v: browsers prove a key 6 times in 9 minutes", cfg.ProofAge, minProof, minProof, longestMaxAge)
+	}
+	h := &Handler{genuine: genuine{seed: maphash.MakeSeed()}, maxAge: cfg.MaxAge, proofAge: cfg.ProofAge, require: cfg.Require}
+	h.register, h.refresh = cfg.Path+"register", cfg.Path+"refresh"
 	s, err := binding.Attach(sessions, guard{h}, h.protect)
 	if err != nil {
 		return nil, fmt.Errorf("dbsc: New: %w", err)
@@ -139,6 +157,9 @@ func (h *Handler) protect(s *binding.Sessions) error {
 	}
 	line, err := raw.Line("", 0)
 	if err != nil {
+		return err
+	}
+	if h.asked, err = cookie.NewRaw(raw.Name()+askedSuffix, policy); err != nil {
 		return err
 	}
 	_, h.attributes, _ = strings.Cut(line, "; ")

@@ -32,8 +32,10 @@ func (g guard) Look(r *http.Request, user string, entry []byte, now time.Time) b
 	switch {
 	case why == "" && b.Proven.IsZero() && !leavesNothing(r):
 		return binding.Verdict{Entry: withProven(entry, now)}
-	case why == "" || h.onTheirWay(b, now):
+	case why == "":
 		return binding.Verdict{}
+	case h.onTheirWay(b, now): // but not to where the binding is required
+		return h.unbound(r, user)
 	}
 	v := binding.Verdict{Outcome: binding.Unproven, Reason: why, Stale: why != reasonNoCookie && !leavesNothing(r)}
 	if v.Skipped = skipped(r.Header, identifier(b.ID)); v.Skipped != "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/dbsc"
 	"github.com/coatcheck/coatcheck/internal/device"
 	"github.com/coatcheck/coatcheck/memstore"
@@ -283,15 +284,23 @@ func TestLostKey(t *testing.T) {
 func TestOnTheirWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := newApp(t, options{})
+		a := newApp(t, options{dbsc: dbsc.Config{Require: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/admin/") }}})
 		d := device.New(t, a, device.NewECKey(t))
 		a.status(t, d, "POST", "/login", http.StatusOK)
 		lost := d.Thief()
 		delete(lost.Jar, boundName)
+		strict := func() { // where a binding is required, or a proof, they wait for the cookie
+			t.Helper()
+			a.status(t, lost, "GET", "/admin/", http.StatusForbidden)
+			a.status(t, lost, "GET", "/transfer", http.StatusForbidden)
+		}
 		time.Sleep(5 * time.Minute) // nobody has brought the bound cookie
 		a.status(t, lost, "GET", "/account", http.StatusOK)
+		strict()
 		a.status(t, d, "GET", "/account", http.StatusOK) // the first
 		a.status(t, lost, "GET", "/account", http.StatusOK)
+		strict()
+		a.status(t, d, "GET", "/admin/", http.StatusOK)
 		time.Sleep(30 * time.Second)
 		a.status(t, lost, "GET", "/account", http.StatusUnauthorized)
 	})
@@ -387,6 +396,9 @@ func TestNewRefuses(t *testing.T) {
 		{dbsc.Config{Path: "/../x/"}, "Config.Path"},
 		{dbsc.Config{MaxAge: time.Millisecond}, "Config.MaxAge"},
 		{dbsc.Config{MaxAge: 2 * time.Hour}, "Config.MaxAge"},
+		{dbsc.Config{ProofAge: 119 * time.Second}, "Config.ProofAge is 1m59s; want 0 (2m0s) or 2m0s to 1h0m0s"},
+		{dbsc.Config{ProofAge: -time.Second}, "Config.ProofAge is -1s"},
+		{dbsc.Config{ProofAge: 2 * time.Hour}, "Config.ProofAge is 2h0m0s"},
 	} {
 		if _, err := dbsc.New(m, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want one that says %q", c.cfg, err, c.want)
@@ -394,5 +406,38 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := dbsc.New(nil, dbsc.Config{}); err == nil {
 		t.Error("nil is accepted")
+	}
+}
+
+// Nor can sessions be bound whose cookie browsers do not bind, that are in no
+// cookie, or that a copied cookie takes back to before they were.
+func TestNewRefusesCarriers(t *testing.T) {
+	t.Parallel()
+	keys, err := cookie.NewKeys(secrets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := memstore.New(memstore.Config{})
+	with := func(p cookie.Policy) (*coatcheck.Manager, error) {
+		return coatcheck.New(st, keys, coatcheck.Config{Name: "sid", Cookie: p})
+	}
+	for want, build := range map[string]func() (*coatcheck.Manager, error){
+		"NewBearer": func() (*coatcheck.Manager, error) { return coatcheck.NewBearer(st, keys, coatcheck.Config{}) },
+		"NewInCookie": func() (*coatcheck.Manager, error) {
+			return coatcheck.NewInCookie(keys, coatcheck.StoreRevoker(st), coatcheck.Config{})
+		},
+		"Domain": func() (*coatcheck.Manager, error) { return with(cookie.Policy{Domain: "app.test"}) },
+		"Path":   func() (*coatcheck.Manager, error) { return with(cookie.Policy{Path: "/app/"}) },
+		"Partitioned": func() (*coatcheck.Manager, error) {
+			return with(cookie.Policy{Partitioned: true, SameSite: http.SameSiteNoneMode})
+		},
+	} {
+		m, err := build()
+		if err != nil {
+			t.Fatalf("%s: %v", want, err)
+		}
+		if _, err := dbsc.New(m, dbsc.Config{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 }

@@ -26,6 +26,7 @@ const (
 	reasonExpired   = "bound session: the bound cookie is past its life"
 	reasonDamaged   = "bound session: its binding cannot be read"
 	reasonUnbound   = "the page wants a bound session, and this one is not"
+	reasonClocks    = "the page wants a fresh proof, and the clocks of two servers are too far apart for one"
 	reasonNobody    = "registration: no session of a user"
 	reasonTaken     = "registration: the session is bound to another key"
 	reasonNoSuch    = "refresh: not the binding of this session"

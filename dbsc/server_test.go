@@ -3,6 +3,7 @@ package dbsc_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -173,7 +174,9 @@ func TestRequireProof(t *testing.T) {
 		a := newApp(t, options{})
 		d := a.boundDevice(t)
 		a.status(t, d, "GET", "/transfer", http.StatusOK)
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute)
+		a.status(t, d, "GET", "/transfer", http.StatusOK)
+		time.Sleep(time.Second)
 		thief := d.Thief()
 		for name, c := range map[string]struct {
 			d    *device.Device
@@ -189,6 +192,66 @@ func TestRequireProof(t *testing.T) {
 		a.status(t, old, "GET", "/transfer", http.StatusUnauthorized)
 		a.status(t, old, "POST", "/login", http.StatusOK)
 		a.status(t, old, "GET", "/transfer", http.StatusForbidden)
+	})
+}
+
+// Where the server that gives out bound cookies has a clock that is behind that of
+// the server which wants a fresh one, the browser is sent to it once, and not for ever.
+func TestRequireProofOfASlowClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, options{})
+		d := a.boundDevice(t)
+		slow := d.Jar[boundName].Value // what its refreshes give out three minutes later
+		d.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rec := httptest.NewRecorder()
+			a.ServeHTTP(rec, r)
+			for _, c := range rec.Result().Cookies() {
+				if c.Name == boundName && c.MaxAge > 0 {
+					rec.Header()["Set-Cookie"] = []string{boundName + "=" + slow + "; Max-Age=590; Path=/; Secure; HttpOnly; SameSite=Strict"}
+				}
+			}
+			maps.Copy(w.Header(), rec.Header())
+			w.WriteHeader(rec.Code)
+			w.Write(rec.Body.Bytes())
+		})
+		time.Sleep(3 * time.Minute)
+		for n, want := range []int{http.StatusTemporaryRedirect, http.StatusServiceUnavailable, http.StatusServiceUnavailable} {
+			if w := d.Do("POST", "/transfer"); w.Code != want {
+				t.Errorf("%d: %d, want %d; events:\n%s", n, w.Code, want, a.dump())
+			}
+		}
+		if n := a.count(coatcheck.Refused, "the page wants a fresh proof, and the clocks of two servers are too far apart for one"); n != 2 || d.Signed != 2 {
+			t.Errorf("%d signatures; events:\n%s", d.Signed, a.dump())
+		}
+		a.status(t, d, "GET", "/account", http.StatusOK)
+		d.Handler = a
+		time.Sleep(30 * time.Second)
+		a.status(t, d, "POST", "/transfer", http.StatusTemporaryRedirect)
+		a.status(t, d, "POST", "/transfer", http.StatusOK)
+	})
+}
+
+// A cookie is judged at the request's begin: one that takes long, or waits long
+// before anybody looks at the session, is served to its end.
+func TestLongRequest(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newApp(t, options{around: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("X-Slow") != "" {
+					time.Sleep(15 * time.Minute)
+				}
+				next.ServeHTTP(w, r)
+			})
+		}})
+		for _, path := range []string{"/account", "/transfer", "/write"} {
+			d := a.boundDevice(t)
+			w := d.Raw("POST", path, "X-Slow", "1")
+			if w.Code != http.StatusOK {
+				t.Errorf("%s: %d %s; events:\n%s", path, w.Code, w.Body, a.dump())
+			}
+		}
 	})
 }
 

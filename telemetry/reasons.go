@@ -124,6 +124,7 @@ var reasons = []string{
 	"the cookie may stand behind a comma, where it is not believed",
 	"the login is not recent enough",
 	"the page wants a bound session, and this one is not",
+	"the page wants a fresh proof, and the clocks of two servers are too far apart for one",
 	"the request was too old to know what became of the session",
 	"the request was too old to set a cookie",
 	"the session had ended",

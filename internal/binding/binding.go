@@ -54,7 +54,8 @@ type Guard interface {
 type View struct {
 	ID       [32]byte
 	User     string
-	Entry    []byte // the value of record.Bound
+	Entry    []byte    // the value of record.Bound
+	Began    time.Time // the request: at its begin a cookie is judged
 	Live     bool
 	Replaced bool // not Live: a login or renewal has just replaced its token
 	Withheld bool // not Live: nobody can tell from this request what session the browser has
@@ -76,8 +77,9 @@ type Sessions struct {
 	// answer is Fail's.
 	Change func(ctx context.Context, f func(old []byte) []byte) error
 
-	// Refuse ends a request whose session is not bound.
-	Refuse func(ctx context.Context)
+	// Refuse ends a request whose session is not bound, or cannot be proven for now
+	// (Later), which an event has told.
+	Refuse func(ctx context.Context, why Outcome)
 
 	// Tell is told of what happened to the session.
 	Tell func(ctx context.Context, kind, reason string)

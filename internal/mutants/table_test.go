@@ -74,6 +74,14 @@ var mutants = []mutant{
 	{"a withheld cookie ends the binding", "TestNothingIsKnown", "dbsc", edit("bound.go", `v.Withheld = !s.live && (s.held || s.namesakes)`, ``)},
 	{"a skipped refresh is not logged in", "TestSkipped", "dbsc", edit("dbsc/guard.go", `v.Outcome = binding.Later`, ``)},
 	{"whose proof failed for now cannot log in", "TestSkippedIsNoLock", "dbsc", edit("request.go", "\tcase binding.Later:\n", "\tcase binding.Later:\n\t\ts.fail(errProofLater)\n")},
+	{"two clocks make a loop of a step-up", "TestRequireProofOfASlowClock", "dbsc", edit("dbsc/fresh.go", `case h.wasAsked(r.Header):`, `case false:`)},
+	{"a request that takes long loses its proof", "TestLongRequest", "dbsc", edit("dbsc/fresh.go", `b.ID, view.Began)`, `b.ID, time.Now())`)},
+	{"a step-up may be as often as a page likes", "TestNewRefuses", "dbsc", edit("dbsc/fresh.go", `minProof = 2 * time.Minute`, `minProof = 30 * time.Second`)},
+	{"who registers is let in where a binding is required", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", `return h.unbound(r, user)
+	}
+	v := `, `return binding.Verdict{}
+	}
+	v := `)},
 	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.held, s.marked = true, true
 	s.x.out.unproven, s.x.out.later = true, later`, `s.x.out.unproven = true`)},
 	{"who registers is bound at once", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", `if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {`, `if false {`)},
