@@ -87,7 +87,7 @@ func TestPages(t *testing.T) {
 		owner := device.New(t, app, device.NewRSAKey(t, 2048))
 		expect(t, owner, "POST", "/login", 303, "")
 		expect(t, owner, "POST", "/transfer", 200, "Transferred")
-		time.Sleep(2 * time.Minute)
+		time.Sleep(3 * time.Minute)
 		expect(t, owner, "POST", "/transfer", 307, "")
 		expect(t, owner, "POST", "/transfer", 200, "Transferred")
 	})
