@@ -5,7 +5,6 @@ package django_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
 	"net/url"
@@ -58,7 +57,7 @@ func (w *world) theyWrite(t *testing.T) {
 	if got.User != pk || there.User != pk {
 		t.Errorf("got user %q, Django has %q, want %q", got.User, there.User, pk)
 	}
-	same(t, got.Values, there.Values)
+	framework.Same(t, got.Values, there.Values)
 	if left := time.Until(got.Expires); left < 13*24*time.Hour || left > 14*24*time.Hour+time.Minute {
 		t.Errorf("it ends in %v, want two weeks", left)
 	}
@@ -79,7 +78,7 @@ func (w *world) weWrite(t *testing.T) {
 	for _, name := range []string{"_auth_user_id", "_auth_user_hash", "_auth_user_backend"} {
 		delete(there.Values, name)
 	}
-	same(t, there.Values, values)
+	framework.Same(t, there.Values, values)
 
 	// It goes on as Django's own: a request there changes it, and we see that.
 	w.visit(t, b, "put", url.Values{"values": {`{"more": true}`}})
@@ -96,12 +95,12 @@ func (w *world) types(t *testing.T) {
 	if len(there.Values) < 16 {
 		t.Fatalf("Django has %d values only", len(there.Values))
 	}
-	same(t, got.Values, there.Values)
+	framework.Same(t, got.Values, there.Values)
 
 	delete(got.Values, "surrogate") // half a character: refused where it cannot be written
 	b = framework.NewBrowser()
 	w.issue(t, b, bridge.Session{Values: got.Values})
-	same(t, w.visit(t, b, "who", nil).Values, got.Values)
+	framework.Same(t, w.visit(t, b, "who", nil).Values, got.Values)
 }
 
 func (w *world) odd(t *testing.T) {
@@ -235,7 +234,7 @@ func (w *world) random(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(14, uint64(len(w.name))))
 	for i := range n {
-		values := randomValues(rng)
+		values := framework.JSON(t, framework.RandomValues(rng))
 		text, err := json.Marshal(values)
 		if err != nil {
 			t.Fatal(err)
@@ -243,51 +242,13 @@ func (w *world) random(t *testing.T) {
 		theirs, ours := framework.NewBrowser(), framework.NewBrowser()
 		w.visit(t, theirs, "put", url.Values{"values": {string(text)}})
 		got := w.read(t, theirs)
-		same(t, got.Values, values)
+		framework.Same(t, got.Values, values)
 		w.issue(t, ours, bridge.Session{Values: values})
-		same(t, w.visit(t, ours, "who", nil).Values, values)
+		framework.Same(t, w.visit(t, ours, "who", nil).Values, values)
 		if t.Failed() {
 			t.Fatalf("session %d of %d: %s", i, n, text)
 		}
 	}
-}
-
-func randomValues(rng *rand.Rand) map[string]json.RawMessage {
-	out := map[string]json.RawMessage{}
-	for range 1 + rng.IntN(8) {
-		out[fmt.Sprintf("k%d", rng.IntN(1000))], _ = json.Marshal(randomValue(rng, 0))
-	}
-	return out
-}
-
-func randomValue(rng *rand.Rand, depth int) any {
-	switch n := rng.IntN(9); {
-	case n == 0:
-		return nil
-	case n == 1:
-		return rng.IntN(2) == 0
-	case n == 2:
-		return rng.Int64() - rng.Int64()
-	case n == 3:
-		return rng.NormFloat64() + 0.5
-	case n < 7 || depth > 3:
-		text := make([]rune, rng.IntN(30))
-		for i := range text {
-			text[i] = []rune("aZ09 \"\\/<&:.-_\n\x00\u007fé\u2028世🧥")[rng.IntN(21)]
-		}
-		return string(text)
-	case n == 7:
-		list := make([]any, rng.IntN(4))
-		for i := range list {
-			list[i] = randomValue(rng, depth+1)
-		}
-		return list
-	}
-	dict := map[string]any{}
-	for range rng.IntN(4) {
-		dict[fmt.Sprint(rng.IntN(100))] = randomValue(rng, depth+1)
-	}
-	return dict
 }
 
 // all: the walk meets every session, and ends.

@@ -3,17 +3,13 @@
 package django_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
-	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -182,9 +178,7 @@ func mariadb(t *testing.T) *world {
 
 func (w *world) visit(t *testing.T, b *framework.Browser, path string, form url.Values) (answer seen) {
 	t.Helper()
-	if status := b.Visit(t, w.url+path, form, &answer); status != 200 {
-		t.Fatalf("%s of %s answered %d", path, w.name, status)
-	}
+	b.Get(t, w.url+path, form, &answer)
 	return answer
 }
 
@@ -207,47 +201,10 @@ func (w *world) login(t *testing.T, b *framework.Browser, name string, more url.
 
 func (w *world) read(t *testing.T, b *framework.Browser) bridge.Session {
 	t.Helper()
-	s, err := w.source.Read(b.Request())
-	if err != nil {
-		t.Fatalf("%s: read: %v", w.name, err)
-	}
-	return s
+	return b.Read(t, w.source)
 }
 
 func (w *world) issue(t *testing.T, b *framework.Browser, s bridge.Session) {
 	t.Helper()
-	answer := httptest.NewRecorder()
-	if err := w.source.Issue(answer, b.Request(), s); err != nil {
-		t.Fatalf("%s: issue: %v", w.name, err)
-	}
-	b.Take(answer)
-}
-
-// same compares the values of both sides by what they say, to the last digit.
-func same(t *testing.T, got, want map[string]json.RawMessage) {
-	t.Helper()
-	for name := range want {
-		if _, ok := got[name]; !ok {
-			t.Errorf("the value %q is missing", name)
-		}
-	}
-	for name, value := range got {
-		a, b := exact(t, value), exact(t, want[name])
-		if !reflect.DeepEqual(a, b) {
-			t.Errorf("%s: got %s, want %s", name, value, want[name])
-		}
-	}
-}
-
-func exact(t *testing.T, value json.RawMessage) (out any) {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(value))
-	d.UseNumber()
-	if err := d.Decode(&out); err != nil {
-		t.Errorf("%q: %v", value, err)
-	}
-	if n, ok := out.(json.Number); ok && strings.ContainsAny(string(n), ".eE") {
-		out, _ = n.Float64() // 1e308 and 1e+308 are one
-	}
-	return out
+	b.Issue(t, w.source, s)
 }

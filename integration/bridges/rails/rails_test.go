@@ -5,7 +5,6 @@ package rails_test
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
 	"net/url"
@@ -214,11 +213,11 @@ func (w *world) random(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(14, uint64(len(w.name))))
 	for i := range n {
-		values := map[string]json.RawMessage{}
-		for range 1 + rng.IntN(8) {
-			// Rack keeps no entry that is nil.
-			values[fmt.Sprintf("k%d", rng.IntN(1000))], _ = json.Marshal([]any{randomValue(rng, 0)})
+		random := framework.RandomValues(rng)
+		for name, v := range random {
+			random[name] = []any{v} // Rack keeps no entry that is nil
 		}
+		values := framework.JSON(t, random)
 		sent, err := json.Marshal(values)
 		if err != nil {
 			t.Fatal(err)
@@ -232,36 +231,6 @@ func (w *world) random(t *testing.T) {
 			t.Fatalf("session %d of %d: %s", i, n, sent)
 		}
 	}
-}
-
-func randomValue(rng *rand.Rand, depth int) any {
-	switch n := rng.IntN(9); {
-	case n == 0:
-		return nil
-	case n == 1:
-		return rng.IntN(2) == 0
-	case n == 2:
-		return rng.Int64() - rng.Int64()
-	case n == 3:
-		return rng.NormFloat64() + 0.5
-	case n < 7 || depth > 3:
-		text := make([]rune, rng.IntN(30))
-		for i := range text {
-			text[i] = []rune("aZ09 \"\\/<&:.-_\n\x00\u007fé\u2028世🧥")[rng.IntN(21)]
-		}
-		return string(text)
-	case n == 7:
-		list := make([]any, rng.IntN(4))
-		for i := range list {
-			list[i] = randomValue(rng, depth+1)
-		}
-		return list
-	}
-	dict := map[string]any{}
-	for range rng.IntN(4) {
-		dict[fmt.Sprint(rng.IntN(100))] = randomValue(rng, depth+1)
-	}
-	return dict
 }
 
 // all: the walk of a store meets every session, and ends.

@@ -3,14 +3,10 @@
 package rails_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http/httptest"
 	"net/url"
 	"os"
-	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -124,9 +120,7 @@ func worlds(t *testing.T) []*world {
 
 func (w *world) visit(t *testing.T, b *framework.Browser, path string, form url.Values) (answer seen) {
 	t.Helper()
-	if status := b.Visit(t, w.url+path, form, &answer); status != 200 {
-		t.Fatalf("%s of %s answered %d", path, w.name, status)
-	}
+	b.Get(t, w.url+path, form, &answer)
 	return answer
 }
 
@@ -137,66 +131,16 @@ func (w *world) put(t *testing.T, b *framework.Browser, values string) {
 
 func (w *world) read(t *testing.T, b *framework.Browser) bridge.Session {
 	t.Helper()
-	s, err := w.source.Read(b.Request())
-	if err != nil {
-		t.Fatalf("%s: read: %v", w.name, err)
-	}
-	return s
+	return b.Read(t, w.source)
 }
 
 func (w *world) issue(t *testing.T, b *framework.Browser, s bridge.Session) {
 	t.Helper()
-	answer := httptest.NewRecorder()
-	if err := w.source.Issue(answer, b.Request(), s); err != nil {
-		t.Fatalf("%s: issue: %v", w.name, err)
-	}
-	b.Take(answer)
+	b.Issue(t, w.source, s)
 }
 
-// same compares the values of both sides by what they say, but for the session's id.
+// same compares the values of both sides, but for the session's id.
 func same(t *testing.T, got, want map[string]json.RawMessage) {
 	t.Helper()
-	for name := range want {
-		if _, ok := got[name]; !ok && name != "session_id" {
-			t.Errorf("the value %q is missing", name)
-		}
-	}
-	for name, value := range got {
-		if name == "session_id" {
-			continue
-		}
-		if a, b := exact(t, value), exact(t, want[name]); !reflect.DeepEqual(a, b) {
-			t.Errorf("%s: got %s, want %s", name, value, want[name])
-		}
-	}
-}
-
-// exact keeps whole numbers to the last digit; 1e308 and 1e+308 are one.
-func exact(t *testing.T, value json.RawMessage) (out any) {
-	t.Helper()
-	d := json.NewDecoder(bytes.NewReader(value))
-	d.UseNumber()
-	if err := d.Decode(&out); err != nil {
-		t.Errorf("%q: %v", value, err)
-	}
-	return floats(out)
-}
-
-func floats(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if strings.ContainsAny(string(v), ".eE") {
-			f, _ := v.Float64()
-			return f
-		}
-	case []any:
-		for i := range v {
-			v[i] = floats(v[i])
-		}
-	case map[string]any:
-		for k := range v {
-			v[k] = floats(v[k])
-		}
-	}
-	return v
+	framework.Same(t, got, want, "session_id")
 }

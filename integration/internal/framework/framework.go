@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/coatcheck/coatcheck/bridge"
 )
 
 // Start runs a program that reads its settings as a line of JSON, answers with a
@@ -105,6 +107,34 @@ func (b *Browser) Visit(t *testing.T, to string, form url.Values, answer any) (s
 		t.Fatalf("%s answered %d, %q: %v", to, got.StatusCode, text, err)
 	}
 	return got.StatusCode
+}
+
+// Get is Visit of a page that must be there.
+func (b *Browser) Get(t *testing.T, to string, form url.Values, answer any) {
+	t.Helper()
+	if status := b.Visit(t, to, form, answer); status != http.StatusOK {
+		t.Fatalf("%s answered %d", to, status)
+	}
+}
+
+// Read is what the bridge reads.
+func (b *Browser) Read(t *testing.T, source bridge.Source) bridge.Session {
+	t.Helper()
+	s, err := source.Read(b.Request())
+	if err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	return s
+}
+
+// Issue logs in by the bridge.
+func (b *Browser) Issue(t *testing.T, source bridge.Source, s bridge.Session) {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	if err := source.Issue(answer, b.Request(), s); err != nil {
+		t.Fatalf("issue: %v", err)
+	}
+	b.Take(answer)
 }
 
 // Request returns a request of this browser to us.
