@@ -36,6 +36,7 @@ func TestDjango(t *testing.T) {
 			t.Run("csrf", w.csrf)
 			t.Run("random", w.random)
 			t.Run("all", w.all)
+			t.Run("move", w.moved)
 		})
 	}
 	t.Run("rotation", func(t *testing.T) { rotation(t, all[0], all[len(all)-1]) })

@@ -21,6 +21,7 @@ import (
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/django"
 	"github.com/coatcheck/coatcheck/bridge/rediskv"
+	"github.com/coatcheck/coatcheck/integration/bridges/internal/moving"
 	"github.com/coatcheck/coatcheck/integration/internal/framework"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
@@ -38,6 +39,7 @@ type world struct {
 	name     string
 	settings map[string]any
 	config   django.Config
+	imported *moving.Tool // nil = the tool does not read it
 
 	url    string
 	source *django.Source
@@ -101,7 +103,7 @@ func open(t *testing.T, driver, dsn string) *sql.DB {
 
 func worlds(t *testing.T) []*world {
 	t.Helper()
-	dir := t.TempDir()
+	dir := moving.Folder(t)
 	sqlite := func(name string) (map[string]any, *sql.DB) {
 		file := filepath.Join(dir, name+".db")
 		return map[string]any{"default": map[string]any{"ENGINE": "django.db.backends.sqlite3", "NAME": file, "OPTIONS": map[string]any{"timeout": 60}}},
@@ -117,6 +119,10 @@ func worlds(t *testing.T) []*world {
 		"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://" + redis.Addr() + "/0", "KEY_PREFIX": "shop", "VERSION": 3,
 	}}
 	kv := rediskv.New(client)
+	tool := func(store string, args ...string) *moving.Tool {
+		return &moving.Tool{Secret: secret, Store: store, Folder: dir, Args: append(args, "--from", "django")}
+	}
+	file := func(name string) string { return "sqlite:" + filepath.Join(dir, name+".db") }
 
 	cookies, _ := sqlite("cookies")
 	table, tableDB := sqlite("table")
@@ -131,11 +137,12 @@ func worlds(t *testing.T) []*world {
 		{name: "signed_cookies", settings: map[string]any{"SESSION_ENGINE": engine("signed_cookies"), "DATABASES": cookies},
 			config: django.Config{Engine: django.SignedCookies}},
 		{name: "db, SQLite", settings: map[string]any{"SESSION_ENGINE": engine("db"), "DATABASES": table},
-			config: django.Config{Engine: django.DB, DB: tableDB, Dialect: sqlstore.SQLite}},
+			config: django.Config{Engine: django.DB, DB: tableDB, Dialect: sqlstore.SQLite}, imported: tool(file("table"))},
 		{name: "db, SQLite, without zones", settings: map[string]any{"SESSION_ENGINE": engine("db"), "DATABASES": local, "USE_TZ": false, "TIME_ZONE": "America/New_York"},
 			config: django.Config{Engine: django.DB, DB: localDB, Dialect: sqlstore.SQLite, Location: newYork}},
 		{name: "cache", settings: map[string]any{"SESSION_ENGINE": engine("cache"), "DATABASES": cached, "CACHES": caches},
-			config: django.Config{Engine: django.Cache, Cache: kv, CachePrefix: "shop", CacheVersion: 3}},
+			config:   django.Config{Engine: django.Cache, Cache: kv, CachePrefix: "shop", CacheVersion: 3},
+			imported: tool("redis://"+redis.Addr(), "--from-prefix", "shop", "--from-version", "3", "--users", file("cached"))},
 		{name: "cached_db", settings: map[string]any{"SESSION_ENGINE": engine("cached_db"), "DATABASES": copied, "CACHES": caches},
 			config: django.Config{Engine: django.CachedDB, DB: copiedDB, Dialect: sqlstore.SQLite, Cache: kv, CachePrefix: "shop", CacheVersion: 3}},
 		postgres(t), mariadb(t),
@@ -159,7 +166,8 @@ func postgres(t *testing.T) *world {
 		settings: map[string]any{"SESSION_ENGINE": engine("db"), "DATABASES": map[string]any{"default": map[string]any{
 			"ENGINE": "django.db.backends.postgresql", "NAME": database, "HOST": "127.0.0.1", "PORT": server.Port, "USER": "coatcheck",
 		}}},
-		config: django.Config{Engine: django.DB, DB: open(t, "pgx", server.DSN(database)), Dialect: sqlstore.PostgreSQL},
+		config:   django.Config{Engine: django.DB, DB: open(t, "pgx", server.DSN(database)), Dialect: sqlstore.PostgreSQL},
+		imported: &moving.Tool{Secret: secret, Store: server.DSN(database), Args: []string{"--from", "django"}},
 	}
 }
 
@@ -172,7 +180,8 @@ func mariadb(t *testing.T) *world {
 		settings: map[string]any{"SESSION_ENGINE": engine("db"), "DATABASES": map[string]any{"default": map[string]any{
 			"ENGINE": "django.db.backends.mysql", "NAME": database, "HOST": "127.0.0.1", "PORT": server.Port, "USER": "root",
 		}}},
-		config: django.Config{Engine: django.DB, DB: open(t, "mysql", server.DSN(database)), Dialect: sqlstore.MySQL},
+		config:   django.Config{Engine: django.DB, DB: open(t, "mysql", server.DSN(database)), Dialect: sqlstore.MySQL},
+		imported: &moving.Tool{Secret: secret, Store: server.URL(database), Args: []string{"--from", "django"}},
 	}
 }
 

@@ -16,15 +16,14 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/flask"
 	"github.com/coatcheck/coatcheck/bridge/rediskv"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/integration/bridges/internal/moving"
 	"github.com/coatcheck/coatcheck/integration/bridges/internal/visit"
 	"github.com/coatcheck/coatcheck/integration/internal/framework"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
-	"github.com/coatcheck/coatcheck/redisstore"
 )
 
 func TestMain(m *testing.M) { os.Exit(servers.Main(m)) }
@@ -122,7 +121,9 @@ func TestFlask(t *testing.T) {
 	t.Run("flask-login", func(t *testing.T) { flaskLogin(t, worlds["login"]) })
 	t.Run("settings", func(t *testing.T) { settings(t, worlds) })
 	t.Run("walk", func(t *testing.T) { walk(t, worlds["redis"]) })
-	t.Run("import", func(t *testing.T) { imported(t, worlds["redis"]) })
+	for _, name := range []string{"cookie", "redis", "signed"} {
+		t.Run("move/"+name, worlds[name].moved)
+	}
 }
 
 // everyType is of all types that the serializer knows; the cookie goes into the
@@ -328,63 +329,13 @@ func walk(t *testing.T, w *world) {
 	}
 }
 
-// imported: the tool takes over what the application has in Redis, twice without
-// harm, and then its browsers are logged in without that Redis.
-func imported(t *testing.T, w *world) {
-	const ours = "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa"
-	var visits []*visit.Visit
-	for i := range 20 {
-		v := w.visit(t)
-		v.Login(map[string]any{"_user_id": fmt.Sprint("import", i), "cart": []string{"tea"}})
-		visits = append(visits, v)
-	}
-	url := "redis://" + servers.SharedRedis(t).Addr()
-	tool := servers.NewCoatcheck(t)
-	tool.Env = []string{"SECRET_KEY=" + ours, "FROM_SECRET_KEY=" + secret, "COATCHECK_STORE=" + url}
-	until := time.Now().AddDate(0, 2, 0)
-	day := until.Format(time.DateOnly)
-	for try, want := range []string{"Took ", "Took 0, had "} {
-		out, errs, status := tool.Run(t, "import", "--from", "flask", "--from-store", url, "--until", day, "--values", "cart")
-		if status != 0 || !strings.HasPrefix(out, want) {
-			t.Fatalf("try %d: %d %s %s", try, status, out, errs)
-		}
-		t.Log(out)
-	}
-	keys, err := cookie.NewKeys(ours)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := redisstore.New(t.Context(), rueidis.ClientOption{InitAddress: []string{servers.SharedRedis(t).Addr()}}, redisstore.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(st.Close)
-	sessions, err := coatcheck.New(st, keys, coatcheck.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	end, err := time.Parse(time.DateOnly, day)
-	if err != nil {
-		t.Fatal(err)
-	}
-	move, err := bridge.NewMove(sessions, w.source, bridge.MoveConfig{Until: end, Imported: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := move.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := coatcheck.From(r.Context())
-		cart, _ := coatcheck.NewKey[[]string]("cart").Get(s)
-		fmt.Fprint(w, s.User(), cart)
-	}))
-	for i, v := range visits {
-		r := v.Request()
-		if err := w.source.End(httptest.NewRecorder(), r); err != nil { // its record is gone
-			t.Fatal(err)
-		}
-		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, r)
-		if got := rec.Body.String(); got != fmt.Sprintf("import%d[tea]", i) {
-			t.Errorf("%d: %q", i, got)
-		}
+// moved takes the sessions of the application over.
+func (w *world) moved(t *testing.T) {
+	v := w.visit(t)
+	s := moving.System{Source: w.source, Open: moving.Visits(t, v, "_user_id"), Users: []string{"alice", "bob"}}
+	s.Live(t)
+	if w.config.KV != nil {
+		args := []string{"--from", "flask", "--from-prefix", w.config.Prefix}
+		s.Bulk(t, moving.Tool{Secret: secret, Store: "redis://" + servers.SharedRedis(t).Addr(), Args: args})
 	}
 }

@@ -137,7 +137,7 @@ func ginApplication(t testing.TB, store ginsessions.Store) string {
 
 // shown are the names that gin's application looks for: it cannot list them.
 var shown = func() (list []string) {
-	list = []string{"user", "every"}
+	list = []string{"user", "every", "cart"}
 	for i := range 1000 {
 		list = append(list, fmt.Sprint("key", i))
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/coatcheck/coatcheck/bridge/php"
 	"github.com/coatcheck/coatcheck/bridge/rediskv"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/integration/bridges/internal/moving"
 	"github.com/coatcheck/coatcheck/integration/bridges/internal/visit"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
@@ -104,7 +105,7 @@ func native(t testing.TB, handler php.Handler, redis bool) (*visit.Visit, string
 	t.Helper()
 	cfg := php.Config{Handler: handler, UserKey: "user", Policy: policy}
 	settings := []string{"session.serialize_handler=" + handler.String(), "session.gc_probability=0"}
-	dir := t.TempDir()
+	dir := moving.Folder(t)
 	if redis {
 		extension(t, "php-redis", "redis")
 		settings = append(settings, "session.save_handler=redis", "session.save_path=tcp://"+servers.SharedRedis(t).Addr())
@@ -293,59 +294,67 @@ func table(t testing.TB, driver, dsn string, dialect sqlstore.Dialect) bridge.KV
 	return kv
 }
 
-// drivers are Laravel's, each with the settings of the application and the store.
-var drivers = map[string]func(t testing.TB) ([]string, bridge.KV){
-	"redis": func(t testing.TB) ([]string, bridge.KV) {
+// A driver is one of Laravel's, as the application and the bridge are told of its store.
+type driver struct {
+	env  []string
+	kv   bridge.KV
+	tool moving.Tool
+}
+
+var drivers = map[string]func(t testing.TB) driver{
+	"redis": func(t testing.TB) driver {
 		extension(t, "php-redis", "redis")
 		s := servers.SharedRedis(t)
-		return []string{fmt.Sprint("REDIS_PORT=", s.Port)}, php.LaravelRedis(openRedis(t), "laravel_database_laravel_cache:")
+		const prefix = "laravel_database_laravel_cache:"
+		return driver{[]string{fmt.Sprint("REDIS_PORT=", s.Port)}, php.LaravelRedis(openRedis(t), prefix),
+			moving.Tool{Store: "redis://" + s.Addr(), Args: []string{"--from-prefix", prefix}}}
 	},
-	"SQLite": func(t testing.TB) ([]string, bridge.KV) {
+	"SQLite": func(t testing.TB) driver {
 		extension(t, "php-sqlite3", "pdo_sqlite")
-		file := filepath.Join(t.TempDir(), "laravel.db")
-		return []string{`DATABASE={"driver":"sqlite","database":"` + file + `"}`}, table(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(5000)", sqlstore.SQLite)
+		file := filepath.Join(moving.Folder(t), "laravel.db")
+		return driver{[]string{`DATABASE={"driver":"sqlite","database":"` + file + `"}`}, table(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(5000)", sqlstore.SQLite),
+			moving.Tool{Store: "sqlite:" + file, Folder: filepath.Dir(file)}}
 	},
-	"PostgreSQL": func(t testing.TB) ([]string, bridge.KV) {
+	"PostgreSQL": func(t testing.TB) driver {
 		extension(t, "php-pgsql", "pdo_pgsql")
 		s := servers.Postgres(t)
 		name := s.NewDatabase(t)
 		kv := table(t, "pgx", s.DSN(name), sqlstore.PostgreSQL)
-		return []string{fmt.Sprintf(`DATABASE={"driver":"pgsql","host":"127.0.0.1","port":%d,"database":%q,"username":"coatcheck","password":"","sslmode":"disable"}`, s.Port, name)}, kv
+		return driver{[]string{fmt.Sprintf(`DATABASE={"driver":"pgsql","host":"127.0.0.1","port":%d,"database":%q,"username":"coatcheck","password":"","sslmode":"disable"}`, s.Port, name)}, kv, moving.Tool{Store: s.DSN(name)}}
 	},
-	"MariaDB": func(t testing.TB) ([]string, bridge.KV) {
+	"MariaDB": func(t testing.TB) driver {
 		extension(t, "php-mysql", "pdo_mysql")
 		s := servers.MariaDB(t)
 		name := s.NewDatabase(t)
 		kv := table(t, "mysql", s.DSN(name), sqlstore.MySQL)
-		return []string{fmt.Sprintf(`DATABASE={"driver":"mysql","host":"127.0.0.1","port":%d,"database":%q,"username":"root","password":""}`, s.Port, name)}, kv
+		return driver{[]string{fmt.Sprintf(`DATABASE={"driver":"mysql","host":"127.0.0.1","port":%d,"database":%q,"username":"root","password":""}`, s.Port, name)}, kv, moving.Tool{Store: s.URL(name)}}
 	},
-	"file": func(t testing.TB) ([]string, bridge.KV) {
-		dir := t.TempDir()
-		return []string{"FILES=" + dir}, php.LaravelFiles(dir)
+	"file": func(t testing.TB) driver {
+		dir := moving.Folder(t)
+		return driver{[]string{"FILES=" + dir}, php.LaravelFiles(dir), moving.Tool{Store: "file:" + dir, Folder: dir}}
 	},
 }
 
-func laravel(t testing.TB, driver string, cipher php.Cipher, encrypt bool) *visit.Visit {
+func laravel(t testing.TB, name string, cipher php.Cipher, encrypt bool) *visit.Visit {
 	t.Helper()
-	return laravelWith(t, driver, cipher, encrypt, key1, appKey(key1), appKey(key2))
+	return laravelWith(t, name, drivers[name](t), cipher, encrypt, key1, appKey(key1), appKey(key2))
 }
 
 // laravelWith is an application with that key and the bridge with these.
-func laravelWith(t testing.TB, driver string, cipher php.Cipher, encrypt bool, theirs []byte, ours ...string) *visit.Visit {
+func laravelWith(t testing.TB, driver string, d driver, cipher php.Cipher, encrypt bool, theirs []byte, ours ...string) *visit.Visit {
 	t.Helper()
 	for _, name := range []string{"session", "encryption", "cookie", "auth", "redis", "database", "http", "cache", "container", "filesystem", "pipeline"} {
 		servers.Library(t, "php-illuminate-"+name, "test", "-e", "/usr/share/php/Illuminate/"+strings.ToUpper(name[:1])+name[1:]+"/autoload.php")
 	}
-	env, kv := drivers[driver](t)
 	switch driver {
 	case "SQLite", "PostgreSQL", "MariaDB":
 		driver = "database"
 	}
-	env = append(env, "DRIVER="+driver, "KEY="+base64.StdEncoding.EncodeToString(theirs), "CIPHER="+cipher.String())
+	env := append(d.env, "DRIVER="+driver, "KEY="+base64.StdEncoding.EncodeToString(theirs), "CIPHER="+cipher.String())
 	if encrypt {
 		env = append(env, "ENCRYPT=1")
 	}
-	source, err := php.NewLaravel(php.LaravelConfig{Keys: ours, Cipher: cipher, Store: kv, Encrypt: encrypt, Policy: policy})
+	source, err := php.NewLaravel(php.LaravelConfig{Keys: ours, Cipher: cipher, Store: d.kv, Encrypt: encrypt, Policy: policy})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +422,7 @@ func TestLaravel(t *testing.T) {
 // settings: an error names the setting that does not match, and no key.
 func settings(t *testing.T, v *visit.Visit, driver string, cipher php.Cipher, encrypt bool) {
 	t.Helper()
-	_, kv := drivers[driver](t)
+	kv := drivers[driver](t).kv
 	for setting, cfg := range map[string]php.LaravelConfig{
 		"Keys":    {Keys: []string{appKey(key2)}, Cipher: cipher, Encrypt: encrypt},
 		"Cipher":  {Keys: []string{appKey(key1)}, Cipher: cipher ^ 1, Encrypt: encrypt},
@@ -442,12 +451,12 @@ func TestLaravelRotation(t *testing.T) {
 		if cipher == php.AES128CBC {
 			before, after = key1[:16], key2[:16]
 		}
-		old := laravelWith(t, "redis", cipher, true, before, appKey(after), appKey(before))
+		old := laravelWith(t, "redis", drivers["redis"](t), cipher, true, before, appKey(after), appKey(before))
 		old.Login(map[string]any{"user": "somebody"})
 		if s := old.MustRead(); s.User != "somebody" {
 			t.Errorf("%v: by the previous key: %q", cipher, s.User)
 		}
-		next := laravelWith(t, "redis", cipher, true, after, appKey(after), appKey(before))
+		next := laravelWith(t, "redis", drivers["redis"](t), cipher, true, after, appKey(after), appKey(before))
 		next.Issue(bridge.Session{User: "other"})
 		if shown := next.Show(); string(shown["user"]) != `"other"` {
 			t.Errorf("%v: by the first key: %s", cipher, shown)

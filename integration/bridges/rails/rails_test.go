@@ -33,6 +33,7 @@ func TestRails(t *testing.T) {
 			t.Run("expiry", w.expiry)
 			t.Run("random", w.random)
 			t.Run("all", w.all)
+			t.Run("move", w.moved)
 		})
 	}
 	t.Run("rotation", func(t *testing.T) { rotation(t, all) })

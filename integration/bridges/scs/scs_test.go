@@ -43,6 +43,7 @@ import (
 	"github.com/coatcheck/coatcheck/bridge/rediskv"
 	"github.com/coatcheck/coatcheck/bridge/scs"
 	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/integration/bridges/internal/moving"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
 	"github.com/coatcheck/coatcheck/sqlstore"
 )
@@ -61,24 +62,25 @@ type item struct {
 }
 
 // stores are those of scs, each with what the bridge has for it.
-var stores = map[string]func(t *testing.T) (original.Store, bridge.KV){
-	"redisstore": func(t *testing.T) (original.Store, bridge.KV) {
+var stores = map[string]func(t *testing.T) (original.Store, bridge.KV, moving.Tool){
+	"redisstore": func(t *testing.T) (original.Store, bridge.KV, moving.Tool) {
 		s := servers.SharedRedis(t)
 		pool := &redis.Pool{Dial: func() (redis.Conn, error) { return redis.Dial("tcp", s.Addr()) }}
 		t.Cleanup(func() { pool.Close() })
-		return redisstore.New(pool), scs.Redis(openRedis(t, s), "")
+		return redisstore.New(pool), scs.Redis(openRedis(t, s), ""), moving.Tool{Store: "redis://" + s.Addr()}
 	},
-	"goredisstore": func(t *testing.T) (original.Store, bridge.KV) {
+	"goredisstore": func(t *testing.T) (original.Store, bridge.KV, moving.Tool) {
 		s := servers.SharedRedis(t)
 		client := goredis.NewClient(&goredis.Options{Addr: s.Addr()})
 		t.Cleanup(func() { client.Close() })
-		return goredisstore.NewWithPrefix(client, "other:"), scs.Redis(openRedis(t, s), "other:")
+		return goredisstore.NewWithPrefix(client, "other:"), scs.Redis(openRedis(t, s), "other:"), moving.Tool{Store: "redis://" + s.Addr(), Args: []string{"--from-prefix", "other:"}}
 	},
-	"postgresstore": func(t *testing.T) (original.Store, bridge.KV) {
-		db := openSQL(t, "postgres", postgres(t), postgresSchema)
-		return postgresstore.NewWithCleanupInterval(db, 0), openTable(t, db, sqlstore.PostgreSQL, "")
+	"postgresstore": func(t *testing.T) (original.Store, bridge.KV, moving.Tool) {
+		dsn := postgres(t)
+		db := openSQL(t, "postgres", dsn, postgresSchema)
+		return postgresstore.NewWithCleanupInterval(db, 0), openTable(t, db, sqlstore.PostgreSQL, ""), moving.Tool{Store: dsn}
 	},
-	"pgxstore": func(t *testing.T) (original.Store, bridge.KV) {
+	"pgxstore": func(t *testing.T) (original.Store, bridge.KV, moving.Tool) {
 		dsn := postgres(t)
 		db := openSQL(t, "pgx", dsn, postgresSchema)
 		pool, err := pgxpool.New(t.Context(), dsn)
@@ -86,16 +88,19 @@ var stores = map[string]func(t *testing.T) (original.Store, bridge.KV){
 			t.Fatal(err)
 		}
 		t.Cleanup(pool.Close)
-		return pgxstore.NewWithCleanupInterval(pool, 0), openTable(t, db, sqlstore.PostgreSQL, "")
+		return pgxstore.NewWithCleanupInterval(pool, 0), openTable(t, db, sqlstore.PostgreSQL, ""), moving.Tool{Store: dsn}
 	},
-	"mysqlstore": func(t *testing.T) (original.Store, bridge.KV) {
+	"mysqlstore": func(t *testing.T) (original.Store, bridge.KV, moving.Tool) {
 		s := servers.MariaDB(t)
-		db := openSQL(t, "mysql", s.DSN(s.NewDatabase(t), "parseTime=true"), `CREATE TABLE sessions (token CHAR(43) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL)`)
-		return mysqlstore.NewWithCleanupInterval(db, 0), openTable(t, db, sqlstore.MySQL, "")
+		name := s.NewDatabase(t)
+		db := openSQL(t, "mysql", s.DSN(name, "parseTime=true"), `CREATE TABLE sessions (token CHAR(43) PRIMARY KEY, data BLOB NOT NULL, expiry TIMESTAMP(6) NOT NULL)`)
+		return mysqlstore.NewWithCleanupInterval(db, 0), openTable(t, db, sqlstore.MySQL, ""), moving.Tool{Store: s.URL(name)}
 	},
-	"sqlite3store": func(t *testing.T) (original.Store, bridge.KV) {
-		db := openSQL(t, "sqlite", "file:"+filepath.Join(t.TempDir(), "scs.db")+"?_pragma=busy_timeout(5000)", `CREATE TABLE mine (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL)`)
-		return sqlite3store.NewWithConfig(db, sqlite3store.Config{TableName: "mine"}), openTable(t, db, sqlstore.SQLite, "mine")
+	"sqlite3store": func(t *testing.T) (original.Store, bridge.KV, moving.Tool) {
+		file := filepath.Join(moving.Folder(t), "scs.db")
+		db := openSQL(t, "sqlite", "file:"+file+"?_pragma=busy_timeout(5000)", `CREATE TABLE mine (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL)`)
+		return sqlite3store.NewWithConfig(db, sqlite3store.Config{TableName: "mine"}), openTable(t, db, sqlstore.SQLite, "mine"),
+			moving.Tool{Store: "sqlite:" + file, Folder: filepath.Dir(file), Args: []string{"--from-table", "mine"}}
 	},
 }
 
@@ -297,7 +302,7 @@ func jsonOf(t *testing.T, v any) string {
 func TestStores(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
-			store, kv := open(t)
+			store, kv, _ := open(t)
 			for _, hashed := range []bool{false, true} {
 				for _, codec := range []scs.Codec{scs.Gob{Types: every}, scs.JSON{}} {
 					t.Run(fmt.Sprintf("hashed=%v/%T", hashed, codec), func(t *testing.T) {
@@ -455,7 +460,7 @@ func (w *world) commit(store original.Store, token string, data []byte, expiry t
 
 // TestSettings: an error names the setting that does not match.
 func TestSettings(t *testing.T) {
-	store, kv := stores["redisstore"](t)
+	store, kv, _ := stores["redisstore"](t)
 	for _, c := range []struct {
 		setting, want string
 		adapt         func(*original.SessionManager, *scs.Config)
@@ -504,7 +509,7 @@ func random(n *rand.Rand) map[string]any {
 
 // TestRandom sends 200 random sessions each way.
 func TestRandom(t *testing.T) {
-	store, kv := stores["redisstore"](t)
+	store, kv, _ := stores["redisstore"](t)
 	seed := rand.Uint64()
 	n := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, store, kv, nil)
@@ -535,7 +540,7 @@ func TestRandom(t *testing.T) {
 func TestAll(t *testing.T) {
 	for _, name := range []string{"goredisstore", "pgxstore", "mysqlstore", "sqlite3store"} {
 		t.Run(name, func(t *testing.T) {
-			store, kv := stores[name](t)
+			store, kv, _ := stores[name](t)
 			w := newWorld(t, store, kv, nil)
 			for i := range 1203 { // more than two pages
 				data, err := original.GobCodec{}.Encode(time.Now().Add(time.Hour), map[string]any{"userID": i})
@@ -566,7 +571,7 @@ func TestAll(t *testing.T) {
 // TestOtherCase: a database that finds a token whatever its case opens one session by
 // one cookie only, or a cookie written otherwise would outlive an end here.
 func TestOtherCase(t *testing.T) {
-	store, kv := stores["mysqlstore"](t)
+	store, kv, _ := stores["mysqlstore"](t)
 	w := newWorld(t, store, kv, nil)
 	w.put = map[string]any{"userID": "u"}
 	w.get(w.old.URL + "/login")

@@ -24,6 +24,7 @@ type importOptions struct {
 	users, usersTable                               string
 	until, name, application                        string
 	fromLifetime                                    time.Duration
+	fromVersion                                     int
 	values                                          []string
 
 	secret       string // of the other system
@@ -37,11 +38,11 @@ func newImport(std stdio) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import --from SYSTEM --from-store URL --until DATE --store URL",
 		Short: "take over the sessions of another system",
-		Long: `Makes sessions of ours of all that another system keeps in Redis or a table, so
-that its store can be given up: the program that reads the old cookies, by
-bridge.Move with MoveConfig.Imported, then gives each browser its session. It may
-be interrupted and run again: what was taken is not taken twice, and what has
-ended since stays ended. At the end it says how many it took, and left, and why.
+		Long: `Makes sessions of ours of all that another system keeps in Redis, a table or
+files, so that its store can be given up: the program that reads the old
+cookies, by bridge.Move with MoveConfig.Imported, then gives each browser its
+session. It may be interrupted and run again: what was taken is not taken twice,
+and what has ended since stays ended. At the end it says how many it took, and left, and why.
 
 Systems, and where their sessions may be; those with * want --user-key:
 
@@ -50,10 +51,14 @@ Systems, and where their sessions may be; those with * want --user-key:
     django                            table, Redis (engines db, cached_db; cache)
     rails *                           Redis (private ids)
     php *, php-binary *, php-serialize *
-                                      Redis (phpredis), by session.serialize_handler
-    laravel, laravel-encrypted        table, Redis
+                                      Redis (phpredis), files, by
+                                      session.serialize_handler
+    laravel, laravel-encrypted        table, Redis, files
     scs *, scs-json *                 table, Redis
     gorilla *, gorilla-json *         Redis (redistore)
+
+Files are those of a folder, as in --from-store file:/var/lib/php/sessions; the
+tool must run as PHP's user there.
 
 Of Django's sessions those are taken whose user is active and has the password of
 the login still: that is looked up in the table of its users.
@@ -70,10 +75,11 @@ that the sessions are for; ` + fromSecretEnv + ` of the old one, where it has on
 	}
 	f := c.Flags()
 	f.StringVar(&o.from, "from", "", "the other `SYSTEM`, see above")
-	f.StringVar(&o.fromStore, "from-store", "", "the `URL` of its Redis or database; empty: "+fromEnv)
+	f.StringVar(&o.fromStore, "from-store", "", "the `URL` of its Redis, database or folder (file:DIR); empty: "+fromEnv)
 	f.StringVar(&o.fromPrefix, "from-prefix", "", "`PREFIX` of its keys; empty: that of the system")
 	f.StringVar(&o.fromTable, "from-table", "", "the `NAME` of its table; empty: that of the system")
-	f.DurationVar(&o.fromLifetime, "from-lifetime", 0, "how long a session lasts there unused, where only the time of its use is kept, as in\nLaravel's table; 0: as by default there")
+	f.DurationVar(&o.fromLifetime, "from-lifetime", 0, "how long a session lasts there unused, where only the time of its use is kept, as in\nLaravel's table and in files; 0: as by default there")
+	f.IntVar(&o.fromVersion, "from-version", 0, "the `NUMBER` in VERSION of Django's cache; 0: 1, as by default there")
 	f.StringVar(&o.users, "users", "", "the `URL` of the database with Django's users; empty: "+fromUsersEnv+", or --from-store")
 	f.StringVar(&o.usersTable, "users-table", "auth_user", "the `NAME` of the table of Django's users")
 	f.StringVar(&o.userKey, "user-key", "", "the `NAME` of the value that says who is logged in; empty: that of the system")
@@ -135,6 +141,9 @@ func importTo(ctx context.Context, std stdio, move *bridge.Move) error {
 	fmt.Fprintf(std.out, "Took %d, had %d from before, left %d.\n", done.Taken, done.Before, seen(done)-done.Taken-done.Before)
 	for _, why := range slices.Sorted(maps.Keys(done.Left)) {
 		fmt.Fprintf(std.out, "  %7d  %s\n", done.Left[why], why)
+	}
+	if err == nil && seen(done) == 0 {
+		fmt.Fprintln(std.err, "No session is there under these settings; see --from-store and --from-prefix.")
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"regexp"
 	"strings"
 
@@ -24,10 +26,11 @@ import (
 	"github.com/coatcheck/coatcheck/sqlstore"
 )
 
-// A system is another one, whose sessions are in Redis or in a table.
+// A system is another one, whose sessions are in Redis, in a table, or in files.
 type system struct {
 	inRedis func(o importOptions, kv bridge.KV) (bridge.Source, error)
 	inTable func(o importOptions, db *sql.DB, dialect sqlstore.Dialect) (bridge.Source, error)
+	inFiles func(o importOptions, dir string) (bridge.Source, error)
 	table   string // its name there by default
 	named   bool   // who is logged in is under a name of the application's own: --user-key
 	users   bool   // a session counts by the user's row: --users
@@ -43,7 +46,7 @@ var systems = map[string]system{
 			return django.New(django.Config{Engine: django.DB, SecretKey: o.secret, DB: db, Dialect: dialect, Table: o.fromTable, PasswordHash: o.passwordHash})
 		},
 		inRedis: func(o importOptions, kv bridge.KV) (bridge.Source, error) {
-			return django.New(django.Config{Engine: django.Cache, SecretKey: o.secret, Cache: kv, CachePrefix: o.fromPrefix, PasswordHash: o.passwordHash})
+			return django.New(django.Config{Engine: django.Cache, SecretKey: o.secret, Cache: kv, CachePrefix: o.fromPrefix, CacheVersion: o.fromVersion, PasswordHash: o.passwordHash})
 		}},
 	"rails": {named: true, inRedis: func(o importOptions, kv bridge.KV) (bridge.Source, error) {
 		return rails.New(rails.Config{Redis: kv, RedisPrefix: o.fromPrefix, UserKey: o.userKey, Cookie: anyCookie})
@@ -64,9 +67,15 @@ func flaskIn(f flask.Format) system {
 }
 
 func phpIn(h php.Handler) system {
-	return system{named: true, inRedis: func(o importOptions, kv bridge.KV) (bridge.Source, error) {
-		return php.New(php.Config{Store: php.Redis(kv, o.fromPrefix), Handler: h, UserKey: o.userKey})
-	}}
+	open := func(o importOptions, kv bridge.KV) (bridge.Source, error) {
+		return php.New(php.Config{Store: kv, Handler: h, UserKey: o.userKey, MaxLifetime: o.fromLifetime})
+	}
+	return system{named: true,
+		inRedis: func(o importOptions, kv bridge.KV) (bridge.Source, error) {
+			return open(o, php.Redis(kv, o.fromPrefix))
+		},
+		inFiles: func(o importOptions, dir string) (bridge.Source, error) { return open(o, php.Files(dir)) },
+	}
 }
 
 func laravelIn(encrypted bool) system {
@@ -74,6 +83,7 @@ func laravelIn(encrypted bool) system {
 		return php.NewLaravel(php.LaravelConfig{Keys: []string{o.secret}, Store: kv, Encrypt: encrypted, Lifetime: o.fromLifetime})
 	}
 	return system{table: "sessions",
+		inFiles: func(o importOptions, dir string) (bridge.Source, error) { return open(o, php.LaravelFiles(dir)) },
 		inTable: func(o importOptions, db *sql.DB, dialect sqlstore.Dialect) (bridge.Source, error) {
 			kv, err := php.LaravelSQL(db, dialect, o.fromTable)
 			if err != nil {
@@ -121,12 +131,36 @@ func (s system) open(ctx context.Context, o importOptions) (old bridge.Source, c
 	if s.users && o.secret == "" {
 		return nil, nil, usagef("--from %s wants %s, its SECRET_KEY", o.from, fromSecretEnv)
 	}
-	if strings.HasPrefix(stores.Scheme(o.fromStore), "redis") {
+	switch scheme := stores.Scheme(o.fromStore); {
+	case strings.HasPrefix(scheme, "redis"):
 		return s.openRedis(o)
-	}
-	if s.inTable == nil {
+	case scheme == "file":
+		return s.openFiles(o)
+	case s.inTable == nil:
 		return nil, nil, usagef("--from-store is not the URL of a Redis, such as redis://localhost")
 	}
+	return s.openTable(ctx, o)
+}
+
+// openFiles opens a folder, file:DIR or file:///DIR.
+func (s system) openFiles(o importOptions) (old bridge.Source, closeAll func() error, err error) {
+	if s.inFiles == nil {
+		return nil, nil, usagef("--from %s is not read from files", o.from)
+	}
+	dir := strings.TrimPrefix(strings.TrimPrefix(o.fromStore, "file:"), "//")
+	list, err := os.Open(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the other system's folder: %w", err)
+	}
+	defer list.Close()
+	if _, err := list.ReadDir(1); err != nil && !errors.Is(err, io.EOF) { // no folder, perhaps
+		return nil, nil, fmt.Errorf("the other system's folder: %w", err)
+	}
+	old, err = s.inFiles(o, dir)
+	return old, func() error { return nil }, err
+}
+
+func (s system) openTable(ctx context.Context, o importOptions) (old bridge.Source, closeAll func() error, err error) {
 	db, dialect, err := openDatabase("--from-store", o.fromStore)
 	if err != nil {
 		return nil, nil, err

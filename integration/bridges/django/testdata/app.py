@@ -132,6 +132,13 @@ def password(request):
     return answer(request, {"hash": user.password})
 
 
+def deactivate(request):
+    from django.contrib.auth import get_user_model
+
+    get_user_model().objects.filter(username=request.POST["name"]).update(is_active=False)
+    return answer(request)
+
+
 def register(request):
     from django.contrib.auth import get_user_model
 
@@ -153,7 +160,7 @@ def routes():
     from django.urls import path
     from django.views.decorators.csrf import csrf_exempt
 
-    open_views = [who, login, put, types, odd, logout, password, register, token]
+    open_views = [who, login, put, types, odd, logout, password, deactivate, register, token]
     return [path(v.__name__, csrf_exempt(v)) for v in open_views] + [path("guarded", guarded)]
 
 

@@ -46,6 +46,9 @@ func New(t testing.TB, app string, source bridge.Source) *Visit {
 	return &Visit{t, u, http.Client{Jar: jar, Timeout: time.Minute}, source}
 }
 
+// Another is one at the same application, without cookies.
+func (v *Visit) Another() *Visit { v.t.Helper(); return New(v.t, v.url.String(), v.Source) }
+
 func (v *Visit) do(method, path string, body []byte) []byte {
 	v.t.Helper()
 	r, err := http.NewRequestWithContext(v.t.Context(), method, v.url.String()+path, bytes.NewReader(body))
