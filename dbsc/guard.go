@@ -34,10 +34,18 @@ func (g guard) Look(r *http.Request, user string, entry []byte, now time.Time) b
 		return binding.Verdict{Entry: withProven(entry, now)}
 	case why == "":
 		return binding.Verdict{}
-	case h.onTheirWay(b, now): // but not to where the binding is required
+	}
+	v := h.unproven(r, user, b, why, now)
+	v.Stale = why != reasonNoCookie && !leavesNothing(r)
+	return v
+}
+
+// unproven decides on a bound session whose request has not proven its device.
+func (h *Handler) unproven(r *http.Request, user string, b binding.Record, why string, now time.Time) binding.Verdict {
+	if h.onTheirWay(b, now) { // but not to where the binding is required
 		return h.unbound(r, user)
 	}
-	v := binding.Verdict{Outcome: binding.Unproven, Reason: why, Stale: why != reasonNoCookie && !leavesNothing(r)}
+	v := binding.Verdict{Outcome: binding.Unproven, Reason: why}
 	if v.Skipped = skipped(r.Header, identifier(b.ID)); v.Skipped != "" {
 		v.Outcome = binding.Later
 	}
