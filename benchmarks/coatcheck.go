@@ -2,6 +2,7 @@ package benchmarks
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"strings"
@@ -27,6 +28,7 @@ var (
 	textKey   = coatcheck.NewKey[string](textName)
 	countKey  = coatcheck.NewKey[int](countName)
 	largeKey  = coatcheck.NewKey[string](largeName)
+	pageKeys  = [3]coatcheck.Key[string]{textKey, coatcheck.NewKey[string](pageNames[1]), coatcheck.NewKey[string](pageNames[2])}
 	structKey = coatcheck.NewKey[[]item]("items")
 )
 
@@ -49,7 +51,7 @@ func newCoatcheck(b Backend, cfg coatcheck.Config) (App, error) {
 		if err != nil {
 			return nil, err
 		}
-		return web{Handler: m.Handler(coatcheckRoutes())}, nil
+		return web{Handler: coatcheckRoutes().behind(b, m.Handler)}, nil
 	}
 	st, closeStore, err := coatcheckStore(b)
 	if err != nil {
@@ -59,7 +61,7 @@ func newCoatcheck(b Backend, cfg coatcheck.Config) (App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return web{Handler: m.Handler(coatcheckRoutes()), close: closeStore}, nil
+	return web{Handler: coatcheckRoutes().behind(b, m.Handler), close: closeStore}, nil
 }
 
 // Instances makes n applications with managers of their own that share the
@@ -79,7 +81,7 @@ func Instances(b Backend, n int) ([]App, error) {
 		if err != nil {
 			return nil, err
 		}
-		apps[i] = web{Handler: m.Handler(coatcheckRoutes())}
+		apps[i] = web{Handler: coatcheckRoutes().behind(b, m.Handler)}
 	}
 	apps[0] = web{Handler: apps[0].(web).Handler, close: closeStore}
 	return apps, nil
@@ -89,8 +91,8 @@ func Instances(b Backend, n int) ([]App, error) {
 func coatcheckStore(b Backend) (st store.Store, closeStore func() error, err error) {
 	switch b.Kind {
 	case Memory:
-		return memstore.New(memstore.Config{}), nil, nil
-	case Redis, RedisCached:
+		return memstore.New(memstore.Config{MaxSessions: b.Sessions, MaxBytes: int64(b.Sessions) << 10}), nil, nil
+	case Redis, RedisCached, RedisDurable:
 		cfg := redisstore.Config{}
 		if b.Kind == RedisCached {
 			cfg.ClientCache = time.Minute
@@ -100,26 +102,49 @@ func coatcheckStore(b Backend) (st store.Store, closeStore func() error, err err
 			return nil, nil, err
 		}
 		return s, func() error { s.Close(); return nil }, nil
-	case Postgres, SQLite, SQLiteFull:
-		db, err := openSQL(b)
+	case Postgres, SQLite, SQLiteFull, MariaDB:
+		s, db, err := SQLStore(b)
 		if err != nil {
 			return nil, nil, err
 		}
-		dialect := sqlstore.SQLite
-		if b.Kind == Postgres {
-			dialect = sqlstore.PostgreSQL
-		}
-		s, err := sqlstore.New(db, dialect, sqlstore.Config{})
-		if err == nil {
-			err = s.Migrate(context.Background())
-		}
-		return s, db.Close, err
+		return s, db.Close, nil
 	}
 	_, err = unsupported(b)
 	return nil, nil, err
 }
 
-func coatcheckRoutes() http.Handler {
+// SQLStore is our store in the database of a backend.
+func SQLStore(b Backend) (*sqlstore.Store, *sql.DB, error) {
+	db, err := openSQL(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	dialect := sqlstore.SQLite
+	switch b.Kind {
+	case Postgres:
+		dialect = sqlstore.PostgreSQL
+	case MariaDB:
+		dialect = sqlstore.MySQL
+	}
+	s, err := sqlstore.New(db, dialect, sqlstore.Config{})
+	if err == nil {
+		err = s.Migrate(context.Background())
+	}
+	return s, db, err
+}
+
+// RedisStore is our store on a server under a prefix, and a client of the same.
+func RedisStore(addr, prefix string) (*redisstore.Store, rueidis.Client, error) {
+	option := rueidis.ClientOption{InitAddress: []string{addr}, DisableCache: true}
+	c, err := rueidis.NewClient(option)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := redisstore.New(context.Background(), option, redisstore.Config{Prefix: prefix})
+	return s, c, err
+}
+
+func coatcheckRoutes() routes {
 	return routes{
 		"/untouched": untouched,
 		"/read": func(w http.ResponseWriter, r *http.Request) {
@@ -156,6 +181,23 @@ func coatcheckRoutes() http.Handler {
 			textKey.Set(s, textValue)
 			w.Write(okBody)
 		},
+		"/page": func(w http.ResponseWriter, r *http.Request) {
+			s := coatcheck.From(r.Context())
+			flashes := s.Flashes()
+			values := pageValues(s)
+			s.Flash(flashText)
+			answerPage(w, values, countKey.Update(s, func(n int) int { return n + 1 }), flashes...)
+		},
+		"/form": func(w http.ResponseWriter, r *http.Request) {
+			s := coatcheck.From(r.Context())
+			s.Flash(flashText)
+			answerPage(w, pageValues(s), countKey.Update(s, func(n int) int { return n + 1 }))
+		},
+		"/after": func(w http.ResponseWriter, r *http.Request) {
+			s := coatcheck.From(r.Context())
+			flashes := s.Flashes()
+			answerPage(w, pageValues(s), 0, flashes...)
+		},
 		"/items": func(w http.ResponseWriter, r *http.Request) {
 			s := coatcheck.From(r.Context())
 			if r.Method == http.MethodPost {
@@ -166,7 +208,14 @@ func coatcheckRoutes() http.Handler {
 			}
 			w.Write(okBody)
 		},
+	}.pages()
+}
+
+func pageValues(s *coatcheck.Session) (values [3]string) {
+	for i, key := range pageKeys {
+		values[i], _ = key.Get(s)
 	}
+	return values
 }
 
 // CoatcheckWith is Coatcheck with another configuration.

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	_ "github.com/go-sql-driver/mysql" // driver "mysql"
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
 	_ "modernc.org/sqlite"             // driver "sqlite"
 )
@@ -14,9 +15,14 @@ const connections = 64
 
 // openSQL opens the database of a backend, the same way for every library.
 func openSQL(b Backend) (*sql.DB, error) {
-	driver, dsn := "pgx", b.Addr
-	if b.Kind != Postgres {
-		driver, dsn = "sqlite", sqliteDSN(b)
+	driver, dsn := "sqlite", b.Addr
+	switch b.Kind {
+	case Postgres:
+		driver = "pgx"
+	case MariaDB:
+		driver = "mysql"
+	default:
+		dsn = sqliteDSN(b)
 	}
 	db, err := sql.Open(driver, dsn)
 	if err != nil {

@@ -49,19 +49,37 @@ func fiberRoutes(app *fiber.App, cfg session.Config) {
 	app.Get("/bare", ok)
 	app.Use(session.New(cfg))
 	app.Get("/untouched", ok)
-	app.Get("/read", func(c fiber.Ctx) error {
+	read := func(c fiber.Ctx) error {
 		if text, _ := session.FromContext(c).Get(textName).(string); text != textValue {
 			return c.Status(500).SendString("the session lost its value")
 		}
 		return ok(c)
-	})
-	app.Post("/count", func(c fiber.Ctx) error {
+	}
+	count := func(c fiber.Ctx) error {
 		s := session.FromContext(c)
 		n, _ := s.Get(countName).(int)
 		s.Set(countName, n+1)
 		var room [20]byte
 		return c.Send(strconv.AppendInt(room[:0], int64(n+1), 10))
-	})
+	}
+	app.Get("/read", read)
+	app.Get("/profile", read) // its answers have a Content-Type by themselves
+	app.Post("/count", count)
+	app.Post("/cart", count)
+	app.Get("/page", fiberPage(func(s *session.Middleware) (n int, flash string) {
+		flash, _ = s.Get(flashName).(string)
+		s.Set(flashName, flashText)
+		return fiberCount(s), flash
+	}))
+	app.Post("/form", fiberPage(func(s *session.Middleware) (n int, flash string) {
+		s.Set(flashName, flashText)
+		return fiberCount(s), ""
+	}))
+	app.Get("/after", fiberPage(func(s *session.Middleware) (n int, flash string) {
+		flash, _ = s.Get(flashName).(string)
+		s.Delete(flashName)
+		return 0, flash
+	}))
 	app.Post("/set", func(c fiber.Ctx) error {
 		session.FromContext(c).Set(textName, textValue)
 		return ok(c)
@@ -93,6 +111,30 @@ func fiberRoutes(app *fiber.App, cfg session.Config) {
 		s.Set(textName, textValue)
 		return ok(c)
 	})
+}
+
+// fiberPage answers a page of a session that change has changed.
+func fiberPage(change func(s *session.Middleware) (n int, flash string)) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		s := session.FromContext(c)
+		var values [3]string
+		for i, name := range pageNames {
+			values[i], _ = s.Get(name).(string)
+		}
+		n, flash := change(s)
+		page, ok := pageBody(values, n, flash)
+		if !ok {
+			return c.Status(500).SendString("the session lost its value")
+		}
+		c.Set("Content-Type", "text/html; charset=utf-8")
+		return c.Send(page)
+	}
+}
+
+func fiberCount(s *session.Middleware) int {
+	n, _ := s.Get(countName).(int)
+	s.Set(countName, n+1)
+	return n + 1
 }
 
 // A fiberApp is an App of fiber.

@@ -60,7 +60,7 @@ var Floor = Library{Name: "floor", New: func(b Backend) (App, error) {
 			s.create(w.Header(), data)
 			w.Write(okBody)
 		},
-	}}, nil
+	}.pages()}, nil
 }}
 
 func fillFloor(n int) []byte {

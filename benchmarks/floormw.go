@@ -50,7 +50,7 @@ var FloorAPI = Library{Name: "floor-mw", New: func(b Backend) (App, error) {
 			floorFrom(r.Context()).data = appendValue(appendValue(nil, largeName, strings.Repeat("x", 4000)), textName, textValue)
 			w.Write(okBody)
 		},
-	})}, nil
+	}.pages())}, nil
 }}
 
 type floorKey struct{}

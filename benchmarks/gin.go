@@ -52,7 +52,7 @@ func ginRoutes(engine *gin.Engine, store sessions.Store, b Backend) {
 	engine.GET("/bare", ok)
 	engine.Use(sessions.Sessions("session", store))
 	engine.GET("/untouched", ok)
-	engine.GET("/read", func(c *gin.Context) {
+	read := func(c *gin.Context) {
 		s := sessions.Default(c)
 		text, _ := s.Get(textName).(string)
 		if b.Idle { // the only way to move the end: Save does nothing without a change
@@ -63,8 +63,8 @@ func ginRoutes(engine *gin.Engine, store sessions.Store, b Backend) {
 			}
 		}
 		answer(c.Writer, text)
-	})
-	engine.POST("/count", func(c *gin.Context) {
+	}
+	count := func(c *gin.Context) {
 		s := sessions.Default(c)
 		n, _ := s.Get(countName).(int)
 		s.Set(countName, n+1)
@@ -73,7 +73,22 @@ func ginRoutes(engine *gin.Engine, store sessions.Store, b Backend) {
 			return
 		}
 		answerNumber(c.Writer, n+1)
-	})
+	}
+	contentType := func(c *gin.Context) { c.Header("Content-Type", "text/plain; charset=utf-8") }
+	engine.GET("/read", read)
+	engine.GET("/profile", contentType, read)
+	engine.POST("/count", count)
+	engine.POST("/cart", contentType, count)
+	engine.GET("/page", ginPage(func(s sessions.Session) (n int, flash string) {
+		flash = firstFlash(s.Flashes())
+		s.AddFlash(flashText)
+		return ginCount(s), flash
+	}))
+	engine.POST("/form", ginPage(func(s sessions.Session) (n int, flash string) {
+		s.AddFlash(flashText)
+		return ginCount(s), ""
+	}))
+	engine.GET("/after", ginPage(func(s sessions.Session) (n int, flash string) { return 0, firstFlash(s.Flashes()) }))
 	post := func(path string, f func(s sessions.Session, r *http.Request)) {
 		engine.POST(path, func(c *gin.Context) {
 			s := sessions.Default(c)
@@ -102,4 +117,27 @@ func ginRoutes(engine *gin.Engine, store sessions.Store, b Backend) {
 		s.Set(largeName, strings.Repeat("x", 4000))
 		s.Set(textName, textValue)
 	})
+}
+
+// ginPage answers a page of a session that change has changed.
+func ginPage(change func(s sessions.Session) (n int, flash string)) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		s := sessions.Default(c)
+		var values [3]string
+		for i, name := range pageNames {
+			values[i], _ = s.Get(name).(string)
+		}
+		n, flash := change(s)
+		if err := s.Save(); err != nil {
+			answerError(c.Writer, err)
+			return
+		}
+		answerPage(c.Writer, values, n, flash)
+	}
+}
+
+func ginCount(s sessions.Session) int {
+	n, _ := s.Get(countName).(int)
+	s.Set(countName, n+1)
+	return n + 1
 }

@@ -19,7 +19,7 @@ var Gorilla = Library{Name: "gorilla", New: func(b Backend) (App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return web{Handler: gorillaRoutes(store, b), close: closeStore}, nil
+	return web{Handler: gorillaRoutes(store, b).behind(b), close: closeStore}, nil
 }}
 
 func gorillaStore(b Backend) (store sessions.Store, closeStore func() error, err error) {
@@ -54,7 +54,7 @@ func gorillaStore(b Backend) (store sessions.Store, closeStore func() error, err
 	return nil, nil, err
 }
 
-func gorillaRoutes(store sessions.Store, b Backend) http.Handler {
+func gorillaRoutes(store sessions.Store, b Backend) routes {
 	// with calls f and saves the session afterwards.
 	with := func(f func(s *sessions.Session, r *http.Request)) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -118,5 +118,53 @@ func gorillaRoutes(store sessions.Store, b Backend) http.Handler {
 			s.Values[largeName] = strings.Repeat("x", 4000)
 			s.Values[textName] = textValue
 		}),
+		"/page": gorillaPage(store, func(s *sessions.Session) (n int, flash string) {
+			flash = firstFlash(s.Flashes())
+			s.AddFlash(flashText)
+			return gorillaCount(s), flash
+		}),
+		"/form": gorillaPage(store, func(s *sessions.Session) (n int, flash string) {
+			s.AddFlash(flashText)
+			return gorillaCount(s), ""
+		}),
+		"/after": gorillaPage(store, func(s *sessions.Session) (n int, flash string) {
+			return 0, firstFlash(s.Flashes())
+		}),
+	}.pages()
+}
+
+// gorillaPage answers a page of a session that change has changed.
+func gorillaPage(store sessions.Store, change func(s *sessions.Session) (n int, flash string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s, err := store.Get(r, "session")
+		if err != nil {
+			answerError(w, err)
+			return
+		}
+		var values [3]string
+		for i, name := range pageNames {
+			values[i], _ = s.Values[name].(string)
+		}
+		n, flash := change(s)
+		if err := s.Save(r, w); err != nil {
+			answerError(w, err)
+			return
+		}
+		answerPage(w, values, n, flash)
 	}
+}
+
+func gorillaCount(s *sessions.Session) int {
+	n, _ := s.Values[countName].(int)
+	s.Values[countName] = n + 1
+	return n + 1
+}
+
+// firstFlash is the one flash of /page.
+func firstFlash(flashes []any) string {
+	if len(flashes) == 0 {
+		return ""
+	}
+	text, _ := flashes[0].(string)
+	return text
 }

@@ -53,12 +53,28 @@ func irisRoutes(app *iris.Application, manager *sessions.Sessions) {
 	app.Get("/bare", ok)
 	app.Use(manager.Handler())
 	app.Get("/untouched", ok)
-	app.Get("/read", func(c iris.Context) {
-		answer(c.ResponseWriter(), sessions.Get(c).GetString(textName))
-	})
-	app.Post("/count", func(c iris.Context) {
+	read := func(c iris.Context) { answer(c.ResponseWriter(), sessions.Get(c).GetString(textName)) }
+	count := func(c iris.Context) {
 		answerNumber(c.ResponseWriter(), sessions.Get(c).Increment(countName, 1))
-	})
+	}
+	contentType := func(c iris.Context) {
+		c.ContentType("text/plain")
+		c.Next()
+	}
+	app.Get("/read", read)
+	app.Get("/profile", contentType, read)
+	app.Post("/count", count)
+	app.Post("/cart", contentType, count)
+	app.Get("/page", irisPage(func(s *sessions.Session) (n int, flash string) {
+		flash = s.GetFlashString(flashName) // which iris keeps in this process
+		s.SetFlash(flashName, flashText)
+		return s.Increment(countName, 1), flash
+	}))
+	app.Post("/form", irisPage(func(s *sessions.Session) (n int, flash string) {
+		s.SetFlash(flashName, flashText)
+		return s.Increment(countName, 1), ""
+	}))
+	app.Get("/after", irisPage(func(s *sessions.Session) (n int, flash string) { return 0, s.GetFlashString(flashName) }))
 	app.Post("/set", func(c iris.Context) {
 		sessions.Get(c).Set(textName, textValue)
 		ok(c)
@@ -93,4 +109,17 @@ func irisRoutes(app *iris.Application, manager *sessions.Sessions) {
 		s.Set(textName, textValue)
 		ok(c)
 	})
+}
+
+// irisPage answers a page of a session that change has changed.
+func irisPage(change func(s *sessions.Session) (n int, flash string)) iris.Handler {
+	return func(c iris.Context) {
+		s := sessions.Get(c)
+		var values [3]string
+		for i, name := range pageNames {
+			values[i] = s.GetString(name)
+		}
+		n, flash := change(s)
+		answerPage(c.ResponseWriter(), values, n, flash)
+	}
 }

@@ -22,11 +22,21 @@ var Libraries = []Library{Coatcheck, SCS, Gorilla, Gin, Fiber, Iris}
 // Edges are the ends of what is possible.
 var Edges = []Library{Bare, Floor, FloorAPI}
 
+// Loaded are the rows of load over HTTP. What is compared most closely stands
+// side by side, and so is measured within the same seconds.
+var Loaded = append([]Library{Bare, Floor, FloorAPI, Fair}, Libraries...)
+
 // A Backend says where sessions are kept.
 type Backend struct {
 	Kind string // one of the constants below
 	Addr string // host:port of Redis, URL of PostgreSQL, file of SQLite
 	Idle bool   // with an idle timeout of 30 minutes
+
+	Sessions int // that memory must have room for, where the default has not
+
+	// Router puts libraries for net/http behind chi, as applications do. The
+	// others bring their own.
+	Router bool
 }
 
 // The kinds of backends.
@@ -38,6 +48,9 @@ const (
 	Postgres    = "postgres"
 	SQLite      = "sqlite"
 	SQLiteFull  = "sqlite-full" // each commit durable
+	MariaDB     = "mariadb"
+
+	RedisDurable = "redis-durable" // a server whose commits are on the disk; see servers.RedisDurable
 )
 
 // unsupported is the error for a backend that a library has not.
@@ -54,6 +67,10 @@ func unsupported(b Backend) (App, error) {
 //	/set        sets one value
 //	/login      binds a user, ?user=7 or else always the same; new id, values kept, where the library can
 //	/fill?n=10  logs in and sets so many small values
+//	/page       reads three values, shows a flash, leaves one, and counts
+//	/form       reads them, leaves a flash, and counts
+//	/after      reads them, and shows the flash
+//	/profile    is /read, and /cart is /count, by a handler that sets Content-Type
 //	/fill4k     logs in and sets a value of 4,000 bytes, and a small one
 type App interface {
 	// Browser returns a client without cookies, for one goroutine.
@@ -118,7 +135,12 @@ const (
 	countName = "count"
 	userName  = "user" // where the library knows no user
 	userValue = "alice"
+	flashText = "Saved."
+	flashName = "flash" // where the library knows no flashes
 	largeName = "a large one"
+
+	extraValue = "another value"
+
 	UserAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 	secret    = "kZ7-qW3.xR9_vT5:nB1/yL8+pD4=hF6s" // 32 bytes, of no use elsewhere
 	secret2   = "mC2!jG7?eU9*aS4~wX6^tK1@oI3%rN8b"
@@ -126,11 +148,16 @@ const (
 
 var okBody = []byte("ok")
 
+func extraName(i int) string { return fmt.Sprint("key", i) }
+
+// pageNames are the values that /page reads.
+var pageNames = [3]string{textName, extraName(0), extraName(1)}
+
 // extra are the n values of a session that are neither the text nor the count.
 func extra(n int) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for i := range n - 2 {
-			if !yield(fmt.Sprint("key", i), "another value") {
+			if !yield(extraName(i), extraValue) {
 				return
 			}
 		}

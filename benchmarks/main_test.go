@@ -4,6 +4,7 @@ package benchmarks_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -46,7 +47,7 @@ func TestMain(m *testing.M) {
 
 // library returns the one with that name.
 func library(name string) (benchmarks.Library, bool) {
-	for _, lib := range append(benchmarks.Libraries, benchmarks.Edges...) {
+	for _, lib := range benchmarks.Loaded {
 		if lib.Name == name {
 			return lib, true
 		}
@@ -54,15 +55,23 @@ func library(name string) (benchmarks.Library, bool) {
 	return benchmarks.Library{}, false
 }
 
-// serve serves "name kind addr" and prints its own address. It ends with its
-// standard input.
+// A served is what a server process is told to serve.
+type served struct {
+	Library string
+	Backend benchmarks.Backend
+}
+
+// serve serves that and prints its own address. It ends with its standard input.
 func serve(what string) error {
-	words := strings.SplitN(what, " ", 3)
-	lib, ok := library(words[0])
+	var s served
+	if err := json.Unmarshal([]byte(what), &s); err != nil {
+		return err
+	}
+	lib, ok := library(s.Library)
 	if !ok {
 		return fmt.Errorf("no library %q", what)
 	}
-	app, err := lib.New(benchmarks.Backend{Kind: words[1], Addr: words[2]})
+	app, err := lib.New(s.Backend)
 	if err != nil {
 		return err
 	}
@@ -99,7 +108,11 @@ func startServer(t testing.TB, lib benchmarks.Library, b benchmarks.Backend) *se
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), serveEnv+"="+lib.Name+" "+b.Kind+" "+b.Addr)
+	what, err := json.Marshal(served{lib.Name, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), serveEnv+"="+string(what))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

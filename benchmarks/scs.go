@@ -30,7 +30,7 @@ var SCS = Library{Name: "scs", New: func(b Backend) (App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return web{Handler: sm.LoadAndSave(scsRoutes(sm)), close: closeStore}, nil
+	return web{Handler: scsRoutes(sm).behind(b, sm.LoadAndSave), close: closeStore}, nil
 }}
 
 // scsStore sets the store of a backend.
@@ -71,7 +71,7 @@ CREATE INDEX IF NOT EXISTS sessions_expiry_idx ON sessions(expiry)`)
 	return nil, err
 }
 
-func scsRoutes(sm *scs.SessionManager) http.Handler {
+func scsRoutes(sm *scs.SessionManager) routes {
 	return routes{
 		"/untouched": untouched,
 		"/read": func(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +111,31 @@ func scsRoutes(sm *scs.SessionManager) http.Handler {
 			sm.Put(r.Context(), textName, textValue)
 			w.Write(okBody)
 		},
+		"/page": func(w http.ResponseWriter, r *http.Request) {
+			ctx := r.Context()
+			flash := sm.PopString(ctx, flashName)
+			sm.Put(ctx, flashName, flashText)
+			n := sm.GetInt(ctx, countName) + 1
+			sm.Put(ctx, countName, n)
+			answerPage(w, scsValues(ctx, sm), n, flash)
+		},
+		"/form": func(w http.ResponseWriter, r *http.Request) {
+			n := sm.GetInt(r.Context(), countName) + 1
+			sm.Put(r.Context(), countName, n)
+			sm.Put(r.Context(), flashName, flashText)
+			answerPage(w, scsValues(r.Context(), sm), n)
+		},
+		"/after": func(w http.ResponseWriter, r *http.Request) {
+			answerPage(w, scsValues(r.Context(), sm), 0, sm.PopString(r.Context(), flashName))
+		},
+	}.pages()
+}
+
+func scsValues(ctx context.Context, sm *scs.SessionManager) (values [3]string) {
+	for i, name := range pageNames {
+		values[i] = sm.GetString(ctx, name)
 	}
+	return values
 }
 
 // SCSHolding keeps n sessions, two of each user, and returns a function that

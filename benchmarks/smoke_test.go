@@ -1,7 +1,13 @@
 package benchmarks_test
 
 import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/coatcheck/coatcheck/benchmarks"
@@ -22,6 +28,68 @@ func start(t testing.TB, lib benchmarks.Library, b benchmarks.Backend) benchmark
 }
 
 var memory = benchmarks.Backend{Kind: benchmarks.Memory}
+
+// What load over HTTP asks for, behind a router: the flash that one page leaves
+// is on the next, once.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	for _, lib := range benchmarks.Libraries {
+		t.Run(lib.Name, func(t *testing.T) {
+			t.Parallel()
+			app := start(t, lib, benchmarks.Backend{Kind: benchmarks.Memory, Router: true})
+			b, err := benchmarks.Ops[0].Prepare(app)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const flash = "<p class=flash>Saved.</p>"
+			for _, page := range []struct {
+				method, path, count string
+				flash               bool
+			}{
+				{"GET", "/page", "visit 1", false}, {"GET", "/page", "visit 2", true}, {"GET", "/after", "visit 0", true},
+				{"GET", "/after", "visit 0", false}, {"POST", "/form", "visit 3", false}, {"GET", "/after", "visit 0", true},
+			} {
+				status, body := b.Visit(page.method, page.path)
+				if status != 200 || !strings.Contains(body, page.count) || strings.Contains(body, flash) != page.flash {
+					t.Errorf("%s: status %d, %s; want %q, a flash: %v", page.path, status, body, page.count, page.flash)
+				}
+			}
+			for path, method := range map[string]string{"/profile": "GET", "/cart": "POST"} {
+				if status, body := b.Visit(method, path); status != 200 {
+					t.Errorf("%s: status %d: %s", path, status, body)
+				}
+			}
+		})
+	}
+}
+
+// Fair is fair: it gets the cookies and sets the headers of coatcheck.
+func TestFair(t *testing.T) {
+	t.Parallel()
+	var sent [2][]string
+	var came [2]http.Header
+	for i, lib := range []benchmarks.Library{benchmarks.Fair, benchmarks.Coatcheck} {
+		h := start(t, lib, memory).(http.Handler)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/fill?n=10", nil))
+		r := httptest.NewRequest("GET", "/profile", nil)
+		for _, c := range w.Result().Cookies() {
+			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+			sent[i] = append(sent[i], fmt.Sprint(c.Name, " ", len(c.Value)))
+		}
+		w = httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if came[i] = w.Header(); w.Body.String() != "ok" {
+			t.Errorf("%s answers %q", lib.Name, w.Body)
+		}
+	}
+	if !slices.Equal(sent[0], sent[1]) || len(sent[0]) == 0 {
+		t.Errorf("cookies: got %q, want %q", sent[0], sent[1])
+	}
+	if !maps.EqualFunc(came[0], came[1], slices.Equal[[]string]) || len(came[0]) != 3 {
+		t.Errorf("headers: got %v, want the three %v", came[0], came[1])
+	}
+}
 
 // Each row of each library answers as it must, also when it is sent again.
 func TestRows(t *testing.T) {

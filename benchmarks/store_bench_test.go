@@ -28,6 +28,8 @@ type shared struct {
 var (
 	redisServer    = shared{start: servers.Redis}
 	postgresServer = shared{start: servers.Postgres}
+	mariadbServer  = shared{start: servers.MariaDB}
+	durableServer  = shared{start: servers.RedisDurable}
 )
 
 func (s *shared) get(t testing.TB) *servers.Server {
@@ -44,7 +46,7 @@ func (s *shared) get(t testing.TB) *servers.Server {
 
 func stopServers() error {
 	var err error
-	for _, s := range []*shared{&redisServer, &postgresServer} {
+	for _, s := range []*shared{&redisServer, &postgresServer, &mariadbServer, &durableServer} {
 		if s.server != nil {
 			err = errors.Join(err, s.server.Stop())
 		}
@@ -58,8 +60,13 @@ func postgresURL(addr string) string {
 
 // at is a backend whose server is behind addr.
 func at(kind, addr string) benchmarks.Backend {
-	if kind == benchmarks.Postgres {
+	switch kind {
+	case benchmarks.Postgres:
 		addr = postgresURL(addr)
+	case benchmarks.MariaDB:
+		// Without interpolateParams each statement with a value is prepared,
+		// run and closed: three round trips.
+		addr = "root@tcp(" + addr + ")/test?interpolateParams=true"
 	}
 	return benchmarks.Backend{Kind: kind, Addr: addr}
 }

@@ -30,5 +30,5 @@ var Measured = Library{Name: "coatcheck", New: func(b Backend) (App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return web{Handler: m.Handler(coatcheckRoutes()), close: closeStore}, nil
+	return web{Handler: coatcheckRoutes().behind(b, m.Handler), close: closeStore}, nil
 }}

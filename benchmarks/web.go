@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+
+	"github.com/go-chi/chi/v5"
 )
 
 // A web is an App of net/http.
@@ -34,6 +36,37 @@ func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.NotFound(w, r)
+}
+
+// pages adds what load over HTTP asks for: rows whose handler says what it
+// answers, as nearly every one does.
+func (t routes) pages() routes {
+	t["/profile"], t["/cart"] = typed(t["/read"]), typed(t["/count"])
+	return t
+}
+
+func typed(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		h(w, r)
+	}
+}
+
+// behind puts middleware, if any, and where b says so a router in front.
+func (t routes) behind(b Backend, middleware ...func(http.Handler) http.Handler) http.Handler {
+	if b.Router {
+		r := chi.NewRouter()
+		r.Use(middleware...)
+		for path, h := range t {
+			r.HandleFunc(path, h)
+		}
+		return r
+	}
+	var h http.Handler = t
+	for _, m := range middleware {
+		h = m(h)
+	}
+	return h
 }
 
 // untouched is the handler that does not look at its session.
@@ -69,6 +102,34 @@ func answer(w http.ResponseWriter, got string) {
 func answerNumber(w http.ResponseWriter, n int) {
 	var room [20]byte
 	w.Write(strconv.AppendInt(room[:0], int64(n), 10))
+}
+
+// pageBody is what /page answers, of three values, the count and the flashes
+// that the page before has left. It reports whether the values are there.
+func pageBody(values [3]string, n int, flashes ...string) ([]byte, bool) {
+	page := make([]byte, 0, 256)
+	for _, flash := range flashes {
+		if flash == "" {
+			continue
+		}
+		page = append(append(append(page, "<p class=flash>"...), flash...), "</p>"...)
+	}
+	for _, value := range values {
+		page = append(append(append(page, "<dd>"...), value...), "</dd>"...)
+	}
+	page = append(strconv.AppendInt(append(page, "<p>visit "...), int64(n), 10), "</p>"...)
+	return page, values == [3]string{textValue, extraValue, extraValue}
+}
+
+// answerPage writes it.
+func answerPage(w http.ResponseWriter, values [3]string, n int, flashes ...string) {
+	page, ok := pageBody(values, n, flashes...)
+	if !ok {
+		answer(w, "")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Write(page)
 }
 
 // answerError writes that the library failed.

@@ -27,34 +27,45 @@ func (s step) args() []string {
 }
 
 // enough is after what time only the first round goes on, so that a full plan
-// ends within half an hour.
-const enough = 22 * time.Minute
+// ends within 25 minutes on two idle cores.
+const enough = 19 * time.Minute
 
 // The plans. Rows that are compared by ratio are measured most often.
 var plans = map[string][]step{
 	"short": {
 		{"^Benchmark(Request|Telemetry|Cookie|Parts)$", "50ms", 5, nil},
-		{"^BenchmarkHTTP$", "1x", 1, []string{"-load=500ms"}},
+		{"^Benchmark(HTTP|Page|Form|Steady)$", "1x", 1, []string{"-load=500ms"}},
 		{"^Benchmark(Memory|Lost)$", "1x", 1, []string{"-held=100000"}},
 		{"^BenchmarkList$/^coatcheck$", "1000x", 1, []string{"-held=100000"}},
 		{"^BenchmarkList$/^scs$", "1x", 1, nil},
 		{"^Benchmark(Redis|Postgres|SQLite)$", "100ms", 1, nil},
+		{"^Benchmark(Commits|Held)$", "200ms", 1, []string{"-held=100000"}},
 		{"^BenchmarkGrow(Held|Values|Cores|User)$", "20ms", 1, []string{"-held=100000"}},
 		{"^BenchmarkGrow(InFlight|Redis)$", "1x", 1, nil},
 	},
 	"full": {
-		{"^Benchmark(Request|Telemetry|Cookie|Parts)$", "200ms", 8, nil},
-		{"^BenchmarkHTTP$", "1x", 3, []string{"-load=2s"}},
+		{"^Benchmark(Request|Telemetry|Cookie|Parts)$", "100ms", 8, nil},
+		{"^Benchmark(HTTP|Page|Form)$", "1x", 3, []string{"-load=1s"}},
+		{"^BenchmarkSteady$", "1x", 5, []string{"-load=2s"}},
+		{"^BenchmarkCommits$", "500ms", 5, nil},
 		{"^Benchmark(Memory|Lost)$", "1x", 1, []string{"-held=1000000", "-slow"}},
 		{"^BenchmarkList$/^coatcheck$", "10000x", 1, []string{"-held=1000000"}},
 		{"^BenchmarkList$/^scs$", "1x", 3, []string{"-held=50000"}},
-		{"^Benchmark(Redis|Postgres|SQLite)$", "500ms", 3, nil},
+		{"^Benchmark(Redis|Postgres|SQLite)$", "300ms", 2, nil},
+		{"^BenchmarkHeld$", "200ms", 1, []string{"-held=1000000"}},
 		{"^BenchmarkGrowHeld$", "200ms", 1, []string{"-held=1000000"}},
-		{"^BenchmarkGrow(Values|Cores|User)$", "100ms", 2, nil},
+		{"^BenchmarkGrow(Values|Cores|User)$", "50ms", 2, nil},
 		{"^BenchmarkGrow(InFlight|Redis)$", "1x", 3, nil},
 	},
 	"check": {
 		{"^Benchmark(Request|Cookie)$/^(floor|floor-mw|coatcheck)$", "100ms", 6, nil},
+	},
+	"held": { // one store after the other, each in a process that ends before the next
+		{"^BenchmarkGrowHeld$/^coatcheck$", "300ms", 1, nil},
+		{"^BenchmarkHeld$/^memstore$", "300ms", 1, nil},
+		{"^BenchmarkHeld$/^redis$", "300ms", 1, nil},
+		{"^BenchmarkHeld$/^sqlite$", "300ms", 1, nil},
+		{"^BenchmarkHeld$/^postgres$", "300ms", 1, nil},
 	},
 }
 
@@ -91,7 +102,7 @@ func cores() string { return "cores: " + strconv.Itoa(runtime.GOMAXPROCS(0)) }
 var shown = []string{
 	"github.com/alexedwards/scs/", "github.com/gorilla/", "github.com/gin-", "github.com/gofiber/", "github.com/kataras/iris/",
 	"github.com/quasoft/memstore", "github.com/boj/redistore", "github.com/antonlindstrom/pgstore", "github.com/redis/rueidis",
-	"github.com/jackc/pgx/", "modernc.org/sqlite", "github.com/valyala/fasthttp",
+	"github.com/jackc/pgx/", "github.com/go-sql-driver/mysql", "github.com/go-chi/chi", "modernc.org/sqlite", "github.com/valyala/fasthttp",
 }
 
 func versions() (list []string, err error) {
@@ -138,7 +149,7 @@ func memory() string {
 // servers are the versions of those that are installed.
 func servers() string {
 	var list []string
-	for _, args := range [][]string{{"redis-server", "--version"}, {"postgres", "--version"}, {"psql", "--version"}} {
+	for _, args := range [][]string{{"redis-server", "--version"}, {"postgres", "--version"}, {"psql", "--version"}, {"mariadbd", "--version"}} {
 		out, err := exec.Command(args[0], args[1:]...).Output()
 		if err != nil {
 			continue
@@ -148,6 +159,10 @@ func servers() string {
 		case "redis-server":
 			if i := strings.Index(text, "v="); i >= 0 {
 				text = "Redis " + strings.Fields(text[i+2:])[0]
+			}
+		case "mariadbd":
+			if i := strings.Index(text, "Ver "); i >= 0 {
+				text, _, _ = strings.Cut("MariaDB "+strings.Fields(text[i+4:])[0], "-MariaDB")
 			}
 		default:
 			fields := strings.Fields(text)

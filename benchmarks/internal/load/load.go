@@ -20,11 +20,14 @@ import (
 )
 
 // A Load is what to send. Each connection first sends the Fill and then, with
-// the cookies of that answer, the request over and over.
+// the cookies of that answer, the request over and over. With Also that is two
+// requests, and the Result counts both as one.
 type Load struct {
 	Addr         string // host:port on the loopback interface
 	Method, Path string
+	Also         string // path of a GET after each; empty = none
 	Fill         string // path of a POST; empty = none
+	FillAddr     string // of another server that shares the sessions; empty = Addr
 	UserAgent    string
 	Connections  int
 	For          time.Duration
@@ -33,6 +36,7 @@ type Load struct {
 // A Result is what came back.
 type Result struct {
 	Requests      int
+	Due           int // of RunPaced: those that should have been sent
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
 }
@@ -64,38 +68,67 @@ func (l Load) Run() (Result, error) {
 	for _, c := range conns {
 		took = append(took, c.took...)
 	}
-	slices.Sort(took)
-	if result.Requests = len(took); result.Requests > 0 {
-		result.P50, result.P99, result.Max = took[len(took)/2], took[len(took)*99/100], took[len(took)-1]
-	}
+	result.Requests = len(took)
+	result.percentiles(took)
 	return result, errors.Join(errs...)
+}
+
+func (r *Result) percentiles(took []time.Duration) {
+	slices.Sort(took)
+	if n := len(took); n > 0 {
+		r.P50, r.P99, r.Max = took[n/2], took[n*99/100], took[n-1]
+	}
 }
 
 type conn struct {
 	net.Conn
 	in      *bufio.Reader
 	request []byte
+	also    []byte
 	took    []time.Duration
 }
 
 // dial connects and prepares the request.
 func (l Load) dial() (*conn, error) {
-	nc, err := net.Dial("tcp", l.Addr)
+	cookies, err := l.fill()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Fill, err)
+	}
+	c, err := connect(l.Addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc, in: bufio.NewReader(nc)}
-	cookies := ""
-	if l.Fill != "" {
-		header, err := c.send([]byte(l.text("POST", l.Fill, "")))
-		if err != nil {
-			nc.Close()
-			return nil, fmt.Errorf("%s: %w", l.Fill, err)
-		}
-		cookies = jar(header)
-	}
 	c.request = []byte(l.text(l.Method, l.Path, cookies))
+	if l.Also != "" {
+		c.also = []byte(l.text("GET", l.Also, cookies))
+	}
 	return c, nil
+}
+
+func connect(addr string) (*conn, error) {
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: nc, in: bufio.NewReader(nc)}, nil
+}
+
+// fill begins a session and returns its cookies.
+func (l Load) fill() (cookies string, err error) {
+	if l.Fill == "" {
+		return "", nil
+	}
+	addr := l.Addr
+	if l.FillAddr != "" {
+		addr = l.FillAddr
+	}
+	c, err := connect(addr)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	header, err := c.send([]byte(l.text("POST", l.Fill, "")))
+	return jar(header), err
 }
 
 func (l Load) text(method, path, cookies string) string {
@@ -128,7 +161,11 @@ func (c *conn) repeat(end time.Time) error {
 		if !before.Before(end) {
 			return nil
 		}
-		if _, err := c.send(c.request); err != nil {
+		_, err := c.send(c.request)
+		if err == nil && c.also != nil {
+			_, err = c.send(c.also)
+		}
+		if err != nil {
 			return err
 		}
 		c.took = append(c.took, time.Since(before))

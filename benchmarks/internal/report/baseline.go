@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// A Baseline is what the regression guard compares: allocations, and times as
+// A Baseline is what the regression guard compares: allocations, bytes, and times as
 // ratios to the same work written straight down, measured in the same round.
 // Absolute times differ from machine to machine and from hour to hour.
 type Baseline struct {
 	Allocs map[string]float64 `json:"allocs"`
+	Bytes  map[string]float64 `json:"bytes"`
 	Ratios map[string]Ratio   `json:"ratios"`
 }
 
@@ -31,12 +32,15 @@ var guarded = []struct{ benchmark, us, floor string }{
 
 // NewBaseline takes from the results what the guard compares.
 func NewBaseline(r *Results) Baseline {
-	b := Baseline{Allocs: make(map[string]float64), Ratios: make(map[string]Ratio)}
+	b := Baseline{Allocs: make(map[string]float64), Bytes: make(map[string]float64), Ratios: make(map[string]Ratio)}
 	for _, g := range guarded {
 		prefix := g.benchmark + "/" + g.us + "/"
 		for _, name := range r.Names(prefix) {
 			if allocs, ok := r.Value(name, "allocs/op"); ok {
 				b.Allocs[name] = allocs
+			}
+			if bytes, ok := r.Value(name, "B/op"); ok {
+				b.Bytes[name] = bytes
 			}
 			floor := g.benchmark + "/" + g.floor + "/" + strings.TrimPrefix(name, prefix)
 			if ratio, ok := ratioOf(r.Rows[name]["ns/op"], r.Rows[floor]["ns/op"]); ok {
@@ -69,6 +73,9 @@ func (b Baseline) JSON() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
+// Figures is how many there are.
+func (b Baseline) Figures() int { return len(b.Allocs) + len(b.Bytes) + len(b.Ratios) }
+
 // cut keeps two decimals.
 func cut(v float64) float64 { return float64(int64(v*100+0.5)) / 100 }
 
@@ -80,19 +87,9 @@ const tolerance = 1.25
 // recorded. A ratio counts only if the medians differ by more than the
 // tolerance and no round of the one is within the rounds of the other.
 func (b Baseline) Compare(now Baseline) (worse, better []string) {
-	for _, name := range slices.Sorted(maps.Keys(b.Allocs)) {
-		was := b.Allocs[name]
-		is, ok := now.Allocs[name]
-		text := fmt.Sprintf("%s: %s allocations, were %s", name, number(is), number(was))
-		switch slack := was / 100; {
-		case !ok:
-			worse = append(worse, name+": is recorded but was not measured")
-		case is > was+slack:
-			worse = append(worse, text)
-		case is < was-slack:
-			better = append(better, text)
-		}
-	}
+	worse, better = counted("allocations", b.Allocs, now.Allocs)
+	worseBytes, betterBytes := counted("bytes", b.Bytes, now.Bytes)
+	worse, better = append(worse, worseBytes...), append(better, betterBytes...)
 	for _, name := range slices.Sorted(maps.Keys(b.Ratios)) {
 		was := b.Ratios[name]
 		is, ok := now.Ratios[name]
@@ -109,11 +106,30 @@ func (b Baseline) Compare(now Baseline) (worse, better []string) {
 	return worse, better
 }
 
+// counted compares what is counted and so does not depend on the machine; a
+// hundredth is what a table that grows, or a sweep, adds now and then.
+func counted(what string, before, now map[string]float64) (worse, better []string) {
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		was := before[name]
+		is, ok := now[name]
+		text := fmt.Sprintf("%s: %s %s, were %s", name, number(is), what, number(was))
+		switch slack := was / 100; {
+		case !ok:
+			worse = append(worse, name+": is recorded but was not measured")
+		case is > was+slack:
+			worse = append(worse, text)
+		case is < was-slack:
+			better = append(better, text)
+		}
+	}
+	return worse, better
+}
+
 // ReadBaseline reads what JSON wrote. A record with nothing in it is an error:
 // a guard that compares nothing would always be content.
 func ReadBaseline(text []byte) (b Baseline, err error) {
-	if err = json.Unmarshal(text, &b); err == nil && (len(b.Allocs) == 0 || len(b.Ratios) == 0) {
-		err = fmt.Errorf("the baseline has %d allocations and %d ratios; want both", len(b.Allocs), len(b.Ratios))
+	if err = json.Unmarshal(text, &b); err == nil && (len(b.Allocs) == 0 || len(b.Bytes) == 0 || len(b.Ratios) == 0) {
+		err = fmt.Errorf("the baseline has %d allocations, %d bytes and %d ratios; want all three", len(b.Allocs), len(b.Bytes), len(b.Ratios))
 	}
 	return b, err
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // output is what go test -bench prints for rounds of our and the floor's times.
-func output(allocs int, us, floor []float64) string {
+func output(allocs, bytes int, us, floor []float64) string {
 	var out strings.Builder
 	out.WriteString("cores: 2\n")
 	for i := range us {
 		fmt.Fprintf(&out, "BenchmarkRequest/floor-mw/read-2 1000 %g ns/op 448 B/op 3 allocs/op\n", floor[i])
-		fmt.Fprintf(&out, "BenchmarkRequest/coatcheck/read-2 1000 %g ns/op 900 B/op %d allocs/op\n", us[i], allocs)
+		fmt.Fprintf(&out, "BenchmarkRequest/coatcheck/read-2 1000 %g ns/op %d B/op %d allocs/op\n", us[i], bytes, allocs)
 	}
 	return out.String()
 }
@@ -32,7 +32,7 @@ func baseline(t *testing.T, text string) report.Baseline {
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	floor := []float64{500, 520, 480}
-	was := baseline(t, output(4, []float64{1000, 1040, 960}, floor))
+	was := baseline(t, output(4, 900, []float64{1000, 1040, 960}, floor))
 	if want := (report.Ratio{Low: 2, Median: 2, High: 2}); was.Ratios["Request/coatcheck/read"] != want {
 		t.Fatalf("ratio %v, want %v", was.Ratios, want)
 	}
@@ -41,15 +41,18 @@ func TestCompare(t *testing.T) {
 		name, output  string
 		worse, better bool
 	}{
-		{"the same", output(4, []float64{1000, 1040, 960}, floor), false, false},
-		{"twice the time on a machine half as fast", output(4, []float64{2000, 2080, 1920}, []float64{1000, 1040, 960}), false, false},
-		{"a little slower", output(4, []float64{1200, 1200, 1200}, floor), false, false},
-		{"one slow round", output(4, []float64{1000, 9000, 960}, floor), false, false},
-		{"noise with a slow median", output(4, []float64{990, 2000, 2000}, floor), false, false},
-		{"slower in every round", output(4, []float64{1500, 1500, 1500}, floor), true, false},
-		{"one more allocation", output(5, []float64{1000, 1040, 960}, floor), true, false},
-		{"one allocation less", output(3, []float64{1000, 1040, 960}, floor), false, true},
-		{"faster in every round", output(4, []float64{700, 700, 700}, floor), false, true},
+		{"the same", output(4, 900, []float64{1000, 1040, 960}, floor), false, false},
+		{"twice the time on a machine half as fast", output(4, 900, []float64{2000, 2080, 1920}, []float64{1000, 1040, 960}), false, false},
+		{"a little slower", output(4, 900, []float64{1200, 1200, 1200}, floor), false, false},
+		{"one slow round", output(4, 900, []float64{1000, 9000, 960}, floor), false, false},
+		{"noise with a slow median", output(4, 900, []float64{990, 2000, 2000}, floor), false, false},
+		{"slower in every round", output(4, 900, []float64{1500, 1500, 1500}, floor), true, false},
+		{"one more allocation", output(5, 900, []float64{1000, 1040, 960}, floor), true, false},
+		{"one allocation less", output(3, 900, []float64{1000, 1040, 960}, floor), false, true},
+		{"more bytes", output(4, 928, []float64{1000, 1040, 960}, floor), true, false},
+		{"fewer bytes", output(4, 640, []float64{1000, 1040, 960}, floor), false, true},
+		{"a byte more", output(4, 901, []float64{1000, 1040, 960}, floor), false, false},
+		{"faster in every round", output(4, 900, []float64{700, 700, 700}, floor), false, true},
 		{"not measured", "cores: 2\n", true, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -68,8 +71,8 @@ func TestCompare(t *testing.T) {
 // A guard that compares nothing would always be content.
 func TestBaselineIsRecorded(t *testing.T) {
 	t.Parallel()
-	b := baseline(t, output(4, []float64{1000}, []float64{500}))
-	if len(b.Allocs) != 1 || len(b.Ratios) != 1 {
+	b := baseline(t, output(4, 900, []float64{1000}, []float64{500}))
+	if len(b.Allocs) != 1 || len(b.Bytes) != 1 || len(b.Ratios) != 1 {
 		t.Errorf("recorded %v", b)
 	}
 }

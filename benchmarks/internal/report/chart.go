@@ -51,6 +51,7 @@ var looks = map[string]struct {
 	"iris":      {color.RGBA{0x35, 0x9c, 0xd6, 0xff}, draw.RingGlyph{}},
 	"floor-mw":  {color.RGBA{0x6b, 0x70, 0x78, 0xff}, draw.CrossGlyph{}},
 	"floor":     {color.RGBA{0x95, 0x9a, 0xa2, 0xff}, draw.PlusGlyph{}},
+	"fair":      {color.RGBA{0x49, 0x4e, 0x56, 0xff}, draw.CrossGlyph{}},
 	"bare":      {color.RGBA{0x1f, 0x23, 0x28, 0xff}, draw.PlusGlyph{}},
 }
 

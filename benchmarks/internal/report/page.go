@@ -40,7 +40,8 @@ func Page(r *Results) (map[string][]byte, error) {
 			}
 			return fmt.Sprintf("![%s](performance/%s)", c.title, name)
 		},
-		"budgets": func() string { return strings.TrimSuffix(r.budgetTable(), "\n") },
+		"budgets": func() string { return strings.TrimSuffix(r.budgetTable(budgets()), "\n") },
+		"targets": func() string { return strings.TrimSuffix(r.budgetTable(targets()), "\n") },
 		"parts": func() string {
 			sum := 0.0
 			for _, name := range r.Names("Parts/") {

@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -9,7 +11,7 @@ import (
 type row struct{ label, key string }
 
 var (
-	requestColumns = []string{"bare", "floor", "floor-mw", "coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}
+	requestColumns = []string{"bare", "floor", "floor-mw", "fair", "coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}
 	requestRows    = []row{
 		{"wrapped, session untouched", "untouched"},
 		{"no cookie, session untouched", "no-cookie"},
@@ -151,20 +153,66 @@ func (r *Results) tables() map[string]table {
 		}, func(c, k string) string { return r.cell("Lost/"+c+"/"+k, "kept", 1) }},
 		"http": {"requests a second (µs of server)", requestColumns, []row{
 			{"`/profile`, memory", "profile"}, {"`/cart`, memory", "cart"},
-			{"`/profile`, Redis", "redis-profile"}, {"`/cart`, Redis", "redis-cart"},
-		}, r.httpCell},
+			{"`/profile`, Redis", "redis-profile"}, {"`/profile`, Redis, client cache", "redis-cached-profile"}, {"`/cart`, Redis", "redis-cart"},
+		}, func(c, k string) string { return r.httpCell("HTTP/" + c + "/" + k) }},
+		"page": {"requests a second (µs of server)", []string{"coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}, []row{
+			{"a page, PostgreSQL", "Page/postgres"}, {"a page, Redis", "Page/redis"},
+			{"a form and the page after it, PostgreSQL", "Form/postgres"}, {"a form and the page after it, Redis", "Form/redis"},
+		}, func(c, k string) string {
+			benchmark, kind, _ := strings.Cut(k, "/")
+			return r.httpCell(benchmark + "/" + c + "/" + kind)
+		}},
+		"steady": {"", []string{"fair", "coatcheck", "scs", "iris"}, []row{
+			{"half of the answers within, µs", "p50-µs"}, {"99 of 100 within, µs", "p99-µs"}, {"answered a second", "req/s"},
+		}, func(c, k string) string { return r.cell("Steady/"+c, k, 1) }},
+		"commits": {"µs for a commit, allocations", []string{"raw", "coatcheck"}, []row{
+			{"SQLite", "sqlite"}, {"PostgreSQL", "postgres"}, {"MariaDB", "mariadb"}, {"Redis", "redis"},
+		}, func(c, k string) string {
+			text := r.cell("Commits/"+c+"/"+k, "ns/op", 1e-3)
+			if allocs := r.cell("Commits/"+c+"/"+k, "allocs/op", 1); text != "" {
+				text += ", " + allocs
+			}
+			return text
+		}},
+		"held":     {"", []string{"memstore", "sqlite", "postgres", "redis"}, r.heldRows(), r.heldCell},
 		"redis":    r.storeTable("Redis", []string{"raw", "coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}),
 		"postgres": r.storeTable("Postgres", []string{"raw", "coatcheck", "scs", "gorilla", "gin"}),
 		"sqlite":   r.storeTable("SQLite", []string{"raw", "coatcheck", "scs"}),
 	}
 }
 
-func (r *Results) httpCell(c, k string) string {
-	rate := r.cell("HTTP/"+c+"/"+k, "req/s", 1)
+func (r *Results) httpCell(name string) string {
+	rate := r.cell(name, "req/s", 1)
 	if rate == "" {
 		return ""
 	}
-	return rate + " (" + r.cell("HTTP/"+c+"/"+k, "server-µs/req", 1) + ")"
+	return rate + " (" + r.cell(name, "server-µs/req", 1) + ")"
+}
+
+// heldRows are the numbers of sessions that stores were filled with.
+func (r *Results) heldRows() (rows []row) {
+	var counts []int
+	for _, name := range r.Names("Held/memstore/load-") {
+		if n, err := strconv.Atoi(strings.TrimPrefix(name, "Held/memstore/load-")); err == nil {
+			counts = append(counts, n)
+		}
+	}
+	slices.Sort(counts)
+	for _, n := range counts {
+		rows = append(rows, row{fmt.Sprintf("load one of %s, µs", number(float64(n))), fmt.Sprint("load-", n)})
+	}
+	if len(counts) > 0 {
+		most := counts[len(counts)-1]
+		rows = append(rows, row{fmt.Sprintf("bytes for each of %s", number(float64(most))), fmt.Sprint("bytes-", most)})
+	}
+	return rows
+}
+
+func (r *Results) heldCell(store, key string) string {
+	if n, ok := strings.CutPrefix(key, "bytes-"); ok {
+		return r.cell("Held/"+store+"/load-"+n, "B/session", 1)
+	}
+	return r.cell("Held/"+store+"/"+key, "ns/op", 1e-3)
 }
 
 // storeTable is round trips, and microseconds one after another and with 32 or

@@ -4,6 +4,7 @@ package servers
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	_ "github.com/go-sql-driver/mysql" // driver "mysql"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -22,21 +24,27 @@ import (
 type Server struct {
 	Addr string // host:port
 
-	dir string
-	cmd *exec.Cmd
+	dir  string
+	cmd  *exec.Cmd
+	quit os.Signal // that ends it at once; zero is SIGINT
 }
 
 // ErrMissing says that a program is not installed.
 var ErrMissing = errors.New("not installed")
 
 // Redis starts a Redis that keeps nothing on the disk.
-func Redis() (*Server, error) {
+func Redis() (*Server, error) { return redis("--appendonly", "no") }
+
+// RedisDurable starts a Redis that has on the disk what it acknowledges.
+func RedisDurable() (*Server, error) { return redis("--appendonly", "yes", "--appendfsync", "always") }
+
+func redis(options ...string) (*Server, error) {
 	program, err := look("redis-server")
 	if err != nil {
 		return nil, err
 	}
 	return start("redis", func(dir string, port int) ([]string, error) {
-		return []string{program, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", "", "--appendonly", "no"}, nil
+		return append([]string{program, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--save", ""}, options...), nil
 	}, func(addr string) error {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {
@@ -74,12 +82,47 @@ func Postgres() (*Server, error) {
 	})
 }
 
-// look also searches where Debian puts PostgreSQL.
+// MariaDB starts a MariaDB whose commits are on the disk. Its user is root,
+// without a password, its database "test".
+func MariaDB() (*Server, error) {
+	program, err := look("mariadbd")
+	if err != nil {
+		return nil, err
+	}
+	install, err := look("mariadb-install-db")
+	if err != nil {
+		return nil, err
+	}
+	s, err := start("mariadb", func(dir string, port int) ([]string, error) {
+		data := filepath.Join(dir, "data")
+		out, err := command(dir, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal").CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
+		}
+		return []string{program, "--no-defaults", "--datadir=" + data, "--port=" + strconv.Itoa(port), "--bind-address=127.0.0.1",
+			"--socket=" + filepath.Join(dir, "socket"), "--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve", "--max-connections=200"}, nil
+	}, func(addr string) error {
+		db, err := sql.Open("mysql", "root@tcp("+addr+")/test")
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		return db.Ping()
+	})
+	if err == nil {
+		s.quit = syscall.SIGTERM
+	}
+	return s, err
+}
+
+// look also searches where Debian puts servers.
 func look(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}
-	found, _ := filepath.Glob(filepath.Join("/usr/lib/postgresql/*/bin", name))
+	found, _ := filepath.Glob("/usr/sbin/" + name)
+	more, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	found = append(found, more...)
 	if len(found) == 0 {
 		return "", fmt.Errorf("%s: %w", name, ErrMissing)
 	}
@@ -95,6 +138,7 @@ func start(
 	}
 	s := &Server{dir: dir}
 	if err := s.start(prepare, ready); err != nil {
+		s.quit = syscall.SIGKILL
 		s.Stop()
 		return nil, err
 	}
@@ -159,7 +203,11 @@ func command(dir string, args ...string) *exec.Cmd {
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() error {
 	if s.cmd != nil && s.cmd.Process != nil {
-		_ = s.cmd.Process.Signal(syscall.SIGINT)
+		quit := s.quit
+		if quit == nil {
+			quit = syscall.SIGINT
+		}
+		_ = s.cmd.Process.Signal(quit)
 		_ = s.cmd.Wait() // ended by a signal, and so with an error
 	}
 	return os.RemoveAll(s.dir)
