@@ -104,19 +104,59 @@ func attachGuard(manager any, g binding.Guard, prepare func(*binding.Sessions) e
 	return s, nil
 }
 
-// prove notes what the guard has seen, with the next commit.
-func (s *Session) prove(value []byte) {
-	before := s.stored(boundName).Raw
-	o := op{boundName, func(old record.Entry) (record.Entry, error) {
-		if string(old.Raw) == string(before) {
-			old.Raw = value
+// A proof is what the guard has seen with this request, for the entry as it was
+// loaded.
+type proof struct{ before, entry []byte }
+
+// prove keeps what the guard has seen, for the commit of this request if there is
+// one, and otherwise for an automatic touch of its own.
+func (s *Session) prove(entry []byte) {
+	s.edit().proof = &proof{s.stored(boundName).Raw, entry}
+}
+
+// proveAlong gives it to a commit that is made anyway.
+func (s *Session) proveAlong() {
+	p := s.changes.proof
+	if s.changes.proof = nil; p == nil || !s.live {
+		return
+	}
+	s.record(op{boundName, func(old record.Entry) (record.Entry, error) {
+		if string(old.Raw) == string(p.before) {
+			old.Raw = p.entry
 		}
 		return old, nil
-	}}
-	s.edit()
-	if s.apply(o, 0) == nil { // it has no error
-		s.record(o)
-		s.applied = len(s.ops)
+	}})
+}
+
+// proveAlone stores it where the request changes nothing. As with a touch no answer
+// depends on that, and it moves no time; where another request was faster that one
+// has it too, or the next will.
+func (s *Session) proveAlone() {
+	if s.changes == nil || s.changes.proof == nil {
+		return
+	}
+	p := s.changes.proof
+	s.changes.proof = nil
+	if !s.live || string(s.stored(boundName).Raw) != string(p.before) {
+		return
+	}
+	now := clock()
+	rec := s.base.record()
+	was := rec.Version
+	h, _ := record.CutHeader(rec.Data) // record.Open checked it
+	rec.Version = newVersion()
+	rec.Data, _ = record.Encode(h, []record.Entry{{Name: boundName, Raw: p.entry}}, now.UnixMilli())
+	ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+	defer ctx.End()
+	switch err := s.x.m.carrier.Update(ctx, rec, was); {
+	case err == nil:
+		h, _ = record.CutHeader(rec.Data)
+		s.setBase(&rec, h)
+	case errors.Is(err, ErrConflict):
+	case isOver(err):
+		s.x.event(Event{Kind: WriteEnded, Handle: s.handle(), Reason: reasonTouch})
+	default:
+		s.x.storeError(s.base.ID, "touch", err)
 	}
 }
 

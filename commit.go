@@ -86,7 +86,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 		c.rec.Deadline = s.prolonged(now)
 	}
 	c.rec.Version = newVersion()
-	if c.rec.Seen.Before(now) || c.fresh { // a commit that began earlier may come later
+	if c.fresh || c.rec.Seen.Before(now) && !s.x.out.admitted { // a commit that began earlier may come later
 		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
 	}
 	var count int
@@ -144,6 +144,7 @@ func (s *Session) commit(phase uint32) {
 	if s.err != nil || !s.pending() {
 		return
 	}
+	s.proveAlong()
 	// Detached: a client that leaves must not leave half a login behind (G5).
 	// But http.TimeoutHandler has answered when the deadline has passed.
 	c := &s.changes.commit
@@ -782,7 +783,7 @@ func (s *Session) idleTime() time.Duration {
 // touchIfDue is the automatic touch: it costs a call once per tenth of the idle
 // time, and its failure never changes the answer.
 func (s *Session) touchIfDue() {
-	if !s.live || s.x.began.Sub(s.base.Seen()) < s.idleTime()/10 || s.readOnly() {
+	if !s.live || s.x.began.Sub(s.base.Seen()) < s.idleTime()/10 || s.readOnly() || s.x.out.admitted {
 		return
 	}
 	id := s.base.ID

@@ -697,6 +697,7 @@ func (s *Session) beforeHeaders(next uint32) error {
 		return s.err
 	}
 	s.touchIfDue()
+	s.proveAlone()
 	s.putHeaders()
 	// With the mutex held: a goroutine of the handler that commits now must
 	// find that its cookie comes too late.

@@ -76,6 +76,7 @@ type changes struct {
 	remember   time.Duration // of Remember
 	wishes     *wishes       // for a login after a commit
 	ops        []op
+	proof      *proof         // of package dbsc, to be noted
 	blind      bool           // some of them promise the handler a change
 	applied    int            // how many of ops view holds
 	view       []record.Entry // the names that ops changed, as they then are

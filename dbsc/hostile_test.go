@@ -224,6 +224,7 @@ func TestChallenges(t *testing.T) {
 		try(second, "403 proof: of a challenge that was used before")
 		time.Sleep(7 * time.Minute)
 		try(d.Challenge, "accepted")
+		a.status(t, d, "GET", "/account", http.StatusOK) // refreshes alone keep no session
 		time.Sleep(16 * time.Minute)
 		try(d.Challenge, "403 proof: of a challenge that is too old")
 

@@ -82,6 +82,9 @@ var mutants = []mutant{
 	v := `, `return binding.Verdict{}
 	}
 	v := `)},
+	{"a refresh without proof keeps a session", "TestNoVisit", "dbsc", edit("commit.go", `s.readOnly() || s.x.out.admitted {`, `s.readOnly() {`)},
+	{"a refresh is a visit", "TestNoVisit", "dbsc", edit("commit.go", `c.rec.Seen.Before(now) && !s.x.out.admitted {`, `c.rec.Seen.Before(now) {`)},
+	{"an answer depends on the note of a first proof", "TestNoted", "dbsc", edit("bound.go", `s.x.storeError(s.base.ID, "touch", err)`, `s.fail(err)`)},
 	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.held, s.marked = true, true
 	s.x.out.unproven, s.x.out.later = true, later`, `s.x.out.unproven = true`)},
 	{"who registers is bound at once", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", `if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {`, `if false {`)},
