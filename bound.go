@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -40,11 +42,12 @@ var (
 )
 
 const (
-	reasonUnproven = "the session is bound, and the request did not show its device"
-	reasonProof    = "the browser could not prove its device for now"
-	reasonUnbound  = "the page wants a bound session, and this one is not"
-	bindingTime    = 15 * time.Second // after a login
-	proofHeader    = "Secure-Session-Registration"
+	reasonUnproven  = "the session is bound, and the request did not show its device"
+	reasonProof     = "the browser could not prove its device for now"
+	reasonUnbound   = "the page wants a bound session, and this one is not"
+	bindingTime     = 15 * time.Second // after a login
+	proofHeader     = "Secure-Session-Registration"
+	challengeHeader = "Secure-Session-Challenge"
 )
 
 // A Binding says to which kind of key of a device a session is bound, by package
@@ -90,7 +93,8 @@ func attachGuard(manager any, g binding.Guard, prepare func(*binding.Sessions) e
 	s := &binding.Sessions{
 		Cookie: m.cfg.Name, Policy: m.cfg.Cookie, Origins: m.cfg.Origins, Keys: m.keys,
 		Admit: m.admit, View: m.view, Change: m.changeBinding,
-		Refuse: func(ctx context.Context, why binding.Outcome) { m.session(ctx).refuseBound(why) },
+		SetCookie: func(ctx context.Context, h http.Header, line string) { m.session(ctx).setBound(h, line) },
+		Refuse:    func(ctx context.Context, why binding.Outcome) { m.session(ctx).refuseBound(why) },
 		Tell: func(ctx context.Context, kind, reason string) {
 			m.session(ctx).tellBound(Kind(kind), reason)
 		},
@@ -117,7 +121,7 @@ func (s *Session) prove(entry []byte) {
 // proveAlong gives it to a commit that is made anyway.
 func (s *Session) proveAlong() {
 	p := s.changes.proof
-	if s.changes.proof = nil; p == nil || !s.live {
+	if s.changes.proof = nil; !s.live {
 		return
 	}
 	s.record(op{boundName, func(old record.Entry) (record.Entry, error) {
@@ -132,9 +136,6 @@ func (s *Session) proveAlong() {
 // depends on that, and it moves no time; where another request was faster that one
 // has it too, or the next will.
 func (s *Session) proveAlone() {
-	if s.changes == nil || s.changes.proof == nil {
-		return
-	}
 	p := s.changes.proof
 	s.changes.proof = nil
 	if !s.live || string(s.stored(boundName).Raw) != string(p.before) {
@@ -236,9 +237,69 @@ func (s *Session) offer(h http.Header) {
 	}
 	if s.live && s.base.User != "" {
 		if value := (*g).Offer(s.base.ID, entry, clock()); value != "" {
+			s.x.binds()
+			withoutBinding(h)
 			h[proofHeader] = []string{value}
 		}
 	}
+}
+
+// binds takes note, for all managers of the request, that what binds a session in
+// this answer is ours.
+func (x *exchange) binds() {
+	for ; x != nil; x = x.outer {
+		x.out.binds = true
+	}
+}
+
+// withoutBinding takes what binds a session out of a header, and reports whether
+// there was anything.
+func withoutBinding(h http.Header) (found bool) {
+	for key := range h {
+		if bindsSession(key) {
+			delete(h, key)
+			found = true
+		}
+	}
+	return found
+}
+
+// bindsSession reports whether a header of an answer binds a session of the browser.
+func bindsSession(key string) bool {
+	switch len(key) {
+	case len(proofHeader):
+		return strings.EqualFold(key, proofHeader)
+	case len(challengeHeader):
+		return strings.EqualFold(key, challengeHeader)
+	}
+	return false
+}
+
+// stripBinding is StripCookies for what a browser says of a bound session.
+func stripBinding(h http.Header) {
+	for key := range h {
+		for _, name := range [...]string{"Sec-Secure-Session-Id", "Secure-Session-Response", "Secure-Session-Skipped"} {
+			if strings.EqualFold(key, name) {
+				delete(h, key)
+			}
+		}
+	}
+}
+
+// setBound puts a line of the guard's into the answer.
+func (s *Session) setBound(h http.Header, line string) {
+	if !s.lock() {
+		return
+	}
+	defer s.unlock()
+	s.x.putBound(h, line)
+}
+
+func (x *exchange) putBound(h http.Header, line string) {
+	if !slices.Contains(x.out.bound, line) {
+		x.out.bound = append(x.out.bound, line)
+	}
+	cookie.Put(h, line)
 }
 
 // takeStale clears a bound cookie that did not prove the session: while the browser
@@ -253,7 +314,7 @@ func (s *Session) takeStale(h http.Header) {
 // unbind clears the bound cookie, if the browser brought one.
 func (s *Session) unbind(h http.Header, g binding.Guard) {
 	if line := g.Clear(s.x.r.Header); line != "" {
-		cookie.Put(h, line)
+		s.x.putBound(h, line)
 	}
 }
 
@@ -265,6 +326,7 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 	}
 	defer s.unlock()
 	s.x.out.admitted = true
+	s.x.binds()
 	if s.x.out.unproven || isBinding(s.err) { // middleware has looked before
 		s.held, s.marked, s.x.out.unproven, s.err = false, false, false, nil
 		now := time.Now()

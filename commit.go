@@ -144,7 +144,9 @@ func (s *Session) commit(phase uint32) {
 	if s.err != nil || !s.pending() {
 		return
 	}
-	s.proveAlong()
+	if s.changes.proof != nil {
+		s.proveAlong()
+	}
 	// Detached: a client that leaves must not leave half a login behind (G5).
 	// But http.TimeoutHandler has answered when the deadline has passed.
 	c := &s.changes.commit

@@ -400,11 +400,16 @@ func ofBody(name string) bool {
 //
 // The other way round nothing is to be done: a Set-Cookie line of these names
 // that comes from elsewhere never leaves through Handler. Of a manager of [NewBearer]
-// the same holds for the bearer token and TokenHeader.
+// the same holds for the bearer token and TokenHeader, and of one whose sessions
+// package dbsc binds for the bound cookie and the headers of the protocol: an origin
+// has one server that binds.
 func (m *Manager) StripCookies(out *http.Request) {
 	if m.bearer {
 		stripToken(out)
 		return
+	}
+	if m.guard.Load() != nil {
+		stripBinding(out.Header)
 	}
 	for key, lines := range out.Header {
 		if !strings.EqualFold(key, "Cookie") {
@@ -448,7 +453,11 @@ func (m *Manager) isOurs(pair string) bool {
 		name = strings.Trim(name, space)
 	}
 	suffix, ours := strings.CutPrefix(name, m.cfg.Name)
-	return ok && ours && (suffix == "" || suffix == markerSuffix || suffix == overSuffix)
+	if !ok || ours && (suffix == "" || suffix == markerSuffix || suffix == overSuffix) {
+		return ok
+	}
+	g := m.guard.Load()
+	return g != nil && (*g).Owns(name)
 }
 
 // dropForeign takes Set-Cookie lines of our names that are not ours out of an
@@ -458,6 +467,9 @@ func (x *exchange) dropForeign(h http.Header) {
 	if x.m.bearer {
 		x.dropForeignToken(h)
 		return
+	}
+	if !x.out.binds && x.m.guard.Load() != nil && withoutBinding(h) {
+		x.tellForeign()
 	}
 	for key, lines := range h {
 		if len(key) != len("Set-Cookie") || !strings.EqualFold(key, "Set-Cookie") {
@@ -482,5 +494,5 @@ func (x *exchange) tellForeign() {
 // which it is not.
 func (x *exchange) poses(line string) bool {
 	pair, _, _ := strings.Cut(line, ";")
-	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker && line != x.out.over
+	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker && line != x.out.over && !slices.Contains(x.out.bound, line)
 }

@@ -68,6 +68,9 @@ type response struct {
 	admitted bool // the request is of the guard's own
 	stale    bool // it brought a bound cookie that serves no more
 
+	binds bool     // what binds a session in this answer is ours, or of a manager inside
+	bound []string // the Set-Cookie lines of the guard
+
 	// The Set-Cookie lines of the session, its marker, and the note that an
 	// earlier one is over; empty = none.
 	sid, marker, over string
@@ -697,7 +700,9 @@ func (s *Session) beforeHeaders(next uint32) error {
 		return s.err
 	}
 	s.touchIfDue()
-	s.proveAlone()
+	if s.changes != nil && s.changes.proof != nil {
+		s.proveAlone()
+	}
 	s.putHeaders()
 	// With the mutex held: a goroutine of the handler that commits now must
 	// find that its cookie comes too late.

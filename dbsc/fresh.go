@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
-	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/binding"
 )
 
@@ -58,9 +57,9 @@ func (h *Handler) RequireProof(next http.Handler) http.Handler {
 // ask sends the browser to prove its key on the way to the same address.
 func (h *Handler) ask(w http.ResponseWriter, r *http.Request) {
 	if line, err := h.asked.Line("1", asking); err == nil { // it was declared, and the value fits
-		cookie.Put(w.Header(), line)
+		h.sessions.SetCookie(r.Context(), w.Header(), line)
 	}
-	cookie.Put(w.Header(), h.cookie.Expired())
+	h.sessions.SetCookie(r.Context(), w.Header(), h.cookie.Expired())
 	w.Header().Set("Location", again(r))
 	w.WriteHeader(http.StatusTemporaryRedirect)
 }

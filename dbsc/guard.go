@@ -154,6 +154,12 @@ func (g guard) Offer(id [32]byte, entry []byte, now time.Time) string {
 	return `(ES256 RS256);path=` + quote(g.h.register) + `;challenge=` + quote(c)
 }
 
+// Owns reports whether a cookie is one of ours.
+func (g guard) Owns(name string) bool {
+	suffix, ok := strings.CutPrefix(name, g.h.cookie.Name())
+	return ok && (suffix == "" || suffix == askedSuffix)
+}
+
 // Clear deletes the bound cookie of a browser whose session cookie is cleared.
 func (g guard) Clear(h http.Header) string {
 	if _, err := g.h.cookie.Read(h); err == cookie.ErrAbsent {

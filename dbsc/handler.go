@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
-	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/internal/binding"
 )
 
@@ -312,7 +311,7 @@ func (h *Handler) instruct(w http.ResponseWriter, r *http.Request, id [binding.I
 		later(w)
 		return
 	}
-	cookie.Put(w.Header(), line)
+	h.sessions.SetCookie(r.Context(), w.Header(), line)
 	h.challenge(w, id, now)
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(body)

@@ -45,6 +45,9 @@ type Guard interface {
 	// cookie, or "".
 	Clear(h http.Header) string
 
+	// Owns reports whether cookies of that name are the guard's.
+	Owns(name string) bool
+
 	// Fail answers, in place of Config.OnError, a request of the guard's own. over
 	// says that its session has ended, and that no renewal has replaced it.
 	Fail(w http.ResponseWriter, over bool)
@@ -76,6 +79,10 @@ type Sessions struct {
 	// pure and may run several times. The handler returns after an error: the
 	// answer is Fail's.
 	Change func(ctx context.Context, f func(old []byte) []byte) error
+
+	// SetCookie adds a Set-Cookie line of a name that the guard owns to the answer.
+	// One that comes from elsewhere does not leave.
+	SetCookie func(ctx context.Context, h http.Header, line string)
 
 	// Refuse ends a request whose session is not bound, or cannot be proven for now
 	// (Later), which an event has told.

@@ -85,6 +85,10 @@ var mutants = []mutant{
 	{"a refresh without proof keeps a session", "TestNoVisit", "dbsc", edit("commit.go", `s.readOnly() || s.x.out.admitted {`, `s.readOnly() {`)},
 	{"a refresh is a visit", "TestNoVisit", "dbsc", edit("commit.go", `c.rec.Seen.Before(now) && !s.x.out.admitted {`, `c.rec.Seen.Before(now) {`)},
 	{"an answer depends on the note of a first proof", "TestNoted", "dbsc", edit("bound.go", `s.x.storeError(s.base.ID, "touch", err)`, `s.fail(err)`)},
+	{"an upstream gets what proves a device", "TestGateway", "dbsc", edit("headers.go", `stripBinding(out.Header)`, ``)},
+	{"a bound cookie comes from elsewhere", "TestGateway", "dbsc", edit("headers.go", `return g != nil && (*g).Owns(name)`, `return false`)},
+	{"an upstream binds a session", "TestGateway", "dbsc", edit("headers.go", `x.m.guard.Load() != nil && withoutBinding(h)`, `false`)},
+	{"a manager around takes a binding for a stranger's", "TestTwoManagers", "dbsc", edit("bound.go", `for ; x != nil; x = x.outer {`, `for range 1 {`)},
 	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.held, s.marked = true, true
 	s.x.out.unproven, s.x.out.later = true, later`, `s.x.out.unproven = true`)},
 	{"who registers is bound at once", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", `if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {`, `if false {`)},
