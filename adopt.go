@@ -2,7 +2,10 @@ package coatcheck
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,11 +27,24 @@ type Adoption struct {
 	// other. It is a secret, and only a hash of it is kept. Empty = there is none.
 	Identity string
 
-	// User is who is logged in there, as Session.Login takes it. Empty = only what
-	// Manager.Adopt has taken over before, as where the other store is gone.
+	// Login tells one login of Identity from the next, where the other system has
+	// just said who is logged in, as a store does: the newest counts, and what came
+	// of those before opens nothing more. With a Login an empty User says that
+	// nobody is logged in there. A secret, too. Empty = Identity is of one login.
+	Login string
+
+	// AsOf is when the other system had it so: before it was asked, or when it wrote
+	// the cookie. After a login of Identity has ended there, what is of that time or
+	// before is not adopted. Zero = nobody knows.
+	AsOf time.Time
+
+	// User is who is logged in there, as Session.Login takes it. Empty, without a
+	// Login = only what Manager.Adopt has taken over before, as where the other
+	// store is gone.
 	User string
 
-	// AuthTime is when they logged in there, for RequireFresh; zero = long ago.
+	// AuthTime is when they logged in there, for RequireFresh and for revocations;
+	// zero = long ago.
 	AuthTime time.Time
 
 	// Values are kept in the new session: JSON, by the names of Keys.
@@ -41,6 +57,12 @@ type Adoption struct {
 	// none is adopted, and what keeps one from being adopted twice may go. At most
 	// 400 days from now.
 	Until time.Time
+
+	// Ends is when nothing can have this Identity any more, whatever the other system
+	// does; what is kept about it goes then. Zero = Until.
+	Ends time.Time
+
+	made bool // only what others have made
 }
 
 // Format prints that this is an adoption and nothing of it, whatever the verb.
@@ -60,12 +82,15 @@ type adoptKey struct{ m *Manager }
 // asked for the foreign session that the request brings. Its user is then logged
 // in, in a new session that keeps the values of an anonymous one of ours.
 //
-// A foreign session becomes ours once: all requests that bring it get the same
+// A foreign login becomes ours once: all requests that bring it get the same
 // session with the same token, as long as that lives, and nothing once it was
-// ended, replaced or has expired, until [Adoption.Until] (G2). That costs one store
-// write more than a login, a record that stays until then and that a full store
-// does not drop; and, for who brings a foreign session and none of ours, two
-// loads. A request that is held back adopts nothing (G7), and is answered with
+// ended, replaced or has expired, until [Adoption.Until] (G2). Nor does one that
+// began before its user's sessions were revoked here, by whatever means, or
+// everybody's: the managers that revoke must be Adopting, too, or call
+// [StoreRevoker] on the same store. It costs one store write more than a login, a
+// record that stays until then and that a full store does not drop; and, for who
+// brings a foreign session and none of ours, two loads. Managers that share a store
+// adopt a foreign session once between them, whatever their cookies are called. A request that is held back adopts nothing (G7), and is answered with
 // [ErrHeldBack] where it needs a login.
 //
 // An error of find says that the other system could not be asked, and is one of
@@ -82,6 +107,7 @@ func (m *Manager) Adopting(find func(*http.Request) (Adoption, error)) (func(htt
 	if find == nil {
 		return nil, errors.New("coatcheck: Adopting: find is nil")
 	}
+	m.adopts.Store(true)
 	return func(next http.Handler) http.Handler {
 		handler := m.Handler(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -109,14 +135,26 @@ func (m *Manager) mayAdopt() error {
 	return nil
 }
 
-// A guard is the record that a foreign session was adopted. Its id is a hash of the
-// identity without a key, so that it outlives every rotation. It has a user for
-// the reasons of revokerUser. Its data names the session that was made:
+// A guard is the record that a foreign session was adopted, or is not to be. Its id
+// is a hash of the identity without a key, so that it outlives every rotation, and
+// without the cookie's name, so that a new name revives nothing (G2). It has a user
+// for the reasons of revokerUser. Its data:
 //
-//	1 version | 32 id
+//	2 version | 1 state | 32 id of the session | 16 nonce | 32 hash of the login | 8 since
+type adoptGuard struct {
+	state byte
+	id    store.ID  // of the session that was made
+	nonce [16]byte  // of its token: no two guards make the same
+	login store.ID  // zero: whatever comes
+	since time.Time // when this login was found, or its end
+
+	version uint64 // of the record
+}
+
 const (
-	guardVersion = 1
-	guardLabel   = "coatcheck/adopted/v1\x00"
+	guardVersion = 2
+	guardSize    = 2 + 32 + 16 + 32 + 8
+	guardLabel   = "coatcheck/adopted/v2\x00"
 
 	// youngGuard is for how long a session that its guard names and the store does
 	// not know may be one that was not made yet, by a request under way or one that
@@ -128,28 +166,98 @@ const (
 	guardMargin = time.Hour
 )
 
-func (m *Manager) guardID(identity string) store.ID {
-	return sha256.Sum256([]byte(guardLabel + m.cfg.Name + "\x00" + identity))
+// The states of a guard.
+const (
+	adopted      byte = iota // the session is named
+	neverAdopted             // as one that was issued for a session of ours
+	endedThere               // the other system has ended the login: the next is another
+)
+
+func guardID(identity string) store.ID { return sha256.Sum256([]byte(guardLabel + identity)) }
+
+func (a *Adoption) login() store.ID {
+	if a.Login == "" {
+		return store.ID{}
+	}
+	return sha256.Sum256([]byte(guardLabel + a.Identity + "\x00" + a.Login))
 }
 
-func (m *Manager) guardOf(a *Adoption, id store.ID, now time.Time) store.Record {
-	g := store.Record{ID: m.guardID(a.Identity), Version: newVersion(), AuthTime: now, Created: now, Seen: now}
-	g.User = "\x01adopted:" + g.ID.Handle()
-	g.Expires = micros(a.Until.Add(guardMargin))
-	g.Deadline = g.Expires
-	g.Data = append([]byte{guardVersion}, id[:]...)
+// nobody reports whether the other system says that nobody is logged in.
+func (a *Adoption) nobody() bool { return a.User == "" && a.Login != "" }
+
+func (a *Adoption) newGuard(state byte, now time.Time) *adoptGuard {
+	g := &adoptGuard{state: state, login: a.login(), since: now}
+	rand.Read(g.nonce[:])
 	return g
 }
+
+// record is the guard in the store.
+func (g *adoptGuard) record(a *Adoption) store.Record {
+	rec := store.Record{ID: guardID(a.Identity), Version: newVersion(), AuthTime: g.since, Created: g.since, Seen: g.since}
+	rec.User = "\x01adopted:" + rec.ID.Handle()
+	rec.Expires = a.Until
+	if !a.Ends.IsZero() && a.Ends.Before(a.Until) {
+		rec.Expires = a.Ends
+	}
+	rec.Expires = micros(rec.Expires.Add(guardMargin))
+	rec.Deadline = rec.Expires
+	rec.Data = append([]byte{guardVersion, g.state}, g.id[:]...)
+	rec.Data = append(append(rec.Data, g.nonce[:]...), g.login[:]...)
+	rec.Data = binary.BigEndian.AppendUint64(rec.Data, uint64(g.since.UnixMicro()))
+	return rec
+}
+
+// openGuard reads the record. One that is damaged keeps all out.
+func openGuard(rec *store.Record) *adoptGuard {
+	d := rec.Data
+	if len(d) != guardSize || d[0] != guardVersion {
+		return &adoptGuard{state: neverAdopted, version: rec.Version}
+	}
+	g := &adoptGuard{state: d[1], version: rec.Version, since: utc(int64(binary.BigEndian.Uint64(d[82:])))}
+	copy(g.id[:], d[2:])
+	copy(g.nonce[:], d[34:])
+	copy(g.login[:], d[50:])
+	return g
+}
+
+func (m *Manager) loadGuard(ctx context.Context, identity string) (*adoptGuard, error) {
+	rec, err := m.carrier.Load(ctx, guardID(identity))
+	if err != nil {
+		return nil, err
+	}
+	return openGuard(&rec), nil
+}
+
+// other reports whether the adoption is of another login than the guard's, by what
+// the other system has just said.
+func (g *adoptGuard) other(a *Adoption) bool {
+	return a.Login != "" && !g.login.IsZero() && g.login != a.login()
+}
+
+// reopens reports whether the adoption is of a login after the guard's. What was
+// read or written before the guard knew of the end is not.
+func (g *adoptGuard) reopens(a *Adoption) bool {
+	other := g.other(a)
+	return (other || g.state == endedThere) && (a.AsOf.After(g.since) || a.AsOf.IsZero() && !other)
+}
+
+// name gives the guard a session and returns it.
+func (g *adoptGuard) name(t *tokens, identity string) store.ID {
+	_, g.id = t.derived.Seal(0, g.text(identity))
+	return g.id
+}
+
+func (g *adoptGuard) text(identity string) string { return identity + "\x00" + string(g.nonce[:]) }
 
 // named returns token and id of the session that a guard names, if a key that we
 // still have made it. Both are derived from the identity, so that all who adopt it
 // at once make the same.
-func (t *tokens) named(guard *store.Record, identity string) (token string, id store.ID, ok bool) {
-	if len(guard.Data) != 1+len(id) || guard.Data[0] != guardVersion {
+func (t *tokens) named(g *adoptGuard, identity string) (token string, id store.ID, ok bool) {
+	if g.state != adopted {
 		return "", id, false
 	}
 	for key := range t.derived.Len() {
-		if token, id = t.derived.Seal(key, identity); string(id[:]) == string(guard.Data[1:]) {
+		if token, id = t.derived.Seal(key, g.text(identity)); id == g.id {
 			return token, id, true
 		}
 	}
@@ -164,7 +272,8 @@ func (a *Adoption) entries(now time.Time) ([]record.Entry, error) {
 	if a.Until.After(now.Add(maxCookieAge)) {
 		return nil, fmt.Errorf("%w: Adoption.Until is more than 400 days away", ErrValue)
 	}
-	var list []record.Entry
+	guarding := guardID(a.Identity)
+	list := []record.Entry{{Name: record.Adopted, Raw: fmt.Appendf(nil, "%q", base64.RawURLEncoding.EncodeToString(guarding[:]))}}
 	for _, name := range slices.Sorted(maps.Keys(a.Values)) {
 		if k := NewKey[json.RawMessage](name); k.err != nil {
 			return nil, k.err
@@ -199,15 +308,38 @@ func (s *Session) adopt(a *Adoption) {
 	c := &pendingWrite{now: micros(now)}
 	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(loadTimeout+commitTimeout)
 	defer c.end()
-	guard, err := s.x.m.carrier.Load(&c.ctx, s.x.m.guardID(a.Identity))
+	g, err := s.x.m.loadGuard(&c.ctx, a.Identity)
 	switch {
+	case err == nil && g.reopens(a) && a.nobody():
+		s.endedThere(c, a, g)
+	case err == nil && g.reopens(a) && !a.made:
+		s.adoptNew(c, a, g, nil)
 	case err == nil:
-		s.adoptNamed(c, a, &guard)
+		s.adoptNamed(c, a, g)
 	case !isOver(err):
 		s.adoptFailed(c, "load", err)
-	case a.User != "":
-		s.adoptNew(c, a, nil)
+	case a.User != "" && !a.made:
+		s.adoptNew(c, a, nil, nil)
 	}
+}
+
+// endedThere notes that the other system has nobody logged in any more, so that the
+// next login there is adopted. It is an extra: without it a login is asked for.
+func (s *Session) endedThere(c *pendingWrite, a *Adoption, g *adoptGuard) {
+	if g.state == endedThere || s.rehearses() || prefetch(s.x.r) {
+		return
+	}
+	if err := s.x.m.putGuard(&c.ctx, a, a.newGuard(endedThere, clock()), g); err != nil && !s.x.m.isDefinite(err) {
+		s.x.storeError(store.ID{}, "adopt", err)
+	}
+}
+
+// putGuard stores a guard in the place of old; nil = there is none.
+func (m *Manager) putGuard(ctx context.Context, a *Adoption, g, old *adoptGuard) error {
+	if old == nil {
+		return m.carrier.Create(ctx, g.record(a))
+	}
+	return m.carrier.Update(ctx, g.record(a), old.version)
 }
 
 // adoptFailed is a store that could not be asked: nobody knows who this is (G5).
@@ -220,18 +352,18 @@ func (s *Session) adoptFailed(c *pendingWrite, what string, err error) {
 var errOtherUser = fmt.Errorf("%w: the foreign session had another user when it was adopted", ErrValue)
 
 // adoptNamed gives the request the session that a guard names, while it lives.
-func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, guard *store.Record) {
+func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	t := s.x.m.carrier.(*tokens)
-	token, id, ok := t.named(guard, a.Identity)
-	if !ok {
-		return // made under a secret that is gone, as is the session
+	token, id, ok := t.named(g, a.Identity)
+	if !ok || g.other(a) {
+		return // made under a secret that is gone, as is the session; or of another login
 	}
 	began := time.Now()
 	rec, err := t.Load(&c.ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		if a.User != "" && c.now.Sub(guard.Created) < youngGuard {
-			s.adoptNew(c, a, guard)
+		if a.User != "" && !a.made && c.now.Sub(g.since) < youngGuard {
+			s.adoptNew(c, a, nil, g)
 		}
 		return
 	case (s.live || s.ended) && (errors.Is(err, ErrEnded) || err == nil && over(&rec, c.now)):
@@ -256,12 +388,18 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, guard *store.Record) 
 	}
 }
 
-// adoptNew logs the user in, under a guard that is there before, or that somebody
-// else has made a moment ago.
-func (s *Session) adoptNew(c *pendingWrite, a *Adoption, guard *store.Record) {
+// adoptNew logs the user in, under a guard that is made before, in the place of old
+// if there is one, or that somebody else has made a moment ago: g.
+func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 	entries, err := a.entries(c.now)
 	if err != nil {
 		s.adoptRefused(a, err)
+		return
+	}
+	if err := s.x.m.foreignCounts(&c.ctx, a.authTime(s.x.began), everybody, a.User); isOver(err) {
+		return
+	} else if err != nil {
+		s.adoptFailed(c, "load", err)
 		return
 	}
 	s.login(a, entries)
@@ -269,7 +407,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, guard *store.Record) {
 		return // the answer to HEAD is as if, and keeps nothing
 	}
 	for {
-		if err = s.adoptTry(c, a, &guard); !errors.Is(err, store.ErrConflict) || c.ctx.Err() != nil {
+		if err = s.adoptTry(c, a, old, &g); !errors.Is(err, store.ErrConflict) || c.ctx.Err() != nil {
 			break
 		}
 		rec, loadErr := s.current(c, err, 0) // an anonymous session that another request writes
@@ -284,7 +422,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, guard *store.Record) {
 	switch {
 	case errors.Is(err, store.ErrExists) || isOver(err) || errors.Is(err, ErrTooMany):
 		// Others have made it, and perhaps ended it since.
-		if s.adoptMade(c, a, guard); errors.Is(err, ErrTooMany) && !s.live {
+		if s.adoptMade(c, a, g); errors.Is(err, ErrTooMany) && !s.live {
 			s.adoptRefused(a, err)
 		}
 	case errors.Is(err, ErrValue) || errors.Is(err, ErrTooLarge):
@@ -297,17 +435,16 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, guard *store.Record) {
 }
 
 // adoptMade gives the request the session if others have made it meanwhile.
-func (s *Session) adoptMade(c *pendingWrite, a *Adoption, guard *store.Record) {
-	if guard == nil {
-		g, err := s.x.m.carrier.Load(&c.ctx, s.x.m.guardID(a.Identity))
-		if err != nil {
+func (s *Session) adoptMade(c *pendingWrite, a *Adoption, g *adoptGuard) {
+	if g == nil {
+		var err error
+		if g, err = s.x.m.loadGuard(&c.ctx, a.Identity); err != nil {
 			return
 		}
-		guard = &g
 	}
 	made := *a
-	made.User = "" // none is to be made here
-	s.adoptNamed(c, &made, guard)
+	made.made = true // none is to be made here
+	s.adoptNamed(c, &made, g)
 }
 
 // adoptRefused tells of a foreign session that cannot be one of ours.
@@ -334,7 +471,7 @@ func (s *Session) login(a *Adoption, entries []record.Entry) {
 }
 
 // adoptTry makes the guard, unless there is one, and then the session.
-func (s *Session) adoptTry(c *pendingWrite, a *Adoption, guard **store.Record) error {
+func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **adoptGuard) error {
 	t := s.x.m.carrier.(*tokens)
 	if _, err := s.prepare(c, s.x.phase()); err != nil {
 		return err
@@ -342,14 +479,13 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, guard **store.Record) e
 	if err := s.mayLogIn(&c.ctx, c); err != nil {
 		return err
 	}
-	if *guard == nil {
-		_, c.rec.ID = t.derived.Seal(0, a.Identity)
-		if err := s.makeGuard(c, a, guard); err != nil {
+	if *g == nil {
+		if err := s.makeGuard(c, a, old, g); err != nil {
 			return err
 		}
 	}
-	token, id, ok := t.named(*guard, a.Identity)
-	if !ok {
+	token, id, ok := t.named(*g, a.Identity)
+	if !ok || (*g).other(a) {
 		return ErrEnded
 	}
 	if c.rec.ID = id; c.rec.ID == c.old {
@@ -361,25 +497,140 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, guard **store.Record) e
 	if err := s.write(c, c.ctx.At); err != nil {
 		return err
 	}
+	// Who revokes everybody notes it before looking for sessions: this one it has
+	// found, or this finds the note. For one user the store sees to it (S8).
+	if err := s.x.m.foreignCounts(&c.ctx, c.rec.AuthTime, everybody); err != nil {
+		_, endErr := s.x.m.endOne(&c.ctx, id, Event{Kind: Revoked, User: a.User, Reason: reasonEverybody})
+		return errors.Join(err, endErr)
+	}
 	return s.committed(c)
 }
 
-// makeGuard stores the guard, or returns that of whoever was first in its place.
-func (s *Session) makeGuard(c *pendingWrite, a *Adoption, guard **store.Record) error {
-	made := s.x.m.guardOf(a, c.rec.ID, c.now)
-	g := &pendingWrite{now: c.now, rec: made, fresh: true, ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}}
-	defer g.end()
+// makeGuard stores the guard, or takes that of whoever was first in its place.
+func (s *Session) makeGuard(c *pendingWrite, a *Adoption, old *adoptGuard, g **adoptGuard) error {
+	made := a.newGuard(adopted, c.now)
+	made.name(s.x.m.carrier.(*tokens), a.Identity)
+	w := &pendingWrite{now: c.now, rec: made.record(a), fresh: old == nil, ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}}
+	if old != nil {
+		w.was = old.version
+	}
+	defer w.end()
 	kind := s.tokenChange
 	s.tokenChange = keepToken // this call is no login
-	err := s.write(g, c.ctx.At)
+	err := s.write(w, c.ctx.At)
 	s.tokenChange = kind
-	if errors.Is(err, store.ErrExists) {
-		made, err = s.x.m.carrier.Load(&c.ctx, made.ID)
+	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) {
+		made, err = s.x.m.loadGuard(&c.ctx, a.Identity)
 	}
 	if err == nil {
-		*guard = &made
+		*g = made
 	}
-	c.told = g.told
+	c.told = w.told
+	return err
+}
+
+// everybody is the user under whom a revocation of all is noted; none is called so.
+const everybody = "\x01everybody"
+
+// revokeForeign notes that foreign sessions of user which were not adopted by now
+// count no more, for as long as any move lasts. What was adopted its store ends.
+func (m *Manager) revokeForeign(ctx context.Context, user string, at time.Time) error {
+	if !m.adopts.Load() {
+		return nil
+	}
+	if err := (storeRevoker{m.carrier}).Revoke(ctx, user, at); err != nil {
+		m.storeError(ctx, store.ID{}, "end user", err)
+		return fmt.Errorf("coatcheck: revoke foreign sessions: %w", err)
+	}
+	return nil
+}
+
+// foreignCounts returns ErrEnded if sessions of that beginning were revoked.
+func (m *Manager) foreignCounts(ctx context.Context, began time.Time, users ...string) error {
+	for _, user := range users {
+		at, err := storeRevoker{m.carrier}.NotBefore(ctx, user)
+		if err == nil && !at.IsZero() && !began.After(at) {
+			err = ErrEnded
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EndAdopted is Session.Logout for a request that shows that the foreign login of
+// its session has ended in the other system, as by a logout there. It commits at
+// once. The next login there is adopted, even if its Identity is the same: unlike
+// what was ended here, that foreign login is not spent. brought is the Identity of
+// a foreign session that was issued for this one, as the request brings it; empty =
+// none.
+func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
+	s := m.session(ctx)
+	if s == nil {
+		return errors.New("coatcheck: EndAdopted: not the context of a request")
+	}
+	if err := m.mayAdopt(); err != nil {
+		return err
+	}
+	ended, from := s.adoptedFrom()
+	s.Logout()
+	if err := s.Commit(); err != nil || s.rehearses() {
+		return err
+	}
+	err := m.openAgain(ctx, from, func(*adoptGuard) bool { return true })
+	if err == nil && brought != "" && guardID(brought) != from {
+		err = m.openAgain(ctx, guardID(brought), func(g *adoptGuard) bool { return g.state == neverAdopted || g.id == ended })
+	}
+	if err != nil {
+		m.storeError(ctx, store.ID{}, "adopt", err)
+		return fmt.Errorf("coatcheck: end adopted session: %w", err)
+	}
+	return nil
+}
+
+// adoptedFrom returns the session's id and that of its guard, if it has one.
+func (s *Session) adoptedFrom() (id, guard store.ID) {
+	if !s.lock() {
+		return id, guard
+	}
+	defer s.unlock()
+	s.ensureLoaded()
+	text, err := record.Unmarshal[string](s.stored(record.Adopted).Raw)
+	if raw, decodeErr := base64.RawURLEncoding.DecodeString(text); err == nil && decodeErr == nil && s.live && len(raw) == len(guard) {
+		guard = store.ID(raw)
+	}
+	return s.base.ID, guard
+}
+
+// openAgain makes a guard, if it may be, one of a login that has ended over there.
+func (m *Manager) openAgain(ctx context.Context, id store.ID, may func(*adoptGuard) bool) error {
+	if id.IsZero() {
+		return nil
+	}
+	for range 5 { // others may do the same at once
+		rec, err := m.carrier.Load(ctx, id)
+		if err != nil {
+			return ifNotOver(err)
+		}
+		g := openGuard(&rec)
+		if len(rec.Data) != guardSize || g.state == endedThere || !may(g) {
+			return nil
+		}
+		rec.Data = slices.Clone(rec.Data)
+		rec.Data[1], rec.Version = endedThere, newVersion()
+		binary.BigEndian.PutUint64(rec.Data[82:], uint64(clock().UnixMicro()))
+		if err = m.carrier.Update(ctx, rec, g.version); !errors.Is(err, store.ErrConflict) {
+			return ifNotOver(err)
+		}
+	}
+	return nil
+}
+
+func ifNotOver(err error) error {
+	if isOver(err) {
+		return nil
+	}
 	return err
 }
 
@@ -388,6 +639,9 @@ func (s *Session) makeGuard(c *pendingWrite, a *Adoption, guard **store.Record) 
 // where it was adopted before, whatever became of it since. The browser gets its
 // session, with Adopting, when it brings the foreign cookie. Until then nobody
 // uses it: Remember, of which here nothing is cut, is how long it waits.
+//
+// It ends nobody's session: beyond [Config.MaxPerUser] the error is [ErrTooMany],
+// whatever AtLimit says. It is [ErrEnded] where the user's sessions were revoked.
 func (m *Manager) Adopt(ctx context.Context, a Adoption) (bool, error) {
 	if err := m.mayAdopt(); err != nil {
 		return false, err
@@ -402,33 +656,64 @@ func (m *Manager) Adopt(ctx context.Context, a Adoption) (bool, error) {
 	case a.Remember < time.Second || a.Remember > maxCookieAge:
 		return false, fmt.Errorf("%w: Adoption.Remember is %v; want 1s to 400 days", ErrValue, a.Remember)
 	}
-	t := m.carrier.(*tokens)
-	if _, err := t.Load(ctx, m.guardID(a.Identity)); !errors.Is(err, store.ErrNotFound) {
+	old, err := m.loadGuard(ctx, a.Identity)
+	if err == nil && !old.reopens(&a) {
+		return false, nil
+	}
+	if err == nil || errors.Is(err, store.ErrNotFound) {
+		err = m.foreignCounts(ctx, a.authTime(now), everybody, a.User)
+	}
+	if err != nil {
 		return false, err
 	}
 	rec, err := m.adoptedRecord(&a, entries, now)
 	if err != nil {
 		return false, err
 	}
-	_, rec.ID = t.derived.Seal(0, a.Identity)
-	// The session first: after a crash in between the next run finds no guard, and
-	// its Create that the session is there. Its token nobody has without a guard.
-	if err := t.Create(ctx, rec); err != nil && !errors.Is(err, store.ErrExists) {
+	return m.adoptStored(ctx, &a, rec, old)
+}
+
+// adoptStored stores the session first: its token nobody has without a guard. A
+// crash in between leaves one that nobody uses.
+func (m *Manager) adoptStored(ctx context.Context, a *Adoption, rec store.Record, old *adoptGuard) (bool, error) {
+	g := a.newGuard(adopted, rec.Created)
+	rec.ID = g.name(m.carrier.(*tokens), a.Identity)
+	if err := m.carrier.Create(ctx, rec); err != nil {
 		return false, fmt.Errorf("coatcheck: adopt session: %w", err)
 	}
-	err = t.Create(ctx, m.guardOf(&a, rec.ID, now))
-	if errors.Is(err, store.ErrExists) {
-		return false, nil
+	err := m.hasRoom(ctx, a.User)
+	if err == nil {
+		err = m.foreignCounts(ctx, rec.AuthTime, everybody)
 	}
-	if err != nil {
-		return false, fmt.Errorf("coatcheck: adopt session: %w", err)
+	if err == nil {
+		err = m.putGuard(ctx, a, g, old)
 	}
-	return true, nil
+	if err == nil {
+		return true, nil
+	}
+	_, endErr := m.carrier.End(context.WithoutCancel(ctx), rec.ID, clock().Add(tombstoneLife))
+	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) { // its browser came meanwhile
+		return false, endErr
+	}
+	return false, errors.Join(fmt.Errorf("coatcheck: adopt session: %w", err), endErr)
+}
+
+// hasRoom returns ErrTooMany where the user has more sessions than may be.
+func (m *Manager) hasRoom(ctx context.Context, user string) error {
+	if m.cfg.MaxPerUser == 0 {
+		return nil
+	}
+	records, err := m.live(ctx, user)
+	if err == nil && len(records) > m.cfg.MaxPerUser {
+		err = ErrTooMany
+	}
+	return err
 }
 
 // AdoptNever sees to it that a foreign session is not adopted, as one that was
 // issued for a session of ours, or is brought to its logout. Of the Adoption only
-// Identity and Until count. Where it was adopted before, that session goes on.
+// Identity, Login, AsOf, Until and Ends count. Where it was adopted before, that
+// session goes on.
 func (m *Manager) AdoptNever(ctx context.Context, a Adoption) error {
 	if err := m.mayAdopt(); err != nil {
 		return err
@@ -440,8 +725,17 @@ func (m *Manager) AdoptNever(ctx context.Context, a Adoption) error {
 	if !a.Until.After(now) {
 		return nil
 	}
-	err := m.carrier.Create(ctx, m.guardOf(&a, store.ID{}, now))
-	if err != nil && !errors.Is(err, store.ErrExists) {
+	err := m.putGuard(ctx, &a, a.newGuard(neverAdopted, now), nil)
+	if errors.Is(err, store.ErrExists) {
+		var old *adoptGuard
+		if old, err = m.loadGuard(ctx, a.Identity); err == nil && old.reopens(&a) {
+			err = m.putGuard(ctx, &a, a.newGuard(neverAdopted, now), old)
+		}
+		if err = ifNotOver(err); errors.Is(err, store.ErrConflict) { // adopted at this moment
+			err = nil
+		}
+	}
+	if err != nil {
 		m.storeError(ctx, store.ID{}, "adopt", err)
 		return fmt.Errorf("coatcheck: adopt session: %w", err)
 	}

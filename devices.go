@@ -99,6 +99,9 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if i < 0 {
 		return false, nil
 	}
+	if err := m.revokeForeign(ctx, user, clock()); err != nil {
+		return false, err
+	}
 	if err := m.endChain(ctx, s, records[i].ID, user, s.asked(user, reasonRevoke, reasonRevokeOwn)); err != nil {
 		return false, err
 	}
@@ -230,6 +233,9 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 		if h, err := record.Open(rec.Data); err != nil || record.Labels(h.Entries)[name] != value {
 			continue
 		}
+		if err := m.revokeForeign(ctx, user, clock()); err != nil {
+			return n, err
+		}
 		if err := m.endChain(ctx, s, rec.ID, user, why); err != nil {
 			return n, err
 		}
@@ -259,6 +265,9 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, why stri
 		}
 	}
 	at := clock()
+	if err := m.revokeForeign(ctx, user, at); err != nil {
+		return 0, err
+	}
 	ended, err := m.endUserAt(ctx, user, at, why, kept...)
 	if err != nil {
 		return 0, err
@@ -466,6 +475,9 @@ func (m *Manager) RevokeEverybody(ctx context.Context) (int, error) {
 		}
 	}
 	at := clock()
+	if err := m.revokeForeign(ctx, everybody, at); err != nil {
+		return 0, err
+	}
 	total := 0
 	for walk := 1; ; walk++ {
 		// A session whose token was renewed during a walk may have been missed.

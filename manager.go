@@ -33,6 +33,7 @@ type Manager struct {
 	swept   atomic.Int64 // Unix microseconds of the last sweep
 	plain   atomic.Int64 // and of the last event of tellPlainHTTP
 	streams endWaiters
+	adopts  atomic.Bool // Adopting was called
 
 	observer store.Observer // nil = none
 }

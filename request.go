@@ -466,11 +466,9 @@ func (s *Session) adoptForeign() {
 		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
 	case foreign.Identity == "" || !foreign.Until.After(s.x.began):
 	case s.held:
-		s.marked = true // there is a session, but not for this request (G7)
+		s.marked = s.marked || !foreign.nobody() // there is a session, but not for this request (G7)
 	default:
-		if s.ended { // an anonymous one, perhaps by another request's adoption
-			foreign.User = ""
-		}
+		foreign.made = s.ended // an anonymous one, perhaps by another request's adoption
 		s.adopt(&foreign)
 	}
 }

@@ -30,8 +30,8 @@ type Session struct {
 	// All of one session, and of no other. It begins with the package's name, as
 	// "flask:". It is derived from what was verified only, so that nobody without
 	// the secret can write one session's cookie in two ways. Where the cookie is
-	// the whole session it identifies that cookie. A secret; never stored by us
-	// but as a hash.
+	// the whole session it identifies that cookie, or what stays in it. It need not
+	// change when somebody logs in. A secret; never stored by us but as a hash.
 	ID string
 
 	// User is who is logged in, by the value that the Config names; empty = nobody.
@@ -46,9 +46,18 @@ type Session struct {
 	// object of a PHP class. Issue does not write them.
 	Refused map[string]string
 
-	Created time.Time // or last written, as the format says; zero = it says none
-	Expires time.Time // when it cannot be valid any more; zero = it says none
-	CSRF    string    // the session's CSRF token, a secret; empty = it has none
+	// Stored says that this is what a store has now, and not what a cookie says,
+	// of which copies and earlier ones are genuine as well.
+	Stored bool
+	// Written is when the cookie was, where it is the whole session, and no time of
+	// a login; zero = the format says none.
+	Written time.Time
+
+	Expires time.Time // when it is not valid any more, as it stands; zero = it says none
+	// Fixed says that nothing with this ID is valid after Expires, however it is used.
+	Fixed bool
+
+	CSRF string // the session's CSRF token, a secret; empty = it has none
 }
 
 // Format prints that this is a session and nothing of it, whatever the verb.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
@@ -31,15 +32,26 @@ type MoveConfig struct {
 	// to coatcheck.Config.MaxRemember. False means Config.Idle and Lifetime.
 	Remember bool
 
-	// Revoker says from when on a user's sessions count: an old one that was made
-	// earlier, or does not say when, is not adopted. coatcheck.StoreRevoker is one;
-	// its Revoke belongs beside every RevokeAll. Nil means that RevokeAll ends what
-	// was adopted, and old sessions that were not yet stay what they are.
+	// LoginKey is the name of a value in the old session that is random, or the time,
+	// and made anew at each login: it tells one login from the next where the id of
+	// the session stays, and makes one session of what a cookie is written to. A
+	// value that only stays while the session lives, such as Flask-WTF's "csrf_token",
+	// does the latter. At least 8 characters count. Empty, or where a session has
+	// none: the old session's own id is all there is.
+	LoginKey string
+	// LoginTime is the name of a value with the time of the login: seconds since 1970,
+	// or a text of RFC 3339. With it RequireFresh and revocations here tell what was
+	// before them. Empty, or where a session has none: it was long ago.
+	LoginTime string
+
+	// Revoker is asked beside what the manager's own revocations have left in its
+	// store: from when on a user's sessions count. An old one of an earlier LoginTime,
+	// or of none, is not adopted. Nil means that none is asked.
 	Revoker coatcheck.Revoker
 
 	// Follow ends our session where the browser does not bring an old one of the
-	// same user any more, as after a logout over there. Each request then costs a
-	// Read, and every login needs Move.Login.
+	// same user any more, as after a logout over there; the next login there is
+	// adopted. Each request then costs a Read, and every login needs Move.Login.
 	Follow bool
 
 	// Imported is for the time after Import, when the old store is gone: only what
@@ -108,11 +120,12 @@ func (m *Move) find(r *http.Request) (coatcheck.Adoption, error) {
 		}
 		return coatcheck.Adoption{Identity: id, Until: m.cfg.Until}, nil
 	}
+	asOf := time.Now()
 	old, err := m.old.Read(r)
 	if err != nil {
 		return coatcheck.Adoption{}, m.hard(r, err)
 	}
-	return m.adoption(r.Context(), &old)
+	return m.adoption(r.Context(), &old, asOf)
 }
 
 // hard tells of an error and returns it if it says nothing about the session.
@@ -129,19 +142,24 @@ func (m *Move) hard(r *http.Request, err error) error {
 	return err
 }
 
-// adoption is what an old session becomes; without Identity nothing.
-func (m *Move) adoption(ctx context.Context, old *Session) (a coatcheck.Adoption, err error) {
+// adoption is what an old session becomes that was read after asOf; without Identity
+// nothing, and without User nothing but that nobody is logged in.
+func (m *Move) adoption(ctx context.Context, old *Session, asOf time.Time) (a coatcheck.Adoption, err error) {
 	user, err := m.user(ctx, old)
-	if user == "" || err != nil {
+	if err != nil || user == "" && (old.User != "" || !old.Stored) {
 		return a, err
+	}
+	a = m.identified(old, user, asOf)
+	if user == "" {
+		return a, nil
 	}
 	if m.cfg.Revoker != nil {
 		from, err := m.cfg.Revoker.NotBefore(ctx, user)
-		if err != nil || !from.IsZero() && !old.Created.After(from) {
-			return a, err
+		if err != nil || !from.IsZero() && !a.AuthTime.After(from) {
+			return coatcheck.Adoption{}, err
 		}
 	}
-	a = coatcheck.Adoption{Identity: old.ID, User: user, Until: m.cfg.Until}
+	a.User = user
 	if m.cfg.Remember && !old.Expires.IsZero() {
 		a.Remember = max(time.Until(old.Expires), time.Second)
 	}
@@ -154,6 +172,45 @@ func (m *Move) adoption(ctx context.Context, old *Session) (a coatcheck.Adoption
 		}
 	}
 	return a, nil
+}
+
+// identified says which login of which old session it is. Of a store's record the id
+// stays and the newest login counts. A cookie that is the session may be an earlier
+// one: there each login has an identity of its own, as far as the cookie tells.
+func (m *Move) identified(old *Session, user string, asOf time.Time) coatcheck.Adoption {
+	a := coatcheck.Adoption{Identity: old.ID, Until: m.cfg.Until, AuthTime: timeIn(old.Values[m.cfg.LoginTime])}
+	login := string(old.Values[m.cfg.LoginKey])
+	if len(login) < minLogin {
+		login = ""
+	}
+	switch {
+	case old.Stored:
+		a.Login, a.AsOf = "user\x00"+old.User+"\x00"+login, asOf
+	case login != "":
+		kind, _, _ := strings.Cut(old.ID, ":")
+		a.Identity, a.AsOf = kind+":login\x00"+user+"\x00"+login, old.Written
+	default:
+		a.Identity, a.AsOf = old.ID+"\x00"+user, old.Written
+	}
+	if old.Fixed && login == "" {
+		a.Ends = old.Expires
+	}
+	return a
+}
+
+// minLogin is the shortest value of a LoginKey, as JSON: "yes" is no login of its own.
+const minLogin = 8
+
+// timeIn reads a time; zero = there is none.
+func timeIn(raw json.RawMessage) (at time.Time) {
+	var seconds float64
+	if json.Unmarshal(raw, &seconds) == nil && seconds > 0 && seconds < 1<<40 {
+		return time.UnixMicro(int64(seconds * 1e6)).UTC()
+	}
+	if json.Unmarshal(raw, &at) != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 func (m *Move) user(ctx context.Context, old *Session) (string, error) {
@@ -179,11 +236,25 @@ func (m *Move) follow(next http.Handler) http.Handler {
 				http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 				return
 			case there != user:
-				s.Logout()
+				// What it could not do it has told; the answer is then an error.
+				_ = m.sessions.EndAdopted(r.Context(), m.brought(r, &old, err, user))
 			}
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// brought is the identity that the user's session has there, if the request's tells.
+func (m *Move) brought(r *http.Request, old *Session, err error, user string) string {
+	if err == nil {
+		return m.identified(old, user, time.Time{}).Identity
+	}
+	if i, ok := m.old.(Identifier); ok && errors.Is(err, ErrEnded) {
+		if id, err := i.Identity(r); err == nil {
+			return id
+		}
+	}
+	return ""
 }
 
 // Login logs in here and over there: Session.Login, and Issue. Values and times of
@@ -208,7 +279,7 @@ func (m *Move) Login(w http.ResponseWriter, r *http.Request, user string, old Se
 	}
 	// The session is here already: what was issued must not make another, also not
 	// after a logout here.
-	return m.spend(m.next(w, r, lines), true)
+	return m.spend(m.next(w, r, lines))
 }
 
 // next is the request that the browser would send with the cookies that Issue has
@@ -229,22 +300,24 @@ func (m *Move) next(w http.ResponseWriter, r *http.Request, before []string) *ht
 // spend sees to it that the old session of a request is never adopted. What a browser
 // brings is read, where the old store is there: else whoever sends made-up cookies,
 // of a system that signs nothing, has a record kept for each.
-func (m *Move) spend(r *http.Request, issued bool) error {
-	var id string
-	var err error
-	if i, ok := m.old.(Identifier); ok && (issued || m.cfg.Imported) {
-		id, err = i.Identity(r)
-	} else {
-		var old Session
-		old, err = m.old.Read(r)
-		if id = old.ID; err == nil && old.User == "" && !issued {
-			return nil // nobody is logged in there: it would keep a record for each visitor
+func (m *Move) spend(r *http.Request) error {
+	if m.cfg.Imported {
+		id, err := m.old.(Identifier).Identity(r)
+		if err != nil {
+			return m.hard(r, err)
 		}
+		return m.sessions.AdoptNever(r.Context(), coatcheck.Adoption{Identity: id, Until: m.cfg.Until})
 	}
+	asOf := time.Now()
+	old, err := m.old.Read(r)
 	if err != nil {
 		return m.hard(r, err)
 	}
-	return m.sessions.AdoptNever(r.Context(), coatcheck.Adoption{Identity: id, Until: m.cfg.Until})
+	user, err := m.user(r.Context(), &old)
+	if user == "" || err != nil { // it would keep a record for each visitor
+		return err
+	}
+	return m.sessions.AdoptNever(r.Context(), m.identified(&old, user, asOf))
 }
 
 // Logout ends the session here and over there: Session.Logout, and End. The old
@@ -257,7 +330,7 @@ func (m *Move) Logout(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Commit(); err != nil { // held back, perhaps: then nothing ends (G7)
 		return err
 	}
-	return errors.Join(m.spend(r, false), m.old.End(w, r))
+	return errors.Join(m.spend(r), m.old.End(w, r))
 }
 
 // Imported counts what Import did.
@@ -277,10 +350,11 @@ func (m *Move) Import(ctx context.Context, each func(Imported)) (Imported, error
 	if !ok {
 		return done, fmt.Errorf("bridge: import: %T has no store to go through: %w", m.old, errors.ErrUnsupported)
 	}
+	asOf := time.Now()
 	for old, err := range walker.All(ctx) {
 		reason := ""
 		if err == nil {
-			reason, err = m.take(ctx, &old, &done)
+			reason, err = m.take(ctx, &old, asOf, &done)
 		} else if Skips(err) {
 			reason, err = kindOf(err), nil
 		}
@@ -298,9 +372,9 @@ func (m *Move) Import(ctx context.Context, each func(Imported)) (Imported, error
 }
 
 // take imports one session, or says why not.
-func (m *Move) take(ctx context.Context, old *Session, done *Imported) (reason string, err error) {
-	a, err := m.adoption(ctx, old)
-	if a.Identity == "" || err != nil {
+func (m *Move) take(ctx context.Context, old *Session, asOf time.Time, done *Imported) (reason string, err error) {
+	a, err := m.adoption(ctx, old, asOf)
+	if a.User == "" || err != nil {
 		return "nobody is logged in", err
 	}
 	end := m.cfg.Until
@@ -316,6 +390,10 @@ func (m *Move) take(ctx context.Context, old *Session, done *Imported) (reason s
 		return "a user or a value that cannot be kept", nil
 	case errors.Is(err, coatcheck.ErrTooLarge):
 		return "too large", nil
+	case errors.Is(err, coatcheck.ErrTooMany):
+		return "more than MaxPerUser", nil
+	case errors.Is(err, coatcheck.ErrEnded):
+		return "revoked", nil
 	case err != nil:
 		return "", err
 	case taken:

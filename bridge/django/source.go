@@ -163,14 +163,15 @@ func (s *Source) openCookie(ctx context.Context, value string) (bridge.Session, 
 }
 
 // session checks the login and makes a Session of what was verified.
-func (s *Source) session(ctx context.Context, id string, r record, created time.Time) (bridge.Session, error) {
+func (s *Source) session(ctx context.Context, id string, r record, written time.Time) (bridge.Session, error) {
 	user := r.values.text(keyUser)
 	if err := s.sameLogin(ctx, user, r.values.text(keyHash)); err != nil {
 		return bridge.Session{}, err
 	}
 	return bridge.Session{
-		ID: id, User: user, Values: r.values, Refused: r.refused, Created: created, Expires: r.expires,
-		CSRF: r.values.text(keyCSRF),
+		ID: id, User: user, Values: r.values, Refused: r.refused, Stored: s.records != nil, Written: written, Expires: r.expires,
+		Fixed: s.records == nil,
+		CSRF:  r.values.text(keyCSRF),
 	}, nil
 }
 

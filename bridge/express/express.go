@@ -175,7 +175,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 		return bridge.Session{}, bridge.Refused("a record without express-session's cookie")
 	}
 	delete(values, "cookie")
-	session := bridge.Session{ID: identity(id), Values: values}
+	session := bridge.Session{ID: identity(id), Values: values, Stored: true}
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

@@ -39,12 +39,6 @@ type Config struct {
 	UserKey     string
 	NumericUser bool
 
-	// SessionKey is a value that is random and stays the same while the session
-	// lives, such as Flask-WTF's "csrf_token": with it a signed cookie that was
-	// written anew is the same session to adoption. Empty, or where a session has
-	// none: each cookie is one.
-	SessionKey string
-
 	// What a subclass of SecureCookieSessionInterface may have changed. Zero means
 	// "cookie-session", "sha1" and "hmac".
 	Salt       string // salt

@@ -6,7 +6,7 @@
 //
 // A signed cookie is the whole session: Flask makes a new one whenever the session
 // changes, and a copy of an old one stays valid at Flask until it expires, after a
-// logout too. Config.SessionKey tells which value stays the same through that.
+// logout too. bridge.MoveConfig.LoginKey tells one login from the next through that.
 //
 // The types of Flask's tagged JSON become JSON: a tuple a list, bytes base64 as of a
 // Key[[]byte], a date RFC 3339, a UUID and Markup text. What is written back from

@@ -159,11 +159,10 @@ func (s *Source) openCookie(value string) (bridge.Session, error) {
 			return bridge.Session{}, err
 		}
 	}
-	id := text // all of it was signed, and nothing else: no two texts are one cookie
-	if raw, ok := values[s.config.SessionKey]; ok && len(raw) >= 16 {
-		id = string(raw)
-	}
-	return s.session(idOf("cookie", id), values, made, end)
+	// All of text was signed, and nothing else: no two texts are one cookie.
+	found, err := s.session(idOf("cookie", text), values, end)
+	found.Written, found.Fixed = made, true
+	return found, err
 }
 
 // idOf is what identifies a session; kind keeps cookies and records apart.
@@ -200,7 +199,7 @@ func payload(text string) ([]byte, error) {
 }
 
 // session makes a Session of what was verified.
-func (s *Source) session(id string, values map[string]json.RawMessage, created, end time.Time) (bridge.Session, error) {
+func (s *Source) session(id string, values map[string]json.RawMessage, end time.Time) (bridge.Session, error) {
 	user, err := userOf(values[s.config.UserKey])
 	if err != nil {
 		return bridge.Session{}, err
@@ -209,7 +208,7 @@ func (s *Source) session(id string, values map[string]json.RawMessage, created, 
 	if raw, ok := values["csrf_token"]; ok {
 		_ = json.Unmarshal(raw, &csrf) // of Flask-WTF; another type is another's
 	}
-	return bridge.Session{ID: id, User: user, Values: values, Created: created, Expires: end, CSRF: csrf}, nil
+	return bridge.Session{ID: id, User: user, Values: values, Expires: end, CSRF: csrf}, nil
 }
 
 // userOf is foreign.User without a decoder for the usual text.
@@ -432,8 +431,8 @@ func (s *Source) load(ctx context.Context, sid string) (bridge.Session, error) {
 	if left >= 0 {
 		end = time.Now().Add(left)
 	}
-	found, err := s.session(idOf("sid", sid), values, time.Time{}, end)
-	found.Refused = refused
+	found, err := s.session(idOf("sid", sid), values, end)
+	found.Refused, found.Stored = refused, true
 	return found, err
 }
 

@@ -155,7 +155,7 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 	session, err := s.decode("gorilla.Config.Serializer", s.cfg.Serializer, o.payload)
 	sum := sha256.Sum256(o.signed)
 	session.ID = "gorilla:" + base64.RawURLEncoding.EncodeToString(sum[:])
-	session.Created, session.Expires = o.at, s.end(o.at)
+	session.Written, session.Expires, session.Fixed = o.at, s.end(o.at), s.cfg.MaxAge != NoMaxAge
 	return session, err
 }
 
@@ -259,7 +259,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 		return bridge.Session{}, err
 	}
 	session, err := s.decode("gorilla.Config.RecordSerializer", s.cfg.RecordSerializer, data)
-	session.ID = identity(id)
+	session.ID, session.Stored = identity(id), true
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

@@ -199,7 +199,7 @@ func (s *LaravelSource) load(ctx context.Context, id string) (bridge.Session, er
 		return bridge.Session{}, err
 	}
 	session, err := open(vars, s.user, tokenKey)
-	session.ID = laravelIdentity(id)
+	session.ID, session.Stored = laravelIdentity(id), true
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

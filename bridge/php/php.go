@@ -179,7 +179,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 		return bridge.Session{}, s.otherHandler(data)
 	}
 	session, err := open(vars, s.user, s.cfg.CSRFKey)
-	session.ID = identity(id)
+	session.ID, session.Stored = identity(id), true
 	if left >= 0 {
 		session.Expires = time.Now().Add(left)
 	}

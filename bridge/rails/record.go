@@ -77,7 +77,9 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 	if err != nil {
 		return bridge.Session{}, err
 	}
-	return s.found(identity(id), values, refused, expires)
+	found, err := s.found(identity(id), values, refused, expires)
+	found.Stored = true
+	return found, err
 }
 
 func (s *Source) saveRecord(ctx context.Context, id string, values map[string]json.RawMessage, left time.Duration) error {

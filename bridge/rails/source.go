@@ -137,7 +137,9 @@ func (s *Source) session(plain []byte) (bridge.Session, error) {
 		sum := sha256.Sum256(plain)
 		id = "cookie:" + hex.EncodeToString(sum[:])
 	}
-	return s.found(identity(id), values, nil, expires)
+	found, err := s.found(identity(id), values, nil, expires)
+	found.Fixed = text(values[keySession]) == "" && !expires.IsZero()
+	return found, err
 }
 
 func (s *Source) found(id string, values map[string]json.RawMessage, refused map[string]string, expires time.Time) (bridge.Session, error) {

@@ -184,7 +184,7 @@ func (s *Source) load(ctx context.Context, key string) (bridge.Session, error) {
 		return bridge.Session{}, bridge.Refused("a user that cannot be read: %s", what)
 	}
 	user, err := foreign.User(values[s.cfg.UserKey])
-	return bridge.Session{ID: identity(key), User: user, Values: values, Refused: refused, Expires: expires}, err
+	return bridge.Session{ID: identity(key), User: user, Values: values, Refused: refused, Stored: true, Expires: expires}, err
 }
 
 // otherCodec names the codec that would have read the record.

@@ -375,12 +375,20 @@ var mutants = []mutant{
 
 	// Adoption of foreign sessions.
 	{"G3 an identity opens another's session", "TestAdoptAnothersIdentity", "promises", edit("adopt.go", `case err == nil && a.User != "" && rec.User != a.User:`, `case false:`)},
-	{"G2 an adopted session has no guard", "TestAdoptOnce", "promises", edit("adopt.go", `err := s.write(g, c.ctx.At)`, `err := error(nil)`)},
-	{"G2 an old guard is taken for a young one", "TestAdoptOnce", "promises", edit("adopt.go", `c.now.Sub(guard.Created) < youngGuard`, `true`)},
-	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", "promises", edit("adopt.go", `g.User = "\x01adopted:" + g.ID.Handle()`, ``)},
-	{"G3 each adoption has a token of its own", "TestAdoptInParallel", "promises", edit("adopt.go", `t.derived.Seal(key, identity)`, `t.derived.Seal(key, identity+time.Now().String())`)},
-	{"G7 a held-back request adopts", "TestAdoptHeldBack", "promises", edit("request.go", "case s.held:\n\t\ts.marked = true", "case false:\n\t\ts.marked = true")},
-	{"G2 the guard comes after the session", "TestAdoptHalfDone", "promises", edit("adopt.go", `if *guard == nil {`, `if *guard == nil && time.Now().IsZero() {`)},
+	{"G2 an adopted session has no guard", "TestAdoptOnce", "promises", edit("adopt.go", `err := s.write(w, c.ctx.At)`, `err := error(nil)`)},
+	{"G2 an old guard is taken for a young one", "TestAdoptOnce", "promises", edit("adopt.go", `c.now.Sub(g.since) < youngGuard`, `true`)},
+	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", "promises", edit("adopt.go", `rec.User = "\x01adopted:" + rec.ID.Handle()`, ``)},
+	{"G3 each adoption has a token of its own", "TestAdoptInParallel", "promises", edit("adopt.go", `t.derived.Seal(key, g.text(identity)); id == g.id`, `t.derived.Seal(key, identity+time.Now().String()); id != g.id`)},
+	{"G7 a held-back request adopts", "TestAdoptHeldBack", "promises", edit("request.go", "case s.held:\n\t\ts.marked =", "case false:\n\t\ts.marked =")},
+	{"G2 the guard comes after the session", "TestAdoptHalfDone", "promises", edit("adopt.go", `if *g == nil {`, `if *g == nil && time.Now().IsZero() {`)},
+	{"G2 what was read before an end in the other system opens a session after it", "TestAdoptNextLogin", "promises", edit("adopt.go", `a.AsOf.After(g.since) ||`, `true ||`)},
+	{"G3 two logins of one foreign session have one token", "TestAdoptNextLogin", "promises", edit("adopt.go", `rand.Read(g.nonce[:])`, `rand.Read(g.nonce[:0])`)},
+	{"an end in the other system is for ever", "TestEndAdopted", "promises", edit("adopt.go", `rec.Data[1], rec.Version = endedThere, newVersion()`, `rec.Version = newVersion()`)},
+	{"a revocation leaves foreign sessions", "TestAdoptAfterRevocation", "promises", edit("adopt.go", `if !m.adopts.Load() {`, `if true {`)},
+	{"an adoption overtakes the revocation of everybody", "TestAdoptDuringRevokeEverybody", "promises", edit("adopt.go", `c.rec.AuthTime, everybody); err != nil`, `c.rec.AuthTime); err != nil`)},
+	{"G14 a guard outlives what it guards against", "TestAdoptGuardEnds", "promises", edit("adopt.go", `a.Ends.Before(a.Until) {`, `false {`)},
+	{"an import makes more sessions than MaxPerUser", "TestAdoptWithinMaxPerUser", "promises", edit("adopt.go", `len(records) > m.cfg.MaxPerUser`, `len(records) < 0`)},
+	{"G2 a new name of the cookie revives what was ended", "TestAdoptUnderAnotherName", "promises", edit("adopt.go", `g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`, `a.Identity += s.x.m.cfg.Name; g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`)},
 
 	// The simulation finds these by itself, in its first 2,000 worlds.
 	{"simulated: a conflict is not replayed", "TestSimulation", "internal/simulation", edit("queue.go", `s.view, s.applied = s.view[:0], 0`, ``)},

@@ -251,6 +251,10 @@ func Named(entries []Entry, name []byte) bool {
 // is bound (R8). Its value is read by package binding.
 const Bound = "\x00bound"
 
+// Adopted is the name of the entry which says what foreign session became this one:
+// the id of its guard, in base64. It belongs to the login, as labels do.
+const Adopted = "\x00adopted"
+
 // LabelMark begins the names of entries that hold labels, as JSON strings; no Key
 // can have such a name. They belong to the login and not to the values: Clear
 // leaves them alone, the next login drops them.
@@ -267,7 +271,7 @@ const Sliding = "\x00sliding"
 
 // OfLogin reports whether the entry of that name belongs to the login.
 func OfLogin[T string | []byte](name T) bool {
-	return IsLabel(name) || string(name) == Sliding || string(name) == Bound
+	return IsLabel(name) || string(name) == Sliding || string(name) == Bound || string(name) == Adopted
 }
 
 // Labels reads the labels among the entries, nil where there is none.

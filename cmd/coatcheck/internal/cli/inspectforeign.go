@@ -187,7 +187,7 @@ func showForeign(p *printer, system string, s bridge.Session) {
 	if s.User != "" {
 		user = "of user " + strconv.Quote(s.User)
 	}
-	p.line(system, "a genuine session %s, written %s, until %s", user, stamp(s.Created), stamp(s.Expires))
+	p.line(system, "a genuine session %s, written %s, until %s", user, stamp(s.Written), stamp(s.Expires))
 	for _, name := range slices.Sorted(maps.Keys(s.Values)) {
 		p.line("", "%s = %s", strconv.Quote(name), printable(string(s.Values[name])))
 	}
