@@ -366,7 +366,7 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 			s.adoptNew(c, a, nil, g)
 		}
 		return
-	case (s.live || s.ended) && (errors.Is(err, ErrEnded) || err == nil && over(&rec, c.now)):
+	case s.life != noSession && (errors.Is(err, ErrEnded) || err == nil && expired(&rec, c.now)):
 		return // what our own cookie says stands
 	case err == nil && a.User != "" && rec.User != a.User:
 		// One identity, two users: a planted foreign cookie must not open the
@@ -375,9 +375,9 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 		return
 	}
 	if err == nil {
-		s.live, s.ended, s.replaced, s.finished = false, false, false, false
+		s.life = noSession
 	}
-	if s.took(id, &rec, err, began); !s.live {
+	if s.afterLoad(id, &rec, err, began); s.life != live {
 		return
 	}
 	if s.x.phase() != open || s.x.tooOld(c.now) {
@@ -410,7 +410,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		if err = s.adoptTry(c, a, old, &g); !errors.Is(err, store.ErrConflict) || c.ctx.Err() != nil {
 			break
 		}
-		rec, loadErr := s.current(c, err, 0) // an anonymous session that another request writes
+		rec, loadErr := s.storedNow(c, err, 0) // an anonymous session that another request writes
 		if loadErr != nil || s.rebase(rec, true) != nil {
 			break
 		}
@@ -422,7 +422,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 	switch {
 	case errors.Is(err, store.ErrExists) || isOver(err) || errors.Is(err, ErrTooMany):
 		// Others have made it, and perhaps ended it since.
-		if s.adoptMade(c, a, g); errors.Is(err, ErrTooMany) && !s.live {
+		if s.adoptMade(c, a, g); errors.Is(err, ErrTooMany) && s.life != live {
 			s.adoptRefused(a, err)
 		}
 	case errors.Is(err, ErrValue) || errors.Is(err, ErrTooLarge):
@@ -459,7 +459,7 @@ func (s *Session) adoptRefused(a *Adoption, err error) {
 // login makes the adoption the session's pending change.
 func (s *Session) login(a *Adoption, entries []record.Entry) {
 	changes := s.edit()
-	s.tokenChange, s.user, changes.began = logIn, a.User, a.authTime(s.x.began)
+	s.tokenChange, s.user, changes.authAt = logIn, a.User, a.authTime(s.x.began)
 	if d := min(a.Remember, s.x.m.cfg.MaxRemember).Truncate(time.Second); d > 0 {
 		s.remember = d
 		w := s.wish()
@@ -512,7 +512,7 @@ func (s *Session) makeGuard(c *pendingWrite, a *Adoption, old *adoptGuard, g **a
 	made.name(s.x.m.carrier.(*tokens), a.Identity)
 	w := &pendingWrite{now: c.now, rec: made.record(a), fresh: old == nil, ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}}
 	if old != nil {
-		w.was = old.version
+		w.ifVersion = old.version
 	}
 	defer w.end()
 	kind := s.tokenChange
@@ -597,7 +597,7 @@ func (s *Session) adoptedFrom() (id, guard store.ID) {
 	defer s.unlock()
 	s.ensureLoaded()
 	text, err := record.Unmarshal[string](s.stored(record.Adopted).Raw)
-	if raw, decodeErr := base64.RawURLEncoding.DecodeString(text); err == nil && decodeErr == nil && s.live && len(raw) == len(guard) {
+	if raw, decodeErr := base64.RawURLEncoding.DecodeString(text); err == nil && decodeErr == nil && s.life == live && len(raw) == len(guard) {
 		guard = store.ID(raw)
 	}
 	return s.base.ID, guard
@@ -703,7 +703,7 @@ func (m *Manager) hasRoom(ctx context.Context, user string) error {
 	if m.cfg.MaxPerUser == 0 {
 		return nil
 	}
-	records, err := m.live(ctx, user)
+	records, err := m.liveRecords(ctx, user)
 	if err == nil && len(records) > m.cfg.MaxPerUser {
 		err = ErrTooMany
 	}

@@ -121,7 +121,7 @@ func (s *Session) prove(entry []byte) {
 // proveAlong gives it to a commit that is made anyway.
 func (s *Session) proveAlong() {
 	p := s.changes.proof
-	if s.changes.proof = nil; !s.live {
+	if s.changes.proof = nil; s.life != live {
 		return
 	}
 	s.record(op{boundName, func(old record.Entry) (record.Entry, error) {
@@ -138,7 +138,7 @@ func (s *Session) proveAlong() {
 func (s *Session) proveAlone() {
 	p := s.changes.proof
 	s.changes.proof = nil
-	if !s.live || string(s.stored(boundName).Raw) != string(p.before) {
+	if s.life != live || string(s.stored(boundName).Raw) != string(p.before) {
 		return
 	}
 	now := clock()
@@ -192,12 +192,12 @@ func otherNetwork(one, other string) bool {
 	return a.IsValid() && b.IsValid() && a != b
 }
 
-// unshown is the error of a session that the request does not show.
-func (s *Session) unshown(err error) error {
+// orUnproven is the error of a session that the request does not show.
+func (s *Session) orUnproven(err error) error {
 	switch {
-	case !s.x.out.unproven || err != ErrHeldBack:
+	case s.cookie < cookieUnproven || err != ErrHeldBack:
 		return err
-	case s.x.out.later:
+	case s.cookie == cookieUnprovenForNow:
 		return errProofLater
 	}
 	return ErrUnproven
@@ -229,13 +229,13 @@ func (s *Session) offer(h http.Header) {
 		return
 	}
 	var entry []byte
-	if s.live {
+	if s.life == live {
 		entry = s.stored(boundName).Raw
 	}
 	if entry == nil {
 		s.unbind(h, *g)
 	}
-	if s.live && s.base.User != "" {
+	if s.life == live && s.base.User != "" {
 		if value := (*g).Offer(s.base.ID, entry, clock()); value != "" {
 			s.x.binds()
 			withoutBinding(h)
@@ -327,14 +327,14 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 	defer s.unlock()
 	s.x.out.admitted = true
 	s.x.binds()
-	if s.x.out.unproven || isBinding(s.err) { // middleware has looked before
-		s.held, s.marked, s.x.out.unproven, s.err = false, false, false, nil
+	if s.cookie >= cookieUnproven || isBinding(s.err) { // middleware has looked before
+		s.cookie, s.err = cookieBrought, nil
 		now := time.Now()
 		ctx := &wait.Context{Parent: s.x.Context, At: now.Add(loadTimeout)}
 		defer ctx.End()
 		id := s.base.ID
 		rec, err := m.carrier.load(ctx, opened{id: id})
-		s.took(id, &rec, err, now)
+		s.afterLoad(id, &rec, err, now)
 	}
 	return s.seen(), s.err
 }
@@ -355,9 +355,9 @@ func (m *Manager) view(ctx context.Context) (binding.View, error) {
 
 func (s *Session) seen() binding.View {
 	s.ensureLoaded()
-	v := binding.View{ID: s.base.ID, Began: s.x.began, Live: s.live, Replaced: s.ended && s.replaced}
-	v.Withheld = !s.live && (s.held || s.namesakes)
-	if s.live {
+	v := binding.View{ID: s.base.ID, Began: s.x.began, Live: s.life == live, Replaced: s.life == replacedElsewhere}
+	v.Withheld = s.life != live && (s.cookie.hidden() || s.namesakes)
+	if s.life == live {
 		v.User, v.Entry = s.base.User, s.stored(boundName).Raw
 	}
 	return v

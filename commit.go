@@ -16,35 +16,364 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// A snapshot is a store.Record whose times are Unix microseconds, the precision
-// that stores keep: of the 280 bytes and more that a request's session takes it
-// is the most, and so takes 80 bytes less.
-type snapshot struct {
-	ID      store.ID
-	Version uint64
-	User    string
-	Data    []byte
+// A pendingWrite is a commit under way: its contexts, and what the present try
+// stores.
+type pendingWrite struct {
+	ctx         wait.Context // of all of it
+	call        wait.Context // of a store call that a look may have to follow
+	now         time.Time
+	rec         store.Record
+	ifVersion   uint64
+	old         store.ID // what it replaces, if anything
+	twin        store.ID // whose place a login takes, see mayLogIn
+	sid, marker string   // the Set-Cookie lines, if the commit needs them
+	fresh       bool     // the record is new to the store
+	refused     bool     // by this request's own rules, not by the store
+	told        bool     // by an event, of the store's error
 
-	authTime, created, seen, expires, deadline int64
+	// In the queue.
+	plain   bool // keeps its token: may share a store call
+	waited  bool // for others, at least once
+	left    bool // has left the line; guarded by the shard
+	sure    bool // the store was asked while this waited, and base is its answer
+	idle    bool // changes nothing, or is refused, where it has replayed
+	done    bool // there is an outcome
+	stored  bool // rec is in the store, with the changes of the whole chain
+	maker   bool // this made the store call
+	refusal error
+	err     error         // of the store, or for want of time
+	wake    chan struct{} // by the holder of the turn
+	home    *store.Record // what was base before a replay on what others had not stored
+	inLine  time.Duration // how long it has waited for others
+	steps   int           // how often its changes were made
 }
 
-func snapshotOf(rec *store.Record) snapshot {
-	return snapshot{rec.ID, rec.Version, rec.User, rec.Data, rec.AuthTime.UnixMicro(), rec.Created.UnixMicro(),
-		rec.Seen.UnixMicro(), rec.Expires.UnixMicro(), rec.Deadline.UnixMicro()}
+// pending reports whether the request has asked for anything that is not committed.
+func (s *Session) pending() bool {
+	return s.tokenChange != keepToken || s.cleared || s.loggedOut || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
 }
 
-func (b *snapshot) record() store.Record {
-	return store.Record{ID: b.ID, Version: b.Version, User: b.User, Data: b.Data, AuthTime: b.AuthTime(),
-		Created: utc(b.created), Seen: b.Seen(), Expires: utc(b.expires), Deadline: b.Deadline()}
+// commit stores what is pending; phase is that of the response, or the one it is
+// about to enter. The mutex is held.
+func (s *Session) commit(phase uint32) {
+	if s.err != nil || !s.pending() {
+		return
+	}
+	if s.changes.proof != nil {
+		s.proveAlong()
+	}
+	// Detached: a client that leaves must not leave half a login behind (G5).
+	// But http.TimeoutHandler has answered when the deadline has passed.
+	c := &s.changes.commit
+	if c.ctx.Parent != nil { // a store may still hold the context of an earlier commit
+		c = new(pendingWrite)
+	}
+	now := time.Now()
+	c.now = micros(now)
+	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(commitTimeout)
+	defer c.end()
+	if s.x.phase() != open { // a stream may have loaded its record long ago
+		s.doubt()
+	}
+	err := error(ErrLate)
+	if s.x.Context.Err() != context.DeadlineExceeded {
+		err = s.commitTo(c, phase)
+	}
+	if err != nil {
+		s.failTold(err, c.told)
+	}
 }
 
-func (b *snapshot) AuthTime() time.Time { return utc(b.authTime) }
-func (b *snapshot) Seen() time.Time     { return utc(b.seen) }
-func (b *snapshot) Deadline() time.Time { return utc(b.deadline) }
+// commitTo commits the end of a session, which Logout asked for, and then what is
+// pending in the one that goes on or begins.
+func (s *Session) commitTo(c *pendingWrite, phase uint32) error {
+	if s.rehearses() {
+		return s.rehearse(c, phase)
+	}
+	if s.loggedOut {
+		if err := s.commitLogout(c); err != nil {
+			return err
+		}
+	}
+	if s.life == live {
+		return s.commitLive(c, phase)
+	}
+	return s.commitAlone(c, phase)
+}
 
-func (b *snapshot) over(t time.Time) bool { return min(b.expires, b.deadline) <= t.UnixMicro() }
+// commitLogout ends the session that the browser brought, and the one that a
+// login meanwhile made of it.
+func (s *Session) commitLogout(c *pendingWrite) error {
+	if prefetch(s.x.r) && !(s.cookie.absent() && s.endingID.IsZero()) {
+		return ErrReadOnly
+	}
+	s.x.out.sid, s.x.out.marker = "", ""
+	late := s.x.tooOld(c.now)
+	if late && s.endingID.IsZero() && !s.logoutDone && s.hasCookie() {
+		return errForgotten // the browser may have a session by now, which this would not end
+	}
+	for _, first := range [...]store.ID{s.endingID, s.brought} {
+		// The chain ends: each link was a login or renewal within the last minute.
+		for id := first; !id.IsZero(); {
+			next, err := s.endLink(c, id, late)
+			if err != nil {
+				return err
+			}
+			if id = next; s.revoker != nil && s.revoker.following && !id.IsZero() {
+				if other, err := s.x.m.isOthers(&c.ctx, id, s.revoker.user); other || err != nil {
+					s.overtakenByOthers()
+					return err
+				}
+			}
+		}
+	}
+	for _, id := range s.rivals() {
+		if _, err := s.x.m.endOne(c.callCtx(c.ctx.At), id, Event{Kind: LoggedOut}); err != nil {
+			c.told = storeFailed(err)
+			return err
+		}
+	}
+	if s.x.phase() == open {
+		s.clearCookie()
+	}
+	s.endingID, s.endingUser, s.beforeLogout, s.brought, s.loggedOut, s.logoutDone = store.ID{}, "", nil, store.ID{}, false, true
+	s.life = noSession
+	return nil
+}
 
-func utc(micro int64) time.Time { return time.UnixMicro(micro).UTC() }
+// overtakenByOthers is for a revocation that finds a login as somebody else in
+// place of the request's own session: that goes on, and keeps the cookie (G2).
+func (s *Session) overtakenByOthers() {
+	s.base.ID = s.endingID
+	s.endingID, s.endingUser, s.beforeLogout, s.loggedOut = store.ID{}, "", nil, false
+	s.life = replacedElsewhere
+	s.markEnded()
+}
+
+// endLink ends one id of the chain and returns the one that had replaced it. A
+// late request first asks what became of the id: where the tombstone, and with it
+// the successor, may be forgotten, nobody can tell whether the end is one (G2).
+func (s *Session) endLink(c *pendingWrite, id store.ID, late bool) (next store.ID, err error) {
+	m, ctx := s.x.m, c.callCtx(c.ctx.At)
+	defer c.release(ctx)
+	var ended store.EndedError
+	if late {
+		switch _, err := m.carrier.Load(ctx, id); {
+		case errors.Is(err, ErrEnded):
+			if e := (*store.EndedError)(nil); errors.As(err, &e) {
+				ended = *e
+			}
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, errors.ErrUnsupported):
+			return store.ID{}, errForgotten
+		case err != nil:
+			c.told = s.x.storeError(id, "load", err)
+			return store.ID{}, fmt.Errorf("coatcheck: end session: %w", err)
+		}
+	}
+	if next, err = m.endOne(ctx, id, Event{Kind: LoggedOut, User: s.endingUser}); err != nil { // perhaps applied; a second time does no harm
+		next, err = m.endOne(&c.ctx, id, Event{Kind: LoggedOut, User: s.endingUser})
+		c.told = storeFailed(err)
+	}
+	if next.IsZero() { // perhaps swept since
+		next = ended.Next
+	}
+	return next, err
+}
+
+// commitLive updates the session or gives it a new token.
+func (s *Session) commitLive(c *pendingWrite, phase uint32) error {
+	var err error
+	switch {
+	case !s.x.m.carrier.inCookie():
+		err = s.commitInTurn(c, phase)
+	case s.base.expired(c.now):
+		err = store.ErrNotFound
+	default: // no version is compared there: only what the browser brought may be the base
+		err = s.commitAlone(c, phase)
+	}
+	if !c.refused && isOver(err) {
+		if s.tokenChange == logIn {
+			if err := s.refusedLogin(c, err); err != nil {
+				return err
+			}
+		}
+		s.endedBy(err)
+		s.markEnded()
+		if s.tokenChange != logIn {
+			return s.why()
+		}
+		// Whoever has just proven who they are gets a new, empty session.
+		return s.commitAlone(c, phase)
+	}
+	return err
+}
+
+// refusedLogin returns why a login must not go on with a new session: it was
+// refused for a revocation of its user, which is not to be asked again, since a
+// server whose clock is ahead may have forgotten it by then, and what the browser
+// has would stay alive (G2). The session in which it was made goes on, also one
+// that this request has just made.
+func (s *Session) refusedLogin(c *pendingWrite, err error) error {
+	if !errors.Is(err, ErrEnded) {
+		return nil
+	}
+	rec := s.base.record()
+	_, look := s.x.m.carrier.load(&c.ctx, opened{id: rec.ID, rec: &rec})
+	switch {
+	case look == nil:
+		return errRevoked
+	case isOver(look):
+		s.endedBy(look)
+		return nil
+	}
+	c.told = s.x.storeError(s.base.ID, "load", look)
+	return fmt.Errorf("coatcheck: commit session: %w", look)
+}
+
+// commitAlone makes a session where there is none, or writes one into its cookie.
+func (s *Session) commitAlone(c *pendingWrite, phase uint32) error {
+	for {
+		if needed, err := s.prepare(c, phase); !needed || err != nil {
+			c.refused = err != nil
+			return s.nothing(err)
+		}
+		err := s.write(c, c.ctx.At)
+		switch {
+		case err == nil:
+			return s.committed(c)
+		case errors.Is(err, store.ErrExists) && c.ctx.Err() == nil: // another token
+		case errors.Is(err, ErrEnded) && s.tokenChange == logIn:
+			return errRevoked
+		default:
+			return err
+		}
+	}
+}
+
+// nothing ends a commit that stores nothing.
+func (s *Session) nothing(refused error) error {
+	if refused == nil {
+		s.clearPending()
+	}
+	return refused
+}
+
+// why is the ErrEnded of a session of which nothing follows.
+func (s *Session) why() error {
+	if s.life == replacedElsewhere {
+		return errOvertaken
+	}
+	return ErrEnded
+}
+
+// rehearse does all of a commit but the storing, for HEAD: it is answered as GET
+// would be, and keeps nothing (G4). What is pending stays so, for the handler to
+// find what it has changed.
+func (s *Session) rehearse(c *pendingWrite, phase uint32) error {
+	if s.life == live && s.base.expired(c.now) {
+		if s.markEnded(); s.tokenChange != logIn {
+			return ErrEnded
+		}
+	}
+	_, err := s.prepare(c, phase)
+	return err
+}
+
+// rehearses reports whether nothing that the request changes is kept.
+func (s *Session) rehearses() bool {
+	return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)
+}
+
+// prepare replays the ops on the base and makes the record to be stored, if
+// there is anything to store.
+func (s *Session) prepare(c *pendingWrite, phase uint32) (needed bool, err error) {
+	now := c.now
+	if err := s.replay(now.UnixMilli()); err != nil {
+		return false, err
+	}
+	if s.remember != 0 && s.life == live && s.prolongs(now) {
+		s.tokenChange = max(s.tokenChange, renewToken)
+	}
+	changed := s.changed(now.UnixMilli())
+	if s.life != live && s.tokenChange != logIn && !changed || s.life == live && s.tokenChange == keepToken && !changed {
+		if s.blind && s.isWithheld() { // in the session that was withheld it may be a change
+			return false, ErrHeldBack
+		}
+		return false, nil
+	}
+	c.rec, c.old, c.ifVersion, c.sid, c.marker = store.Record{}, store.ID{}, 0, "", ""
+	c.fresh = s.life != live || s.tokenChange != keepToken
+	if err := s.mayCommit(c.fresh, phase, now); err != nil {
+		return false, err
+	}
+	if s.life == live {
+		c.ifVersion = s.base.Version
+		if c.fresh {
+			c.old = s.base.ID
+		}
+	}
+	if err := s.fill(c, now); err != nil {
+		return false, err
+	}
+	return true, s.seal(c, now)
+}
+
+// replay brings the view up to date with the ops.
+func (s *Session) replay(now int64) error {
+	for ; s.applied < len(s.ops); s.applied++ {
+		if err := s.apply(s.ops[s.applied], now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changed reports whether the values differ from those stored, of which an
+// expired one counts as absent.
+func (s *Session) changed(now int64) bool {
+	if s.cleared && len(s.counting(s.entries())) < len(s.entries()) {
+		return true
+	}
+	for _, e := range s.view {
+		old := s.stored(e.Name).At(now)
+		e = e.At(now)
+		if !bytes.Equal(old.Raw, e.Raw) || e.Raw != nil && old.Expires != e.Expires {
+			return true
+		}
+	}
+	return false
+}
+
+// readOnly reports whether the request leaves nothing behind: nobody may have
+// asked for it.
+func (s *Session) readOnly() bool {
+	return s.x.r.Method == http.MethodHead || prefetch(s.x.r)
+}
+
+func prefetch(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
+}
+
+// mayCommit checks what the request allows. A fresh record needs a Set-Cookie.
+func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
+	switch {
+	case prefetch(s.x.r):
+		return ErrReadOnly
+	case !fresh && !s.x.m.carrier.inCookie():
+		return nil
+	case s.dead():
+		return s.why()
+	case s.mustNotBegin():
+		return ErrHeldBack
+	case phase == hijacked && s.x.phase() == open:
+		return errUpgrade
+	case phase == hijacked || s.x.phase() != open:
+		return ErrLate
+	case s.x.tooOld(now):
+		return errTooOld
+	}
+	return nil
+}
 
 // fill makes the record.
 func (s *Session) fill(c *pendingWrite, now time.Time) error {
@@ -52,7 +381,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	var h record.Header
 	var device [maxDevice]byte
 	var address [len("0000:0000:0000:0000:0000:0000:0000:0000")]byte
-	if s.live {
+	if s.life == live {
 		c.rec = s.base.record()
 		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
 	} else {
@@ -80,7 +409,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	}
 	idle, lifetime := cfg.span(c.rec.User, h.Remember, h.Remember != 0 && s.slides())
 	switch {
-	case s.tokenChange >= authenticateAgain || !s.live:
+	case s.tokenChange >= authenticateAgain || s.life != live:
 		c.rec.Deadline = now.Add(lifetime)
 	case s.remember != 0:
 		c.rec.Deadline = s.prolonged(now)
@@ -130,423 +459,6 @@ func newVersion() uint64 {
 	}
 }
 
-// tooOld reports whether a Set-Cookie of this request could come after the end
-// of a session was forgotten, and replace or clear the cookie of a newer one.
-func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began) > cookieWindow }
-
-func (s *Session) pending() bool {
-	return s.tokenChange != keepToken || s.cleared || s.loggedOut || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
-}
-
-// commit stores what is pending; phase is that of the response, or the one it is
-// about to enter. The mutex is held.
-func (s *Session) commit(phase uint32) {
-	if s.err != nil || !s.pending() {
-		return
-	}
-	if s.changes.proof != nil {
-		s.proveAlong()
-	}
-	// Detached: a client that leaves must not leave half a login behind (G5).
-	// But http.TimeoutHandler has answered when the deadline has passed.
-	c := &s.changes.commit
-	if c.ctx.Parent != nil { // a store may still hold the context of an earlier commit
-		c = new(pendingWrite)
-	}
-	now := time.Now()
-	c.now = micros(now)
-	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(commitTimeout)
-	defer c.end()
-	if s.x.phase() != open { // a stream may have loaded its record long ago
-		s.doubt()
-	}
-	err := error(ErrLate)
-	if s.x.Context.Err() != context.DeadlineExceeded {
-		err = s.commitTo(c, phase)
-	}
-	if err != nil {
-		s.failTold(err, c.told)
-	}
-}
-
-func (s *Session) commitTo(c *pendingWrite, phase uint32) error {
-	if s.rehearses() {
-		return s.rehearse(c, phase)
-	}
-	if s.loggedOut {
-		if err := s.commitLogout(c); err != nil {
-			return err
-		}
-	}
-	if s.live {
-		return s.commitLive(c, phase)
-	}
-	return s.commitAlone(c, phase)
-}
-
-// rehearse does all of a commit but the storing, for HEAD: it is answered as GET
-// would be, and keeps nothing (G4). What is pending stays so, for the handler to
-// find what it has changed.
-func (s *Session) rehearse(c *pendingWrite, phase uint32) error {
-	if s.live && s.base.over(c.now) {
-		if s.markEnded(); s.tokenChange != logIn {
-			return ErrEnded
-		}
-	}
-	_, err := s.prepare(c, phase)
-	return err
-}
-
-// rehearses reports whether nothing that the request changes is kept.
-func (s *Session) rehearses() bool {
-	return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)
-}
-
-// commitLogout ends the session that the browser brought, and the one that a
-// login meanwhile made of it.
-func (s *Session) commitLogout(c *pendingWrite) error {
-	if prefetch(s.x.r) && !(s.noCookie && s.endingID.IsZero()) {
-		return ErrReadOnly
-	}
-	s.x.out.sid, s.x.out.marker = "", ""
-	late := s.x.tooOld(c.now)
-	if late && s.endingID.IsZero() && !s.logoutDone && s.hasCookie() {
-		return errForgotten // the browser may have a session by now, which this would not end
-	}
-	for _, first := range [...]store.ID{s.endingID, s.brought} {
-		// The chain ends: each link was a login or renewal within the last minute.
-		for id := first; !id.IsZero(); {
-			next, err := s.endLink(c, id, late)
-			if err != nil {
-				return err
-			}
-			if id = next; s.revoker != nil && s.revoker.following && !id.IsZero() {
-				if other, err := s.x.m.isOthers(&c.ctx, id, s.revoker.user); other || err != nil {
-					s.overtakenByOthers()
-					return err
-				}
-			}
-		}
-	}
-	for _, id := range s.rivals() {
-		if _, err := s.x.m.endOne(c.calling(c.ctx.At), id, Event{Kind: LoggedOut}); err != nil {
-			c.told = storeFailed(err)
-			return err
-		}
-	}
-	if s.x.phase() == open {
-		s.clearCookie()
-	}
-	s.endingID, s.endingUser, s.was, s.brought, s.loggedOut, s.logoutDone = store.ID{}, "", nil, store.ID{}, false, true
-	s.ended, s.replaced, s.finished = false, false, false
-	return nil
-}
-
-// overtakenByOthers is for a revocation that finds a login as somebody else in
-// place of the request's own session: that goes on, and keeps the cookie (G2).
-func (s *Session) overtakenByOthers() {
-	s.base.ID = s.endingID
-	s.endingID, s.endingUser, s.was, s.loggedOut = store.ID{}, "", nil, false
-	s.replaced = true
-	s.markEnded()
-}
-
-// endLink ends one id of the chain and returns the one that had replaced it. A
-// late request first asks what became of the id: where the tombstone, and with it
-// the successor, may be forgotten, nobody can tell whether the end is one (G2).
-func (s *Session) endLink(c *pendingWrite, id store.ID, late bool) (next store.ID, err error) {
-	m, ctx := s.x.m, c.calling(c.ctx.At)
-	defer c.release(ctx)
-	var ended store.EndedError
-	if late {
-		switch _, err := m.carrier.Load(ctx, id); {
-		case errors.Is(err, ErrEnded):
-			if e := (*store.EndedError)(nil); errors.As(err, &e) {
-				ended = *e
-			}
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, errors.ErrUnsupported):
-			return store.ID{}, errForgotten
-		case err != nil:
-			c.told = s.x.storeError(id, "load", err)
-			return store.ID{}, fmt.Errorf("coatcheck: end session: %w", err)
-		}
-	}
-	if next, err = m.endOne(ctx, id, Event{Kind: LoggedOut, User: s.endingUser}); err != nil { // perhaps applied; a second time does no harm
-		next, err = m.endOne(&c.ctx, id, Event{Kind: LoggedOut, User: s.endingUser})
-		c.told = storeFailed(err)
-	}
-	if next.IsZero() { // perhaps swept since
-		next = ended.Next
-	}
-	return next, err
-}
-
-// commitLive updates the session or gives it a new token.
-func (s *Session) commitLive(c *pendingWrite, phase uint32) error {
-	var err error
-	switch {
-	case !s.x.m.carrier.inCookie():
-		err = s.commitInTurn(c, phase)
-	case s.base.over(c.now):
-		err = store.ErrNotFound
-	default: // no version is compared there: only what the browser brought may be the base
-		err = s.commitAlone(c, phase)
-	}
-	if !c.refused && isOver(err) {
-		if s.tokenChange == logIn {
-			if err := s.refusedLogin(c, err); err != nil {
-				return err
-			}
-		}
-		s.endedBy(err)
-		s.markEnded()
-		if s.tokenChange != logIn {
-			return s.why()
-		}
-		// Whoever has just proven who they are gets a new, empty session.
-		return s.commitAlone(c, phase)
-	}
-	return err
-}
-
-// refusedLogin returns why a login must not go on with a new session: it was
-// refused for a revocation of its user, which is not to be asked again, since a
-// server whose clock is ahead may have forgotten it by then, and what the browser
-// has would stay alive (G2). The session in which it was made goes on, also one
-// that this request has just made.
-func (s *Session) refusedLogin(c *pendingWrite, err error) error {
-	if !errors.Is(err, ErrEnded) {
-		return nil
-	}
-	rec := s.base.record()
-	_, look := s.x.m.carrier.load(&c.ctx, opened{id: rec.ID, rec: &rec})
-	switch {
-	case look == nil:
-		return errRevoked
-	case isOver(look):
-		s.endedBy(look)
-		return nil
-	}
-	c.told = s.x.storeError(s.base.ID, "load", look)
-	return fmt.Errorf("coatcheck: commit session: %w", look)
-}
-
-// nothing ends a commit that stores nothing.
-func (s *Session) nothing(refused error) error {
-	if refused == nil {
-		s.clearPending()
-	}
-	return refused
-}
-
-// commitAlone makes a session where there is none, or writes one into its cookie.
-func (s *Session) commitAlone(c *pendingWrite, phase uint32) error {
-	for {
-		if needed, err := s.prepare(c, phase); !needed || err != nil {
-			c.refused = err != nil
-			return s.nothing(err)
-		}
-		err := s.write(c, c.ctx.At)
-		switch {
-		case err == nil:
-			return s.committed(c)
-		case errors.Is(err, store.ErrExists) && c.ctx.Err() == nil: // another token
-		case errors.Is(err, ErrEnded) && s.tokenChange == logIn:
-			return errRevoked
-		default:
-			return err
-		}
-	}
-}
-
-// A pendingWrite is a commit under way: its contexts, and what the present try
-// stores.
-type pendingWrite struct {
-	ctx         wait.Context // of all of it
-	call        wait.Context // of a store call that a look may have to follow
-	now         time.Time
-	rec         store.Record
-	was         uint64
-	old         store.ID // what it replaces, if anything
-	twin        store.ID // whose place a login takes, see mayLogIn
-	sid, marker string   // the Set-Cookie lines, if the commit needs them
-	fresh       bool     // the record is new to the store
-	refused     bool     // by this request's own rules, not by the store
-	told        bool     // by an event, of the store's error
-
-	// In the queue.
-	plain   bool // keeps its token: may share a store call
-	waited  bool // for others, at least once
-	left    bool // has left the line; guarded by the shard
-	sure    bool // the store was asked while this waited, and base is its answer
-	idle    bool // changes nothing, or is refused, where it has replayed
-	done    bool // there is an outcome
-	stored  bool // rec is in the store, with the changes of the whole chain
-	maker   bool // this made the store call
-	refusal error
-	err     error         // of the store, or for want of time
-	wake    chan struct{} // by the holder of the turn
-	home    *store.Record // what was base before a replay on what others had not stored
-	inLine  time.Duration // how long it has waited for others
-	steps   int           // how often its changes were made
-}
-
-// observe tells how a commit fared in the queue (G13).
-func (s *Session) observe(c *pendingWrite) {
-	s.x.m.observer.Committed(s.x.Context, store.Commit{Wait: c.inLine, Replays: max(0, c.steps-1)})
-}
-
-// settle ends this commit by itself; whoever is next goes on without it.
-func (c *pendingWrite) settle(err error) {
-	c.done, c.left = true, true
-	if err != nil {
-		c.err = err
-	}
-}
-
-// calling is the context of a store call of a commit that ends then: after it
-// there must be time for a look (G5): a second, or half of what is left.
-func (c *pendingWrite) calling(end time.Time) *wait.Context {
-	look, call := lookTime, &c.call
-	if c.waited || call.Parent != nil { // else the commit has just begun
-		look = min(look, time.Until(end)/2)
-	}
-	at := end.Add(-look)
-	if call.Parent != nil && !call.At.Equal(at) { // a store may still hold that
-		call = new(wait.Context)
-	}
-	call.Parent, call.Detached, call.At = c.ctx.Parent, true, at
-	return call
-}
-
-// rest waits a little, but not beyond the commitment's time.
-func (c *pendingWrite) rest(d time.Duration) {
-	pause := time.NewTimer(d)
-	defer pause.Stop()
-	select {
-	case <-pause.C:
-	case <-c.ctx.Done():
-	}
-}
-
-// looking is the context of that look.
-func (c *pendingWrite) looking(end time.Time) *wait.Context {
-	if end.Equal(c.ctx.At) {
-		return &c.ctx
-	}
-	return wait.Detached(c.ctx.Parent, end)
-}
-
-// release ends a context that is not the commitment's own.
-func (c *pendingWrite) release(d *wait.Context) {
-	if d != &c.call && d != &c.ctx {
-		d.End()
-	}
-}
-
-// end releases the contexts.
-func (c *pendingWrite) end() {
-	c.ctx.End()
-	if c.call.Parent != nil {
-		c.call.End()
-	}
-}
-
-// why is the ErrEnded of a session of which nothing follows.
-func (s *Session) why() error {
-	if s.replaced {
-		return errOvertaken
-	}
-	return ErrEnded
-}
-
-// prepare replays the ops on the base and makes the record to be stored, if
-// there is anything to store.
-func (s *Session) prepare(c *pendingWrite, phase uint32) (needed bool, err error) {
-	now := c.now
-	if err := s.replay(now.UnixMilli()); err != nil {
-		return false, err
-	}
-	if s.remember != 0 && s.live && s.prolongs(now) {
-		s.tokenChange = max(s.tokenChange, renewToken)
-	}
-	changed := s.changed(now.UnixMilli())
-	if !s.live && s.tokenChange != logIn && !changed || s.live && s.tokenChange == keepToken && !changed {
-		if s.blind && s.misses() { // in the session that was withheld it may be a change
-			return false, ErrHeldBack
-		}
-		return false, nil
-	}
-	c.rec, c.old, c.was, c.sid, c.marker = store.Record{}, store.ID{}, 0, "", ""
-	c.fresh = !s.live || s.tokenChange != keepToken
-	if err := s.mayCommit(c.fresh, phase, now); err != nil {
-		return false, err
-	}
-	if s.live {
-		c.was = s.base.Version
-		if c.fresh {
-			c.old = s.base.ID
-		}
-	}
-	if err := s.fill(c, now); err != nil {
-		return false, err
-	}
-	return true, s.seal(c, now)
-}
-
-// replay brings the view up to date with the ops.
-func (s *Session) replay(now int64) error {
-	for ; s.applied < len(s.ops); s.applied++ {
-		if err := s.apply(s.ops[s.applied], now); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// changed reports whether the values differ from those stored, of which an
-// expired one counts as absent.
-func (s *Session) changed(now int64) bool {
-	if s.cleared && len(s.counting(s.entries())) < len(s.entries()) {
-		return true
-	}
-	for _, e := range s.view {
-		old := s.stored(e.Name).At(now)
-		e = e.At(now)
-		if !bytes.Equal(old.Raw, e.Raw) || e.Raw != nil && old.Expires != e.Expires {
-			return true
-		}
-	}
-	return false
-}
-
-// readOnly reports whether the request leaves nothing behind: nobody may have
-// asked for it.
-func (s *Session) readOnly() bool {
-	return s.x.r.Method == http.MethodHead || prefetch(s.x.r)
-}
-
-// mayCommit checks what the request allows. A fresh record needs a Set-Cookie.
-func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
-	switch {
-	case prefetch(s.x.r):
-		return ErrReadOnly
-	case !fresh && !s.x.m.carrier.inCookie():
-		return nil
-	case s.dead():
-		return s.why()
-	case s.holdsBack():
-		return ErrHeldBack
-	case phase == hijacked && s.x.phase() == open:
-		return errUpgrade
-	case phase == hijacked || s.x.phase() != open:
-		return ErrLate
-	case s.x.tooOld(now):
-		return errTooOld
-	}
-	return nil
-}
-
 // seal gives a fresh record its id and renders the cookies before anything is
 // stored: what cannot be sent must not be kept.
 func (s *Session) seal(c *pendingWrite, now time.Time) error {
@@ -563,10 +475,10 @@ func (s *Session) seal(c *pendingWrite, now time.Time) error {
 	return s.cookieLines(c, value, now)
 }
 
-// write makes the store call of a commitment, which must be over by end. An error
+// write makes the store call of a commit, which must be over by end. An error
 // after which nobody knows whether it was applied is followed by one look (G5).
 func (s *Session) write(c *pendingWrite, end time.Time) error {
-	m, ctx := s.x.m, c.calling(end)
+	m, ctx := s.x.m, c.callCtx(end)
 	defer c.release(ctx)
 	if err := s.mayLogIn(ctx, c); err != nil {
 		c.told = !errors.Is(err, ErrTooMany) && storeFailed(err)
@@ -582,109 +494,18 @@ func (s *Session) write(c *pendingWrite, end time.Time) error {
 		return nil
 	}
 	if m.isDefinite(err) {
-		if now, ok := found(err, c.rec.ID); ok && now.Version == c.rec.Version {
+		if now, ok := conflictRecord(err, c.rec.ID); ok && now.Version == c.rec.Version {
 			return nil // a driver sent it twice
 		}
 		return err
 	}
-	look := c.looking(end)
+	look := c.lookCtx(end)
 	defer c.release(look)
 	if m.wasApplied(look, c) {
 		return nil
 	}
 	c.told = s.x.storeError(c.rec.ID, "commit", err)
 	return fmt.Errorf("coatcheck: commit session: %w", err)
-}
-
-func (m *Manager) storeCall(ctx context.Context, c *pendingWrite) error {
-	switch {
-	case !c.fresh:
-		return m.carrier.Update(ctx, c.rec, c.was)
-	case c.old.IsZero():
-		return m.carrier.Create(ctx, c.rec)
-	default:
-		return m.carrier.Replace(ctx, c.old, c.was, c.rec, c.rec.Seen.Add(tombstoneLife))
-	}
-}
-
-// isDefinite reports whether err says that nothing was applied.
-func (m *Manager) isDefinite(err error) bool {
-	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) || errors.Is(err, ErrConflict) ||
-		errors.Is(err, ErrEnded) || errors.Is(err, ErrFull)
-}
-
-// wasApplied looks whether a call that failed was applied all the same.
-func (m *Manager) wasApplied(ctx context.Context, c *pendingWrite) bool {
-	if c.old.IsZero() {
-		rec, err := m.carrier.Load(ctx, c.rec.ID)
-		return err == nil && rec.Version == c.rec.Version
-	}
-	_, err := m.carrier.Load(ctx, c.old)
-	var ended *store.EndedError
-	return errors.As(err, &ended) && ended.Next == c.rec.ID
-}
-
-// committed takes the stored record as the new base. It fails where a login that
-// had to be dated anew is not known to be there.
-func (s *Session) committed(c *pendingWrite) (err error) {
-	m, ctx, identity := s.x.m, &c.ctx, s.tokenChange
-	h, _ := record.CutHeader(c.rec.Data) // record.Encode made it
-	if s.ended && s.brought.IsZero() {
-		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
-	}
-	var unproven store.ID
-	if s.x.out.unproven { // whoever has logged in takes this one's place
-		unproven, s.x.out.unproven = s.base.ID, false
-	}
-	s.setBase(&c.rec, h)
-	s.ended, s.replaced, s.finished = false, false, false
-	s.setCookie(c)
-	if identity == logIn && s.revoker != nil && s.revoker.user == c.rec.User {
-		s.x.out.forget = false // a new password: the same person goes on
-	}
-	s.clearPending()
-	if !c.old.IsZero() {
-		m.streams.end(c.old)
-	}
-	var oldest []store.Record
-	if identity == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
-		if oldest, err = s.place(c, unproven); err != nil {
-			return err
-		}
-	}
-	if c.fresh && m.cfg.Events != nil {
-		s.x.event(Event{Kind: kindOf(identity, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
-	}
-	for _, rec := range oldest {
-		m.endOne(ctx, rec.ID, Event{Kind: Revoked, User: rec.User, Reason: reasonOneTooMany})
-	}
-	if !c.twin.IsZero() {
-		m.endOne(ctx, c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
-	}
-	if !unproven.IsZero() {
-		m.endOne(ctx, unproven, Event{Kind: LoggedOut})
-	}
-	m.sweepSome(ctx, c.rec.Seen)
-	return nil
-}
-
-func kindOf(identity tokenChange, c *pendingWrite) Kind {
-	switch {
-	case identity == logIn:
-		return LoggedIn
-	case identity == authenticateAgain:
-		return Reauthenticated
-	case c.old.IsZero():
-		return Created
-	default:
-		return Renewed
-	}
-}
-
-// clearPending forgets what was pending.
-func (s *Session) clearPending() {
-	s.ops, s.view, s.applied, s.cleared, s.blind = nil, nil, 0, false, false
-	s.tokenChange, s.user, s.remember = keepToken, "", 0
 }
 
 // mayLogIn refuses a login beyond Config.MaxPerUser, if that is the policy. The
@@ -698,12 +519,12 @@ func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
 	if s.tokenChange != logIn || m.cfg.MaxPerUser == 0 || m.cfg.AtLimit != Refuse {
 		return nil
 	}
-	records, err := m.live(ctx, c.rec.User)
+	records, err := m.liveRecords(ctx, c.rec.User)
 	if err != nil {
 		return err
 	}
 	records = slices.DeleteFunc(records, func(r store.Record) bool {
-		return r.ID == c.old || s.x.out.unproven && r.ID == s.base.ID // which committed ends
+		return r.ID == c.old || s.cookie >= cookieUnproven && r.ID == s.base.ID // which committed ends
 	})
 	if len(records) < m.cfg.MaxPerUser {
 		return nil
@@ -719,17 +540,126 @@ func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
 	return ErrTooMany
 }
 
-// place lists what a login has made too many of, the session of the login never
+// storeCall is the one call of a commit: Create, Update or Replace.
+func (m *Manager) storeCall(ctx context.Context, c *pendingWrite) error {
+	switch {
+	case !c.fresh:
+		return m.carrier.Update(ctx, c.rec, c.ifVersion)
+	case c.old.IsZero():
+		return m.carrier.Create(ctx, c.rec)
+	default:
+		return m.carrier.Replace(ctx, c.old, c.ifVersion, c.rec, c.rec.Seen.Add(tombstoneLife))
+	}
+}
+
+// isDefinite reports whether err says that nothing was applied.
+func (m *Manager) isDefinite(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) || errors.Is(err, ErrConflict) ||
+		errors.Is(err, ErrEnded) || errors.Is(err, ErrFull)
+}
+
+// conflictRecord returns the record of that id that a conflict tells of, if it can be
+// read.
+func conflictRecord(err error, id store.ID) (store.Record, bool) {
+	if err == nil {
+		return store.Record{}, false
+	}
+	conflict, ok := errors.AsType[*store.ConflictError](err)
+	if !ok || conflict.Now.ID != id || conflict.Now.Version == 0 {
+		return store.Record{}, false
+	}
+	_, damaged := record.Open(conflict.Now.Data)
+	return conflict.Now, damaged == nil
+}
+
+// wasApplied looks whether a call that failed was applied all the same.
+func (m *Manager) wasApplied(ctx context.Context, c *pendingWrite) bool {
+	if c.old.IsZero() {
+		rec, err := m.carrier.Load(ctx, c.rec.ID)
+		return err == nil && rec.Version == c.rec.Version
+	}
+	_, err := m.carrier.Load(ctx, c.old)
+	var ended *store.EndedError
+	return errors.As(err, &ended) && ended.Next == c.rec.ID
+}
+
+// isOver reports whether err says that there is no such session any more: it has
+// ended, or is unknown, as it is once its end is forgotten.
+func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, store.ErrNotFound) }
+
+// committed takes the stored record as the new base. It fails where a login that
+// had to be dated anew is not known to be there.
+func (s *Session) committed(c *pendingWrite) (err error) {
+	m, ctx, change := s.x.m, &c.ctx, s.tokenChange
+	h, _ := record.CutHeader(c.rec.Data) // record.Encode made it
+	if s.life >= ended && s.brought.IsZero() {
+		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
+	}
+	var unproven store.ID
+	if s.cookie >= cookieUnproven { // whoever has logged in takes this one's place
+		unproven, s.cookie = s.base.ID, cookieBrought
+	}
+	s.setBase(&c.rec, h)
+	s.setCookie(c)
+	if change == logIn && s.revoker != nil && s.revoker.user == c.rec.User {
+		s.x.out.forget = false // a new password: the same person goes on
+	}
+	s.clearPending()
+	if !c.old.IsZero() {
+		m.endWaiters.end(c.old)
+	}
+	var oldest []store.Record
+	if change == logIn && m.cfg.MaxPerUser > 0 && m.cfg.AtLimit == EndOldest {
+		if oldest, err = s.oldestToEnd(c, unproven); err != nil {
+			return err
+		}
+	}
+	if c.fresh && m.cfg.Events != nil {
+		s.x.event(Event{Kind: kindOf(change, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
+	}
+	for _, rec := range oldest {
+		m.endOne(ctx, rec.ID, Event{Kind: Revoked, User: rec.User, Reason: reasonOneTooMany})
+	}
+	if !c.twin.IsZero() {
+		m.endOne(ctx, c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
+	}
+	if !unproven.IsZero() {
+		m.endOne(ctx, unproven, Event{Kind: LoggedOut})
+	}
+	m.sweepSome(ctx, c.rec.Seen)
+	return nil
+}
+
+func kindOf(change tokenChange, c *pendingWrite) Kind {
+	switch {
+	case change == logIn:
+		return LoggedIn
+	case change == authenticateAgain:
+		return Reauthenticated
+	case c.old.IsZero():
+		return Created
+	default:
+		return Renewed
+	}
+}
+
+// clearPending forgets what was pending.
+func (s *Session) clearPending() {
+	s.ops, s.view, s.applied, s.cleared, s.blind = nil, nil, 0, false, false
+	s.tokenChange, s.user, s.remember = keepToken, "", 0
+}
+
+// oldestToEnd lists what a login has made too many of, the session of the login never
 // among them. Each login lists after its own record is there, so the last of many
 // at once sees all; and all see the same order, or two at once would end each
 // other. Where the clocks of servers are apart the login may look older than
 // what it came after. Then it takes another token, dated after the newest: an id
 // never changes its date, so the order of two ids is the same for all. The session
 // leaving, which the login ends, has no place any more.
-func (s *Session) place(c *pendingWrite, leaving store.ID) ([]store.Record, error) {
+func (s *Session) oldestToEnd(c *pendingWrite, leaving store.ID) ([]store.Record, error) {
 	m := s.x.m
 	for {
-		records, err := m.live(&c.ctx, c.rec.User)
+		records, err := m.liveRecords(&c.ctx, c.rec.User)
 		records = slices.DeleteFunc(records, func(r store.Record) bool { return r.ID == leaving })
 		if err != nil || len(records) <= m.cfg.MaxPerUser {
 			return nil, nil // told; the next login tries again
@@ -757,7 +687,7 @@ func (s *Session) place(c *pendingWrite, leaving store.ID) ([]store.Record, erro
 // redate gives the session that a login has just made another token, which the
 // browser does not have yet, and another date.
 func (s *Session) redate(c *pendingWrite, created time.Time) error {
-	next := &pendingWrite{ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, was: c.rec.Version}
+	next := &pendingWrite{ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, ifVersion: c.rec.Version}
 	defer next.end()
 	next.rec.Version, next.rec.Created = newVersion(), created
 	if err := s.seal(next, c.now); err != nil {
@@ -776,6 +706,37 @@ func (s *Session) redate(c *pendingWrite, created time.Time) error {
 	return nil
 }
 
+// setCookie puts the cookies that a commit needs into the response.
+func (s *Session) setCookie(c *pendingWrite) {
+	if c.sid != "" {
+		s.x.out.sid, s.x.out.marker = c.sid, c.marker
+		s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()
+		s.x.m.tellPlainHTTP(s.x.r)
+	}
+}
+
+// tooOld reports whether a Set-Cookie of this request could come after the end
+// of a session was forgotten, and replace or clear the cookie of a newer one.
+func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began) > cookieWindow }
+
+// dropLateCookie keeps the cookie that an early commit set or cleared from
+// leaving so late that it could replace a newer one (G2).
+func (s *Session) dropLateCookie() {
+	if s.x.out.sid == "" || !s.x.tooOld(clock()) {
+		return
+	}
+	if s.life != live { // the logout is done; only the browser keeps what opens nothing
+		s.x.out.sid, s.x.out.marker = "", ""
+		return
+	}
+	id := s.base.ID
+	s.markEnded()
+	s.fail(errTooOld)
+	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
+	defer ctx.End()
+	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
+}
+
 // idleTime is the idle time of the session as it stands.
 func (s *Session) idleTime() time.Duration {
 	idle, _ := s.x.m.cfg.span(s.base.User, time.Duration(s.remembered)*time.Second, false)
@@ -785,7 +746,7 @@ func (s *Session) idleTime() time.Duration {
 // touchIfDue is the automatic touch: it costs a call once per tenth of the idle
 // time, and its failure never changes the answer.
 func (s *Session) touchIfDue() {
-	if !s.live || s.x.began.Sub(s.base.Seen()) < s.idleTime()/10 || s.readOnly() || s.x.out.admitted {
+	if s.life != live || s.x.began.Sub(s.base.Seen()) < s.idleTime()/10 || s.readOnly() || s.x.out.admitted {
 		return
 	}
 	id := s.base.ID
@@ -808,9 +769,9 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	}
 	ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
 	defer ctx.End()
-	if s.base.over(now) { // unless another request has moved the idle end
+	if s.base.expired(now) { // unless another request has moved the idle end
 		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
-		if err == nil && over(&rec, now) || errors.Is(err, errors.ErrUnsupported) {
+		if err == nil && expired(&rec, now) || errors.Is(err, errors.ErrUnsupported) {
 			err = store.ErrNotFound
 		}
 		if err != nil {
@@ -822,7 +783,7 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	if s.x.m.carrier.inCookie() {
 		// A new cookie for each of a page's many requests would overwrite what
 		// the others set. An application that loads no pages asks for it in one.
-		if r := s.x.r; !asked && (r.Method != http.MethodGet || !shown(r)) {
+		if r := s.x.r; !asked && (r.Method != http.MethodGet || !isPage(r)) {
 			return nil
 		}
 		if err := s.mayCommit(false, s.x.phase(), now); err != nil {
@@ -841,37 +802,6 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	s.base = snapshotOf(&c.rec)
 	s.setCookie(c)
 	return nil
-}
-
-// dropLateCookie keeps the cookie that an early commit set or cleared from
-// leaving so late that it could replace a newer one (G2).
-func (s *Session) dropLateCookie() {
-	if s.x.out.sid == "" || !s.x.tooOld(clock()) {
-		return
-	}
-	if !s.live { // the logout is done; only the browser keeps what opens nothing
-		s.x.out.sid, s.x.out.marker = "", ""
-		return
-	}
-	id := s.base.ID
-	s.markEnded()
-	s.fail(errTooOld)
-	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
-	defer ctx.End()
-	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
-}
-
-// setCookie puts the cookies that a commit needs into the response.
-func (s *Session) setCookie(c *pendingWrite) {
-	if c.sid != "" {
-		s.x.out.sid, s.x.out.marker = c.sid, c.marker
-		s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()
-		s.x.m.tellPlainHTTP(s.x.r)
-	}
-}
-
-func prefetch(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
 }
 
 // sweepBatch bounds one call of the store's Sweep.
@@ -894,6 +824,82 @@ func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
 	}
 }
 
-// isOver reports whether err says that there is no such session any more: it has
-// ended, or is unknown, as it is once its end is forgotten.
-func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, store.ErrNotFound) }
+// callCtx is the context of a store call of a commit that ends then: after it
+// there must be time for a look (G5): a second, or half of what is left.
+func (c *pendingWrite) callCtx(end time.Time) *wait.Context {
+	look, call := lookTime, &c.call
+	if c.waited || call.Parent != nil { // else the commit has just begun
+		look = min(look, time.Until(end)/2)
+	}
+	at := end.Add(-look)
+	if call.Parent != nil && !call.At.Equal(at) { // a store may still hold that
+		call = new(wait.Context)
+	}
+	call.Parent, call.Detached, call.At = c.ctx.Parent, true, at
+	return call
+}
+
+// lookCtx is the context of that look.
+func (c *pendingWrite) lookCtx(end time.Time) *wait.Context {
+	if end.Equal(c.ctx.At) {
+		return &c.ctx
+	}
+	return wait.Detached(c.ctx.Parent, end)
+}
+
+// sleep waits a little, but not beyond the commit's time.
+func (c *pendingWrite) sleep(d time.Duration) {
+	pause := time.NewTimer(d)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-c.ctx.Done():
+	}
+}
+
+// release ends a context that is not the commit's own.
+func (c *pendingWrite) release(d *wait.Context) {
+	if d != &c.call && d != &c.ctx {
+		d.End()
+	}
+}
+
+// end releases the contexts.
+func (c *pendingWrite) end() {
+	c.ctx.End()
+	if c.call.Parent != nil {
+		c.call.End()
+	}
+}
+
+// A snapshot is a store.Record whose times are Unix microseconds, the precision
+// that stores keep: of the 280 bytes and more that a request's session takes it
+// is the most, and so takes 80 bytes less.
+type snapshot struct {
+	ID      store.ID
+	Version uint64
+	User    string
+	Data    []byte
+
+	authTime, created, seen, expires, deadline int64
+}
+
+func snapshotOf(rec *store.Record) snapshot {
+	return snapshot{rec.ID, rec.Version, rec.User, rec.Data, rec.AuthTime.UnixMicro(), rec.Created.UnixMicro(),
+		rec.Seen.UnixMicro(), rec.Expires.UnixMicro(), rec.Deadline.UnixMicro()}
+}
+
+func (b *snapshot) record() store.Record {
+	return store.Record{ID: b.ID, Version: b.Version, User: b.User, Data: b.Data, AuthTime: b.AuthTime(),
+		Created: utc(b.created), Seen: b.Seen(), Expires: utc(b.expires), Deadline: b.Deadline()}
+}
+
+func (b *snapshot) AuthTime() time.Time { return utc(b.authTime) }
+
+func (b *snapshot) Seen() time.Time { return utc(b.seen) }
+
+func (b *snapshot) Deadline() time.Time { return utc(b.deadline) }
+
+func (b *snapshot) expired(t time.Time) bool { return min(b.expires, b.deadline) <= t.UnixMicro() }
+
+func utc(micro int64) time.Time { return time.UnixMicro(micro).UTC() }

@@ -256,7 +256,7 @@ const markerSuffix = "-lax"
 
 // overSuffix makes the name of the note by which an answer tells a browser that
 // its session is over (see Session.told).
-const overSuffix = "-over"
+const noteSuffix = "-over"
 
 // markerPolicy is that of the marker beside a Strict session cookie: the same
 // but Lax, so that a link from another site brings the marker alone (G7).

@@ -171,21 +171,26 @@ func checkOrigin(o string) error {
 	return nil
 }
 
-// heldBack reports whether the browser withheld a Strict session cookie, as far
-// as a request without that cookie can tell, and whether the marker came in its
+// withheldBy says whether the browser withheld a Strict session cookie, as far
+// as a request without that cookie can tell: it did where the marker came in its
 // place (G7). Firefox and WebKit withhold it also where no site caused the
 // request: an address typed, or opened from a mail that redirects here. There
 // only the marker tells. What a service worker passes on says "same-origin" in
 // Firefox; there Origin and Referer tell. Without Fetch Metadata nothing was
 // withheld.
-func (m *Manager) heldBack(r *http.Request) (held, marked bool) {
+func (m *Manager) withheldBy(r *http.Request) cookieState {
 	site := r.Header.Get("Sec-Fetch-Site")
 	if m.marker == nil || site == "" {
-		return false, false
+		return cookieAbsent
 	}
 	_, err := m.marker.Read(r.Header)
-	marked = !isAbsent(err)
-	return site == "cross-site" || site == "none" && marked || m.contradicted(r), marked
+	switch marked := !isAbsent(err); {
+	case site != "cross-site" && !(site == "none" && marked) && !m.contradicted(r):
+		return cookieAbsent
+	case marked:
+		return cookieWithheld
+	}
+	return cookieMayBeWithheld
 }
 
 // navigates reports whether the request loads a page into a window or tab. One
@@ -220,8 +225,7 @@ func (x *exchange) lands(r *http.Request) bool {
 	if r.Method != http.MethodGet || !navigates(r) || prefetch(r) {
 		return false
 	}
-	held, marked := m.heldBack(r)
-	withheld := held && marked && !m.shown(r)
+	withheld := m.withheldBy(r) == cookieWithheld && !m.cookiesAreAll(r)
 	asked := r
 	u := withoutLanded(r.URL)
 	again := u != r.URL
@@ -238,6 +242,16 @@ func (x *exchange) lands(r *http.Request) bool {
 	} else {
 		servePage(w, r, http.StatusOK, landingPage, leadingTo(requested(r)))
 	}
+	return true
+}
+
+// landsBound answers the second request of errElsewhere, which our own page makes.
+func (x *exchange) landsBound(r *http.Request) bool {
+	if x.m.guard.Load() == nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
+		return false
+	}
+	x.dropForeign(x.w.Header())
+	redirectLanded(x.w, r)
 	return true
 }
 
@@ -268,13 +282,13 @@ func (m *Manager) mayWithhold(r *http.Request) bool {
 	return m.contradicted(r)
 }
 
-// shown reports whether the cookies of our names that such a request brings are
+// cookiesAreAll reports whether the cookies of our names that such a request brings are
 // all that the browser has, as far as can be told: each marker names a session
 // whose genuine cookie is there, or cannot be one of ours beside one that does.
 // Without a marker nothing was withheld, unless
 // the request is one that Lax cookies do not come with either: then what came is
 // neither, and not ours. It asks no store (G8).
-func (m *Manager) shown(r *http.Request) bool {
+func (m *Manager) cookiesAreAll(r *http.Request) bool {
 	markers, err := m.marker.ReadAll(r.Header, maxNamesakes)
 	if isAbsent(err) {
 		return r.Header.Get("Sec-Fetch-Site") != "cross-site" || opensPage(r)
@@ -328,31 +342,31 @@ func (s *Session) Withheld() bool {
 	}
 	defer s.unlock()
 	s.ensureLoaded()
-	return s.unseen()
+	return s.mayBeWithheld()
 }
 
-// unseen reports whether there may be a session that this request does not show.
-func (s *Session) unseen() bool {
+// mayBeWithheld reports whether there may be a session that this request does not show.
+func (s *Session) mayBeWithheld() bool {
 	switch {
-	case s.live || s.tokenChange == logIn:
+	case s.life == live || s.tokenChange == logIn:
 		return false
-	case s.held:
-		return s.holdsBack()
+	case s.cookie.hidden():
+		return s.mustNotBegin()
 	}
 	// A Lax cookie comes with what opens a page, and with nothing else.
-	return s.noCookie && s.x.m.cfg.Cookie.SameSite == http.SameSiteLaxMode &&
+	return s.cookie.absent() && s.x.m.cfg.Cookie.SameSite == http.SameSiteLaxMode &&
 		s.x.r.Header.Get("Sec-Fetch-Site") == "cross-site" && !opensPage(s.x.r)
 }
 
-// holdsBack reports whether a first write must not make a session: it could
+// mustNotBegin reports whether a first write must not make a session: it could
 // overwrite the cookie that the browser withheld (G7).
-func (s *Session) holdsBack() bool {
-	return s.held && !s.live && s.tokenChange != logIn && (s.marked || !opensPage(s.x.r))
+func (s *Session) mustNotBegin() bool {
+	return s.cookie.hidden() && s.life != live && s.tokenChange != logIn && (s.cookie >= cookieWithheld || !opensPage(s.x.r))
 }
 
-// missed takes note that a value was asked for and is absent. The mutex is held.
-func (s *Session) missed(name string) {
-	if s.noCookie && name != flashName && s.unseen() {
+// noteMissing takes note that a value was asked for and is absent. The mutex is held.
+func (s *Session) noteMissing(name string) {
+	if s.cookie.absent() && name != flashName && s.mayBeWithheld() {
 		s.missing = true
 	}
 }
@@ -389,7 +403,7 @@ func (s *Session) mayHide() bool {
 	if m.bearer || !joined(s.x.r.Header["Cookie"], m.cfg.Name) {
 		return false
 	}
-	s.held, s.marked = true, true
+	s.cookie = cookieJoined
 	s.x.event(Event{Kind: Refused, Reason: reasonJoined})
 	return true
 }
@@ -420,43 +434,43 @@ func isNamesakes(err error) bool {
 // lookAtNamesakes is the look at several cookies of our name.
 func (s *Session) lookAtNamesakes() {
 	s.namesakes = true
-	tickets, err := s.genuine()
+	candidates, err := s.genuine()
 	switch {
 	case err != nil:
 		s.x.event(Event{Kind: Refused, Reason: reasonMany})
-	case len(tickets) == 0 && s.mayHide(): // told
-	case len(tickets) == 0:
+	case len(candidates) == 0 && s.mayHide(): // told
+	case len(candidates) == 0:
 		s.x.event(Event{Kind: Refused, Reason: reasonNoneGenuine})
-	case len(tickets) == 1:
-		s.loadTicket(tickets[0])
+	case len(candidates) == 1:
+		s.loadOpened(candidates[0])
 	default:
-		s.loadNamesake(tickets)
+		s.loadNamesake(candidates)
 	}
-	if len(tickets) > 0 && s.absent() {
+	if len(candidates) > 0 && s.absent() {
 		s.mayHide()
 	}
 }
 
-// genuine returns the tickets among several cookies of our name, each session
+// genuine returns the candidates among several cookies of our name, each session
 // once.
 func (s *Session) genuine() ([]opened, error) {
 	m := s.x.m
 	values, err := m.sid.ReadAll(s.x.r.Header, maxNamesakes)
-	var tickets []opened
+	var candidates []opened
 	for _, value := range values {
 		t, err := m.carrier.open(value)
 		if err != nil {
 			continue
 		}
-		same := slices.IndexFunc(tickets, func(other opened) bool { return other.id == t.id })
+		same := slices.IndexFunc(candidates, func(other opened) bool { return other.id == t.id })
 		switch {
 		case same < 0:
-			tickets = append(tickets, t)
-		case t.rec != nil && t.rec.Seen.After(tickets[same].rec.Seen):
-			tickets[same] = t // a session in its cookie, as it was later
+			candidates = append(candidates, t)
+		case t.rec != nil && t.rec.Seen.After(candidates[same].rec.Seen):
+			candidates[same] = t // a session in its cookie, as it was later
 		}
 	}
-	return tickets, err
+	return candidates, err
 }
 
 // rivals are the sessions of which none counts because more than one lives. A
@@ -465,20 +479,20 @@ func (s *Session) rivals() (ids []store.ID) {
 	if !s.namesakes || !s.endingID.IsZero() {
 		return nil
 	}
-	tickets, err := s.genuine()
-	if err != nil || len(tickets) < 2 {
+	candidates, err := s.genuine()
+	if err != nil || len(candidates) < 2 {
 		return nil
 	}
-	for _, t := range tickets {
+	for _, t := range candidates {
 		ids = append(ids, t.id)
 	}
 	return ids
 }
 
-// loadNamesake takes the only one of several genuine tickets whose session lives,
+// loadNamesake takes the only one of several genuine candidates whose session lives,
 // or else the one that says most of what became of it. There is a load for each,
-// since no ticket tells.
-func (s *Session) loadNamesake(tickets []opened) {
+// since no cookie tells.
+func (s *Session) loadNamesake(candidates []opened) {
 	m := s.x.m
 	now := time.Now()
 	s.loadCtx.Parent, s.loadCtx.At = s.x.Context, now.Add(loadTimeout)
@@ -489,12 +503,12 @@ func (s *Session) loadNamesake(tickets []opened) {
 		err  error
 		says int
 	}
-	for i, t := range tickets {
+	for i, t := range candidates {
 		rec, err := m.carrier.load(&s.loadCtx, t)
 		says := whatSays(&rec, err, now)
 		switch {
 		case says == saysNothing: // an outage is never "nobody" (G5)
-			s.took(t.id, &rec, err, now)
+			s.afterLoad(t.id, &rec, err, now)
 			return
 		case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):
 			s.x.event(Event{Kind: Refused, Reason: reasonSeveralLive})
@@ -503,7 +517,7 @@ func (s *Session) loadNamesake(tickets []opened) {
 			best.id, best.rec, best.err, best.says = t.id, rec, err, says
 		}
 	}
-	s.took(best.id, &best.rec, best.err, now)
+	s.afterLoad(best.id, &best.rec, best.err, now)
 }
 
 // oneOwner reports whether of two sessions that live the later counts, since both
@@ -534,7 +548,7 @@ func whatSays(rec *store.Record, err error, now time.Time) int {
 	case err != nil:
 		return saysNothing
 	}
-	if _, err := record.Open(rec.Data); err != nil || over(rec, micros(now)) {
+	if _, err := record.Open(rec.Data); err != nil || expired(rec, micros(now)) {
 		return saysOver
 	}
 	return saysLive

@@ -40,7 +40,7 @@ type Info struct {
 // Sessions lists the live sessions of a user, the newest first. With a
 // request's context the session of that request is marked as current.
 func (m *Manager) Sessions(ctx context.Context, user string) ([]Info, error) {
-	records, err := m.live(ctx, user)
+	records, err := m.liveRecords(ctx, user)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +64,8 @@ func infoOf(rec *store.Record, current store.ID) Info {
 	}
 }
 
-// live returns the user's records that have not expired, the newest first.
-func (m *Manager) live(ctx context.Context, user string) ([]store.Record, error) {
+// liveRecords returns the user's records that have not expired, the newest first.
+func (m *Manager) liveRecords(ctx context.Context, user string) ([]store.Record, error) {
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (m *Manager) live(ctx context.Context, user string) ([]store.Record, error)
 		return nil, fmt.Errorf("coatcheck: list sessions: %w", err)
 	}
 	now := clock()
-	records = slices.DeleteFunc(slices.Clone(records), func(r store.Record) bool { return over(&r, now) })
+	records = slices.DeleteFunc(slices.Clone(records), func(r store.Record) bool { return expired(&r, now) })
 	slices.SortFunc(records, func(a, b store.Record) int {
 		return cmp.Or(b.Created.Compare(a.Created), bytes.Compare(b.ID[:], a.ID[:]))
 	})
@@ -91,7 +91,7 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	records, err := m.live(ctx, user)
+	records, err := m.liveRecords(ctx, user)
 	if err != nil {
 		return false, err
 	}
@@ -102,7 +102,7 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if err := m.revokeForeign(ctx, user, clock()); err != nil {
 		return false, err
 	}
-	if err := m.endChain(ctx, s, records[i].ID, user, s.asked(user, reasonRevoke, reasonRevokeOwn)); err != nil {
+	if err := m.endChain(ctx, s, records[i].ID, user, s.revokeReason(user, reasonRevoke, reasonRevokeOwn)); err != nil {
 		return false, err
 	}
 	return true, nil
@@ -124,7 +124,7 @@ func (m *Manager) endChain(ctx context.Context, s *Session, id store.ID, user, w
 			}
 		}
 		if s != nil {
-			if err := s.revoked("", time.Time{}, []store.ID{id}, other); err != nil {
+			if err := s.afterRevocation("", time.Time{}, []store.ID{id}, other); err != nil {
 				return err
 			}
 		}
@@ -152,7 +152,7 @@ func (m *Manager) isOthers(ctx context.Context, id store.ID, user string) (bool,
 
 // endOne ends one id, of which e tells, and returns the one that had replaced it, if any.
 func (m *Manager) endOne(ctx context.Context, id store.ID, e Event) (next store.ID, err error) {
-	defer m.streams.ends()()
+	defer m.endWaiters.ends()()
 	next, err = m.carrier.End(ctx, id, clock().Add(tombstoneLife))
 	if err != nil {
 		m.storeError(ctx, id, "end", err)
@@ -162,7 +162,7 @@ func (m *Manager) endOne(ctx context.Context, id store.ID, e Event) (next store.
 		e.Handle = id.Handle()
 		m.event(ctx, e)
 	}
-	m.streams.end(id)
+	m.endWaiters.end(id)
 	return next, nil
 }
 
@@ -178,7 +178,7 @@ func (m *Manager) RevokeAll(ctx context.Context, user string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return m.endUser(ctx, user, s, s.asked(user, reasonRevokeAll, reasonAllOwn))
+	return m.endUser(ctx, user, s, s.revokeReason(user, reasonRevokeAll, reasonAllOwn))
 }
 
 // RevokeOthers ends every session of the logged-in user but that of the
@@ -198,8 +198,8 @@ func (m *Manager) RevokeOthers(ctx context.Context) (int, error) {
 		if err := s.Err(); err != nil {
 			return 0, err
 		}
-		if s.withheld() {
-			return 0, s.unshown(ErrHeldBack)
+		if s.looksWithheld() {
+			return 0, s.orUnproven(ErrHeldBack)
 		}
 		return 0, ErrLoginRequired
 	}
@@ -224,11 +224,11 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 	if err != nil {
 		return 0, err
 	}
-	records, err := m.live(ctx, user)
+	records, err := m.liveRecords(ctx, user)
 	if err != nil {
 		return 0, err
 	}
-	n, why := 0, s.asked(user, reasonLabel, reasonLabelOwn)
+	n, why := 0, s.revokeReason(user, reasonLabel, reasonLabelOwn)
 	for _, rec := range records {
 		if h, err := record.Open(rec.Data); err != nil || record.Labels(h.Entries)[name] != value {
 			continue
@@ -244,6 +244,8 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 	return n, nil
 }
 
+// endUser is endUserAt of now, for a request that asks, whose own session may be
+// among those that end.
 func (m *Manager) endUser(ctx context.Context, user string, s *Session, why string) (int, error) {
 	keep := why == reasonOthers
 	if err := checkUser(user); err != nil {
@@ -276,14 +278,14 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, why stri
 		if keep {
 			user = "" // this session is not among them, whatever its token is now
 		}
-		err = s.revoked(user, at, ended, false)
+		err = s.afterRevocation(user, at, ended, false)
 	}
 	return len(ended), err
 }
 
 // endUserAt ends what the user has and refuses logins that began by at.
 func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, why string, kept ...store.ID) ([]store.ID, error) {
-	defer m.streams.ends()()
+	defer m.endWaiters.ends()()
 	user = strings.Clone(user) // as in Login; a store may keep it
 	ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)
 	if err != nil {
@@ -294,7 +296,7 @@ func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, why 
 		if m.cfg.Events != nil {
 			m.event(ctx, Event{Kind: Revoked, Handle: id.Handle(), User: user, Reason: why})
 		}
-		m.streams.end(id)
+		m.endWaiters.end(id)
 	}
 	return ended, nil
 }
@@ -317,7 +319,7 @@ func (s *Session) id() store.ID {
 	}
 	defer s.unlock()
 	s.ensureLoaded()
-	if !s.live {
+	if s.life != live {
 		return store.ID{}
 	}
 	return s.base.ID
@@ -330,7 +332,7 @@ func (s *Session) confirm(ctx context.Context) error {
 		return errStuck
 	}
 	defer s.unlock()
-	if !s.live || s.x.m.carrier.inCookie() {
+	if s.life != live || s.x.m.carrier.inCookie() {
 		return s.orEnded(nil)
 	}
 	_, err := s.x.m.carrier.Load(ctx, s.base.ID)
@@ -345,35 +347,35 @@ func (s *Session) confirm(ctx context.Context) error {
 	return nil
 }
 
-// revoked takes note of a revocation that this request asked for, of sessions
+// afterRevocation takes note of a revocation that this request asked for, of sessions
 // or, at a time, of a user. Where it ends the session of the request that is a
 // Logout: whoever asks for the end knows of it (G2, decision 44); but not where a
 // login as somebody else has taken its place, whose cookie the browser may have.
-func (s *Session) revoked(user string, at time.Time, ended []store.ID, taken bool) error {
+func (s *Session) afterRevocation(user string, at time.Time, ended []store.ID, taken bool) error {
 	if !s.lock() {
 		return errStuck
 	}
 	defer s.unlock()
 	if !at.Before(s.loginTime()) {
-		s.edit().began = at.Add(time.Microsecond)
+		s.edit().authAt = at.Add(time.Microsecond)
 	}
-	if !s.loaded && len(ended) > 0 && !taken { // the session may be among them: see took
-		s.revokes().ids = append(s.revokes().ids, ended...)
+	if s.cookie == cookieUnread && len(ended) > 0 && !taken { // the session may be among them: see afterLoad
+		s.revocation().ids = append(s.revocation().ids, ended...)
 	}
 	done := slices.Contains(ended, s.base.ID)
 	switch {
-	case !s.live || !done && (user == "" || s.base.User != user):
+	case s.life != live || !done && (user == "" || s.base.User != user):
 		return nil
 	case s.tokenChange == logIn || s.err != nil: // a login goes on, with a session of its own
-		s.finished = true
+		s.life = finished
 		s.markEnded()
 		return nil
 	case taken || s.changes != nil && !s.brought.IsZero(): // so may one beside a login of this request
-		s.replaced = true
+		s.life = replacedElsewhere
 		s.markEnded()
 		return nil
 	}
-	r := s.revokes()
+	r := s.revocation()
 	r.user = s.base.User
 	s.logOut()
 	if done {
@@ -385,10 +387,10 @@ func (s *Session) revoked(user string, at time.Time, ended []store.ID, taken boo
 	return s.err
 }
 
-// asked returns the reason of a revocation: own where the request that asks for it
+// revokeReason returns the reason of a revocation: own where the request that asks for it
 // is known to be one of the user, as of somebody who logs out everywhere, and why
 // where it is an administrator's or none.
-func (s *Session) asked(user, why, own string) string {
+func (s *Session) revokeReason(user, why, own string) string {
 	if s == nil || !s.lock() {
 		return why
 	}
@@ -399,8 +401,8 @@ func (s *Session) asked(user, why, own string) string {
 	return why
 }
 
-// revokes returns what the request has revoked, to be added to.
-func (s *Session) revokes() *revocation {
+// revocation returns what the request has revoked, to be added to.
+func (s *Session) revocation() *revocation {
 	c := s.edit()
 	if c.revoker == nil {
 		c.revoker = new(revocation)
@@ -411,7 +413,7 @@ func (s *Session) revokes() *revocation {
 // leftHere says of a Logout that the session has ended already, and that nothing
 // can have replaced it: only the cookie is to be cleared.
 func (s *Session) leftHere() {
-	s.endingID, s.endingUser, s.was, s.logoutDone = store.ID{}, "", nil, true
+	s.endingID, s.endingUser, s.beforeLogout, s.logoutDone = store.ID{}, "", nil, true
 }
 
 // A revocation is what a request has asked for that may concern its own session.
@@ -509,7 +511,7 @@ func (m *Manager) endWalk(ctx context.Context, s *Session, at time.Time) (total 
 			return total, err
 		}
 		if s != nil {
-			err = s.revoked(rec.User, at, ended, false)
+			err = s.afterRevocation(rec.User, at, ended, false)
 		}
 		if total += len(ended); err != nil {
 			return total, err
@@ -532,7 +534,7 @@ func (m *Manager) records(ctx context.Context) iter.Seq2[store.Record, error] {
 				m.storeError(ctx, store.ID{}, "go through sessions", err)
 				yield(store.Record{}, fmt.Errorf("coatcheck: go through sessions: %w", err))
 				return
-			case over(&rec, clock()), rec.User != "" && checkUser(rec.User) != nil: // a Revoker's own
+			case expired(&rec, clock()), rec.User != "" && checkUser(rec.User) != nil: // a Revoker's own
 			case !yield(rec, nil):
 				return
 			}

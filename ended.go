@@ -45,8 +45,8 @@ func (s *Session) Ended() <-chan struct{} {
 	defer s.unlock()
 	s.ensureLoaded()
 	switch {
-	case s.waiter != nil && (!s.live || s.waiter.id == s.base.ID):
-	case !s.live || s.x.phase() == closed:
+	case s.waiter != nil && (s.life != live || s.waiter.id == s.base.ID):
+	case s.life != live || s.x.phase() == closed:
 		return closedChannel()
 	default: // what an earlier token had is closed already
 		s.waiter = s.x.m.watch(s.base.ID, utc(s.base.expires))
@@ -62,7 +62,7 @@ func closedChannel() chan struct{} {
 
 // watch registers a request until its session ends.
 func (m *Manager) watch(id store.ID, expires time.Time) *endWaiter {
-	w := &m.streams
+	w := &m.endWaiters
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st := w.waiting[id]
@@ -95,12 +95,12 @@ func (m *Manager) expire(st *endWaiter) {
 	case err != nil && !isOver(err) && !errors.Is(err, errors.ErrUnsupported):
 		wait = loadTimeout // the store is away: ask again
 	case err != nil || wait <= 0:
-		m.streams.found(st.id)
+		m.endWaiters.found(st.id)
 		return
 	}
-	m.streams.mu.Lock()
-	defer m.streams.mu.Unlock()
-	if m.streams.waiting[st.id] == st {
+	m.endWaiters.mu.Lock()
+	defer m.endWaiters.mu.Unlock()
+	if m.endWaiters.waiting[st.id] == st {
 		st.timer.Reset(wait)
 	}
 }
@@ -183,7 +183,7 @@ func (m *Manager) Watch(ctx context.Context, every time.Duration) error {
 	for {
 		if pushes {
 			// The poll finds what ended while nobody was listening.
-			err := watcher.Watch(ctx, func() { m.poll(ctx) }, m.streams.found)
+			err := watcher.Watch(ctx, func() { m.poll(ctx) }, m.endWaiters.found)
 			if err != nil && ctx.Err() == nil {
 				m.storeError(ctx, store.ID{}, "watch", err)
 			}
@@ -199,21 +199,21 @@ func (m *Manager) Watch(ctx context.Context, every time.Duration) error {
 
 // poll looks at each session that somebody waits for.
 func (m *Manager) poll(ctx context.Context) {
-	for _, id := range m.streams.ids() {
+	for _, id := range m.endWaiters.ids() {
 		if ctx.Err() != nil {
 			return
 		}
 		rec, err := m.carrier.Load(ctx, id)
 		switch {
 		case isOver(err):
-			m.streams.found(id)
+			m.endWaiters.found(id)
 		case errors.Is(err, errors.ErrUnsupported):
 			return // nobody knows of a session in its cookie
 		case err != nil:
 			m.storeError(ctx, id, "watch", err)
 			return // the store is away; the next round asks again
-		case over(&rec, clock()):
-			m.streams.found(id)
+		case expired(&rec, clock()):
+			m.endWaiters.found(id)
 		}
 	}
 }

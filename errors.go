@@ -126,7 +126,7 @@ func AnswerError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrHeldBack) && r.Method == http.MethodGet && navigates(r):
 		servePage(w, r, status, heldBackPage, leadingTo(requested(r)))
 		return
-	case errors.Is(err, ErrEnded) && shown(r):
+	case errors.Is(err, ErrEnded) && isPage(r):
 		page := leadingTo(back(r))
 		page.Text = textOf(err)
 		servePage(w, r, status, endedPage, page)
@@ -182,8 +182,8 @@ func textOf(err error) string {
 	return http.StatusText(StatusOf(err))
 }
 
-// shown reports whether somebody looks at the answer, in a window or tab.
-func shown(r *http.Request) bool {
+// isPage reports whether somebody looks at the answer, in a window or tab.
+func isPage(r *http.Request) bool {
 	return navigates(r) || r.Header.Get("Sec-Fetch-Mode") == "" && strings.HasPrefix(r.Header.Get("Accept"), "text/html")
 }
 

@@ -292,7 +292,7 @@ func whyEnded(err error) string {
 // whyHeldBack is the reason of HeldBack.
 func (s *Session) whyHeldBack() string {
 	switch site := s.x.r.Header.Get("Sec-Fetch-Site"); {
-	case !s.noCookie: // or it would not be held
+	case !s.cookie.absent(): // or it would not be held
 		return reasonMayHide
 	case site == "none":
 		return reasonElsewhere
@@ -307,7 +307,7 @@ func (s *Session) whyLate(err error) string {
 		return reasonUpgrade
 	case s.x.tooLate():
 		return reasonReturned
-	case !s.loaded:
+	case s.cookie == cookieUnread:
 		return reasonLateLook
 	}
 	return reasonLateChange

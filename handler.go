@@ -69,7 +69,7 @@ func (m *Manager) require(next http.Handler, check func(*Session) error) http.Ha
 		switch err := check(s); {
 		case err == nil:
 			s.x.call(next, w, r)
-		case s.withheld():
+		case s.looksWithheld():
 			s.refuse(ErrHeldBack)
 		case s.overtaken():
 			s.refuse(errOvertaken)
@@ -126,6 +126,7 @@ func DropOnPanic(next http.Handler) http.Handler {
 	})
 }
 
+// abandon forgets what is pending after a panic; a login or logout that is done stays.
 func (x *exchange) abandon() {
 	s := x.used.Load()
 	if s == nil || !s.lock() {
@@ -153,13 +154,13 @@ func (s *Session) abandon() {
 	if s.err == nil && !s.rehearses() {
 		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: s.x.whyAbandoned()})
 	}
-	if s.loggedOut && s.was != nil { // what Logout took away
-		if h, err := record.Open(s.was.Data); err == nil {
-			s.setBase(s.was, h)
+	if s.loggedOut && s.beforeLogout != nil { // what Logout took away
+		if h, err := record.Open(s.beforeLogout.Data); err == nil {
+			s.setBase(s.beforeLogout, h)
 			s.doubt()
 		}
 	}
-	s.loggedOut, s.endingID, s.endingUser, s.was, s.wishes = false, store.ID{}, "", nil, nil
+	s.loggedOut, s.endingID, s.endingUser, s.beforeLogout, s.wishes = false, store.ID{}, "", nil, nil
 	s.clearPending()
 }
 

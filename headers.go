@@ -14,7 +14,7 @@ import (
 )
 
 // headers puts the session's Set-Cookie lines and what caches must know into
-// the response's header (G12). It can be called again: leave does.
+// the response's header (G12). It can be called again, as when a handler panics.
 func (s *Session) headers() {
 	if !s.lock() {
 		return
@@ -40,7 +40,7 @@ func (s *Session) setIn(h http.Header) bool {
 		return false
 	}
 	defer s.unlock()
-	return s.x.stands(h)
+	return s.x.isIn(h)
 }
 
 func (s *Session) putHeaders() {
@@ -50,19 +50,20 @@ func (s *Session) putHeaders() {
 	}
 }
 
+// putInto is the work of putHeaders, on any header. The mutex is held.
 func (s *Session) putInto(h http.Header) {
 	s.x.dropForeign(h)
 	out, set := &s.x.out, s.x.out.sid != ""
-	if !set && !s.loaded {
+	if !set && s.cookie == cookieUnread {
 		return
 	}
 	if set {
-		out.over = ""
+		out.note = ""
 	} else {
 		s.leaveNote()
 	}
 	tidy(h)
-	if s.loaded {
+	if s.cookie != cookieUnread {
 		out.vary[0] = s.x.m.comesIn()
 		vary(h, out.vary[:])
 	}
@@ -71,7 +72,7 @@ func (s *Session) putInto(h http.Header) {
 	} else if out.stale {
 		s.takeStale(h)
 	}
-	if set || out.over != "" {
+	if set || out.note != "" {
 		s.x.put(h)
 	}
 	if set && (s.namesakes || s.rescoped || len(s.x.m.cfg.FormerCookies) > 0) {
@@ -80,7 +81,7 @@ func (s *Session) putInto(h http.Header) {
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
-	if set || out.over != "" || out.stale || !private(h["Cache-Control"]) {
+	if set || out.note != "" || out.stale || !private(h["Cache-Control"]) {
 		noStore(h, out.cacheControl[:])
 	}
 }
@@ -96,9 +97,9 @@ func keepOut(h http.Header, dependsOn ...string) {
 	noStore(h, make([]string, 1))
 }
 
-// guard keeps an answer of OnError out of shared caches, also where nobody has
+// keepPrivate keeps an answer of OnError out of shared caches, also where nobody has
 // looked at the session.
-func guard(h http.Header) {
+func keepPrivate(h http.Header) {
 	tidy(h)
 	if !private(h["Cache-Control"]) {
 		noStore(h, make([]string, 1))
@@ -205,27 +206,27 @@ func mentions(lines []string, name string) bool {
 	return false
 }
 
-// told reports whether an answer has told the browser that this session is over.
+// knowsOfEnd reports whether an answer has told the browser that this session is over.
 // Then the request was not in flight when it ended, and its cookie counts as
 // absent although the tombstone stands (G2).
 //
 // To clear the cookie would say the same, but clears what the browser has when
 // the answer comes: that may be a newer login's.
-func (s *Session) told(id store.ID) bool {
-	note, err := s.x.m.over.Read(s.x.r.Header)
+func (s *Session) knowsOfEnd(id store.ID) bool {
+	note, err := s.x.m.note.Read(s.x.r.Header)
 	return err == nil && note == id.Handle()
 }
 
 // leaveNote makes the note for the browser. It lasts as long as a tombstone.
 func (s *Session) leaveNote() {
-	if out := &s.x.out; s.finished && out.over == "" && s.x.m.over != nil && !s.readOnly() {
-		out.over, _ = s.x.m.over.Line(s.base.ID.Handle(), tombstoneLife)
+	if out := &s.x.out; s.life == finished && out.note == "" && s.x.m.note != nil && !s.readOnly() {
+		out.note, _ = s.x.m.note.Line(s.base.ID.Handle(), tombstoneLife)
 	}
 }
 
 // hasCookie reports whether the browser brought the session's cookie or marker.
 func (s *Session) hasCookie() bool {
-	if !s.noCookie {
+	if !s.cookie.absent() {
 		return true
 	}
 	if s.x.m.marker == nil {
@@ -278,7 +279,7 @@ func (x *exchange) put(h http.Header) {
 	case x.m.bearer:
 		h[TokenHeader] = []string{out.sid}
 	case out.sid == "":
-		cookie.Put(h, out.over)
+		cookie.Put(h, out.note)
 	case out.sid == x.m.sid.Expired():
 		// The session cookie last: of several cookies that one answer clears,
 		// some versions of curl drop only the last.
@@ -298,8 +299,8 @@ func (x *exchange) put(h http.Header) {
 	}
 }
 
-// stands reports whether what x.put has put is still in h.
-func (x *exchange) stands(h http.Header) bool {
+// isIn reports whether what x.put has put is still in h.
+func (x *exchange) isIn(h http.Header) bool {
 	name := "Set-Cookie"
 	if x.m.bearer {
 		name = TokenHeader
@@ -453,7 +454,7 @@ func (m *Manager) isOurs(pair string) bool {
 		name = strings.Trim(name, space)
 	}
 	suffix, ours := strings.CutPrefix(name, m.cfg.Name)
-	if !ok || ours && (suffix == "" || suffix == markerSuffix || suffix == overSuffix) {
+	if !ok || ours && (suffix == "" || suffix == markerSuffix || suffix == noteSuffix) {
 		return ok
 	}
 	g := m.guard.Load()
@@ -494,5 +495,5 @@ func (x *exchange) tellForeign() {
 // which it is not.
 func (x *exchange) poses(line string) bool {
 	pair, _, _ := strings.Cut(line, ";")
-	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker && line != x.out.over && !slices.Contains(x.out.bound, line)
+	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker && line != x.out.note && !slices.Contains(x.out.bound, line)
 }

@@ -135,7 +135,7 @@ func (s *Session) cameLarger() bool {
 // growsNot reports whether rec has no more of values than base.
 func (s *Session) growsNot(rec *store.Record) bool {
 	h, ok := record.CutHeader(rec.Data)
-	return ok && s.live && len(h.Entries) <= len(s.entries())
+	return ok && s.life == live && len(h.Entries) <= len(s.entries())
 }
 
 func (c *sealedCookies) inCookie() bool { return true }
@@ -153,14 +153,14 @@ func (c *sealedCookies) open(value string) (opened, error) {
 }
 
 func (c *sealedCookies) load(ctx context.Context, t opened) (store.Record, error) {
-	if err := c.current(ctx, *t.rec); err != nil {
+	if err := c.notRevoked(ctx, *t.rec); err != nil {
 		return store.Record{}, err
 	}
 	return *t.rec, nil
 }
 
-// current refuses a record that its user's last revocation covers.
-func (c *sealedCookies) current(ctx context.Context, rec store.Record) error {
+// notRevoked refuses a record that its user's last revocation covers.
+func (c *sealedCookies) notRevoked(ctx context.Context, rec store.Record) error {
 	if rec.User == "" {
 		return nil
 	}
@@ -185,11 +185,11 @@ func (c *sealedCookies) seal(rec *store.Record, fresh bool) (string, error) {
 // The store's part: nothing is stored, so little can fail.
 
 func (c *sealedCookies) Create(ctx context.Context, rec store.Record) error {
-	return c.current(ctx, rec)
+	return c.notRevoked(ctx, rec)
 }
 
 func (c *sealedCookies) Replace(ctx context.Context, _ store.ID, _ uint64, rec store.Record, until time.Time) error {
-	return c.current(ctx, rec)
+	return c.notRevoked(ctx, rec)
 }
 
 func (c *sealedCookies) Update(context.Context, store.Record, uint64) error { return nil }

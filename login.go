@@ -82,10 +82,10 @@ func (s *Session) mayRenew() bool {
 	case s.tokenChange == logIn:
 	case s.dead():
 		s.fail(s.why())
-	case s.misses():
+	case s.isWithheld():
 		s.fail(ErrHeldBack)
 	}
-	return s.err == nil && (s.live || s.tokenChange == logIn)
+	return s.err == nil && (s.life == live || s.tokenChange == logIn)
 }
 
 // Logout ends the session, for good: no request in flight can bring it back.
@@ -102,12 +102,12 @@ func (s *Session) Logout() {
 	s.ensureLoaded()
 	switch {
 	case s.err != nil:
-		s.lose()
+		s.tellLost()
 		return
 	case s.x.tooLate():
 		s.fail(ErrLate)
 		return
-	case s.held && s.marked && !s.x.out.unproven: // a copy of a cookie may end its session, and do nothing else
+	case s.cookie == cookieWithheld || s.cookie == cookieJoined: // a copy of a cookie may end its session, and do nothing else
 		s.fail(ErrHeldBack)
 		return
 	}
@@ -120,18 +120,20 @@ func (s *Session) Logout() {
 // logOut makes the end of the session pending, and the session empty and new.
 func (s *Session) logOut() {
 	switch c := s.edit(); {
-	case s.live:
+	case s.life == live:
 		was := s.base.record()
-		c.was = &was
+		c.beforeLogout = &was
 		c.endingID, c.endingUser = s.base.ID, s.base.User
 		s.base = snapshot{}
 	case c.endingID.IsZero(): // else this is the second time
 		c.endingID = s.base.ID
 	}
-	if s.x.out.unproven {
-		s.held, s.marked, s.x.out.unproven = false, false, false
+	if s.cookie >= cookieUnproven {
+		s.cookie = cookieBrought
 	}
-	s.live, s.loggedOut = false, true
+	if s.loggedOut = true; s.life == live {
+		s.life = noSession
+	}
 	s.tokenChange, s.remember, s.wishes = keepToken, 0, nil
 	s.clearValues()
 }
@@ -309,5 +311,5 @@ func (s *Session) overtaken() bool {
 		return false
 	}
 	defer s.unlock()
-	return s.dead() && s.replaced
+	return s.dead() && s.life == replacedElsewhere
 }

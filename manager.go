@@ -19,21 +19,21 @@ import (
 // New, safe for concurrent use, and starts no goroutine. Several managers may
 // serve one request, each with a cookie name and a store of its own.
 type Manager struct {
-	cfg     Config
-	carrier carrier
-	sid     *cookie.Raw
-	marker  *cookie.Raw // nil unless SameSite is Strict
-	bearer  bool        // no cookies: see NewBearer
-	over    *cookie.Raw // see Session.told; nil with bearer
-	scopes  []string    // see putScopes
-	keys    *cookie.Keys
-	guard   atomic.Pointer[binding.Guard] // of package dbsc; nil without
-	origins origins
-	commits queue
-	swept   atomic.Int64 // Unix microseconds of the last sweep
-	plain   atomic.Int64 // and of the last event of tellPlainHTTP
-	streams endWaiters
-	adopts  atomic.Bool // Adopting was called
+	cfg        Config
+	carrier    carrier
+	sid        *cookie.Raw
+	marker     *cookie.Raw // nil unless SameSite is Strict
+	bearer     bool        // no cookies: see NewBearer
+	note       *cookie.Raw // see Session.knowsOfEnd; nil with bearer
+	scopes     []string    // see putScopes
+	keys       *cookie.Keys
+	guard      atomic.Pointer[binding.Guard] // of package dbsc; nil without
+	origins    origins
+	commits    queue
+	swept      atomic.Int64 // Unix microseconds of the last sweep
+	plain      atomic.Int64 // and of the last event of tellPlainHTTP
+	endWaiters endWaiters
+	adopts     atomic.Bool // Adopting was called
 
 	observer store.Observer // nil = none
 }
@@ -73,7 +73,7 @@ func errNoSecret(what string) error {
 func newManager(c carrier, cfg Config) (*Manager, error) {
 	m := &Manager{cfg: cfg, carrier: c, origins: cfg.Origins}
 	m.observer, _ = store.As[store.Observer](c)
-	m.streams.observer = m.observer
+	m.endWaiters.observer = m.observer
 	var err error
 	if m.sid, err = cookie.NewRaw(cfg.Name, cfg.Cookie); err != nil {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)
@@ -83,7 +83,7 @@ func newManager(c carrier, cfg Config) (*Manager, error) {
 			return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: marker: %w", err)
 		}
 	}
-	if m.over, err = cookie.NewRaw(cfg.Name+overSuffix, cfg.Cookie); err != nil {
+	if m.note, err = cookie.NewRaw(cfg.Name+noteSuffix, cfg.Cookie); err != nil {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)
 	}
 	former, err := formerScopes(cfg, m.sid, m.marker)

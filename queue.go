@@ -13,6 +13,53 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
+// A queue lets the commits of one session in this process go one after another,
+// and those that wait in line share a store call: so only another process can
+// make a commit conflict, and a busy session is not bound by its store's distance
+// (G1).
+type queue struct {
+	shards [16]queueShard
+}
+
+type queueShard struct {
+	mu    sync.Mutex
+	turns map[store.ID]*turn
+	// The latest that have ended, for what they know of their sessions.
+	recent [8]*turn
+	oldest int
+}
+
+// A turn is the line of commits of one id. It exists while somebody holds or
+// awaits it. One goroutine at a time holds it and has it to itself, but for what
+// the shard guards: those who wait may leave.
+type turn struct {
+	// What this process remembers of the session. It is a hint.
+	last store.Record // what it stored last
+	heat heat
+
+	// The chain: those whose changes the next store call takes along.
+	chain []*pendingWrite // changed by the holder, with the shard's lock
+	next  int             // chain[next:] have still to replay
+	base  store.Record    // what the store has, if Version is not 0
+	tip   *store.Record   // the same with the changes of chain[:next], which may change nothing
+	tries int             // conflicts of this chain
+
+	rested bool // it has waited for more to come along
+
+	// Guarded by the shard.
+	waiting []*pendingWrite // in line, the first first
+	storing bool            // the chain is with the store: nobody leaves it
+}
+
+// maxChain bounds how many commits share a store call.
+const maxChain = 64
+
+// errDeserted is what those find whose store call panicked.
+var errDeserted = errors.New("coatcheck: commit session: the store panicked")
+
+// turns are reused: nearly every commit makes one for itself alone.
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
 // commitInTurn commits when all that came before have, or together with them:
 // whoever holds the turn replays its changes on what the one before it made and
 // hands that on, and the last stores it for all.
@@ -22,13 +69,13 @@ func (s *Session) commitInTurn(c *pendingWrite, phase uint32) error {
 	if s.x.m.observer != nil {
 		defer s.observe(c)
 	}
-	t, err := q.take(&id, c)
+	t, err := q.enter(&id, c)
 	if err != nil {
 		return fmt.Errorf("coatcheck: commit session: %w", err)
 	}
 	defer func() {
 		if !c.done {
-			q.desert(&id, t, c)
+			q.failTurn(&id, t, c)
 			s.restore(c)
 		}
 	}()
@@ -36,10 +83,10 @@ func (s *Session) commitInTurn(c *pendingWrite, phase uint32) error {
 		if t.next < len(t.chain) {
 			s.step(t, c, phase)
 		} else {
-			s.store(&id, t, c)
+			s.storeChain(&id, t, c)
 		}
 		done := c.done // while this has the turn nobody else says so
-		if q.pass(&id, t, c) || done {
+		if q.handOn(&id, t, c) || done {
 			continue
 		}
 		if err := q.wait(&id, t, c); err != nil {
@@ -56,19 +103,19 @@ func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 	if c.waited || t.tries > 0 {
 		c.now = clock()
 		if err := c.ctx.Err(); err != nil {
-			c.settle(fmt.Errorf("coatcheck: commit session: %w", err))
+			c.conclude(fmt.Errorf("coatcheck: commit session: %w", err))
 			return
 		}
 	}
 	if err := s.onTo(t, c); err != nil {
-		c.settle(err)
+		c.conclude(err)
 		return
 	}
-	if s.base.over(c.now) { // unless another request has moved the idle end
+	if s.base.expired(c.now) { // unless another request has moved the idle end
 		if c.sure {
-			c.settle(store.ErrNotFound)
+			c.conclude(store.ErrNotFound)
 		} else {
-			s.reload(t, c, nil)
+			s.reloadChain(t, c, nil)
 		}
 		return
 	}
@@ -80,7 +127,7 @@ func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 		t.tip = &c.rec
 	case s.sure && !t.moved():
 		c.home = nil // what the store has is no worse
-		c.settle(nil)
+		c.conclude(nil)
 		return
 	}
 	t.next++
@@ -90,8 +137,8 @@ func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 // chain begins with what it loaded, or with what this process stored last.
 func (s *Session) onTo(t *turn, c *pendingWrite) error {
 	last := &t.last
-	if s.shownIn(last, c.waited) {
-		t.heat.lost(time.Now())
+	if s.sawRival(last, c.waited) {
+		t.heat.sawRival(time.Now())
 	}
 	switch {
 	case t.base.Version != 0:
@@ -110,23 +157,23 @@ func (s *Session) onTo(t *turn, c *pendingWrite) error {
 	return nil
 }
 
-// store makes the one store call of a chain.
-func (s *Session) store(id *store.ID, t *turn, c *pendingWrite) {
+// storeChain makes the one store call of a chain.
+func (s *Session) storeChain(id *store.ID, t *turn, c *pendingWrite) {
 	q := &s.x.m.commits
 	if !t.moved() { // nothing was compared: G1 wants the store's word
-		s.reload(t, c, nil)
+		s.reloadChain(t, c, nil)
 		return
 	}
-	if wait := t.heat.rest(len(t.chain), t.rested); wait > 0 {
+	if wait := t.heat.pauseBefore(len(t.chain), t.rested); wait > 0 {
 		t.rested = true
-		c.rest(wait) // who comes meanwhile comes along
+		c.sleep(wait) // who comes meanwhile comes along
 		return
 	}
-	end, ok := q.closes(id, t, c)
+	end, ok := q.closeChain(id, t, c)
 	if !ok { // somebody has left: those who stay replay without
 		return
 	}
-	if c.was = t.base.Version; t.tip != &c.rec {
+	if c.ifVersion = t.base.Version; t.tip != &c.rec {
 		c.rec = *t.tip
 	}
 	err := s.write(c, end)
@@ -135,34 +182,57 @@ func (s *Session) store(id *store.ID, t *turn, c *pendingWrite) {
 		if c.maker = true; !c.fresh {
 			t.last = *t.tip
 		}
-		t.heat.won(c.was, c.rec.Version, len(t.chain), c.waited)
-		q.ends(id, t, c, nil)
+		t.heat.committed(c.ifVersion, c.rec.Version, len(t.chain), c.waited)
+		q.endChain(id, t, c, nil)
 	case errors.Is(err, ErrConflict):
-		q.opens(id, t)
-		t.heat.lost(time.Now())
+		q.reopenChain(id, t)
+		t.heat.sawRival(time.Now())
 		s.x.event(Event{Kind: Conflict, Handle: id.Handle(), User: t.base.User, Reason: reasonConflict})
-		s.reload(t, c, err)
+		s.reloadChain(t, c, err)
 		t.tries++
 	case errors.Is(err, ErrFull) && len(t.chain) > 1:
-		q.splits(id, t)
+		q.splitChain(id, t)
 	default:
-		q.ends(id, t, c, err)
+		q.endChain(id, t, c, err)
 	}
 }
 
-// reload lets the chain replay on what the store has now, as the conflict tells
+// reloadChain lets the chain replay on what the store has now, as the conflict tells
 // or a load.
-func (s *Session) reload(t *turn, c *pendingWrite, conflict error) {
-	rec, err := s.current(c, conflict, t.tries)
+func (s *Session) reloadChain(t *turn, c *pendingWrite, conflict error) {
+	rec, err := s.storedNow(c, conflict, t.tries)
 	q, id := &s.x.m.commits, &s.base.ID
 	switch {
 	case err == nil:
-		q.restarts(id, t, rec)
+		q.restartChain(id, t, rec)
 	case c.ctx.Err() != nil && len(t.chain) > 1: // the others may have more time
-		c.settle(err)
+		c.conclude(err)
 	default:
-		q.ends(id, t, c, err)
+		q.endChain(id, t, c, err)
 	}
+}
+
+// storedNow returns what the store has now. From the second conflict on it first
+// pauses a little, so that many processes do not keep in step.
+func (s *Session) storedNow(c *pendingWrite, conflict error, try int) (store.Record, error) {
+	now, ok := conflictRecord(conflict, s.base.ID)
+	if conflict != nil && try%8 == patience {
+		s.showItself(c, latest(now.Seen, s.base.Seen()))
+	}
+	if conflict != nil && try > 0 {
+		if c.sleep(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
+			return store.Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
+		}
+	}
+	if ok {
+		return now, nil
+	}
+	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
+	if err != nil && !isOver(err) {
+		c.told = s.x.storeError(s.base.ID, "load", err)
+		err = fmt.Errorf("coatcheck: commit session: %w", err)
+	}
+	return rec, err
 }
 
 // rebase takes what the store has of the same session: sure, if it has just said
@@ -188,43 +258,6 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// current returns what the store has now. From the second conflict on it first
-// pauses a little, so that many processes do not keep in step.
-func (s *Session) current(c *pendingWrite, conflict error, try int) (store.Record, error) {
-	now, ok := found(conflict, s.base.ID)
-	if conflict != nil && try%8 == patience {
-		s.show(c, latest(now.Seen, s.base.Seen()))
-	}
-	if conflict != nil && try > 0 {
-		if c.rest(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
-			return store.Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
-		}
-	}
-	if ok {
-		return now, nil
-	}
-	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
-	if err != nil && !isOver(err) {
-		c.told = s.x.storeError(s.base.ID, "load", err)
-		err = fmt.Errorf("coatcheck: commit session: %w", err)
-	}
-	return rec, err
-}
-
-// found returns the record of that id that a conflict tells of, if it can be
-// read.
-func found(err error, id store.ID) (store.Record, bool) {
-	if err == nil {
-		return store.Record{}, false
-	}
-	conflict, ok := errors.AsType[*store.ConflictError](err)
-	if !ok || conflict.Now.ID != id || conflict.Now.Version == 0 {
-		return store.Record{}, false
-	}
-	_, damaged := record.Open(conflict.Now.Data)
-	return conflict.Now, damaged == nil
 }
 
 // outcome is what the store's word on the chain says of this commit.
@@ -253,21 +286,20 @@ func (s *Session) restore(c *pendingWrite) {
 	}
 }
 
-// A queue lets the commits of one session in this process go one after another,
-// and those that wait in line share a store call: so only another process can
-// make a commit conflict, and a busy session is not bound by its store's distance
-// (G1).
-type queue struct {
-	shards [16]queueShard
+// observe tells how a commit fared in the queue (G13).
+func (s *Session) observe(c *pendingWrite) {
+	s.x.m.observer.Committed(s.x.Context, store.Commit{Wait: c.inLine, Replays: max(0, c.steps-1)})
 }
 
-type queueShard struct {
-	mu    sync.Mutex
-	turns map[store.ID]*turn
-	// The latest that have ended, for what they know of their sessions.
-	recent [8]*turn
-	oldest int
+// conclude ends this commit by itself; whoever is next goes on without it.
+func (c *pendingWrite) conclude(err error) {
+	c.done, c.left = true, true
+	if err != nil {
+		c.err = err
+	}
 }
+
+func (q *queue) shard(id *store.ID) *queueShard { return &q.shards[id[0]%byte(len(q.shards))] }
 
 // recall takes the turn of that id out of the recent ones, or returns nil.
 func (s *queueShard) recall(id *store.ID) *turn {
@@ -297,41 +329,8 @@ func (s *queueShard) remember(t *turn) (forgotten *turn) {
 	}
 }
 
-// A turn is the line of commits of one id. It exists while somebody holds or
-// awaits it. One goroutine at a time holds it and has it to itself, but for what
-// the shard guards: those who wait may leave.
-type turn struct {
-	// What this process remembers of the session. It is a hint.
-	last store.Record // what it stored last
-	heat heat
-
-	// The chain: those whose changes the next store call takes along.
-	chain []*pendingWrite // changed by the holder, with the shard's lock
-	next  int             // chain[next:] have still to replay
-	base  store.Record    // what the store has, if Version is not 0
-	tip   *store.Record   // the same with the changes of chain[:next], which may change nothing
-	tries int             // conflicts of this chain
-
-	rested bool // it has waited for more to come along
-
-	// Guarded by the shard.
-	waiting []*pendingWrite // in line, the first first
-	storing bool            // the chain is with the store: nobody leaves it
-}
-
-// errDeserted is what those find whose store call panicked.
-var errDeserted = errors.New("coatcheck: commit session: the store panicked")
-
-// maxChain bounds how many commits share a store call.
-const maxChain = 64
-
-// turns are reused: nearly every commit makes one for itself alone.
-var turns = sync.Pool{New: func() any { return new(turn) }}
-
-func (q *queue) shard(id *store.ID) *queueShard { return &q.shards[id[0]%byte(len(q.shards))] }
-
-// take gets the id's turn, for which it waits until the commitment's time is over.
-func (q *queue) take(id *store.ID, c *pendingWrite) (*turn, error) {
+// enter gets the id's turn, for which it waits until the commit's time is over.
+func (q *queue) enter(id *store.ID, c *pendingWrite) (*turn, error) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	t := shard.turns[*id]
@@ -353,7 +352,7 @@ func (q *queue) take(id *store.ID, c *pendingWrite) (*turn, error) {
 	return t, q.wait(id, t, c)
 }
 
-// waits makes what wakes the commitment. The shard is locked.
+// waits makes what wakes the commit. The shard is locked.
 func (c *pendingWrite) waits() {
 	if c.waited = true; c.wake == nil {
 		c.wake = make(chan struct{}, 1)
@@ -361,7 +360,7 @@ func (c *pendingWrite) waits() {
 }
 
 // wait returns when somebody hands on the turn, or tells the outcome. When the
-// commitment's time is over it leaves the line, or the chain unless that is with
+// commit's time is over it leaves the line, or the chain unless that is with
 // the store, which ends in time.
 func (q *queue) wait(id *store.ID, t *turn, c *pendingWrite) error {
 	begun := time.Now()
@@ -371,14 +370,16 @@ func (q *queue) wait(id *store.ID, t *turn, c *pendingWrite) error {
 		return nil
 	case <-c.ctx.Done():
 	}
-	if q.leave(id, t, c) {
+	if q.leaveLine(id, t, c) {
 		return c.ctx.Err()
 	}
 	<-c.wake
 	return nil
 }
 
-func (q *queue) leave(id *store.ID, t *turn, c *pendingWrite) bool {
+// leaveLine takes out who has no more time, unless it was woken, or its changes are
+// on their way to the store.
+func (q *queue) leaveLine(id *store.ID, t *turn, c *pendingWrite) bool {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -394,9 +395,9 @@ func (q *queue) leave(id *store.ID, t *turn, c *pendingWrite) bool {
 	return true
 }
 
-// pass hands the turn on to whoever is next, and reports whether that is c
+// handOn hands the turn on to whoever is next, and reports whether that is c
 // itself. Where nobody is the turn ends.
-func (q *queue) pass(id *store.ID, t *turn, c *pendingWrite) bool {
+func (q *queue) handOn(id *store.ID, t *turn, c *pendingWrite) bool {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -472,7 +473,7 @@ func (t *turn) successor() *pendingWrite {
 	return t.chain[len(t.chain)-1]
 }
 
-// joins reports whether a commitment may come along with the chain: one that
+// joins reports whether a commit may come along with the chain: one that
 // changes the token goes alone, and so does one whose time would cut short that
 // of the others.
 func (t *turn) joins(c *pendingWrite) bool {
@@ -480,9 +481,9 @@ func (t *turn) joins(c *pendingWrite) bool {
 		len(t.chain) < maxChain && t.chain[0].plain && c.plain && time.Until(c.ctx.At) >= 2*lookTime
 }
 
-// closes takes the chain to the store: from here on nobody leaves it. It reports
+// closeChain takes the chain to the store: from here on nobody leaves it. It reports
 // until when all of them have time, and that nobody has to replay again.
-func (q *queue) closes(id *store.ID, t *turn, holder *pendingWrite) (end time.Time, ok bool) {
+func (q *queue) closeChain(id *store.ID, t *turn, holder *pendingWrite) (end time.Time, ok bool) {
 	if t.alone(holder) { // nobody else could leave
 		return holder.ctx.At, true
 	}
@@ -508,8 +509,8 @@ func (q *queue) closes(id *store.ID, t *turn, holder *pendingWrite) (end time.Ti
 // holder looks at it.
 func (t *turn) alone(holder *pendingWrite) bool { return len(t.chain) == 1 && t.chain[0] == holder }
 
-// ends ends the chain: err is the store's word on all of it.
-func (q *queue) ends(id *store.ID, t *turn, holder *pendingWrite, err error) {
+// endChain ends the chain: err is the store's word on all of it.
+func (q *queue) endChain(id *store.ID, t *turn, holder *pendingWrite, err error) {
 	if t.alone(holder) && !t.storing { // its rec is the tip
 		holder.stored = err == nil
 		holder.tell(err, holder)
@@ -536,9 +537,9 @@ func (t *turn) clear() {
 	t.chain, t.next = t.chain[:0], 0
 }
 
-// splits ends a chain of which nobody knows whose changes were too many: each
+// splitChain ends a chain of which nobody knows whose changes were too many: each
 // tries alone.
-func (q *queue) splits(id *store.ID, t *turn) {
+func (q *queue) splitChain(id *store.ID, t *turn) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -551,7 +552,7 @@ func (q *queue) splits(id *store.ID, t *turn) {
 	t.chain, t.next = nil, 0
 }
 
-// tell ends the commitment with the store's word, and its wait unless it is the
+// tell ends the commit with the store's word, and its wait unless it is the
 // holder. The shard is locked.
 func (c *pendingWrite) tell(err error, holder *pendingWrite) {
 	c.done, c.err = true, err
@@ -560,16 +561,16 @@ func (c *pendingWrite) tell(err error, holder *pendingWrite) {
 	}
 }
 
-// opens takes the chain back from the store, which has not taken it.
-func (q *queue) opens(id *store.ID, t *turn) {
+// reopenChain takes the chain back from the store, which has not taken it.
+func (q *queue) reopenChain(id *store.ID, t *turn) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	t.storing = false
 }
 
-// restarts lets the chain replay on what the store has just said.
-func (q *queue) restarts(id *store.ID, t *turn, rec store.Record) {
+// restartChain lets the chain replay on what the store has just said.
+func (q *queue) restartChain(id *store.ID, t *turn, rec store.Record) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -580,14 +581,14 @@ func (q *queue) restarts(id *store.ID, t *turn, rec store.Record) {
 	}
 }
 
-// desert is for a function of the application that panicked in the middle, or
+// failTurn is for a function of the application that panicked in the middle, or
 // for a store: nobody knows what became of that call.
-func (q *queue) desert(id *store.ID, t *turn, c *pendingWrite) {
-	c.settle(errDeserted)
+func (q *queue) failTurn(id *store.ID, t *turn, c *pendingWrite) {
+	c.conclude(errDeserted)
 	if t.storing {
-		q.ends(id, t, c, errDeserted)
+		q.endChain(id, t, c, errDeserted)
 	}
-	q.pass(id, t, c)
+	q.handOn(id, t, c)
 }
 
 // Of two processes that write one session the one that is nearer to the store
@@ -618,10 +619,10 @@ type heat struct {
 // busy reports whether commits waited for each other a moment ago.
 func (h *heat) busy(now time.Time) bool { return now.Sub(h.latest) < calm }
 
-// won takes note of a commit here, of so many together, which one that waited
+// committed takes note of a commit here, of so many together, which one that waited
 // for nobody is not. The pause after it grows while the other process comes in
 // between less than every third time.
-func (h *heat) won(was, version uint64, together int, waited bool) {
+func (h *heat) committed(was, version uint64, together int, waited bool) {
 	if !waited && h.mine == 0 && h.rival.IsZero() {
 		return // nobody waits for anybody
 	}
@@ -653,13 +654,13 @@ func (h *heat) won(was, version uint64, together int, waited bool) {
 // shared reports whether another process commits to the session too.
 func (h *heat) shared(now time.Time) bool { return now.Sub(h.rival) < calm }
 
-// lost takes note of another process.
-func (h *heat) lost(now time.Time) { h.rival = now }
+// sawRival takes note of another process.
+func (h *heat) sawRival(now time.Time) { h.rival = now }
 
-// rest returns how long a chain of that length should wait before its store
+// pauseBefore returns how long a chain of that length should wait before its store
 // call, so that others get in between, or, once, that more come along: with
 // another process each call that succeeds is precious.
-func (h *heat) rest(chain int, rested bool) time.Duration {
+func (h *heat) pauseBefore(chain int, rested bool) time.Duration {
 	if h.rival.IsZero() {
 		return 0
 	}
@@ -671,19 +672,19 @@ func (h *heat) rest(chain int, rested bool) time.Duration {
 	return wait
 }
 
-// show lets the processes that win know of this one: they find the session seen
+// showItself lets the processes that win know of this one: they find the session seen
 // by somebody else. It is a hint, and nobody waits for what becomes of it.
-func (s *Session) show(c *pendingWrite, seen time.Time) {
+func (s *Session) showItself(c *pendingWrite, seen time.Time) {
 	if seen = seen.Add(ahead); seen.After(clock().Add(farAhead)) {
 		return
 	}
 	_ = s.x.m.carrier.Touch(&c.ctx, s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline()))
 }
 
-// shownIn reports whether another process has seen the session since this one
+// sawRival reports whether another process has seen the session since this one
 // stored last, what it loaded says; of who has waited, before that. Touches of
 // its own are a tenth of the idle time apart.
-func (s *Session) shownIn(last *store.Record, waited bool) bool {
+func (s *Session) sawRival(last *store.Record, waited bool) bool {
 	return last.Version != 0 && (waited || s.base.Version == last.Version) &&
 		s.base.Seen().After(last.Seen) && s.base.Seen().Sub(last.Seen) < s.idleTime()/10
 }

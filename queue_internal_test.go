@@ -26,7 +26,7 @@ func TestQueueOrder(t *testing.T) {
 		var q queue
 		id := store.ID{1}
 		first := comes(false, commitTimeout)
-		turn, err := q.take(&id, first)
+		turn, err := q.enter(&id, first)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +35,7 @@ func TestQueueOrder(t *testing.T) {
 		for i := range 10 {
 			wg.Go(func() {
 				c := comes(false, commitTimeout)
-				turn, err := q.take(&id, c)
+				turn, err := q.enter(&id, c)
 				if err != nil {
 					t.Error(err)
 					return
@@ -45,13 +45,13 @@ func TestQueueOrder(t *testing.T) {
 					t.Errorf("waiter %d was handed version %d", i, turn.last.Version)
 				}
 				turn.last.Version++
-				c.settle(nil)
-				q.pass(&id, turn, c)
+				c.conclude(nil)
+				q.handOn(&id, turn, c)
 			})
 			synctest.Wait()
 		}
-		first.settle(nil)
-		q.pass(&id, turn, first)
+		first.conclude(nil)
+		q.handOn(&id, turn, first)
 		wg.Wait()
 		if !slices.IsSorted(order) || len(order) != 10 {
 			t.Errorf("the order is %v", order)
@@ -73,7 +73,7 @@ func TestQueueGivingUp(t *testing.T) {
 		}
 		for round := range 200 {
 			first := comes(round%2 == 0, commitTimeout)
-			turn, err := q.take(&id, first)
+			turn, err := q.enter(&id, first)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,19 +84,19 @@ func TestQueueGivingUp(t *testing.T) {
 					// Before the turn is passed on, at that very moment, or later.
 					c := comes(round%2 == 0, time.Duration(i%3+round%2)*time.Second)
 					defer c.end()
-					if turn, err := q.take(&id, c); err == nil {
+					if turn, err := q.enter(&id, c); err == nil {
 						hold()
 						time.Sleep(time.Millisecond)
 						holders.Add(-1)
-						c.settle(nil)
-						q.pass(&id, turn, c)
+						c.conclude(nil)
+						q.handOn(&id, turn, c)
 					}
 				})
 			}
 			time.Sleep(time.Second)
 			holders.Add(-1)
-			first.settle(nil)
-			q.pass(&id, turn, first)
+			first.conclude(nil)
+			q.handOn(&id, turn, first)
 			wg.Wait()
 			empty(t, &q)
 		}
@@ -114,15 +114,15 @@ func TestQueueOfManySessions(t *testing.T) {
 	all := make(map[store.ID]held)
 	take := func(id store.ID) held {
 		c := comes(true, commitTimeout)
-		turn, err := q.take(&id, c)
+		turn, err := q.enter(&id, c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return held{turn, c}
 	}
 	give := func(id store.ID, h held) {
-		h.c.settle(nil)
-		q.pass(&id, h.turn, h.c)
+		h.c.conclude(nil)
+		q.handOn(&id, h.turn, h.c)
 	}
 	for i := range 64 {
 		id := store.ID{byte(i)}

@@ -55,16 +55,14 @@ const (
 // A response is the state of the answer. Only the goroutine that writes it
 // changes it; those that use the session read the phase.
 type response struct {
-	state    atomic.Uint32
-	replaced bool // what the handler still writes is refused
-	whole    bool // and what replaces it has been written
-	returned bool // the handler, and not by a panic
-	forget   bool // the browser is to clear what pages kept
-	begun    bool // before us; only a test wants to know
+	state       atomic.Uint32
+	replaced    bool // what the handler still writes is refused
+	whole       bool // and what replaces it has been written
+	returned    bool // the handler, and not by a panic
+	forget      bool // the browser is to clear what pages kept
+	begunBefore bool // before us; only a test wants to know
 
 	// Of the session, here for want of room there; guarded by its mutex.
-	unproven bool // it is bound, and the request has not shown its device: it counts as withheld
-	later    bool // and the browser says that it could not for now
 	admitted bool // the request is of the guard's own
 	stale    bool // it brought a bound cookie that serves no more
 
@@ -73,7 +71,7 @@ type response struct {
 
 	// The Set-Cookie lines of the session, its marker, and the note that an
 	// earlier one is over; empty = none.
-	sid, marker, over string
+	sid, marker, note string
 
 	// Header values live here: a slice shared between responses could be
 	// edited by one of them (G12).
@@ -82,6 +80,9 @@ type response struct {
 
 type exchangeKey struct{}
 
+// serve is one request from its entry to its end: the exchange is made, forged and
+// landing requests are answered, the handler is called, what it left is committed
+// (finish), and end closes the session however the handler ended.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler, outer *exchange) {
 	x := m.newExchange(w, r)
 	x.outer = outer
@@ -89,7 +90,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		x.before = h.Clone()
 	}
 	x.r = r.WithContext(x)
-	x.out.begun = inTest() && begun(w)
+	x.out.begunBefore = inTest() && hasBegun(w)
 	defer x.endAbort()
 	defer x.end(r)
 	err := m.foreign(r)
@@ -97,7 +98,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	case err != nil:
 		x.event(Event{Kind: Refused, Reason: reasonCrossOrigin, Err: err})
 		x.session().refuse(ErrCrossOrigin)
-	case m.cfg.Landing != nil && x.lands(r), x.returns(r):
+	case m.cfg.Landing != nil && x.lands(r), x.landsBound(r):
 		return
 	default:
 		next.ServeHTTP(x.writer(), x.r)
@@ -139,16 +140,6 @@ func (x *exchange) Value(key any) any {
 
 // Format keeps cookies out of the logs of whoever prints a request's context.
 func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", x.Context) }
-
-// returns answers the second request of errElsewhere, which our own page makes.
-func (x *exchange) returns(r *http.Request) bool {
-	if x.m.guard.Load() == nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
-		return false
-	}
-	x.dropForeign(x.w.Header())
-	redirectLanded(x.w, r)
-	return true
-}
 
 // call calls a handler, after a panic of which nothing is stored that it has
 // changed, whoever recovers (G4). It does not recover by itself: a panic keeps
@@ -240,6 +231,8 @@ func (x *exchange) tooLate() bool {
 	return x.phase() == closed || x.Context.Err() == context.DeadlineExceeded
 }
 
+// lock gets the mutex, or false after a wait that says that a call of the session
+// does not end. Who gets false can do nothing; the next who gets it fails the request.
 func (s *Session) lock() bool {
 	if !s.mu.Lock(lockWait) {
 		s.stuck.Store(true)
@@ -268,13 +261,13 @@ func (s *Session) mayChange(newToken bool) bool {
 	phase := s.x.phase()
 	switch {
 	case !s.usable():
-	case phase != open && (newToken || !s.live || s.x.m.carrier.inCookie()):
+	case phase != open && (newToken || s.life != live || s.x.m.carrier.inCookie()):
 		s.fail(s.orEnded(ErrLate))
 	case !newToken && s.dead():
 		s.fail(s.why())
 	}
 	if s.err != nil {
-		s.lose()
+		s.tellLost()
 		return false
 	}
 	s.edit()
@@ -284,7 +277,7 @@ func (s *Session) mayChange(newToken bool) bool {
 // dead reports whether the session has ended and nothing follows it. A login does;
 // and whoever asks for the end knows of it: a second Logout, a double click, may
 // leave a message as the first did.
-func (s *Session) dead() bool { return s.ended && !s.loggedOut && s.tokenChange != logIn }
+func (s *Session) dead() bool { return s.life >= ended && !s.loggedOut && s.tokenChange != logIn }
 
 // load is the first look, without asking for anything.
 func (s *Session) load() {
@@ -296,7 +289,7 @@ func (s *Session) load() {
 
 // ensureLoaded loads the session, once. The mutex is held.
 func (s *Session) ensureLoaded() {
-	if s.loaded {
+	if s.cookie != cookieUnread {
 		return
 	}
 	// A cache may already have the first bytes, without Vary (G12).
@@ -307,7 +300,7 @@ func (s *Session) ensureLoaded() {
 	if s.err != nil {
 		return
 	}
-	s.loaded = true
+	s.cookie = cookieBrought
 	s.lookAtCookies()
 	s.adoptForeign()
 }
@@ -319,9 +312,8 @@ func (s *Session) lookAtCookies() {
 	if err != nil && !isNamesakes(err) && s.mayHide() {
 		return
 	}
-	if isAbsent(err) || m.mayWithhold(r) && !m.shown(r) {
-		s.noCookie = true // or none that is ours
-		s.held, s.marked = m.heldBack(r)
+	if isAbsent(err) || m.mayWithhold(r) && !m.cookiesAreAll(r) {
+		s.cookie = m.withheldBy(r) // or none that is ours
 		return
 	}
 	if isNamesakes(err) {
@@ -334,7 +326,7 @@ func (s *Session) lookAtCookies() {
 	}
 	switch {
 	case err == nil:
-		s.loadTicket(t)
+		s.loadOpened(t)
 		if s.absent() {
 			s.mayHide()
 		}
@@ -346,19 +338,21 @@ func (s *Session) lookAtCookies() {
 func isAbsent(err error) bool { return errors.Is(err, cookie.ErrAbsent) }
 
 // absent reports whether the cookies that were looked at are worth nothing more.
-func (s *Session) absent() bool { return !s.live && !s.ended && !s.x.out.unproven && s.err == nil }
+func (s *Session) absent() bool {
+	return s.life == noSession && s.cookie < cookieUnproven && s.err == nil
+}
 
-// loadTicket asks the carrier for the record of a genuine cookie.
-func (s *Session) loadTicket(t opened) {
+// loadOpened asks the carrier for the record of a genuine cookie.
+func (s *Session) loadOpened(t opened) {
 	now := time.Now()
 	s.loadCtx.Parent, s.loadCtx.At = s.x.Context, now.Add(loadTimeout)
 	defer s.loadCtx.End()
 	rec, err := s.x.m.carrier.load(&s.loadCtx, t)
-	s.took(t.id, &rec, err, now)
+	s.afterLoad(t.id, &rec, err, now)
 }
 
-// took is what follows the carrier's answer.
-func (s *Session) took(id store.ID, rec *store.Record, err error, now time.Time) {
+// afterLoad is what follows the carrier's answer.
+func (s *Session) afterLoad(id store.ID, rec *store.Record, err error, now time.Time) {
 	switch {
 	case err == nil:
 		s.accept(id, rec, clock())
@@ -372,12 +366,12 @@ func (s *Session) took(id store.ID, rec *store.Record, err error, now time.Time)
 			s.logOut()
 			s.leftHere()
 		case !standing(err, now):
-			s.replaced, s.finished = false, false
+			s.life = noSession
 			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})
-		case s.finished && s.told(id):
-			s.finished = false
+		case s.life == finished && s.knowsOfEnd(id):
+			s.life = noSession
 		default:
-			s.ended = true
+			s.life = max(s.life, ended)
 		}
 	case errors.Is(s.x.Context.Err(), context.Canceled):
 		s.err, s.clientGone = err, true
@@ -387,8 +381,8 @@ func (s *Session) took(id store.ID, rec *store.Record, err error, now time.Time)
 	}
 }
 
-// guarded asks the guard about the record that was just loaded. The mutex is held.
-func (s *Session) guarded(h *record.Header) {
+// checkBinding asks the guard about the record that was just loaded. The mutex is held.
+func (s *Session) checkBinding(h *record.Header) {
 	g := s.x.m.guard.Load()
 	if g == nil || s.x.out.admitted {
 		return
@@ -411,34 +405,29 @@ func (s *Session) guarded(h *record.Header) {
 		if s.ledHere() {
 			s.failTold(errElsewhere, true)
 		}
-		s.unprove(false)
+		s.cookie = cookieUnproven
 	case binding.Later:
 		s.tellUnproven(v, h)
-		s.unprove(true)
+		s.cookie = cookieUnprovenForNow
 	}
-	s.live, s.base = false, snapshot{ID: s.base.ID}
-}
-
-// unprove takes note that the request does not show its session, which then counts
-// as one whose cookie the browser withheld (G7). later says that it could not.
-func (s *Session) unprove(later bool) {
-	s.held, s.marked = true, true
-	s.x.out.unproven, s.x.out.later = true, later
+	s.life, s.base = noSession, snapshot{ID: s.base.ID}
 }
 
 // accept takes a live record.
 func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 	m := s.x.m
-	if over(rec, now) {
+	if expired(rec, now) {
 		// Over before the request began it is absent, otherwise it has ended.
-		s.base.ID, s.ended = id, !over(rec, s.x.began)
+		if s.base.ID = id; !expired(rec, s.x.began) {
+			s.life = ended
+		}
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(rec, now)})
 		return
 	}
 	h, err := record.Open(rec.Data)
 	if err != nil {
 		// End it, or the browser would bring it for ever.
-		s.base.ID, s.ended, s.finished = id, true, true
+		s.base.ID, s.life = id, finished
 		s.x.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User, Reason: reasonDamaged})
 		ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
 		defer ctx.End()
@@ -448,13 +437,13 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 		return
 	}
 	s.setBase(rec, h)
-	s.guarded(&h)
+	s.checkBinding(&h)
 }
 
 // adoptForeign follows a look that found nobody logged in. The mutex is held.
 func (s *Session) adoptForeign() {
 	find, ok := s.x.Context.Value(adoptKey{s.x.m}).(adopter)
-	if !ok || s.err != nil || s.live && s.base.User != "" || s.ended && !s.replaced {
+	if !ok || s.err != nil || s.life == live && s.base.User != "" || s.life >= ended && s.life != replacedElsewhere {
 		return
 	}
 	foreign, err := find(s.x.r)
@@ -465,17 +454,19 @@ func (s *Session) adoptForeign() {
 		told := s.x.storeError(store.ID{}, "find a foreign session", err)
 		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
 	case foreign.Identity == "" || !foreign.Until.After(s.x.began):
-	case s.held:
-		s.marked = s.marked || !foreign.nobody() // there is a session, but not for this request (G7)
+	case s.cookie.hidden():
+		if !foreign.nobody() { // there is a session, but not for this request (G7)
+			s.cookie = max(s.cookie, cookieWithheld)
+		}
 	default:
-		foreign.made = s.ended // an anonymous one, perhaps by another request's adoption
+		foreign.made = s.life >= ended // an anonymous one, perhaps by another request's adoption
 		s.adopt(&foreign)
 	}
 }
 
 // setBase makes a record the base. Its header is h.
 func (s *Session) setBase(rec *store.Record, h record.Header) {
-	s.base, s.live, s.sure = snapshotOf(rec), true, true
+	s.base, s.life, s.sure = snapshotOf(rec), live, true
 	s.remembered = uint32(h.Remember / time.Second)
 	s.entriesAt = uint32(len(rec.Data) - len(h.Entries))
 }
@@ -485,8 +476,8 @@ func clock() time.Time { return micros(time.Now()) }
 
 func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// over reports whether a record's time had run out at t.
-func over(r *store.Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
+// expired reports whether a record's time had run out at t.
+func expired(r *store.Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
 
 // standing reports whether the tombstone that err tells of stands at now.
 func standing(err error, now time.Time) bool {
@@ -497,16 +488,18 @@ func standing(err error, now time.Time) bool {
 // endedBy takes from a store's ErrEnded how the session ended, as far as it says.
 func (s *Session) endedBy(err error) {
 	if e, ok := errors.AsType[*store.EndedError](err); ok {
-		s.replaced = !e.Next.IsZero()
-		s.finished = !s.replaced
+		if s.life = finished; !e.Next.IsZero() {
+			s.life = replacedElsewhere
+		}
 	}
 }
 
+// currentUser is the user as the request has it, a pending login included.
 func (s *Session) currentUser() string {
 	switch {
 	case s.tokenChange == logIn:
 		return s.user
-	case s.live:
+	case s.life == live:
 		return s.base.User
 	}
 	return ""
@@ -549,22 +542,22 @@ func (s *Session) drops(ofLogin bool) bool {
 
 // entries returns the stored values.
 func (s *Session) entries() []byte {
-	if !s.live {
+	if s.life != live {
 		return nil
 	}
 	return s.base.Data[s.entriesAt:]
 }
 
-// misses reports whether there is a session that the browser withheld, and no
+// isWithheld reports whether there is a session that the browser withheld, and no
 // login has made another (G7).
-func (s *Session) misses() bool {
-	return s.held && s.marked && !s.live && s.tokenChange != logIn
+func (s *Session) isWithheld() bool {
+	return s.cookie >= cookieWithheld && s.life != live && s.tokenChange != logIn
 }
 
 // finish ends the response of a handler that returned.
 func (x *exchange) finish() {
 	if x.phase() == open {
-		if s := x.used.Load(); s.wanted() && begun(x.w) {
+		if s := x.used.Load(); s.wanted() && hasBegun(x.w) {
 			x.out.returned = true
 			x.passedBy(s)
 			return
@@ -580,13 +573,13 @@ func (s *Session) wanted() bool {
 		return false
 	}
 	defer s.unlock()
-	return s.loaded || s.pending()
+	return s.cookie != cookieUnread || s.pending()
 }
 
-// begun reports whether the final header has left through w, as far as w or a
+// hasBegun reports whether the final header has left through w, as far as w or a
 // writer that it unwraps to tells: those of gin and negroni have Written, chi's
 // has Status, and echo's and net/http's keep it in a field.
-func begun(w http.ResponseWriter) bool {
+func hasBegun(w http.ResponseWriter) bool {
 	for {
 		switch v := w.(type) {
 		case interface{ exchange() *exchange }: // another manager's
@@ -742,7 +735,7 @@ func (x *exchange) answer(err error, inner []*Session) {
 	}
 }
 
-// dropTrailers does that for the trailers that the server sends when the handler
+// dropTrailers is dropForeign for the trailers that the server sends when the handler
 // has returned: those that the header announced, and those with http.TrailerPrefix,
 // as httputil.ReverseProxy has them.
 func (x *exchange) dropTrailers() {
@@ -824,7 +817,7 @@ func (s *Session) afterHeaders() {
 	s.endExchange(s.x.phase())
 }
 
-// afterHeadersFrom is close for a session that the exchange did not have yet when it
+// afterHeadersFrom is afterHeaders for a session that the exchange did not have yet when it
 // was closed: phase is that of before.
 func (s *Session) afterHeadersFrom(phase uint32) {
 	if s.lock() {
@@ -833,6 +826,8 @@ func (s *Session) afterHeadersFrom(phase uint32) {
 	}
 }
 
+// endExchange is the end itself: what waits is committed if it can be, or told as
+// lost; then nothing can change any more. The mutex is held.
 func (s *Session) endExchange(phase uint32) {
 	waits := s.pending() && !s.rehearses()
 	if waits && s.x.out.returned && phase != replaced {
@@ -840,7 +835,7 @@ func (s *Session) endExchange(phase uint32) {
 		s.commit(phase)
 	}
 	s.x.enter(closed)
-	if waits && phase != replaced && s.lost() {
+	if waits && phase != replaced && s.losesChanges() {
 		reason := reasonUnsaved
 		if !s.x.out.returned {
 			reason = s.x.whyAbandoned()
@@ -852,14 +847,14 @@ func (s *Session) endExchange(phase uint32) {
 		s.putHeaders()
 	}
 	if s.waiter != nil && phase != hijacked {
-		s.x.m.streams.remove(s.waiter)
+		s.x.m.endWaiters.remove(s.waiter)
 	}
 	s.tellMissed()
 }
 
-// lost reports whether changes will never be stored and no event tells: no
+// losesChanges reports whether changes will never be stored and no event tells: no
 // handler can see an error any more.
-func (s *Session) lost() bool {
+func (s *Session) losesChanges() bool {
 	if s.err == nil {
 		return s.pending()
 	}
@@ -952,7 +947,7 @@ func (x *exchange) passedBy(s *Session) {
 	x.event(Event{Kind: Late, Handle: s.handleNow(), Reason: reasonPassedBy, Err: errPassedBy})
 	if tell, ok := x.Context.Value(passedby.Key{}).(func(error)); ok {
 		tell(errPassedBy)
-	} else if inTest() && !x.out.begun {
+	} else if inTest() && !x.out.begunBefore {
 		panic(errPassedBy)
 	}
 }
@@ -960,6 +955,7 @@ func (x *exchange) passedBy(s *Session) {
 // inTest reports whether this program is a test.
 var inTest = sync.OnceValue(func() bool { return flag.Lookup("test.v") != nil })
 
+// handleNow is handle for who does not hold the mutex.
 func (s *Session) handleNow() string {
 	if !s.lock() {
 		return ""

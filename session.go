@@ -37,16 +37,10 @@ type Session struct {
 	remembered uint32      // what the header of base says of Remember, in seconds
 	entriesAt  uint32      // where the entries begin in base.Data
 	stuck      atomic.Bool // a call did not get mu
-	loaded     bool        // at the cookie; the others are not known before
-	noCookie   bool        // the request had no session cookie at all
-	marked     bool        // but had its marker
-	held       bool        // because the browser withheld it
-	missing    bool        // a value was asked for all the same
-	live       bool
+	cookie     cookieState // before it is read nothing of what follows is known
+	life       lifeState
 	sure       bool // base was loaded or stored by this request, not only handed on in this process
-	ended      bool // by a tombstone or during this request: only a login goes on
-	replaced   bool // by a login or renewal elsewhere, whose answer the browser is about to have
-	finished   bool // by anything else: the browser is to be told
+	missing    bool // a value was asked for where the cookie is absent
 	clientGone bool // err is the client's absence: no event, no 503
 	turned     bool // away by a Require…, where nothing was pending: OnError may change the session
 	toldLost   bool // that it was changed where nothing is kept
@@ -64,28 +58,60 @@ type Session struct {
 // The changes of a session that wait for the commit, and its room to work in.
 // Most requests change nothing and so have none.
 type changes struct {
-	endingID   store.ID // by Logout
-	endingUser string
-	was        *store.Record // what Logout took away, for who panics before it is done
-	brought    store.ID      // by the browser, ended or replaced before a login here made a session of its own
-	logoutDone bool          // a Logout of this request is done
-	revoker    *revocation
-	began      time.Time     // what a login records, where it is not the request's start
-	user       string        // of a login
-	device     string        // of Config.Device, at a login
-	remember   time.Duration // of Remember
-	wishes     *wishes       // for a login after a commit
-	ops        []op
-	proof      *proof         // of package dbsc, to be noted
-	blind      bool           // some of them promise the handler a change
-	applied    int            // how many of ops view holds
-	view       []record.Entry // the names that ops changed, as they then are
+	endingID     store.ID // by Logout
+	endingUser   string
+	beforeLogout *store.Record // what Logout took away, for who panics before it is done
+	brought      store.ID      // by the browser, ended or replaced before a login here made a session of its own
+	logoutDone   bool          // a Logout of this request is done
+	revoker      *revocation
+	authAt       time.Time     // what a login records, where it is not the request's start
+	user         string        // of a login
+	device       string        // of Config.Device, at a login
+	remember     time.Duration // of Remember
+	wishes       *wishes       // for a login after a commit
+	ops          []op
+	proof        *proof         // of package dbsc, to be noted
+	blind        bool           // some of them promise the handler a change
+	applied      int            // how many of ops view holds
+	view         []record.Entry // the names that ops changed, as they then are
 
 	// Room for the usual few changes and for the first commit.
 	opsRoom  [1]op
 	viewRoom [2]record.Entry
 	commit   pendingWrite
 }
+
+// A cookieState is what the request brought of a session cookie.
+type cookieState uint8
+
+const (
+	cookieUnread         cookieState = iota
+	cookieBrought                    // one or more, genuine or not
+	cookieAbsent                     // none that is ours
+	cookieMayBeWithheld              // absent, perhaps because the browser withheld it
+	cookieWithheld                   // absent, and its marker is there in its place (G7)
+	cookieJoined                     // perhaps behind a comma, where a proxy put it
+	cookieUnproven                   // bound to a device, which the request has not shown: it counts as withheld
+	cookieUnprovenForNow             // and the browser says that it could not show it
+)
+
+// absent reports whether the request had no session cookie at all.
+func (c cookieState) absent() bool { return cookieAbsent <= c && c <= cookieWithheld }
+
+// hidden reports whether there may be a session that the request does not show;
+// from cookieWithheld on there is one.
+func (c cookieState) hidden() bool { return c >= cookieMayBeWithheld }
+
+// A lifeState is what has become of the session: from ended on it is over.
+type lifeState uint8
+
+const (
+	noSession         lifeState = iota // none, or an empty one that nothing keeps yet
+	live                               // base is its record
+	ended                              // nobody knows how, or the browser never had it: only a login goes on
+	replacedElsewhere                  // by a login or renewal, whose answer the browser is about to have
+	finished                           // by anything else: the browser is to be told
+)
 
 // doubt takes note that base is no ground for having nothing to do: it was read
 // too long ago. In a cookie there is nobody to ask.
@@ -124,7 +150,7 @@ func (s *Session) failTold(err error, told bool) {
 	if s.err != nil {
 		return
 	}
-	err = s.unshown(err)
+	err = s.orUnproven(err)
 	s.err = err
 	if !told {
 		s.tell(err)
@@ -169,9 +195,9 @@ func (s *Session) refuseTold(err error) {
 	}
 }
 
-// lose tells of a change where an error is answered: nobody looks at Err there, and
+// tellLost tells of a change where an error is answered: nobody looks at Err there, and
 // nothing is kept (G4).
-func (s *Session) lose() {
+func (s *Session) tellLost() {
 	if s.err != nil && !s.toldLost && s.x.phase() == replaced {
 		s.toldLost = true
 		s.x.event(Event{Kind: Late, Handle: s.handle(), User: s.base.User, Reason: reasonAnswered, Err: s.err})
@@ -180,7 +206,7 @@ func (s *Session) lose() {
 
 // orEnded is ErrEnded where that is the better answer than err.
 func (s *Session) orEnded(err error) error {
-	if s.ended {
+	if s.life >= ended {
 		return s.why()
 	}
 	return err
@@ -188,21 +214,21 @@ func (s *Session) orEnded(err error) error {
 
 // nobody is the error of what needs a user where there is none.
 func (s *Session) nobody() error {
-	if s.misses() {
+	if s.isWithheld() {
 		return ErrHeldBack
 	}
 	return s.orEnded(ErrLoginRequired)
 }
 
-// withheld reports whether a request from another site came without the
+// looksWithheld reports whether a request from another site came without the
 // session cookie that its marker proves.
-func (s *Session) withheld() bool {
+func (s *Session) looksWithheld() bool {
 	if !s.lock() {
 		return false
 	}
 	defer s.unlock()
 	s.ensureLoaded()
-	return s.held && s.marked
+	return s.cookie >= cookieWithheld
 }
 
 // Err returns what went wrong in this request, or nil: a failed load or commit,
@@ -269,7 +295,7 @@ func (s *Session) AuthTime() time.Time {
 // same user it never goes back: where another server's clock is ahead, a
 // revocation that the login came after would cover what only proves it again.
 func (s *Session) authTime() time.Time {
-	if s.live && (s.tokenChange != logIn || s.base.User == s.user) {
+	if s.life == live && (s.tokenChange != logIn || s.base.User == s.user) {
 		return latest(s.base.AuthTime(), s.loginTime())
 	}
 	return s.loginTime()
@@ -278,8 +304,8 @@ func (s *Session) authTime() time.Time {
 // loginTime is what a login records: the start of the request, or just after a
 // revocation that the request made.
 func (s *Session) loginTime() time.Time {
-	if s.changes != nil && !s.changes.began.IsZero() {
-		return s.changes.began
+	if s.changes != nil && !s.changes.authAt.IsZero() {
+		return s.changes.authAt
 	}
 	return micros(s.x.began)
 }
@@ -294,7 +320,7 @@ func (s *Session) Handle() string {
 	}
 	defer s.unlock()
 	s.ensureLoaded()
-	if !s.live || s.newToken() {
+	if s.life != live || s.newToken() {
 		return ""
 	}
 	return s.base.ID.Handle()
@@ -368,7 +394,7 @@ func (s *Session) Touch() {
 	case s.dead():
 		s.fail(s.why())
 		return
-	case !s.live:
+	case s.life != live:
 		return
 	}
 	id := s.base.ID
@@ -402,16 +428,16 @@ func (s *Session) Commit() error {
 
 // markEnded takes note that the session has ended. Nothing sets its cookie any more.
 func (s *Session) markEnded() {
-	s.live, s.ended = false, true
+	s.life = max(s.life, ended)
 	s.base = snapshot{ID: s.base.ID}
 	if s.changes != nil {
 		s.view, s.applied = nil, 0 // what the ops made of the values that are gone
 	}
-	if s.x.out.sid != "" && s.x.phase() == open {
-		s.finished = false // the browser never had it
+	if s.life == finished && s.x.out.sid != "" && s.x.phase() == open {
+		s.life = ended // the browser never had it
 	}
 	s.x.out.sid, s.x.out.marker = "", ""
-	s.x.m.streams.end(s.base.ID)
+	s.x.m.endWaiters.end(s.base.ID)
 }
 
 // Reload asks the store for the session as it is now, for a request that waits for
@@ -428,13 +454,13 @@ func (s *Session) Reload() error {
 		return errStuck
 	}
 	defer s.unlock()
-	fresh := !s.loaded
+	fresh := s.cookie == cookieUnread
 	switch {
 	case !s.usable():
 		return s.err
 	case s.x.m.carrier.inCookie():
 		return fmt.Errorf("coatcheck: Reload of a session in its cookie: %w", errors.ErrUnsupported)
-	case !s.live:
+	case s.life != live:
 		return s.orEnded(nil)
 	case fresh:
 		return nil // just asked
@@ -459,7 +485,7 @@ func (s *Session) ask(now time.Time) error {
 	defer ctx.End()
 	rec, err := m.carrier.Load(ctx, id)
 	switch {
-	case err == nil && over(&rec, clock()):
+	case err == nil && expired(&rec, clock()):
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(&rec, clock())})
 		return ErrEnded
 	case err == nil:

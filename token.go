@@ -22,8 +22,8 @@ type carrier interface {
 	// for an event, never for the client.
 	open(value string) (opened, error)
 
-	// load returns the record of an opened ticket, as Store.Load does.
-	load(ctx context.Context, t opened) (store.Record, error)
+	// load returns the record of an opened cookie, as Store.Load does.
+	load(ctx context.Context, o opened) (store.Record, error)
 
 	// seal returns the cookie value for a record that is about to be stored.
 	// A fresh record (Create, Replace) also gets its ID. For another commit
@@ -58,8 +58,8 @@ func (t *tokens) open(value string) (opened, error) {
 	return opened{id: id}, err
 }
 
-func (t *tokens) load(ctx context.Context, tk opened) (store.Record, error) {
-	return t.Load(ctx, tk.id)
+func (t *tokens) load(ctx context.Context, o opened) (store.Record, error) {
+	return t.Load(ctx, o.id)
 }
 
 func (t *tokens) inCookie() bool { return false }

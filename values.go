@@ -69,7 +69,7 @@ func (k Key[T]) Get(s *Session) (T, bool) {
 	s.ensureLoaded()
 	e := s.lookup(k.name, 0)
 	if e.Raw == nil {
-		s.missed(k.name)
+		s.noteMissing(k.name)
 	}
 	if e.Raw == nil || k.err != nil || e.Expires != 0 && e.Expires <= time.Now().UnixMilli() {
 		return zero, false
@@ -135,7 +135,7 @@ func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 		return zero, false
 	}
 	if !ok && s.lock() {
-		s.missed(k.name)
+		s.noteMissing(k.name)
 		s.unlock()
 	}
 	return v, ok
@@ -297,12 +297,12 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 		return false
 	}
 	defer s.unlock()
-	if confirm && s.loaded {
+	if confirm && s.cookie != cookieUnread {
 		s.doubt()
 	}
 	if !s.usable() { // the commit refuses what needs more, but not to find nothing
 		if confirm {
-			s.lose()
+			s.tellLost()
 		}
 		return false
 	}
@@ -474,7 +474,7 @@ func (x *form[T]) decode(raw []byte) (T, error) {
 	return record.Unmarshal[T](raw)
 }
 
-// decodeWhole is decodeValue, and refuses fields that T does not have.
+// decodeWhole is record.Unmarshal, and refuses fields that T does not have.
 func decodeWhole[T any](raw []byte) (T, error) {
 	v, err := record.Unmarshal[T](raw)
 	if err != nil {

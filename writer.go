@@ -13,11 +13,11 @@ import (
 // An errorWriter is what OnError writes to.
 type errorWriter struct {
 	http.ResponseWriter
-	x     *exchange
-	err   error
-	inner []*Session // of other managers, whose cookies stay
-	wrote bool
-	over  bool // another error is answered in its place
+	x          *exchange
+	err        error
+	inner      []*Session // of other managers, whose cookies stay
+	wrote      bool
+	superseded bool // another error is answered in its place
 }
 
 // conclude commits what OnError has changed of a session that readmit has let it,
@@ -40,16 +40,16 @@ func (w *errorWriter) conclude() bool {
 }
 
 func (w *errorWriter) WriteHeader(status int) {
-	if w.over {
+	if w.superseded {
 		return
 	}
 	if final(status) && !w.wrote {
 		w.wrote = true
-		if w.over = !w.conclude(); w.over {
+		if w.superseded = !w.conclude(); w.superseded {
 			return
 		}
 		w.x.challenge(w.ResponseWriter.Header(), status)
-		guard(w.ResponseWriter.Header())
+		keepPrivate(w.ResponseWriter.Header())
 		w.x.session().headers()
 		for _, s := range w.inner {
 			s.headersInto(w.ResponseWriter.Header())
@@ -64,7 +64,7 @@ func (w *errorWriter) Write(b []byte) (int, error) {
 	if !w.wrote {
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.over {
+	if w.superseded {
 		return 0, errReplaced
 	}
 	return w.ResponseWriter.Write(b)

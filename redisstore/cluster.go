@@ -70,7 +70,7 @@ func (s *Store) replaceInCluster(ctx context.Context, old store.ID, ifVersion ui
 		return err
 	}
 	for {
-		m, err := s.runSafe(ctx, s.commitment(old, versionArg(ifVersion), &rec, until, made.limit))
+		m, err := s.runSafe(ctx, s.commitStep(old, versionArg(ifVersion), &rec, until, made.limit))
 		if errors.Is(err, errReplicas) {
 			s.doubt(err, old)
 			s.settle(ctx, old, &rec, made, m)
@@ -151,8 +151,8 @@ func (s *Store) trim(rec *store.Record, made entry) call {
 	return trim
 }
 
-// commitment is the step that decides.
-func (s *Store) commitment(old store.ID, version string, rec *store.Record, until time.Time, limit string) call {
+// commitStep is the step that decides.
+func (s *Store) commitStep(old store.ID, version string, rec *store.Record, until time.Time, limit string) call {
 	return call{scriptCommit, []string{s.recordKey(old)}, []string{
 		idArg(old), version, idArg(rec.ID), timeArg(until), limit,
 		strconv.FormatInt(decisionLife.Milliseconds(), 10), s.channel}}

@@ -156,7 +156,7 @@ func (r *revocation) help(ctx context.Context, id store.ID) error {
 		return err
 	}
 	defer r.wrote(v.old, id)
-	m, err := r.runSafe(ctx, r.commitment(v.old, v.was, &v.rec, v.until, ""))
+	m, err := r.runSafe(ctx, r.commitStep(v.old, v.was, &v.rec, v.until, ""))
 	if err != nil {
 		return err
 	}

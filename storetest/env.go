@@ -221,7 +221,7 @@ func same(call string, got, want store.Record) error {
 		name      string
 		got, want time.Time
 	}{
-		{"Began", got.AuthTime, want.AuthTime},
+		{"AuthTime", got.AuthTime, want.AuthTime},
 		{"Created", got.Created, want.Created},
 		{"Seen", got.Seen, want.Seen},
 		{"Expires", got.Expires, want.Expires},

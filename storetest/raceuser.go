@@ -35,7 +35,7 @@ func raceEndUserCreate(ctx context.Context, e *env) error {
 			case results[i] == nil && ended:
 				err = errors.Join(err, e.ended(ctx, rec.ID, store.ID{}, until))
 			case results[i] == nil && refused:
-				err = errors.Join(err, wrong("Create with Began not after at", "succeeded, and EndUser did not end session %s", rec.ID))
+				err = errors.Join(err, wrong("Create with AuthTime not after at", "succeeded, and EndUser did not end session %s", rec.ID))
 			case results[i] == nil:
 				alive = append(alive, rec)
 				err = errors.Join(err, e.live(ctx, rec))

@@ -15,8 +15,8 @@ var revokeRules = []rule{
 	{"S8", "a Replace that failed makes nothing what replaced a session in keep", tryEndUserKeepFailed},
 	{"S8", "the zero ID in keep keeps nothing", tryEndUserKeepZero},
 	{"S8", "EndUser touches nobody else", tryEndUserOthers},
-	{"S8", "EndUser refuses a Create whose Began is not after at", tryRevokedCreate},
-	{"S8", "EndUser refuses a Replace whose Began is not after at, and leaves its old session as it was", tryRevokedReplace},
+	{"S8", "EndUser refuses a Create whose AuthTime is not after at", tryRevokedCreate},
+	{"S8", "EndUser refuses a Replace whose AuthTime is not after at, and leaves its old session as it was", tryRevokedReplace},
 	{"S8", "a Replace of a kept session is accepted, and its new id is kept too", tryKeptReplace},
 	{"S8", "an earlier EndUser does not weaken a later one, nor the other way round", tryEndUserTwice},
 }
@@ -50,7 +50,7 @@ func tryEndUser(ctx context.Context, e *env) error {
 	var errs []error
 	for i := range 25 {
 		rec := e.record(user)
-		// Began decides what is refused, not what is ended.
+		// AuthTime decides what is refused, not what is ended.
 		rec.AuthTime = at.Add(time.Duration(i-12) * time.Second)
 		recs = append(recs, rec)
 		errs = append(errs, e.create(ctx, rec))
@@ -144,8 +144,8 @@ func tryEndUserKeepZero(ctx context.Context, e *env) error {
 		e.create(ctx, a),
 		e.create(ctx, anonymous),
 		e.endUser(ctx, user, at, until, []store.ID{{}}, a),
-		got("Create with Began before at", e.Create(ctx, stray), store.ErrEnded),
-		got("Replace with Began before at", e.Replace(ctx, anonymous.ID, anonymous.Version, login, standing(login)), store.ErrEnded),
+		got("Create with AuthTime before at", e.Create(ctx, stray), store.ErrEnded),
+		got("Replace with AuthTime before at", e.Replace(ctx, anonymous.ID, anonymous.Version, login, standing(login)), store.ErrEnded),
 		e.lists(ctx, user),
 		e.unknown(ctx, store.ID{}),
 	)
@@ -178,11 +178,11 @@ func tryRevokedCreate(ctx context.Context, e *env) error {
 	before.AuthTime, after.AuthTime = at.Add(-time.Microsecond), at.Add(time.Microsecond)
 	return errors.Join(
 		e.endUser(ctx, user, at, until, nil),
-		got("Create with Began before at", e.Create(ctx, before), store.ErrEnded),
-		got("Create with Began equal to at", e.Create(ctx, exact), store.ErrEnded),
+		got("Create with AuthTime before at", e.Create(ctx, before), store.ErrEnded),
+		got("Create with AuthTime equal to at", e.Create(ctx, exact), store.ErrEnded),
 		e.notLive(ctx, before.ID),
 		e.notLive(ctx, exact.ID),
-		got("Create with Began after at", e.Create(ctx, after), nil),
+		got("Create with AuthTime after at", e.Create(ctx, after), nil),
 		e.live(ctx, after),
 		e.lists(ctx, user, after),
 	)
@@ -202,26 +202,26 @@ func tryRevokedReplace(ctx context.Context, e *env) error {
 		e.create(ctx, old),
 		e.create(ctx, older),
 		e.endUser(ctx, user, at, until, nil),
-		got("Replace with Began before at", e.Replace(ctx, old.ID, old.Version, before, standing(before)), store.ErrEnded),
-		got("Replace with Began equal to at", e.Replace(ctx, old.ID, old.Version, exact, standing(exact)), store.ErrEnded),
+		got("Replace with AuthTime before at", e.Replace(ctx, old.ID, old.Version, before, standing(before)), store.ErrEnded),
+		got("Replace with AuthTime equal to at", e.Replace(ctx, old.ID, old.Version, exact, standing(exact)), store.ErrEnded),
 		e.live(ctx, old),
 		e.notLive(ctx, before.ID),
 		e.notLive(ctx, exact.ID),
 		e.lists(ctx, user),
-		got("Replace with Began after at", e.Replace(ctx, old.ID, old.Version, after, standing(after)), nil),
+		got("Replace with AuthTime after at", e.Replace(ctx, old.ID, old.Version, after, standing(after)), nil),
 		e.lists(ctx, user, after),
 		// A session of after the revocation lives, and is still not kept.
 		e.create(ctx, fresh),
-		got("Replace of a session of after at, with Began equal to at", e.Replace(ctx, fresh.ID, fresh.Version, back, standing(back)), store.ErrEnded),
+		got("Replace of a session of after at, with AuthTime equal to at", e.Replace(ctx, fresh.ID, fresh.Version, back, standing(back)), store.ErrEnded),
 		e.live(ctx, fresh),
-		got("Replace of a session of after at, with Began after at", e.Replace(ctx, fresh.ID, fresh.Version, again, standing(again)), nil),
+		got("Replace of a session of after at, with AuthTime after at", e.Replace(ctx, fresh.ID, fresh.Version, again, standing(again)), nil),
 		e.lists(ctx, user, after, again),
 	)
 }
 
 func tryKeptReplace(ctx context.Context, e *env) error {
 	user, other, until := newUser(), newUser(), soon()
-	at := now().Add(time.Second) // after the Began of all of them
+	at := now().Add(time.Second) // after the AuthTime of all of them
 	a, anonymous, stray := e.record(user), e.record(""), e.record(user)
 	b := e.renewed(a, user)
 	c := e.renewed(b, user)
