@@ -33,8 +33,7 @@ type Browser interface {
 type System struct {
 	Source bridge.Source
 	Open   func() Browser // one without cookies
-	Users  []string       // two at least, as the application knows them
-	Cookie bool           // the cookie is the whole session: a copy of it lives on over there
+	Users  []string       // two, as the application knows them
 }
 
 const secret = "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa"
@@ -132,11 +131,7 @@ func (s System) Live(t *testing.T) {
 	copied := v.Request()
 	v.post("/logout")
 	v.sees("after a logout here", "[]", "")
-	w := httptest.NewRecorder() // what somebody has copied of the old session opens nothing
-	app.ServeHTTP(w, foreignOnly(copied))
-	if got := w.Body.String(); got != "[]" {
-		t.Errorf("a copy of the old cookie, after the logout: %q", got)
-	}
+	v.opensNothing(copied)
 
 	v.post("/login?user=" + two)
 	v.sees("after a login here", two+"[]", two)
@@ -144,6 +139,23 @@ func (s System) Live(t *testing.T) {
 	v.sees("after a logout there", "[]", "")
 	v.Login(two)
 	v.sees("after a second login there", two+"[tea]", two)
+	v.post("/logout")
+
+	v.Login(one) // and a logout here before anything was adopted
+	copied = v.Request()
+	v.post("/logout")
+	v.sees("after a logout that came first", "[]", "")
+	v.opensNothing(copied)
+}
+
+// opensNothing sends what somebody has copied of the old session before it ended.
+func (v visitor) opensNothing(copied *http.Request) {
+	v.t.Helper()
+	w := httptest.NewRecorder()
+	v.app.ServeHTTP(w, foreignOnly(copied))
+	if got := w.Body.String(); got != "[]" {
+		v.t.Errorf("a copy of the old cookie, after the logout: %q", got)
+	}
 }
 
 // once: the parallel first requests of a page get one session.
