@@ -12,22 +12,21 @@ from werkzeug.serving import make_server
 
 app = Flask(__name__)
 app.secret_key = os.environ["FLASK_SECRET_KEY"]
-app.config.update(SESSION_COOKIE_SAMESITE="Lax")
 
 
-@app.get("/old/")
+@app.get("/")
 def home():
-    return f"Flask: {session.get('_user_id', 'nobody')}, cart {session.get('cart', [])}\n"
+    return f"Flask: user {session.get('_user_id')}, cart {session.get('cart', [])}\n"
 
 
-@app.post("/old/login")
+@app.post("/login")
 def login():
     session["_user_id"] = request.form["user"]
     session["cart"] = ["tea", "jam"]
     return home()
 
 
-@app.post("/old/logout")
+@app.post("/logout")
 def logout():
     session.clear()
     return home()

@@ -22,23 +22,23 @@ def visit(path, want=None, **form):
 
 for attempt in range(60):  # until it serves
     try:
-        browser.open(site + "/", timeout=30)
+        browser.open(site + "/new/", timeout=30)
         break
     except urllib.error.URLError:
         time.sleep(0.5)
 
 print("# a login at Flask is one at Go, with the cart")
-visit("/old/login", user="bob")
-visit("/", 'Go: bob, cart ["tea" "jam"]')
+visit("/login", user="bob")
+visit("/new/", 'Go: user "bob", cart ["tea" "jam"]')
 print("# a logout at Go is one at Flask")
-visit("/logout")
-visit("/", "Go: nobody")
-visit("/old/", "Flask: nobody")
+visit("/new/logout")
+visit("/new/", 'Go: user ""')
+visit("/", "Flask: user None")
 print("# a login at Go is one at Flask")
-visit("/login", user="eve")
-visit("/", "Go: eve")
-visit("/old/", "Flask: eve")
+visit("/new/login", user="eve")
+visit("/new/", 'Go: user "eve"')
+visit("/", "Flask: user eve")
 print("# a logout at Flask is one at Go")
-visit("/old/logout")
-visit("/", "Go: nobody")
+visit("/logout")
+visit("/new/", 'Go: user ""')
 print("# all as it should be")
