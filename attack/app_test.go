@@ -1,20 +1,19 @@
 // Package attack_test holds attacks on cookies and sessions: one for each row of
 // docs/threat-model.md, named after a published fault that it would have caught.
+// The victim is an app, the attackers are browsers that obey nothing. Each is in
+// internal/mutants with the defence that it tests.
 package attack_test
 
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -33,8 +32,7 @@ type app struct {
 	sessions *coatcheck.Manager
 	http.Handler
 
-	mu     sync.Mutex
-	events []coatcheck.Event
+	events coatchecktest.Events
 	block  map[string]chan struct{} // paths whose handler waits, once it has looked
 	inside chan string              // tells that it does
 }
@@ -52,11 +50,7 @@ func newApp(t testing.TB) *app {
 	t.Helper()
 	a := &app{t: t, store: memstore.New(memstore.Config{}), block: map[string]chan struct{}{}, inside: make(chan string, 8)}
 	var err error
-	a.sessions, err = coatcheck.New(a.store, newKeys(t, secret), coatcheck.Config{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Events: func(e coatcheck.Event) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.events = append(a.events, e)
-	}})
+	a.sessions, err = coatcheck.New(a.store, newKeys(t, secret), coatcheck.Config{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Events: a.events.Record})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,18 +95,6 @@ func (a *app) wait(path string) {
 	}
 }
 
-func (a *app) count(kind coatcheck.Kind) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	n := 0
-	for _, e := range a.events {
-		if e.Kind == kind {
-			n++
-		}
-	}
-	return n
-}
-
 // rows is what the store holds, tombstones included.
 func (a *app) rows() int64 {
 	a.t.Helper()
@@ -123,56 +105,16 @@ func (a *app) rows() int64 {
 	return stats.Sessions + stats.Tombstones
 }
 
-// A jar is a browser or an attacker's script.
-type jar struct {
-	h       http.Handler
-	cookies map[string]string
+// userOf is who the application takes a browser for.
+func userOf(j *coatchecktest.Browser) string {
+	return strings.TrimPrefix(j.Clone().Send("GET", "/profile").Body.String(), "user=")
 }
 
-func newJar(h http.Handler) *jar { return &jar{h: h, cookies: map[string]string{}} }
-
-// copied is what an attacker has who has seen the jar.
-func (j *jar) copied() *jar { return &jar{h: j.h, cookies: maps.Clone(j.cookies)} }
-
-func (j *jar) request(method, url string, headers ...string) *http.Request {
-	r := httptest.NewRequest(method, url, nil)
-	for _, name := range slices.Sorted(maps.Keys(j.cookies)) {
-		r.AddCookie(&http.Cookie{Name: name, Value: j.cookies[name]})
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
-	}
-	return r
-}
-
-func (j *jar) serve(r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	j.h.ServeHTTP(w, r)
-	return w
-}
-
-// do sends a request and keeps the cookies of the answer.
-func (j *jar) do(method, url string, headers ...string) *httptest.ResponseRecorder {
-	w := j.serve(j.request(method, url, headers...))
-	for _, c := range w.Result().Cookies() {
-		if c.MaxAge < 0 {
-			delete(j.cookies, c.Name)
-		} else {
-			j.cookies[c.Name] = c.Value
-		}
-	}
-	return w
-}
-
-func (j *jar) user() string {
-	return strings.TrimPrefix(j.copied().do("GET", "/profile").Body.String(), "user=")
-}
-
-func loggedIn(a *app, user string) *jar {
+func loggedIn(a *app, user string) *coatchecktest.Browser {
 	a.t.Helper()
-	j := newJar(a)
-	j.do("POST", "/login?user="+user)
-	if got := j.user(); got != user {
+	j := coatchecktest.NewScript(a)
+	j.Send("POST", "/login?user="+user)
+	if got := userOf(j); got != user {
 		a.t.Fatalf("after login: user %q, want %q", got, user)
 	}
 	return j

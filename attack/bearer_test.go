@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -52,10 +53,10 @@ func newService(t *testing.T) *service {
 // tokens logs in on both ways.
 func (s *service) tokens(t *testing.T) (cookie, bearer string) {
 	t.Helper()
-	j := newJar(s)
-	j.do("POST", "/web?do=login")
-	w := newJar(s).do("POST", "/api?do=login")
-	cookie, bearer = j.cookies[sid], w.Header().Get(coatcheck.TokenHeader)
+	j := coatchecktest.NewScript(s)
+	j.Send("POST", "/web?do=login")
+	w := coatchecktest.NewScript(s).Send("POST", "/api?do=login")
+	cookie, bearer = j.Cookies()[sid], w.Header().Get(coatcheck.TokenHeader)
 	if len(cookie) != 52 || len(bearer) != 52 || len(w.Header()["Set-Cookie"]) != 0 {
 		t.Fatal("no tokens")
 	}
@@ -116,7 +117,7 @@ func TestTokenElsewhere_RFC6750_5_3(t *testing.T) {
 		r.Header.Set("Cookie", sid+"="+cookie)
 		r.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	newJar(s).serve(func() *http.Request {
+	coatchecktest.NewScript(s).Serve(func() *http.Request {
 		r := httptest.NewRequest("POST", "/api?do=logout", nil)
 		both(r)
 		return r
@@ -147,30 +148,30 @@ func TestBearerCSRF_RFC6750_5_3(t *testing.T) {
 		{"Sec-Fetch-Site", "same-origin", "Referer", "https://evil.example/"},
 	} {
 		for _, do := range []string{"login", "logout", "pay"} {
-			victim := newJar(s)
-			victim.cookies[sid] = cookie // SameSite=None would send it
+			victim := coatchecktest.NewScript(s)
+			victim.SetCookie(sid, cookie) // SameSite=None would send it
 			for _, authorization := range []string{"", "Basic YTpi", "Bearer", "Bearer none"} {
 				headers := from
 				if authorization != "" {
 					headers = append([]string{"Authorization", authorization}, from...)
 				}
-				w := victim.do("POST", "/api?do="+do, headers...)
+				w := victim.Send("POST", "/api?do="+do, headers...)
 				if w.Code != http.StatusForbidden || w.Header().Get(coatcheck.TokenHeader) != "" || w.Header().Get("Set-Cookie") != "" {
 					t.Errorf("%s from %v with %q: got %d", do, from, authorization, w.Code)
 				}
 			}
 		}
 		// A script that has the token, and leave by CORS to send it, is the client.
-		if w := newJar(s).do("POST", "/api?do=pay", append([]string{"Authorization", "Bearer " + bearer}, from...)...); w.Code != 200 || w.Body.String() != "user=alice" {
+		if w := coatchecktest.NewScript(s).Send("POST", "/api?do=pay", append([]string{"Authorization", "Bearer " + bearer}, from...)...); w.Code != 200 || w.Body.String() != "user=alice" {
 			t.Errorf("with the token from %v: got %d %q", from, w.Code, w.Body)
 		}
 	}
 	if after := rows(); after != before {
 		t.Errorf("%d sessions before, %d after", before, after)
 	}
-	j := newJar(s)
-	j.cookies[sid] = cookie
-	if w := j.do("GET", "/web"); w.Body.String() != "user=alice" {
+	j := coatchecktest.NewScript(s)
+	j.SetCookie(sid, cookie)
+	if w := j.Send("GET", "/web"); w.Body.String() != "user=alice" {
 		t.Errorf("the victim's own session: %q", w.Body)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
+
+	"github.com/coatcheck/coatcheck/coatchecktest"
 )
 
 // read gives a value to a cookie's reader.
@@ -89,7 +91,7 @@ func TestConfusion_CVE_2023_48309_CVE_2019_10911(t *testing.T) {
 func TestErrorOracle_CVE_2010_3332(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	token := victim.cookies[sid]
+	token := victim.Cookies()[sid]
 	flip := func(i int) string {
 		b := []byte(token)
 		if b[i] == 'A' {
@@ -101,9 +103,9 @@ func TestErrorOracle_CVE_2010_3332(t *testing.T) {
 	}
 	var first string
 	for _, value := range []string{flip(0), flip(4), flip(12), flip(45), "short", strings.Repeat("A", 52), strings.Repeat("A", 5000), token + "A"} {
-		j := newJar(a)
-		j.cookies[sid] = value
-		w := j.serve(j.request("GET", "/profile"))
+		j := coatchecktest.NewScript(a)
+		j.SetCookie(sid, value)
+		w := j.Serve(j.Request("GET", "/profile"))
 		got := encode([]any{w.Code, w.Header(), w.Body.String()})
 		if first == "" {
 			first = got

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/coatcheck/coatcheck/coatchecktest"
 )
 
 // Whatever a request says of itself, it is answered: never with a 500, never as
@@ -12,7 +14,7 @@ import (
 func FuzzRequest(f *testing.F) {
 	a := newApp(f)
 	victim := loggedIn(a, "alice")
-	token := victim.cookies[sid]
+	token := victim.Cookies()[sid]
 	for _, header := range []string{
 		"", sid + "=", sid + "=" + strings.Repeat("A", 52), sid + "=" + token[:51] + "_", "=" + sid + "=" + strings.Repeat("B", 52), sid + "=x; " + sid + "=y", sid + `="x"`, "a=b;;; =;" + sid + "-lax=1",
 	} {
@@ -22,17 +24,17 @@ func FuzzRequest(f *testing.F) {
 		if strings.Contains(cookies, token) {
 			return
 		}
-		visitor := newJar(a)
+		visitor := coatchecktest.NewScript(a)
 		headers := func(r *http.Request) *http.Request {
 			r.Header["Cookie"] = []string{cookies}
 			r.Header["User-Agent"], r.Header["X-Forwarded-For"], r.Header["Sec-Fetch-Site"] = []string{agent}, []string{forwarded}, []string{site}
 			return r
 		}
-		w := visitor.serve(headers(visitor.request("GET", "/profile")))
+		w := visitor.Clone().Serve(headers(visitor.Request("GET", "/profile")))
 		if w.Code != 200 || w.Body.String() != "user=" || len(w.Header()["Set-Cookie"]) != 0 {
 			t.Errorf("read: got %d %q %q", w.Code, w.Body, w.Header()["Set-Cookie"])
 		}
-		if w := visitor.serve(headers(visitor.request("POST", "/login?user=mallory"))); w.Code != 200 && w.Code != 403 {
+		if w := visitor.Clone().Serve(headers(visitor.Request("POST", "/login?user=mallory"))); w.Code != 200 && w.Code != 403 {
 			t.Errorf("login: got %d %q", w.Code, w.Body)
 		}
 		list, err := a.sessions.Sessions(t.Context(), "mallory")
@@ -47,11 +49,9 @@ func FuzzRequest(f *testing.F) {
 		if _, err := a.sessions.RevokeAll(t.Context(), "mallory"); err != nil {
 			t.Fatal(err)
 		}
-		if got := victim.user(); got != "alice" {
+		if got := userOf(victim); got != "alice" {
 			t.Fatalf("the victim is %q", got)
 		}
-		a.mu.Lock()
-		a.events = nil
-		a.mu.Unlock()
+		a.events.Reset()
 	})
 }

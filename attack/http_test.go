@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 )
 
@@ -39,18 +40,18 @@ func TestCSRF_CVE_2025_24358_CVE_2025_46721_Gokapi(t *testing.T) {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
 			for _, path := range []string{"/login?user=mallory", "/logout", "/note?text=x"} {
 				victim := loggedIn(a, "alice")
-				w := victim.do(method, "http://example.com"+path, tt.headers...)
+				w := victim.Send(method, "http://example.com"+path, tt.headers...)
 				if got := w.Code == http.StatusForbidden; got != tt.refused {
 					t.Errorf("%s %s %v: %d", method, path, tt.headers, w.Code)
 				}
-				if tt.refused && (w.Header().Get("Set-Cookie") != "" || victim.user() != "alice") {
+				if tt.refused && (w.Header().Get("Set-Cookie") != "" || userOf(victim) != "alice") {
 					t.Errorf("%s %s %v: the session changed", method, path, tt.headers)
 				}
 			}
 		}
 	}
 	// A websocket's handshake is a GET with effects.
-	w := loggedIn(a, "alice").do("GET", "/profile", "Upgrade", "websocket", "Connection", "Upgrade", "Origin", "https://evil.example")
+	w := loggedIn(a, "alice").Send("GET", "/profile", "Upgrade", "websocket", "Connection", "Upgrade", "Origin", "https://evil.example")
 	if w.Code != http.StatusForbidden {
 		t.Errorf("websocket upgrade from another origin: %d", w.Code)
 	}
@@ -62,16 +63,16 @@ func TestCookieTossing_CVE_2023_27495_CookieCrumbles(t *testing.T) {
 	a := newApp(t)
 	victim, attacker := loggedIn(a, "alice"), loggedIn(a, "mallory")
 	for header, want := range map[string]string{
-		sid + "=" + attacker.cookies[sid] + "; " + sid + "=" + victim.cookies[sid]:           "user=", // nobody can tell which
-		sid + "=" + victim.cookies[sid] + "; " + sid + "=" + attacker.cookies[sid]:           "user=",
-		sid + "=" + victim.cookies[sid] + "; a=b; " + sid + "=":                              "user=alice", // what we did not issue locks nobody out
-		sid + "=" + attacker.cookies[sid][:51] + "; a=b; " + sid + "=" + victim.cookies[sid]: "user=alice",
-		strings.Repeat(sid+"=x; ", 4) + sid + "=" + victim.cookies[sid]:                      "user=", // beyond the bound
-		sid + "=" + attacker.cookies[sid] + strings.Repeat("; "+sid+"=x", 4):                 "user=",
+		sid + "=" + attacker.Cookies()[sid] + "; " + sid + "=" + victim.Cookies()[sid]:           "user=", // nobody can tell which
+		sid + "=" + victim.Cookies()[sid] + "; " + sid + "=" + attacker.Cookies()[sid]:           "user=",
+		sid + "=" + victim.Cookies()[sid] + "; a=b; " + sid + "=":                                "user=alice", // what we did not issue locks nobody out
+		sid + "=" + attacker.Cookies()[sid][:51] + "; a=b; " + sid + "=" + victim.Cookies()[sid]: "user=alice",
+		strings.Repeat(sid+"=x; ", 4) + sid + "=" + victim.Cookies()[sid]:                        "user=", // beyond the bound
+		sid + "=" + attacker.Cookies()[sid] + strings.Repeat("; "+sid+"=x", 4):                   "user=",
 	} {
-		r := newJar(a).request("GET", "/profile")
+		r := coatchecktest.NewScript(a).Request("GET", "/profile")
 		r.Header.Set("Cookie", header)
-		if w := newJar(a).serve(r); w.Body.String() != want {
+		if w := coatchecktest.NewScript(a).Serve(r); w.Body.String() != want {
 			t.Errorf("%.40s: got %q, want %q", header, w.Body, want)
 		}
 	}
@@ -81,14 +82,14 @@ func TestCookieTossing_CVE_2023_27495_CookieCrumbles(t *testing.T) {
 func TestNameSmuggling_CVE_2023_23934_WS_2022_0330(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	token := victim.cookies[sid]
+	token := victim.Cookies()[sid]
 	for _, cookie := range []string{
 		"=" + sid + "=" + token, "__host-http-sid=" + token, "__HOST-HTTP-SID=" + token, sid + " =" + token, sid + "= " + token + "x",
 		"Host__Http-sid=" + token, "x" + sid + "=" + token, sid + "x=" + token, sid + `="` + token + `"`, "\t" + sid + "\t=" + token,
 	} {
-		r := newJar(a).request("GET", "/profile")
+		r := coatchecktest.NewScript(a).Request("GET", "/profile")
 		r.Header["Cookie"] = []string{cookie}
-		if w := newJar(a).serve(r); w.Body.String() != "user=" {
+		if w := coatchecktest.NewScript(a).Serve(r); w.Body.String() != "user=" {
 			t.Errorf("%.30q was taken for the session cookie", cookie)
 		}
 	}
@@ -103,9 +104,9 @@ func TestOversizedCookies_CVE_2025_58186_CVE_2026_25899(t *testing.T) {
 		"10,000 of them":   strings.Repeat(sid+"=x; ", 10000),
 		"10,000 strangers": strings.Repeat("a=b; ", 10000),
 	} {
-		r := newJar(a).request("GET", "/profile")
+		r := coatchecktest.NewScript(a).Request("GET", "/profile")
 		r.Header["Cookie"] = []string{header}
-		if w := newJar(a).serve(r); w.Code != 200 || w.Header().Get("Set-Cookie") != "" {
+		if w := coatchecktest.NewScript(a).Serve(r); w.Code != 200 || w.Header().Get("Set-Cookie") != "" {
 			t.Errorf("%s: %d, Set-Cookie %q", name, w.Code, w.Header().Get("Set-Cookie"))
 		}
 		allocated := testing.AllocsPerRun(5, func() { a.ServeHTTP(discard{http.Header{}}, r) })
@@ -114,9 +115,9 @@ func TestOversizedCookies_CVE_2025_58186_CVE_2026_25899(t *testing.T) {
 		}
 	}
 	// With the genuine one among strangers it still works.
-	r := victim.request("GET", "/profile")
+	r := victim.Request("GET", "/profile")
 	r.Header["Cookie"][0] += "; " + strings.Repeat("a=b; ", 4000)
-	if w := victim.serve(r); w.Body.String() != "user=alice" {
+	if w := victim.Serve(r); w.Body.String() != "user=alice" {
 		t.Errorf("among 4,000 strangers: %q", w.Body)
 	}
 }
@@ -149,7 +150,7 @@ func TestCacheLeak_CVE_2023_30861_CVE_2026_27205(t *testing.T) {
 	a := newApp(t)
 	for _, path := range []string{"/profile", "/read", "/has", "/note?text=x", "/flash", "/login?user=bob", "/logout"} {
 		for _, method := range []string{"GET", "POST"} {
-			h := loggedIn(a, "alice").do(method, path).Header()
+			h := loggedIn(a, "alice").Send(method, path).Header()
 			if h.Get("Cache-Control") != "no-store" || !strings.Contains(h.Get("Vary"), "Cookie") {
 				t.Errorf("%s %s: Cache-Control %q, Vary %q", method, path, h.Get("Cache-Control"), h.Get("Vary"))
 			}
@@ -160,7 +161,7 @@ func TestCacheLeak_CVE_2023_30861_CVE_2026_27205(t *testing.T) {
 		w.Header().Set("CDN-Cache-Control", "max-age=3600")
 		fmt.Fprint(w, a.sessions.From(r.Context()).User())
 	}))
-	h := (&jar{h: public}).serve(loggedIn(a, "alice").request("GET", "/")).Header()
+	h := coatchecktest.NewScript(public).Serve(loggedIn(a, "alice").Request("GET", "/")).Header()
 	if h.Get("Cache-Control") != "no-store" || h.Get("CDN-Cache-Control") != "" {
 		t.Errorf("a public page with a session: %v", h)
 	}
@@ -169,9 +170,9 @@ func TestCacheLeak_CVE_2023_30861_CVE_2026_27205(t *testing.T) {
 // The deletion names exactly the attributes of the cookie, or browsers ignore it.
 func TestCookieLeftBehind_CVE_2026_34454(t *testing.T) {
 	a := newApp(t)
-	victim := newJar(a)
-	set := victim.do("POST", "/login?user=alice").Header()["Set-Cookie"]
-	cleared := victim.do("POST", "/logout").Header()["Set-Cookie"]
+	victim := coatchecktest.NewScript(a)
+	set := victim.Send("POST", "/login?user=alice").Header()["Set-Cookie"]
+	cleared := victim.Send("POST", "/logout").Header()["Set-Cookie"]
 	if len(set) != 2 || len(cleared) != 2 {
 		t.Fatalf("set %q, cleared %q", set, cleared)
 	}
@@ -201,13 +202,13 @@ func TestOpenRedirect_CVE_2025_67713_CVE_2026_25779(t *testing.T) {
 func TestLogLeak_CVE_2023_20866(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	token := victim.cookies[sid]
-	forged := victim.copied()
-	forged.cookies[sid] = token[:51] + "_"
-	forged.user()
+	token := victim.Cookies()[sid]
+	forged := victim.Clone()
+	forged.SetCookie(sid, token[:51]+"_")
+	userOf(forged)
 	keys := newKeys(t, secret)
 	var said strings.Builder
-	for _, v := range []any{a.events, a.sessions, keys, keys.Derive("x"), a.sessions.Describe()} {
+	for _, v := range []any{a.events.All(), a.sessions, keys, keys.Derive("x"), a.sessions.Describe()} {
 		fmt.Fprintf(&said, "%v %+v %#v %s %x %s", v, v, v, v, v, encode(v))
 	}
 	for _, hidden := range []string{token, token[8:40], secret} {

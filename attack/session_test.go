@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/sealedstore"
 	"github.com/coatcheck/coatcheck/store"
@@ -22,27 +23,27 @@ import (
 // id chosen by the client is never adopted.
 func TestFixation_CVE_2022_25896_CVE_2024_38513_CVE_2023_22479(t *testing.T) {
 	a := newApp(t)
-	attacker := newJar(a)
-	attacker.do("POST", "/note?text=planted")
-	victim := attacker.copied()
-	victim.do("POST", "/login?user=alice")
-	if got := victim.user(); got != "alice" {
+	attacker := coatchecktest.NewScript(a)
+	attacker.Send("POST", "/note?text=planted")
+	victim := attacker.Clone()
+	victim.Send("POST", "/login?user=alice")
+	if got := userOf(victim); got != "alice" {
 		t.Fatalf("victim is %q", got)
 	}
-	if got := attacker.user(); got != "" {
+	if got := userOf(attacker); got != "" {
 		t.Errorf("with the planted token the attacker is %q", got)
 	}
 
-	chosen := newJar(a)
-	for _, value := range []string{"EVIL", strings.Repeat("A", 52), attacker.cookies[sid][:51] + "A"} {
-		chosen.cookies[sid] = value
-		w := chosen.copied().do("GET", "/profile")
+	chosen := coatchecktest.NewScript(a)
+	for _, value := range []string{"EVIL", strings.Repeat("A", 52), attacker.Cookies()[sid][:51] + "A"} {
+		chosen.SetCookie(sid, value)
+		w := chosen.Clone().Send("GET", "/profile")
 		if w.Header().Get("Set-Cookie") != "" {
 			t.Errorf("id %.8q was answered with a cookie on a read", value)
 		}
-		c := chosen.copied()
-		c.do("POST", "/login?user=alice")
-		if c.cookies[sid] == value {
+		c := chosen.Clone()
+		c.Send("POST", "/login?user=alice")
+		if c.Cookies()[sid] == value {
 			t.Errorf("id %.8q was adopted", value)
 		}
 	}
@@ -53,14 +54,14 @@ func TestFixation_CVE_2022_25896_CVE_2024_38513_CVE_2023_22479(t *testing.T) {
 func TestStoreDump_CVE_2026_53603(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	victim.do("POST", "/note?text=private")
+	victim.Send("POST", "/note?text=private")
 	recs, err := a.store.User(t.Context(), "alice")
 	if err != nil || len(recs) != 1 {
 		t.Fatalf("%d records, %v", len(recs), err)
 	}
 	rec := recs[0]
 	// In the layout of a token too, whose version and key id are no secret.
-	public, err := base64.RawURLEncoding.DecodeString(victim.cookies[sid])
+	public, err := base64.RawURLEncoding.DecodeString(victim.Cookies()[sid])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +72,9 @@ func TestStoreDump_CVE_2026_53603(t *testing.T) {
 		base64.RawURLEncoding.EncodeToString(append([]byte{1}, append(rec.ID[:], rec.ID[:6]...)...)),
 		rec.ID.Handle(), rec.User, string(rec.Data), fmt.Sprint(rec.Version),
 	} {
-		r := newJar(a).request("GET", "/profile")
+		r := coatchecktest.NewScript(a).Request("GET", "/profile")
 		r.Header.Set("Cookie", sid+"="+column)
-		if w := newJar(a).serve(r); w.Body.String() != "user=" {
+		if w := coatchecktest.NewScript(a).Serve(r); w.Body.String() != "user=" {
 			t.Errorf("a column of the dump opens the session: %q", w.Body)
 		}
 	}
@@ -108,14 +109,14 @@ func TestResurrection_CVE_2025_32441_CVE_2025_46336(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newApp(t)
 			victim := loggedIn(a, "alice")
-			stolen := victim.copied()
+			stolen := victim.Clone()
 			time.Sleep(10 * time.Minute) // so that the late request also touches
 			a.block[path] = make(chan struct{})
 			done := make(chan []string)
-			late := victim.copied()
-			go func() { done <- late.serve(late.request("POST", path)).Header()["Set-Cookie"] }()
+			late := victim.Clone()
+			go func() { done <- late.Serve(late.Request("POST", path)).Header()["Set-Cookie"] }()
 			<-a.inside
-			victim.do("POST", "/logout")
+			victim.Send("POST", "/logout")
 			close(a.block[path])
 			for _, line := range <-done {
 				if !strings.Contains(line, "-over=") { // the note that it has ended
@@ -124,7 +125,7 @@ func TestResurrection_CVE_2025_32441_CVE_2025_46336(t *testing.T) {
 			}
 			for _, wait := range []time.Duration{0, 59 * time.Second, 2 * time.Second, time.Hour} {
 				time.Sleep(wait)
-				if got := stolen.user(); got != "" {
+				if got := userOf(stolen); got != "" {
 					t.Fatalf("%s: the ended session is %q again", path, got)
 				}
 			}
@@ -136,10 +137,10 @@ func TestResurrection_CVE_2025_32441_CVE_2025_46336(t *testing.T) {
 func TestLogoutOnTheServer_CVE_2026_30224_CVE_2023_20862(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	stolen := victim.copied()
-	victim.do("POST", "/note?text=private")
-	victim.do("POST", "/logout")
-	if got := stolen.user(); got != "" {
+	stolen := victim.Clone()
+	victim.Send("POST", "/note?text=private")
+	victim.Send("POST", "/logout")
+	if got := userOf(stolen); got != "" {
 		t.Errorf("the token still opens the session of %q", got)
 	}
 	if recs, err := a.store.User(t.Context(), "alice"); err != nil || len(recs) != 0 {
@@ -154,7 +155,7 @@ func TestExpiryOnTheServer_CVE_2024_35220(t *testing.T) {
 			a := newApp(t)
 			victim := loggedIn(a, "alice")
 			for passed := time.Duration(0); name == "kept busy" && passed < life; passed += 10 * time.Minute {
-				if got := victim.user(); got != "alice" {
+				if got := userOf(victim); got != "alice" {
 					t.Fatalf("after %v: %q", passed, got)
 				}
 				time.Sleep(10 * time.Minute)
@@ -162,11 +163,11 @@ func TestExpiryOnTheServer_CVE_2024_35220(t *testing.T) {
 			if name == "idle" {
 				time.Sleep(life + 3*time.Minute)
 			}
-			if got := victim.user(); got != "" {
+			if got := userOf(victim); got != "" {
 				t.Errorf("%s: after its time the session is %q", name, got)
 			}
-			victim.do("POST", "/note?text=late")
-			if got := victim.user(); got != "" {
+			victim.Send("POST", "/note?text=late")
+			if got := userOf(victim); got != "" {
 				t.Errorf("%s: a write made it %q again", name, got)
 			}
 		})
@@ -182,27 +183,27 @@ func TestRememberMe_CVE_2026_56750(t *testing.T) {
 		s.Login("alice")
 		s.Remember(30 * 24 * time.Hour)
 	}))
-	victim := newJar(a)
-	victim.do("POST", "/note?text=before")
-	planted := victim.copied()
-	victim.h = h
-	victim.do("POST", "/remember")
-	victim.h = a
-	if got := planted.user(); got != "" {
+	victim := coatchecktest.NewScript(a)
+	victim.Send("POST", "/note?text=before")
+	planted := victim.Clone()
+	victim.Handler = h
+	victim.Send("POST", "/remember")
+	victim.Handler = a
+	if got := userOf(planted); got != "" {
 		t.Errorf("the token from before is %q", got)
 	}
-	stolen := victim.copied()
+	stolen := victim.Clone()
 	own := loggedIn(a, "alice")
 	if list, err := a.sessions.Sessions(t.Context(), "alice"); err != nil || len(list) != 2 {
 		t.Errorf("the list has %v, %v, want both", list, err)
 	}
-	own.do("POST", "/password")
-	for _, j := range []*jar{stolen, victim} {
-		if got := j.user(); got != "" {
+	own.Send("POST", "/password")
+	for _, j := range []*coatchecktest.Browser{stolen, victim} {
+		if got := userOf(j); got != "" {
 			t.Errorf("the remembered session is still %q", got)
 		}
 	}
-	if got := own.user(); got != "alice" {
+	if got := userOf(own); got != "alice" {
 		t.Errorf("the own session is %q", got)
 	}
 }
@@ -214,7 +215,7 @@ func TestCookieReplay_CVE_2024_31999_CVE_2025_53826(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	victim := newJar(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	victim := coatchecktest.NewScript(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch s := m.From(r.Context()); r.URL.Path {
 		case "/login":
 			s.Login(r.URL.Query().Get("user"))
@@ -225,15 +226,15 @@ func TestCookieReplay_CVE_2024_31999_CVE_2025_53826(t *testing.T) {
 			fmt.Fprintf(w, "user=%s", s.User())
 		}
 	})))
-	victim.do("POST", "/login?user=alice")
-	stolen := victim.copied()
-	other := newJar(victim.h)
-	other.do("POST", "/login?user=bob")
-	victim.do("POST", "/end")
-	if got := stolen.user(); got != "" {
+	victim.Send("POST", "/login?user=alice")
+	stolen := victim.Clone()
+	other := coatchecktest.NewScript(victim.Handler)
+	other.Send("POST", "/login?user=bob")
+	victim.Send("POST", "/end")
+	if got := userOf(stolen); got != "" {
 		t.Errorf("the copy is still %q", got)
 	}
-	if got := other.user(); got != "bob" {
+	if got := userOf(other); got != "bob" {
 		t.Errorf("another user is %q", got)
 	}
 	if _, err := coatcheck.NewInCookie(newKeys(t, secret), nil, coatcheck.Config{}); err == nil {
@@ -245,15 +246,15 @@ func TestCookieReplay_CVE_2024_31999_CVE_2025_53826(t *testing.T) {
 func TestPasswordChange_Vikunja_listmonk(t *testing.T) {
 	a := newApp(t)
 	own, thief := loggedIn(a, "alice"), loggedIn(a, "alice")
-	before := own.copied()
-	own.do("POST", "/password")
-	if got := thief.user(); got != "" {
+	before := own.Clone()
+	own.Send("POST", "/password")
+	if got := userOf(thief); got != "" {
 		t.Errorf("the thief is still %q", got)
 	}
-	if got := before.user(); got != "" {
+	if got := userOf(before); got != "" {
 		t.Errorf("the own old token still is %q", got)
 	}
-	if got := own.user(); got != "alice" {
+	if got := userOf(own); got != "alice" {
 		t.Errorf("the own session is %q", got)
 	}
 }
@@ -275,13 +276,13 @@ func TestLostUpdate_dbsc_php(t *testing.T) {
 	j := loggedIn(a, "alice")
 	var wg sync.WaitGroup
 	for range 100 {
-		wg.Go(func() { (&jar{h: h}).serve(j.request("POST", "/")) })
+		wg.Go(func() { coatchecktest.NewScript(h).Serve(j.Request("POST", "/")) })
 	}
 	wg.Wait()
 	var got int
 	a.sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		got, _ = count.Get(a.sessions.From(r.Context()))
-	})).ServeHTTP(discard{http.Header{}}, j.request("GET", "/"))
+	})).ServeHTTP(discard{http.Header{}}, j.Request("GET", "/"))
 	if got != 100 {
 		t.Errorf("100 increments left %d", got)
 	}
@@ -294,14 +295,14 @@ func TestStateBleeding_CVE_2026_24894(t *testing.T) {
 	for i := range 50 {
 		wg.Go(func() {
 			user := fmt.Sprint("user", i)
-			j := newJar(a)
-			j.do("POST", "/login?user="+user)
-			j.do("POST", "/note?text="+user)
+			j := coatchecktest.NewScript(a)
+			j.Send("POST", "/login?user="+user)
+			j.Send("POST", "/note?text="+user)
 			for range 50 {
-				if got := j.user(); got != user {
+				if got := userOf(j); got != user {
 					t.Errorf("%s is %q", user, got)
 				}
-				if got := j.do("GET", "/read").Body.String(); got != "note="+user {
+				if got := j.Send("GET", "/read").Body.String(); got != "note="+user {
 					t.Errorf("%s reads %q", user, got)
 				}
 			}
@@ -314,7 +315,7 @@ func TestStateBleeding_CVE_2026_24894(t *testing.T) {
 func TestTimingOnLookup_CVE_2019_16782(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	token, err := base64.RawURLEncoding.DecodeString(victim.cookies[sid])
+	token, err := base64.RawURLEncoding.DecodeString(victim.Cookies()[sid])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,29 +334,29 @@ func TestTimingOnLookup_CVE_2019_16782(t *testing.T) {
 func TestGuessing_CVE_2024_52801_CVE_2025_66630(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	genuine := victim.cookies[sid]
+	genuine := victim.Cookies()[sid]
 	seen := map[string]bool{}
 	for range 2000 {
-		j := newJar(a)
-		j.do("POST", "/login?user=bob")
-		if seen[j.cookies[sid]] {
+		j := coatchecktest.NewScript(a)
+		j.Send("POST", "/login?user=bob")
+		if seen[j.Cookies()[sid]] {
 			t.Fatal("a token was issued twice")
 		}
-		seen[j.cookies[sid]] = true
+		seen[j.Cookies()[sid]] = true
 	}
-	before := a.count(coatcheck.Refused)
+	before := a.events.Count(coatcheck.Refused)
 	for i := range 200 {
 		guess := []byte(genuine)
 		const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 		at := 10 + i%30
 		guess[at] = alphabet[(strings.IndexByte(alphabet, guess[at])+1+i%3)%len(alphabet)]
-		j := newJar(a)
-		j.cookies[sid] = string(guess)
-		if got := j.user(); got != "" {
+		j := coatchecktest.NewScript(a)
+		j.SetCookie(sid, string(guess))
+		if got := userOf(j); got != "" {
 			t.Fatalf("a guess opens the session of %q", got)
 		}
 	}
-	if got := a.count(coatcheck.Refused) - before; got != 200 {
+	if got := a.events.Count(coatcheck.Refused) - before; got != 200 {
 		t.Errorf("200 guesses made %d events", got)
 	}
 }
@@ -365,19 +366,19 @@ func TestGuessing_CVE_2024_52801_CVE_2025_66630(t *testing.T) {
 func TestSessionCreationDoS_CVE_2015_5143_CVE_2015_5963(t *testing.T) {
 	a := newApp(t)
 	for i := range 3000 {
-		j := newJar(a)
+		j := coatchecktest.NewScript(a)
 		if i%3 == 1 {
-			j.cookies[sid] = strings.Repeat("A", 52)
+			j.SetCookie(sid, strings.Repeat("A", 52))
 		}
 		switch i % 4 {
 		case 0:
-			j.do("GET", "/profile")
+			j.Send("GET", "/profile")
 		case 1:
-			j.do("POST", "/logout")
+			j.Send("POST", "/logout")
 		case 2:
-			j.do("GET", "/read")
+			j.Send("GET", "/read")
 		case 3:
-			j.do("GET", "/has")
+			j.Send("GET", "/has")
 		}
 	}
 	if got := a.rows(); got != 0 {
@@ -390,16 +391,16 @@ func TestSessionCreationDoS_CVE_2015_5143_CVE_2015_5963(t *testing.T) {
 func TestJarOverflow_RFC6265bis_8_6(t *testing.T) {
 	a := newApp(t)
 	victim := loggedIn(a, "alice")
-	evicted := newJar(a)
-	if got := evicted.user(); got != "" {
+	evicted := coatchecktest.NewScript(a)
+	if got := userOf(evicted); got != "" {
 		t.Errorf("without a cookie: %q", got)
 	}
-	marker := newJar(a)
-	marker.cookies[sid+"-lax"] = victim.cookies[sid+"-lax"]
-	if w := marker.do("GET", "/profile"); w.Header().Get("Set-Cookie") != "" {
+	marker := coatchecktest.NewScript(a)
+	marker.SetCookie(sid+"-lax", victim.Cookies()[sid+"-lax"])
+	if w := marker.Send("GET", "/profile"); w.Header().Get("Set-Cookie") != "" {
 		t.Error("absence was answered with a cookie")
 	}
-	if got := victim.user(); got != "alice" {
+	if got := userOf(victim); got != "alice" {
 		t.Errorf("the session is %q", got)
 	}
 }

@@ -26,11 +26,18 @@ import (
 //
 // Requests are those of http.Client, redirects included; a URL may also be a path
 // at the site, as in b.Get("/profile"). One Browser is one person on one device; it
-// is safe for concurrent use.
+// is safe for concurrent use, its fields are set between requests. The zero value
+// is of no use: NewBrowser, NewHandlerBrowser and NewScript make one.
 type Browser struct {
 	http.Client
+
+	// Handler, unless nil, answers every request, and no server does. A test may
+	// change it: to another process of the same site, or to the one that begins
+	// after a deploy.
+	Handler http.Handler
+
 	site *url.URL
-	jar  *jar
+	jar  box
 }
 
 // NewBrowser returns a browser without cookies in front of a server that has been
@@ -51,13 +58,22 @@ func NewBrowser(server *httptest.Server) *Browser {
 // returned. The site is https://example.com; requests for other hosts reach the
 // handler, too. It works in a bubble of testing/synctest.
 func NewHandlerBrowser(h http.Handler) *Browser {
-	return newBrowser(&url.URL{Scheme: "https", Host: "example.com"}, inMemory{h})
+	b := newBrowser(&url.URL{Scheme: "https", Host: "example.com"}, noServer)
+	b.Handler = h
+	return b
 }
 
-func newBrowser(site *url.URL, transport http.RoundTripper) *Browser {
+// noServer is behind the browsers of a handler.
+var noServer = failing{errors.New("coatchecktest: a browser whose Handler is nil")}
+
+func newBrowser(site *url.URL, server http.RoundTripper) *Browser {
 	cookies, _ := cookiejar.New(nil) // its error is always nil
-	b := &Browser{site: site, jar: &jar{cookies: cookies, site: site, paths: map[string]bool{"/": true}}}
-	b.Jar, b.Transport = b.jar, paths{site, transport}
+	return withJar(site, server, &jar{cookies: cookies, site: site, paths: map[string]bool{"/": true}})
+}
+
+func withJar(site *url.URL, server http.RoundTripper, cookies box) *Browser {
+	b := &Browser{site: site, jar: cookies}
+	b.Jar, b.Transport = b.jar, paths{b, server}
 	return b
 }
 
@@ -91,6 +107,13 @@ func (b *Browser) Session(t testing.TB, sessions *coatcheck.Manager, f func(*coa
 			t.Fatalf("coatchecktest: a browser at %s refuses the cookie %s with Domain=%s", b.site.Host, c.Name, c.Domain)
 		}
 	}
+}
+
+// A box keeps the cookies of a browser. It is safe for concurrent use.
+type box interface {
+	http.CookieJar
+	all() []*http.Cookie    // of the site, whatever their Path
+	set(name, value string) // "" takes it away
 }
 
 // A jar takes every URL for one of https.
@@ -137,18 +160,39 @@ func (j *jar) all() (list []*http.Cookie) {
 	return list
 }
 
-// paths sends what has no host to the site.
+func (j *jar) set(name, value string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for path := range j.paths { // another of this name at a longer Path would come first
+		j.cookies.SetCookies(j.secure(&url.URL{Path: path}), []*http.Cookie{{Name: name, Path: path, MaxAge: -1}})
+	}
+	if value != "" {
+		j.cookies.SetCookies(j.secure(&url.URL{Path: "/"}), []*http.Cookie{{Name: name, Value: value, Path: "/", Secure: true}})
+	}
+}
+
+// paths sends what has no host to the site, and everything to the browser's
+// handler if there is one.
 type paths struct {
-	site *url.URL
-	next http.RoundTripper
+	of     *Browser
+	server http.RoundTripper
 }
 
 func (p paths) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host == "" {
 		r = r.Clone(r.Context())
-		r.URL = p.site.ResolveReference(r.URL)
+		r.URL = p.of.site.ResolveReference(r.URL)
 	}
-	return p.next.RoundTrip(r)
+	if p.of.Handler == nil {
+		return p.server.RoundTrip(r)
+	}
+	w, err := serve(p.of.Handler, r)
+	if err != nil {
+		return nil, err
+	}
+	res := w.Result()
+	res.Request = r
+	return res, nil
 }
 
 // failing answers nothing.
@@ -156,34 +200,36 @@ type failing struct{ err error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
 
-// inMemory calls the handler as a server would.
-type inMemory struct{ h http.Handler }
+// serve calls a handler as a server would. An error is that of an answer past the
+// session's writer.
+func serve(h http.Handler, r *http.Request) (w *httptest.ResponseRecorder, passed error) {
+	in := arrived(r.WithContext(context.WithValue(r.Context(), passedby.Key{}, func(err error) { passed = err })))
+	defer in.Body.Close()
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, in)
+	return w, passed
+}
 
-func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
-	var passed error
-	in := r.Clone(context.WithValue(r.Context(), passedby.Key{}, func(err error) { passed = err }))
+// arrived returns a request as a server hands it to its handler: with a path for a
+// URL, the address of the client, and TLS if it was sent to https.
+func arrived(r *http.Request) *http.Request {
+	in := r.Clone(r.Context())
 	in.URL = &url.URL{Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
 	if in.URL.Path == "" {
 		in.URL.Path = "/"
 	}
 	in.RequestURI = in.URL.RequestURI()
-	in.RemoteAddr = "192.0.2.1:1234" // as httptest.NewRequest has it
+	if in.RemoteAddr == "" {
+		in.RemoteAddr = "192.0.2.1:1234" // as httptest.NewRequest has it
+	}
 	if in.Host == "" {
 		in.Host = r.URL.Host
 	}
-	if r.URL.Scheme == "https" {
+	if r.URL.Scheme == "https" && in.TLS == nil {
 		in.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, ServerName: r.URL.Hostname()}
 	}
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
-	defer in.Body.Close()
-	w := httptest.NewRecorder()
-	m.h.ServeHTTP(w, in)
-	if passed != nil {
-		return nil, passed
-	}
-	res := w.Result()
-	res.Request = r
-	return res, nil
+	return in
 }

@@ -19,11 +19,16 @@ var visits = coatcheck.NewKey[int]("visits")
 
 func newSessions(t *testing.T, st store.Store) *coatcheck.Manager {
 	t.Helper()
+	return newSessionsWith(t, st, coatcheck.Config{})
+}
+
+func newSessionsWith(t *testing.T, st store.Store, cfg coatcheck.Config) *coatcheck.Manager {
+	t.Helper()
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := coatcheck.New(st, keys, coatcheck.Config{})
+	sessions, err := coatcheck.New(st, keys, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,3 +84,39 @@ func ExampleBrowser_Session() {
 	testCart(&testing.B{}) // the testing package gives a *testing.T
 	// Output: alice buys [tea cups]
 }
+
+// Stolen cookies are of no use after a logout, and the application hears of both.
+func ExampleBrowser_Clone() {
+	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+	if err != nil {
+		panic(err)
+	}
+	var events coatchecktest.Events
+	sessions, err := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{Events: events.Record})
+	if err != nil {
+		panic(err)
+	}
+	app := sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := coatcheck.From(r.Context())
+		switch r.URL.Path {
+		case "/login": // after the password, in real life
+			s.Login("alice")
+		case "/logout":
+			s.Logout()
+		default:
+			fmt.Fprintf(w, "Hello %q", s.User())
+		}
+	}))
+
+	alice := coatchecktest.NewHandlerBrowser(app)
+	alice.Send("POST", "/login")
+	thief := alice.Clone()
+	fmt.Println(thief.Send("GET", "/").Body)
+	alice.Send("POST", "/logout")
+	fmt.Println(thief.Send("GET", "/").Body)
+	fmt.Println(events.Kinds())
+	// Output:
+	// Hello "alice"
+	// Hello ""
+	// [login logout]
+}

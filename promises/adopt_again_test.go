@@ -68,7 +68,7 @@ func following(t *testing.T, m *coatcheck.Manager, e *oldSystem) http.Handler {
 func opens(t *testing.T, what string, h http.Handler, want string) *browser {
 	t.Helper()
 	b := arrival(h, "x")
-	wantBody(t, what, b.do("GET", "/"), want)
+	wantBody(t, what, b.Send("GET", "/"), want)
 	return b
 }
 
@@ -82,8 +82,8 @@ func TestAdoptNextLogin(t *testing.T) {
 		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 		h := finding(t, m, e.find)
 		b := opens(t, "first", h, "bob[]")
-		first := b.jar[sidName]
-		b.do("POST", "/logout")
+		first := b.Cookies()[sidName]
+		b.Send("POST", "/logout")
 		for _, wait := range []time.Duration{0, 20 * time.Second, time.Minute, 24 * time.Hour, 100 * 24 * time.Hour} {
 			time.Sleep(wait)
 			opens(t, fmt.Sprint("ended here, ", wait), h, "[]")
@@ -97,19 +97,19 @@ func TestAdoptNextLogin(t *testing.T) {
 		opens(t, "what was read before", h, "[]")
 		e.asOf = time.Time{}
 		again := opens(t, "a login after it", h, "bob[]")
-		if again.jar[sidName] == first || again.jar[sidName] == "" {
+		if again.Cookies()[sidName] == first || again.Cookies()[sidName] == "" {
 			t.Error("the next login has the token of the one before (G3)")
 		}
 		old := newBrowser(h)
-		old.jar[sidName] = first
-		wantBody(t, "the token of before", old.do("GET", "/"), "[]")
+		old.SetCookie(sidName, first)
+		wantBody(t, "the token of before", old.Send("GET", "/"), "[]")
 		time.Sleep(time.Second)
 		e.user = "eve"
 		eve := opens(t, "another user", h, "eve[]")
-		if eve.jar[sidName] == again.jar[sidName] {
+		if eve.Cookies()[sidName] == again.Cookies()[sidName] {
 			t.Error("two users have one token (G3)")
 		}
-		wantBody(t, "and the first", again.do("GET", "/"), "bob[]")
+		wantBody(t, "and the first", again.Send("GET", "/"), "bob[]")
 		listed(t, m, "bob", 1)
 		listed(t, m, "eve", 1)
 		e.user, e.asOf = "bob", time.Now().Add(-2*time.Second)
@@ -133,11 +133,11 @@ func TestEndAdopted(t *testing.T) {
 				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 				h := following(t, m, e)
 				b := opens(t, "first", h, "bob[]")
-				first := b.jar[sidName]
+				first := b.Cookies()[sidName]
 				time.Sleep(time.Minute)
-				b.do("POST", "/renew") // it stays the session of that login
-				b.do("GET", "/ended")
-				wantBody(t, "ended there", newBrowser(h).do("GET", "/"), "[]")
+				b.Send("POST", "/renew") // it stays the session of that login
+				b.Send("GET", "/ended")
+				wantBody(t, "ended there", newBrowser(h).Send("GET", "/"), "[]")
 				listed(t, m, "bob", 0)
 				if says {
 					opens(t, "a copy of the old cookie", h, "[]")
@@ -145,10 +145,10 @@ func TestEndAdopted(t *testing.T) {
 				time.Sleep(time.Second)
 				write()
 				b = opens(t, "the next login", h, "bob[]")
-				if b.jar[sidName] == first {
+				if b.Cookies()[sidName] == first {
 					t.Error("it has the token of before (G3)")
 				}
-				b.do("POST", "/logout")
+				b.Send("POST", "/logout")
 				for _, wait := range []time.Duration{0, time.Minute, 24 * time.Hour} {
 					time.Sleep(wait)
 					opens(t, fmt.Sprint("ended here, ", wait), h, "[]")
@@ -183,14 +183,14 @@ func TestAdoptAfterRevocation(t *testing.T) {
 					s.Login("bob")
 					s.SetLabel("sid", "1")
 				})))
-				owner.do("POST", "/")
+				owner.Send("POST", "/")
 				if err := revoke(m, listed(t, m, "bob", 1)[0].Handle); err != nil {
 					t.Fatal(err)
 				}
 				for _, wait := range []time.Duration{0, 2 * time.Minute, 100 * 24 * time.Hour} {
 					time.Sleep(wait)
 					opens(t, fmt.Sprint("revoked, ", wait), h, "[]")
-					if w := arrival(h, "x").do("HEAD", "/account"); w.Code == http.StatusOK {
+					if w := arrival(h, "x").Send("HEAD", "/account"); w.Code == http.StatusOK {
 						t.Error("HEAD is answered as if it was not revoked (G4)")
 					}
 				}
@@ -228,7 +228,7 @@ func TestAdoptDuringRevokeEverybody(t *testing.T) {
 	m := manage(t, listing{st}, coatcheck.Config{})
 	h := adopting(t, m)
 	done := make(chan string)
-	go func() { done <- arrival(h, "bob-1").do("GET", "/").Body.String() }()
+	go func() { done <- arrival(h, "bob-1").Send("GET", "/").Body.String() }()
 	<-st.arrived
 	if _, err := m.RevokeEverybody(context.Background()); err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestAdoptDuringRevokeEverybody(t *testing.T) {
 		t.Errorf("adopted after the revocation: %q", got)
 	}
 	listed(t, m, "bob", 0)
-	wantBody(t, "later", arrival(h, "bob-1").do("GET", "/"), "[]")
+	wantBody(t, "later", arrival(h, "bob-1").Send("GET", "/"), "[]")
 }
 
 // What is kept of a foreign session goes when nothing can have its identity (G14),
@@ -294,8 +294,8 @@ func TestAdoptUnderAnotherName(t *testing.T) {
 	var st store.Store = memstore.New(memstore.Config{})
 	m := manage(t, st, coatcheck.Config{})
 	b := arrival(adopting(t, m), "bob-1")
-	wantBody(t, "adopted", b.do("GET", "/"), bobsCart)
-	b.do("POST", "/logout")
+	wantBody(t, "adopted", b.Send("GET", "/"), bobsCart)
+	b.Send("POST", "/logout")
 	renamed := manage(t, st, coatcheck.Config{Name: "__Host-Http-new"})
-	wantBody(t, "under another name", arrival(adopting(t, renamed), "bob-1").do("GET", "/"), "[]")
+	wantBody(t, "under another name", arrival(adopting(t, renamed), "bob-1").Send("GET", "/"), "[]")
 }

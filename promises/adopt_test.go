@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
@@ -74,7 +75,7 @@ func finding(t testing.TB, m *coatcheck.Manager, find func(*http.Request) (coatc
 // arrival is a browser that comes with the foreign cookie alone.
 func arrival(h http.Handler, value string) *browser {
 	b := newBrowser(h)
-	b.jar["old"] = value
+	b.SetCookie("old", value)
 	return b
 }
 
@@ -116,10 +117,10 @@ func adoptInParallel(t *testing.T, cfg coatcheck.Config) {
 	for range 64 {
 		wg.Go(func() {
 			b := arrival(h, "bob-1")
-			w := b.do("GET", "/")
+			w := b.Send("GET", "/")
 			mu.Lock()
 			defer mu.Unlock()
-			tokens[b.jar[sidName]]++
+			tokens[b.Cookies()[sidName]]++
 			wantBody(t, "parallel", w, bobsCart)
 		})
 	}
@@ -130,13 +131,13 @@ func adoptInParallel(t *testing.T, cfg coatcheck.Config) {
 	listed(t, m, "bob", 1)
 	for token := range tokens { // it opens the session without the foreign cookie
 		b := newBrowser(h)
-		b.jar[sidName] = token
-		wantBody(t, "our cookie alone", b.do("GET", "/account"), "bob")
+		b.SetCookie(sidName, token)
+		wantBody(t, "our cookie alone", b.Send("GET", "/account"), "bob")
 	}
-	wantBody(t, "another session", arrival(h, "bob-2").do("GET", "/"), bobsCart)
+	wantBody(t, "another session", arrival(h, "bob-2").Send("GET", "/"), bobsCart)
 	listed(t, m, "bob", 2)
 	third := arrival(h, "bob-3")
-	if w := third.do("GET", "/account"); (w.Code == http.StatusOK) != (cfg.AtLimit != coatcheck.Refuse || cfg.MaxPerUser == 0) {
+	if w := third.Send("GET", "/account"); (w.Code == http.StatusOK) != (cfg.AtLimit != coatcheck.Refuse || cfg.MaxPerUser == 0) {
 		t.Errorf("a third session: %d", w.Code)
 	}
 }
@@ -146,7 +147,7 @@ func adoptInParallel(t *testing.T, cfg coatcheck.Config) {
 func TestAdoptOnce(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(t *testing.T, m *coatcheck.Manager, b *browser){
-		"logout": func(t *testing.T, m *coatcheck.Manager, b *browser) { b.do("POST", "/logout") },
+		"logout": func(t *testing.T, m *coatcheck.Manager, b *browser) { b.Send("POST", "/logout") },
 		"revoked": func(t *testing.T, m *coatcheck.Manager, b *browser) {
 			if ok, err := m.Revoke(context.Background(), "bob", listed(t, m, "bob", 1)[0].Handle); !ok || err != nil {
 				t.Fatal(ok, err)
@@ -162,8 +163,8 @@ func TestAdoptOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"another login": func(t *testing.T, m *coatcheck.Manager, b *browser) { b.do("POST", "/login") },
-		"renewed":       func(t *testing.T, m *coatcheck.Manager, b *browser) { b.do("POST", "/renew") },
+		"another login": func(t *testing.T, m *coatcheck.Manager, b *browser) { b.Send("POST", "/login") },
+		"renewed":       func(t *testing.T, m *coatcheck.Manager, b *browser) { b.Send("POST", "/renew") },
 		"idle":          func(t *testing.T, m *coatcheck.Manager, b *browser) { time.Sleep(time.Hour) },
 	}
 	for name, end := range ends {
@@ -173,14 +174,14 @@ func TestAdoptOnce(t *testing.T) {
 				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 				h := until(t, m, moved)
 				b := arrival(h, "bob-1")
-				wantBody(t, "adopted", b.do("GET", "/"), bobsCart)
+				wantBody(t, "adopted", b.Send("GET", "/"), bobsCart)
 				end(t, m, b)
 				for _, wait := range []time.Duration{0, 20 * time.Second, 41 * time.Second, time.Minute, 24 * time.Hour, 100 * 24 * time.Hour} {
 					time.Sleep(wait)
 					if _, err := m.Sweep(context.Background()); err != nil {
 						t.Fatal(err)
 					}
-					w := arrival(h, "bob-1").do("GET", "/")
+					w := arrival(h, "bob-1").Send("GET", "/")
 					if w.Code == http.StatusOK {
 						wantBody(t, fmt.Sprint("after another ", wait), w, "[]")
 					}
@@ -189,7 +190,7 @@ func TestAdoptOnce(t *testing.T) {
 					}
 				}
 				time.Sleep(time.Until(moved) + time.Hour)
-				wantBody(t, "after the move", arrival(h, "bob-2").do("GET", "/"), "[]")
+				wantBody(t, "after the move", arrival(h, "bob-2").Send("GET", "/"), "[]")
 			})
 		})
 	}
@@ -210,22 +211,22 @@ func until(t testing.TB, m *coatcheck.Manager, end time.Time) http.Handler {
 // planted cookie would be enough.
 func TestAdoptAnothersIdentity(t *testing.T) {
 	t.Parallel()
-	var l listener
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 	h := finding(t, m, func(r *http.Request) (coatcheck.Adoption, error) {
 		a, err := foreign(r)
 		a.Identity = "one and the same"
 		return a, err
 	})
 	owner := arrival(h, "alice-1")
-	wants(t, owner.do("GET", "/"), 200, "alice[tea jam]")
+	wants(t, owner.Send("GET", "/"), 200, "alice[tea jam]")
 	planted := arrival(h, "mallory-1")
-	wants(t, planted.do("GET", "/"), 200, "[]")
-	if planted.cookies()[sidName] != "" || l.count(coatcheck.Refused) != 1 {
-		t.Errorf("got the cookies %v and the events %v", planted.cookies(), l.kinds())
+	wants(t, planted.Send("GET", "/"), 200, "[]")
+	if planted.Cookies()[sidName] != "" || l.Count(coatcheck.Refused) != 1 {
+		t.Errorf("got the cookies %v and the events %v", planted.Cookies(), l.Kinds())
 	}
-	wants(t, owner.do("GET", "/"), 200, "alice[tea jam]")
-	wants(t, arrival(h, "alice-1").do("GET", "/"), 200, "alice[tea jam]")
+	wants(t, owner.Send("GET", "/"), 200, "alice[tea jam]")
+	wants(t, arrival(h, "alice-1").Send("GET", "/"), 200, "alice[tea jam]")
 }
 
 // A held-back request adopts nothing (G7), and says so where a login is needed:
@@ -236,15 +237,15 @@ func TestAdoptHeldBack(t *testing.T) {
 	h := adopting(t, m)
 	b := arrival(h, "bob-1")
 	cross := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
-	wantBody(t, "held back", b.do("GET", "/", cross...), "[]")
-	if w := b.do("GET", "/account", cross...); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "<a ") {
+	wantBody(t, "held back", b.Send("GET", "/", cross...), "[]")
+	if w := b.Send("GET", "/account", cross...); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "<a ") {
 		t.Errorf("a page that needs a login: %d %s; want a link to it", w.Code, w.Body)
 	}
-	if w := b.do("GET", "/keep", cross...); w.Code != http.StatusConflict {
+	if w := b.Send("GET", "/keep", cross...); w.Code != http.StatusConflict {
 		t.Errorf("a write: %d; want 409", w.Code)
 	}
 	listed(t, m, "bob", 0)
-	wantBody(t, "from our own page", b.do("GET", "/account", "Sec-Fetch-Site", "same-origin"), "bob")
+	wantBody(t, "from our own page", b.Send("GET", "/account", "Sec-Fetch-Site", "same-origin"), "bob")
 }
 
 // What a request may not keep it adopts not either: HEAD is answered as GET would
@@ -254,22 +255,22 @@ func TestAdoptOnlyWhereKept(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	h := adopting(t, m)
 	b := arrival(h, "bob-1")
-	if w := b.do("HEAD", "/account"); w.Code != http.StatusOK || len(w.Result().Cookies()) != 0 {
+	if w := b.Send("HEAD", "/account"); w.Code != http.StatusOK || len(w.Result().Cookies()) != 0 {
 		t.Errorf("HEAD: %d, cookies %v", w.Code, w.Result().Cookies())
 	}
-	if w := b.do("GET", "/", "Sec-Purpose", "prefetch"); w.Code != http.StatusServiceUnavailable {
+	if w := b.Send("GET", "/", "Sec-Purpose", "prefetch"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("prefetch: %d; want 503", w.Code)
 	}
-	if w := arrival(h, "down-1").do("GET", "/"); w.Code != http.StatusServiceUnavailable {
+	if w := arrival(h, "down-1").Send("GET", "/"); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("an outage there: %d; want 503, not a visitor (G5)", w.Code)
 	}
 	listed(t, m, "bob", 0)
-	wantBody(t, "GET", b.do("GET", "/account"), "bob")
+	wantBody(t, "GET", b.Send("GET", "/account"), "bob")
 	adopt, _ := m.Adopting(func(*http.Request) (coatcheck.Adoption, error) {
 		t.Error("asked although nobody looks")
 		return coatcheck.Adoption{}, nil
 	})
-	arrival(adopt(http.NotFoundHandler()), "bob-1").do("GET", "/")
+	arrival(adopt(http.NotFoundHandler()), "bob-1").Send("GET", "/")
 }
 
 // An anonymous session of ours goes on as the user's, with what it kept.
@@ -278,22 +279,22 @@ func TestAdoptFromAnonymous(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	h := adopting(t, m)
 	b := newBrowser(h)
-	b.do("POST", "/keep")
-	anonymous := b.jar[sidName]
-	b.jar["old"] = "bob-1"
+	b.Send("POST", "/keep")
+	anonymous := b.Cookies()[sidName]
+	b.SetCookie("old", "bob-1")
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
-			c := b.clone()
-			c.do("GET", "/")
-			wantBody(t, "adopted", c.do("GET", "/account"), "bob")
+			c := b.Clone()
+			c.Send("GET", "/")
+			wantBody(t, "adopted", c.Send("GET", "/account"), "bob")
 		})
 	}
 	wg.Wait()
 	listed(t, m, "bob", 1)
 	alone := newBrowser(h)
-	alone.jar[sidName] = anonymous
-	if w := alone.do("GET", "/account"); w.Code == http.StatusOK {
+	alone.SetCookie(sidName, anonymous)
+	if w := alone.Send("GET", "/account"); w.Code == http.StatusOK {
 		t.Error("the anonymous token opens the user's session (G3)")
 	}
 }
@@ -317,14 +318,14 @@ func TestAdoptRotation(t *testing.T) {
 	}
 	before, after := rotated(first), rotated(second, first)
 	b := arrival(adopting(t, before), "bob-1")
-	wantBody(t, "before", b.do("GET", "/account"), "bob")
+	wantBody(t, "before", b.Send("GET", "/account"), "bob")
 	c := arrival(adopting(t, after), "bob-1")
-	wantBody(t, "after", c.do("GET", "/account"), "bob")
-	if b.jar[sidName] != c.jar[sidName] {
+	wantBody(t, "after", c.Send("GET", "/account"), "bob")
+	if b.Cookies()[sidName] != c.Cookies()[sidName] {
 		t.Error("two tokens of one foreign session")
 	}
 	listed(t, after, "bob", 1)
-	if w := arrival(adopting(t, rotated(second)), "bob-1").do("GET", "/account"); w.Code == http.StatusOK {
+	if w := arrival(adopting(t, rotated(second)), "bob-1").Send("GET", "/account"); w.Code == http.StatusOK {
 		t.Error("adopted twice, under another secret (G2)")
 	}
 }
@@ -336,7 +337,7 @@ func TestAdoptGuardStays(t *testing.T) {
 	m := manage(t, st, coatcheck.Config{})
 	h := adopting(t, m)
 	b := arrival(h, "bob-1")
-	wantBody(t, "adopted", b.do("GET", "/account"), "bob")
+	wantBody(t, "adopted", b.Send("GET", "/account"), "bob")
 	guards := 0
 	for rec, err := range st.All(context.Background()) {
 		if err != nil {
@@ -370,12 +371,12 @@ func TestAdoptHalfDone(t *testing.T) {
 			m := manage(t, st, coatcheck.Config{})
 			h := until(t, m, time.Now().AddDate(0, 6, 0))
 			b := arrival(h, "bob-1")
-			if w := b.do("GET", "/account"); w.Code != http.StatusServiceUnavailable {
+			if w := b.Send("GET", "/account"); w.Code != http.StatusServiceUnavailable {
 				t.Errorf("a store that fails: %d; want 503", w.Code)
 			}
 			st.well = true
 			time.Sleep(wait)
-			w := b.do("GET", "/account")
+			w := b.Send("GET", "/account")
 			if ok := w.Code == http.StatusOK; ok != (wait < time.Minute) {
 				t.Errorf("%v later: %d", wait, w.Code)
 			}
@@ -393,13 +394,13 @@ func TestAdoptDuringLogout(t *testing.T) {
 		h := until(t, m, time.Now().AddDate(0, 6, 0))
 		late := arrival(h, "bob-1")
 		done := make(chan *httptest.ResponseRecorder)
-		go func() { done <- late.do("GET", "/") }()
+		go func() { done <- late.Send("GET", "/") }()
 		<-st.arrived // its guard is there, its session is not
 		b := arrival(h, "bob-1")
-		wantBody(t, "meanwhile", b.do("GET", "/account"), "bob")
-		b.do("POST", "/logout")
+		wantBody(t, "meanwhile", b.Send("GET", "/account"), "bob")
+		b.Send("POST", "/logout")
 		close(st.goOn)
-		if w := <-done; strings.Contains(w.Body.String(), "bob") || late.jar[sidName] != "" {
+		if w := <-done; strings.Contains(w.Body.String(), "bob") || late.Cookies()[sidName] != "" {
 			t.Errorf("the late one: %d %q %v", w.Code, w.Body, w.Result().Cookies())
 		}
 		for _, wait := range []time.Duration{0, 61 * time.Second, 24 * time.Hour} {
@@ -407,7 +408,7 @@ func TestAdoptDuringLogout(t *testing.T) {
 			if _, err := m.Sweep(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			if w := arrival(h, "bob-1").do("GET", "/"); strings.Contains(w.Body.String(), "bob") {
+			if w := arrival(h, "bob-1").Send("GET", "/"); strings.Contains(w.Body.String(), "bob") {
 				t.Errorf("%v later: %q", wait, w.Body)
 			}
 			listed(t, m, "bob", 0)
@@ -469,7 +470,7 @@ func TestAdoptRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := adopt(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, coatcheck.From(r.Context()).User()) }))
-		w := arrival(h, "bob-1").do("GET", "/")
+		w := arrival(h, "bob-1").Send("GET", "/")
 		if w.Code != http.StatusOK || w.Body.String() != "" {
 			t.Errorf("%s: %d %q", name, w.Code, w.Body)
 		}
@@ -496,7 +497,7 @@ func TestAdoptIsNotFresh(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	adopt, _ := m.Adopting(foreign)
 	b := arrival(adopt(m.RequireFresh(time.Hour)(http.NotFoundHandler())), "bob-1")
-	if w := b.do("GET", "/"); w.Code != http.StatusForbidden && w.Code != http.StatusUnauthorized {
+	if w := b.Send("GET", "/"); w.Code != http.StatusForbidden && w.Code != http.StatusUnauthorized {
 		t.Errorf("%d; want that a password is asked for", w.Code)
 	}
 }
@@ -507,10 +508,10 @@ func TestAdoptWrites(t *testing.T) {
 	st := &counting{Store: memstore.New(memstore.Config{})}
 	m := manage(t, st, coatcheck.Config{})
 	h := adopting(t, m)
-	newBrowser(h).do("POST", "/login")
+	newBrowser(h).Send("POST", "/login")
 	login := st.writes
 	st.writes = 0
-	arrival(h, "bob-1").do("GET", "/")
+	arrival(h, "bob-1").Send("GET", "/")
 	if st.writes > login+1 {
 		t.Errorf("%d writes, a login %d", st.writes, login)
 	}
@@ -551,8 +552,8 @@ func TestAdoptImport(t *testing.T) {
 		})
 		time.Sleep(20 * 24 * time.Hour)
 		b := arrival(h, "bob-1")
-		wantBody(t, "imported", b.do("GET", "/account"), "bob")
-		b.do("POST", "/logout")
+		wantBody(t, "imported", b.Send("GET", "/account"), "bob")
+		b.Send("POST", "/logout")
 		time.Sleep(2 * time.Minute)
 		if ok, err := m.Adopt(ctx, a); ok || err != nil {
 			t.Errorf("after a logout: %v %v", ok, err)
@@ -594,7 +595,7 @@ func TestAdoptUnsupported(t *testing.T) {
 		}
 	}
 	m := manage(t, st, coatcheck.Config{})
-	if w := arrival(m.Handler(adopting(t, m)), "bob-1").do("GET", "/"); w.Code < 500 {
+	if w := arrival(m.Handler(adopting(t, m)), "bob-1").Send("GET", "/"); w.Code < 500 {
 		t.Errorf("within Handler, where it would do nothing: %d", w.Code)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
@@ -194,7 +195,7 @@ func TestBearerChallenge(t *testing.T) {
 		t.Errorf("logged in: got %d %q", w.Code, w.Body)
 	}
 	cookies := newBrowser(bearerlessApp(t))
-	if w := cookies.do("GET", "/private"); w.Code != 401 || w.Header().Get("WWW-Authenticate") != "" {
+	if w := cookies.Send("GET", "/private"); w.Code != 401 || w.Header().Get("WWW-Authenticate") != "" {
 		t.Errorf("with cookies: got %d, %v", w.Code, w.Header())
 	}
 }
@@ -207,9 +208,9 @@ func bearerlessApp(t *testing.T) http.Handler {
 // the others cost no store call.
 func TestBearerHeader(t *testing.T) {
 	t.Parallel()
-	var l listener
+	var l coatchecktest.Events
 	st := &trap{Store: memstore.New(memstore.Config{})}
-	h := bearerApp(bearer(t, st, coatcheck.Config{Events: l.hear}))
+	h := bearerApp(bearer(t, st, coatcheck.Config{Events: l.Record}))
 	c := &client{h: h}
 	c.do("POST", "/login?user=alice")
 	good := c.token
@@ -238,7 +239,7 @@ func TestBearerHeader(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/user", nil)
 		r.Header["Authorization"] = tt.lines
-		l.forget()
+		l.Reset()
 		calls := st.count("")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -247,7 +248,7 @@ func TestBearerHeader(t *testing.T) {
 			want += "alice"
 		}
 		refused := ""
-		for _, e := range l.heard() {
+		for _, e := range l.All() {
 			if e.Kind == coatcheck.Refused {
 				refused = e.Reason
 			}
@@ -334,7 +335,7 @@ func TestBearerBesideCookies(t *testing.T) {
 		fmt.Fprintf(w, "%s, %s", web.From(r.Context()).User(), api.From(r.Context()).User())
 	})))
 	b, c := newBrowser(both), &client{h: both}
-	wants(t, b.do("POST", "/web"), 200, "alice, ")
+	wants(t, b.Send("POST", "/web"), 200, "alice, ")
 	w := c.do("POST", "/api")
 	wants(t, w, 200, ", alice")
 	if vary := w.Header().Get("Vary"); vary != "Accept, Authorization, Cookie" {
@@ -391,14 +392,14 @@ func TestBearerConfig(t *testing.T) {
 // G13: a token that goes over plain HTTP is told of.
 func TestBearerPlainHTTP(t *testing.T) {
 	t.Parallel()
-	var l listener
-	c := &client{h: bearerApp(bearer(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear}))}
+	var l coatchecktest.Events
+	c := &client{h: bearerApp(bearer(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record}))}
 	c.do("POST", "http://app.example/login?user=alice")
 	found := false
-	for _, e := range l.heard() {
+	for _, e := range l.All() {
 		found = found || e.Kind == coatcheck.Insecure && strings.HasPrefix(e.Reason, "a bearer token")
 	}
 	if !found {
-		t.Errorf("events: %v", l.heard())
+		t.Errorf("events: %v", l.All())
 	}
 }

@@ -62,9 +62,9 @@ func benchApp(m *coatcheck.Manager) http.Handler {
 func benchRequest(h http.Handler, fill, path string) *http.Request {
 	b := newBrowser(h)
 	if fill != "" {
-		b.do("GET", fill)
+		b.Send("GET", fill)
 	}
-	return b.request("POST", path)
+	return b.Request("POST", path)
 }
 
 func BenchmarkRequest(b *testing.B) {
@@ -101,9 +101,9 @@ func BenchmarkRequest(b *testing.B) {
 	b.Run("Login", func(b *testing.B) {
 		h := benchApp(manage(b, memstore.New(memstore.Config{}), coatcheck.Config{}))
 		br := newBrowser(h)
-		br.do("GET", "/fill")
+		br.Send("GET", "/fill")
 		w := &discard{make(http.Header)}
-		r := br.request("POST", "/login")
+		r := br.Request("POST", "/login")
 		b.ReportAllocs()
 		for b.Loop() {
 			clear(w.h)

@@ -117,8 +117,8 @@ func TestConfigIsCopied(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), cfg)
 	cfg.Name = "two"
 	b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login("alice") }))
-	if b.do("POST", "/"); b.cookies()["__Host-one"] == "" {
-		t.Errorf("got the cookies %v, want the name that New was given", b.cookies())
+	if b.Send("POST", "/"); b.Cookies()["__Host-one"] == "" {
+		t.Errorf("got the cookies %v, want the name that New was given", b.Cookies())
 	}
 }
 

@@ -58,17 +58,17 @@ func TestClearSiteData(t *testing.T) {
 				s.Logout()
 			}
 		})))
-		if got := b.do("POST", "/logout").Header().Get(name); got != "" {
+		if got := b.Send("POST", "/logout").Header().Get(name); got != "" {
 			t.Errorf("logout without a session: %q", got)
 		}
-		if got := b.do("POST", "/login").Header().Get(name); got != "" {
+		if got := b.Send("POST", "/login").Header().Get(name); got != "" {
 			t.Errorf("login: %q", got)
 		}
 		want := `"cache", "storage"`
 		if keep {
 			want = ""
 		}
-		if got := b.do("POST", "/logout").Header().Get(name); got != want {
+		if got := b.Send("POST", "/logout").Header().Get(name); got != want {
 			t.Errorf("KeepSiteData %v: logout: got %q, want %q", keep, got, want)
 		}
 	}
@@ -95,12 +95,12 @@ func TestStepUpMarker(t *testing.T) {
 				}
 			}
 		})))
-		other := newBrowser(b.h)
-		b.do("POST", "/login?user=alice")
-		other.do("POST", "/login?user=alice")
+		other := newBrowser(b.Handler)
+		b.Send("POST", "/login?user=alice")
+		other.Send("POST", "/login?user=alice")
 		do := func(who *browser, url string, want int) {
 			t.Helper()
-			if w := who.do("POST", url); w.Code != want {
+			if w := who.Send("POST", url); w.Code != want {
 				t.Errorf("%s: got %d, want %d", url, w.Code, want)
 			}
 		}
@@ -124,7 +124,7 @@ func TestStepUpMarker(t *testing.T) {
 		var done atomic.Int32
 		for range 32 {
 			wg.Go(func() {
-				if b.do("POST", "/do?action=pay").Code == 200 {
+				if b.Send("POST", "/do?action=pay").Code == 200 {
 					done.Add(1)
 				}
 			})

@@ -37,9 +37,9 @@ func TestG11Device(t *testing.T) {
 				return c.returns
 			}})
 			b := newBrowser(g11App(m))
-			wants(t, b.do("POST", "/login?user=ann", "X-Device", "mine", "User-Agent", firefox), 200, "")
-			wants(t, b.do("POST", "/count"), 200, "1")
-			wants(t, b.do("POST", "/others?renew"), 200, "0")
+			wants(t, b.Send("POST", "/login?user=ann", "X-Device", "mine", "User-Agent", firefox), 200, "")
+			wants(t, b.Send("POST", "/count"), 200, "1")
+			wants(t, b.Send("POST", "/others?renew"), 200, "0")
 			got := list(t, b)
 			if len(got) != 1 || got[0].Device != c.want || asked != 1 {
 				t.Errorf("got %+v, asked %d times; want %q, asked once", got, asked, c.want)
@@ -55,7 +55,7 @@ func TestG11DeviceUsesTheSession(t *testing.T) {
 		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Device: func(r *http.Request) string {
 			return coatcheck.From(r.Context()).User()
 		}})
-		if w := newBrowser(g11App(m)).do("POST", "/login?user=ann"); w.Code < 500 {
+		if w := newBrowser(g11App(m)).Send("POST", "/login?user=ann"); w.Code < 500 {
 			t.Errorf("got %d, want a failure", w.Code)
 		}
 		if got, err := m.Sessions(t.Context(), "ann"); len(got) != 0 || err != nil {

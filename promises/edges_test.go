@@ -26,7 +26,7 @@ func TestG2EarlyCommitLateAnswer(t *testing.T) {
 			time.Sleep(51 * time.Second)
 			w.Write([]byte("Logged in"))
 		})))
-		w := b.do("POST", "/")
+		w := b.Send("POST", "/")
 		if w.Code != http.StatusConflict || len(w.Header()["Set-Cookie"]) != 0 {
 			t.Errorf("got %d %q, Set-Cookie %q; want 409 without a cookie", w.Code, w.Body, w.Header()["Set-Cookie"])
 		}
@@ -48,10 +48,10 @@ func TestG5CancelledLoadIsNotAnonymous(t *testing.T) {
 			http.Error(w, "Not logged in", http.StatusUnauthorized)
 		}
 	})))
-	b.do("POST", "/login")
+	b.Send("POST", "/login")
 	ctx, cancel := context.WithCancel(t.Context())
 	store.set(func(ctx context.Context, _ string) error { cancel(); return ctx.Err() }, nil)
-	w := b.send(b.request("GET", "/").WithContext(ctx))
+	w := b.Serve(b.Request("GET", "/").WithContext(ctx))
 	if w.Code != http.StatusRequestTimeout || w.Body.Len() != 0 {
 		t.Errorf("got %d %q, want 408 and nothing of the handler's", w.Code, w.Body)
 	}
@@ -75,11 +75,11 @@ func TestG2EndedSessionEndsNoOthers(t *testing.T) {
 		_, err = m.RevokeOthers(r.Context())
 	}))
 	thief, owner := newBrowser(h), newBrowser(h)
-	thief.do("POST", "/login")
+	thief.Send("POST", "/login")
 	list, _ := m.Sessions(t.Context(), "alice")
-	owner.do("POST", "/login")
+	owner.Send("POST", "/login")
 	done := make(chan struct{})
-	go func() { defer close(done); thief.do("POST", "/others") }()
+	go func() { defer close(done); thief.Send("POST", "/others") }()
 	<-looked
 	if ok, err := m.Revoke(t.Context(), "alice", list[0].Handle); !ok || err != nil {
 		t.Fatal(ok, err)
@@ -117,7 +117,7 @@ func TestGetReturnsACopy(t *testing.T) {
 		}
 	}))
 	for _, method := range []string{"POST", "GET", "GET"} {
-		wants(t, b.do(method, "/"), http.StatusOK, "")
+		wants(t, b.Send(method, "/"), http.StatusOK, "")
 	}
 }
 
@@ -137,13 +137,13 @@ func TestIdleTimeByAValueThatExpires(t *testing.T) {
 			active.SetFor(s, true, 5*time.Minute)
 			w.Write([]byte(s.User()))
 		}))
-		wants(t, b.do("POST", "/"), http.StatusOK, "admin")
+		wants(t, b.Send("POST", "/"), http.StatusOK, "admin")
 		for range 3 {
 			time.Sleep(4 * time.Minute)
-			wants(t, b.do("GET", "/"), http.StatusOK, "admin")
+			wants(t, b.Send("GET", "/"), http.StatusOK, "admin")
 		}
 		time.Sleep(6 * time.Minute)
-		wants(t, b.do("GET", "/"), http.StatusOK, "")
+		wants(t, b.Send("GET", "/"), http.StatusOK, "")
 		if list, err := m.Sessions(t.Context(), "admin"); err != nil || len(list) != 0 {
 			t.Errorf("%d sessions of the admin after six minutes, %v; want none", len(list), err)
 		}

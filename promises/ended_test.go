@@ -82,36 +82,36 @@ func TestEndedCloses(t *testing.T) {
 		do    func(t *testing.T, l *listening, b *browser)
 		close bool
 	}{
-		"Logout":         {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?o") }, true},
-		"Login":          {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?a") }, true},
-		"other Login":    {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?b") }, true},
-		"Renew":          {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?n") }, true},
-		"Reauthenticate": {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?p") }, true},
-		"Remember":       {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?m") }, true},
+		"Logout":         {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?o") }, true},
+		"Login":          {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?a") }, true},
+		"other Login":    {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?b") }, true},
+		"Renew":          {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?n") }, true},
+		"Reauthenticate": {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?p") }, true},
+		"Remember":       {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?m") }, true},
 		"RevokeAll":      {func(t *testing.T, l *listening, b *browser) { l.m.RevokeAll(t.Context(), "ann") }, true},
 		"Revoke":         {func(t *testing.T, l *listening, b *browser) { ends["Revoke"](t, l.m, b) }, true},
 		"RevokeOthers": {func(t *testing.T, l *listening, b *browser) {
 			time.Sleep(time.Second)
 			other := newBrowser(g11App(l.m))
-			wants(t, other.do("POST", "/login?user=ann"), 200, "")
-			wants(t, other.do("POST", "/others"), 200, "1")
+			wants(t, other.Send("POST", "/login?user=ann"), 200, "")
+			wants(t, other.Send("POST", "/others"), 200, "1")
 		}, true},
 		"idle": {func(t *testing.T, l *listening, b *browser) { time.Sleep(33 * time.Minute) }, true},
 		"lifetime": {func(t *testing.T, l *listening, b *browser) {
 			for range 48 {
 				time.Sleep(15 * time.Minute)
-				b.do("GET", "/")
+				b.Send("GET", "/")
 			}
 		}, true},
 		"nothing":      {func(t *testing.T, l *listening, b *browser) { time.Sleep(33*time.Minute - time.Nanosecond) }, false},
-		"value":        {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?d") }, false},
-		"flash":        {func(t *testing.T, l *listening, b *browser) { b.do("POST", "/?fcF") }, false},
-		"other logout": {func(t *testing.T, l *listening, b *browser) { newBrowser(b.h).do("POST", "/?ao") }, false},
+		"value":        {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?d") }, false},
+		"flash":        {func(t *testing.T, l *listening, b *browser) { b.Send("POST", "/?fcF") }, false},
+		"other logout": {func(t *testing.T, l *listening, b *browser) { newBrowser(b.Handler).Send("POST", "/?ao") }, false},
 		"other user":   {func(t *testing.T, l *listening, b *browser) { l.m.RevokeAll(t.Context(), "bob") }, false},
 		"activity": {func(t *testing.T, l *listening, b *browser) {
 			for range 10 {
 				time.Sleep(20 * time.Minute)
-				b.do("GET", "/")
+				b.Send("GET", "/")
 			}
 			time.Sleep(20 * time.Minute)
 		}, false},
@@ -121,7 +121,7 @@ func TestEndedCloses(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := listen(manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{}))
 				b := newBrowser(l)
-				wants(t, b.do("POST", "/?a"), 200, "")
+				wants(t, b.Send("POST", "/?a"), 200, "")
 				f, over := l.stream(t, b)
 				synctest.Wait()
 				if isClosed(over) {
@@ -154,11 +154,11 @@ func TestEndedAfterItsEvent(t *testing.T) {
 					}
 				}}))
 				b := newBrowser(l)
-				wants(t, b.do("POST", "/?a"), 200, "")
+				wants(t, b.Send("POST", "/?a"), 200, "")
 				time.Sleep(time.Second)
 				f, channel := l.stream(t, b)
 				over = channel
-				b.do("POST", "/?"+steps)
+				b.Send("POST", "/?"+steps)
 				if told != 1 || !isClosed(over) {
 					t.Errorf("%d events, closed: %t; want 1, true", told, isClosed(over))
 				}
@@ -176,22 +176,22 @@ func TestEndedWithoutSession(t *testing.T) {
 	m := manage(t, st, coatcheck.Config{})
 	l := listen(m)
 	b := newBrowser(l)
-	b.do("GET", "/stream")
+	b.Send("GET", "/stream")
 	if !isClosed(<-l.channels) {
 		t.Error("open without a session")
 	}
-	wants(t, b.do("POST", "/?a"), 200, "")
+	wants(t, b.Send("POST", "/?a"), 200, "")
 	if _, err := m.RevokeAll(t.Context(), "ann"); err != nil {
 		t.Fatal(err)
 	}
-	b.do("GET", "/stream")
+	b.Send("GET", "/stream")
 	if !isClosed(<-l.channels) {
 		t.Error("open although the session has ended")
 	}
 	b = newBrowser(l)
-	wants(t, b.do("POST", "/?b"), 200, "")
+	wants(t, b.Send("POST", "/?b"), 200, "")
 	st.set(away("Load"), nil)
-	b.do("GET", "/stream")
+	b.Send("GET", "/stream")
 	if !isClosed(<-l.channels) {
 		t.Error("open although the session could not be loaded")
 	}
@@ -206,10 +206,10 @@ func TestEndedBetweenLoadAndCall(t *testing.T) {
 				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 				l := listen(m)
 				b := newBrowser(l)
-				wants(t, b.do("POST", "/?a"), 200, "")
+				wants(t, b.Send("POST", "/?a"), 200, "")
 				f := depart(t, b, "handler", "GET", "/stream?ends")
 				if name == "Logout" {
-					wants(t, b.clone().do("POST", "/?o"), 200, "")
+					wants(t, b.Clone().Send("POST", "/?o"), 200, "")
 				} else {
 					end(t, m, b)
 				}
@@ -232,10 +232,10 @@ func TestEndedAfterOwnChange(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 				b := newBrowser(g3App(m))
-				wants(t, b.do("POST", "/?a"), 200, "")
+				wants(t, b.Send("POST", "/?a"), 200, "")
 				time.Sleep(time.Second)
 				inner := g3App(m)
-				b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					s := m.From(r.Context())
 					before := s.Ended()
 					inner.ServeHTTP(w, r)
@@ -251,7 +251,7 @@ func TestEndedAfterOwnChange(t *testing.T) {
 						t.Errorf("the new token's channel is closed: %t", isClosed(after))
 					}
 				}))
-				wants(t, b.do("POST", "/?"+steps), 200, "")
+				wants(t, b.Send("POST", "/?"+steps), 200, "")
 			})
 		})
 	}
@@ -263,7 +263,7 @@ func TestEndedForgetsRequests(t *testing.T) {
 		st := holding(memstore.New(memstore.Config{}))
 		l := listen(manage(t, st, coatcheck.Config{}))
 		b := newBrowser(l)
-		wants(t, b.do("POST", "/?a"), 200, "")
+		wants(t, b.Send("POST", "/?a"), 200, "")
 		f, over := l.stream(t, b)
 		g, _ := l.stream(t, b)
 		f.land()
@@ -286,11 +286,11 @@ func TestEndedOfTwoStreams(t *testing.T) {
 		m := manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{})
 		l := listen(m)
 		b := newBrowser(l)
-		wants(t, b.do("POST", "/?a"), 200, "")
+		wants(t, b.Send("POST", "/?a"), 200, "")
 		short, _ := l.stream(t, b)
 		long, over := l.stream(t, b)
 		short.land()
-		wants(t, b.do("POST", "/?o"), 200, "")
+		wants(t, b.Send("POST", "/?o"), 200, "")
 		if !isClosed(over) {
 			t.Error("open after the end")
 		}
@@ -306,7 +306,7 @@ func TestEndedOfHijackedConnections(t *testing.T) {
 		st := holding(memstore.New(memstore.Config{}))
 		l := listen(manage(t, st, coatcheck.Config{Idle: 10 * time.Minute}))
 		b := newBrowser(l)
-		wants(t, b.do("POST", "/?a"), 200, "")
+		wants(t, b.Send("POST", "/?a"), 200, "")
 		var all []<-chan struct{}
 		for range 50 {
 			_, written := socket(t, b, "/socket")
@@ -317,7 +317,7 @@ func TestEndedOfHijackedConnections(t *testing.T) {
 		loads := st.count("Load")
 		for range 6 {
 			time.Sleep(5 * time.Minute)
-			wants(t, b.do("GET", "/"), 200, "ann||")
+			wants(t, b.Send("GET", "/"), 200, "ann||")
 		}
 		if n := st.count("Load") - loads - 6; n > 6 {
 			t.Errorf("%d loads in 30 minutes for connections that are perhaps done", n)
@@ -327,7 +327,7 @@ func TestEndedOfHijackedConnections(t *testing.T) {
 				t.Fatal("closed by the handler's return")
 			}
 		}
-		wants(t, b.do("POST", "/?o"), 200, "")
+		wants(t, b.Send("POST", "/?o"), 200, "")
 		for _, over := range all {
 			if !isClosed(over) {
 				t.Fatal("open after the end")
@@ -343,13 +343,13 @@ func TestEndedAfterTheHandler(t *testing.T) {
 		st := holding(memstore.New(memstore.Config{}))
 		m := manage(t, st, coatcheck.Config{})
 		b := newBrowser(g3App(m))
-		wants(t, b.do("POST", "/?a"), 200, "")
+		wants(t, b.Send("POST", "/?a"), 200, "")
 		var s *coatcheck.Session
-		b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s = m.From(r.Context())
 			s.User()
 		}))
-		wants(t, b.do("GET", "/"), 200, "")
+		wants(t, b.Send("GET", "/"), 200, "")
 		if !isClosed(s.Ended()) {
 			t.Error("open after the handler has returned")
 		}
@@ -376,7 +376,7 @@ func TestEndedElsewhere(t *testing.T) {
 					go func() { done <- l.m.Watch(ctx, 5*time.Second) }()
 				}
 				b := newBrowser(l)
-				wants(t, b.do("POST", "/?a"), 200, "")
+				wants(t, b.Send("POST", "/?a"), 200, "")
 				f, over := l.stream(t, b)
 				time.Sleep(10 * time.Minute)
 				if _, err := elsewhere.RevokeAll(t.Context(), "ann"); err != nil {
@@ -412,7 +412,7 @@ func TestEndedDuringOutage(t *testing.T) {
 		st := &trap{Store: memstore.New(memstore.Config{})}
 		l := listen(manage(t, st, coatcheck.Config{}))
 		b := newBrowser(l)
-		wants(t, b.do("POST", "/?a"), 200, "")
+		wants(t, b.Send("POST", "/?a"), 200, "")
 		f, over := l.stream(t, b)
 		synctest.Wait()
 		st.set(away("Load"), nil)

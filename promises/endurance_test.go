@@ -76,7 +76,7 @@ func TestG14HalfAnHour(t *testing.T) { // not parallel: it counts what the proce
 				})
 			}
 			for range 300 {
-				leavers.clone().do("POST", "/set")
+				leavers.Clone().Send("POST", "/set")
 				time.Sleep(time.Second)
 			}
 			working.Wait()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -24,19 +25,19 @@ func TestRevokedSaysWho(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					var log diary
-					m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+					var log coatchecktest.Events
+					m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.Record})
 					b := newBrowser(farewellApp(m, ownRevocations[name]))
-					wants(t, b.do("POST", "/login"), 200, "")
+					wants(t, b.Send("POST", "/login"), 200, "")
 					time.Sleep(time.Second)
 					want := c.self
 					if self {
-						wants(t, b.do("POST", "/everywhere"), 303, "")
+						wants(t, b.Send("POST", "/everywhere"), 303, "")
 					} else {
 						want = c.other
 						fromElsewhere(t, m, name)
 					}
-					last := log.events[len(log.events)-1]
+					last := log.All()[len(log.All())-1]
 					if last.Kind != coatcheck.Revoked || last.Reason != want {
 						t.Errorf("told %s %q, want revoked %q", last.Kind, last.Reason, want)
 					}

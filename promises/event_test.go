@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -49,12 +50,12 @@ func (l *told) config(cfg coatcheck.Config) coatcheck.Config {
 
 // numbered does a request whose context has an id.
 func numbered(b *browser, id, method string, headers ...string) int {
-	h := b.h
-	other := b.clone()
-	other.h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := b.Handler
+	other := b.Clone()
+	other.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, id)))
 	})
-	return other.do(method, "https://app.example/", headers...).Code
+	return other.Send(method, "https://app.example/", headers...).Code
 }
 
 // G13: no answer is replaced without an event, which says why out of a fixed
@@ -138,7 +139,7 @@ func TestG13NoAnswerReplacedWithoutATrace(t *testing.T) {
 			store := &trap{Store: memstore.New(memstore.Config{})}
 			var l told
 			m := manage(t, store, l.config(coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}))
-			if w := newBrowser(only(m, act(func(s *coatcheck.Session) { s.Login("bob") }))).do("POST", "/"); w.Code != 200 {
+			if w := newBrowser(only(m, act(func(s *coatcheck.Session) { s.Login("bob") }))).Send("POST", "/"); w.Code != 200 {
 				t.Fatalf("%s: %d", c.name, w.Code)
 			}
 			page := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { c.do(w, r, m.From(r.Context())) }))
@@ -147,7 +148,7 @@ func TestG13NoAnswerReplacedWithoutATrace(t *testing.T) {
 				guards[r.Header.Get("X-Guard")].ServeHTTP(w, r)
 			})))
 			if slices.Contains(c.headers, "Cookie") {
-				b.jar = nil
+				wear(b, nil)
 			}
 			time.Sleep(time.Minute)
 			if c.breaks != nil {
@@ -250,8 +251,8 @@ func TestG13EventsHaveAContext(t *testing.T) {
 	if e := l.events["console"]; len(e) != 1 || e[0].Kind != coatcheck.Revoked {
 		t.Errorf("got the events %+v, want one of the revocation", e)
 	}
-	if e := l.events[""]; len(e) != 2 || e[0].Kind != coatcheck.Insecure || e[1].Kind != coatcheck.LoggedIn {
-		t.Errorf("got the events %+v, want the login, over plain HTTP", e)
+	if e := l.events[""]; len(e) != 1 || e[0].Kind != coatcheck.LoggedIn {
+		t.Errorf("got the events %+v, want the login", e)
 	} else {
 		for _, e := range e {
 			if e.Context.Value(m) != nil {
@@ -280,8 +281,8 @@ func TestG13LogEventsPassesOn(t *testing.T) {
 // context still has no session.
 func TestG13By(t *testing.T) {
 	t.Parallel()
-	var l listener
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 	b := begin(t, m, only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
 		switch r.URL.Path {
 		case "/login":
@@ -299,10 +300,10 @@ func TestG13By(t *testing.T) {
 			}
 		}
 	}))
-	b.do("GET", "https://app.example/login")
-	l.forget()
-	b.do("GET", "https://app.example/end")
-	heard := l.heard()
+	b.Send("GET", "https://app.example/login")
+	l.Reset()
+	b.Send("GET", "https://app.example/end")
+	heard := l.All()
 	if len(heard) == 0 || heard[0].Kind != coatcheck.Revoked || heard[0].By != "ada" || heard[0].User != "123" {
 		t.Fatalf("got the events %+v; want an end by ada", heard)
 	}
@@ -323,13 +324,13 @@ func TestG7HeldBackInPlainWords(t *testing.T) {
 		"cross-site": "the browser kept the cookie back because the visitor came from another site",
 		"none":       "the browser kept the cookie back because the address was typed, or opened from a mail or another program",
 	} {
-		var l listener
-		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+		var l coatchecktest.Events
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 		b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) }))
-		delete(b.jar, sidName)
-		l.forget()
-		b.do("GET", "https://app.example/", from(site, navigation)...)
-		if e := l.heard(); len(e) != 1 || e[0].Kind != coatcheck.HeldBack || e[0].Reason != want {
+		b.SetCookie(sidName, "")
+		l.Reset()
+		b.Send("GET", "https://app.example/", from(site, navigation)...)
+		if e := l.All(); len(e) != 1 || e[0].Kind != coatcheck.HeldBack || e[0].Reason != want {
 			t.Errorf("%s: got the events %+v, want %q", site, e, want)
 		}
 	}

@@ -51,7 +51,7 @@ func TestG13AHealthyDayIsQuiet(t *testing.T) {
 		pages, others := life(m), life(manage(t, st, cfg)) // the same application in another process
 		do := func(b *browser, method, path string, headers ...string) {
 			time.Sleep(time.Second)
-			b.do(method, "https://app.example"+path, headers...)
+			b.Send(method, "https://app.example"+path, headers...)
 		}
 		visitor, laptop, phone, third := newBrowser(pages), newBrowser(pages), newBrowser(pages), newBrowser(pages)
 
@@ -70,12 +70,12 @@ func TestG13AHealthyDayIsQuiet(t *testing.T) {
 		do(third, "POST", "/login") // one too many: the laptop's ends
 		do(phone, "GET", "/look")
 
-		fromElsewhere := phone.clone() // with the Lax marker alone
-		delete(fromElsewhere.jar, sidName)
+		fromElsewhere := phone.Clone() // with the Lax marker alone
+		fromElsewhere.SetCookie(sidName, "")
 		do(fromElsewhere, "GET", "/count", from("cross-site", navigation)...)
 
-		tab := phone.clone()
-		tab.h = others
+		tab := phone.Clone()
+		tab.Handler = others
 		once := sync.OnceFunc(func() { do(tab, "POST", "/count") })
 		st.set(func(_ context.Context, method string) error {
 			if method == "Update" {
@@ -86,7 +86,7 @@ func TestG13AHealthyDayIsQuiet(t *testing.T) {
 		}, nil)
 		do(phone, "POST", "/count")
 
-		tab = third.clone()
+		tab = third.Clone()
 		do(third, "POST", "/logout")
 		do(tab, "POST", "/set") // a click in another tab
 

@@ -59,7 +59,7 @@ func TestValuesComeBackOrAreRefused(t *testing.T) {
 				got = err
 				coatcheck.AnswerError(w, r, err)
 			}})
-			w := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.do(s) })).do("POST", "/")
+			w := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.do(s) })).Send("POST", "/")
 			if w.Code != http.StatusInternalServerError || !errors.Is(got, coatcheck.ErrValue) || !strings.Contains(fmt.Sprint(got), c.want) {
 				t.Errorf("got %d, %v; want 500 and an ErrValue with %q", w.Code, got, c.want)
 			}
@@ -113,6 +113,6 @@ func comesBack[T any](t *testing.T, v T) {
 			t.Errorf("%#v came back as %#v, %t", v, got, ok)
 		}
 	}))
-	wants(t, b.do("POST", "/"), http.StatusOK, "")
-	wants(t, b.do("GET", "/"), http.StatusOK, "")
+	wants(t, b.Send("POST", "/"), http.StatusOK, "")
+	wants(t, b.Send("GET", "/"), http.StatusOK, "")
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -44,27 +45,27 @@ func TestFlashesWithACategory(t *testing.T) {
 			fmt.Fprint(w, s.Flashes())
 		}
 	})))
-	wants(t, b.do("POST", "/add?text=a"), 200, "")
-	wants(t, b.do("POST", "/login"), 200, "")
+	wants(t, b.Send("POST", "/add?text=a"), 200, "")
+	wants(t, b.Send("POST", "/login"), 200, "")
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			if w := b.do("POST", fmt.Sprintf("/add?text=b%d", i)); w.Code != 200 {
+			if w := b.Send("POST", fmt.Sprintf("/add?text=b%d", i)); w.Code != 200 {
 				t.Errorf("got %d, want 200", w.Code)
 			}
 		})
 	}
 	wg.Wait()
-	wants(t, b.do("HEAD", "/show"), 200, "")
+	wants(t, b.Send("HEAD", "/show"), 200, "")
 	seen := make([]string, 8)
 	for i := range seen {
-		wg.Go(func() { seen[i] = b.do("GET", "/show").Body.String() })
+		wg.Go(func() { seen[i] = b.Send("GET", "/show").Body.String() })
 	}
 	wg.Wait()
 	if all := strings.Join(seen, ""); strings.Count(all, ";") != 9 || strings.Count(all, "warninga1;") != 1 {
 		t.Errorf("shown by 8 pages at once: %q; want each of 9 once", all)
 	}
-	wants(t, b.do("GET", "/flashes"), 200, "[plain plain plain plain plain plain plain plain plain]")
+	wants(t, b.Send("GET", "/flashes"), 200, "[plain plain plain plain plain plain plain plain plain]")
 }
 
 // The same for a session in its cookie, which knows no Pop: Get and Delete.
@@ -82,9 +83,9 @@ func TestFlashesWithACategoryInTheCookie(t *testing.T) {
 		notices.Delete(s)
 		fmt.Fprint(w, len(shown))
 	})))
-	wants(t, b.do("POST", "/"), 200, "")
-	wants(t, b.do("GET", "/"), 200, "2")
-	wants(t, b.do("GET", "/"), 200, "0")
+	wants(t, b.Send("POST", "/"), 200, "")
+	wants(t, b.Send("GET", "/"), 200, "2")
+	wants(t, b.Send("GET", "/"), 200, "0")
 }
 
 // Form input kept for the next page comes back once, expires by itself, and what
@@ -110,13 +111,13 @@ func TestFormInputForTheNextPage(t *testing.T) {
 			form, ok := refused.Pop(s)
 			fmt.Fprint(w, ok, " ", len(form.Name), " ", form.Wrong["name"])
 		}))
-		wants(t, b.do("POST", "/"), 303, "")
-		wants(t, b.do("GET", "/"), 200, "true 1024 long")
-		wants(t, b.do("GET", "/"), 200, "false 0 ")
-		wants(t, b.do("POST", "/"), 303, "")
+		wants(t, b.Send("POST", "/"), 303, "")
+		wants(t, b.Send("GET", "/"), 200, "true 1024 long")
+		wants(t, b.Send("GET", "/"), 200, "false 0 ")
+		wants(t, b.Send("POST", "/"), 303, "")
 		time.Sleep(11 * time.Minute)
-		wants(t, b.do("GET", "/"), 200, "false 0 ")
-		wants(t, b.do("POST", "/large"), coatcheck.StatusOf(coatcheck.ErrTooLarge), "")
+		wants(t, b.Send("GET", "/"), 200, "false 0 ")
+		wants(t, b.Send("POST", "/large"), coatcheck.StatusOf(coatcheck.ErrTooLarge), "")
 	})
 }
 
@@ -144,8 +145,8 @@ func TestG14FlashesAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log diary
-			m, err := c.make(coatcheck.Config{Events: log.write})
+			var log coatchecktest.Events
+			m, err := c.make(coatcheck.Config{Events: log.Record})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,13 +156,13 @@ func TestG14FlashesAreBounded(t *testing.T) {
 				"/show":  func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { shown = s.Flashes() },
 			}))
 			for i := range 100 {
-				wants(t, b.do("POST", fmt.Sprintf("/flash?%02d", i)), 200, "")
+				wants(t, b.Send("POST", fmt.Sprintf("/flash?%02d", i)), 200, "")
 			}
-			wants(t, b.do("GET", "/show"), 200, "")
+			wants(t, b.Send("GET", "/show"), 200, "")
 			if len(shown) != c.want || shown[0][:2] != fmt.Sprintf("%02d", 100-c.want) || shown[c.want-1][:2] != "99" {
 				t.Errorf("%d messages are shown, want the latest %d", len(shown), c.want)
 			}
-			if n := log.count(coatcheck.Failed); n != 100-c.want {
+			if n := log.Count(coatcheck.Failed); n != 100-c.want {
 				t.Errorf("%d events, want one for each that was dropped: %d", n, 100-c.want)
 			}
 		})
@@ -171,15 +172,15 @@ func TestG14FlashesAreBounded(t *testing.T) {
 // G13: an event of what is too large names the thing in words.
 func TestEventsNameOurOwnEntries(t *testing.T) {
 	t.Parallel()
-	var log diary
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+	var log coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.Record})
 	b := newBrowser(m.Handler(paths{
 		"/": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
 			s.Flash(strings.Repeat("x", 33<<10))
 		},
 	}))
-	wants(t, b.do("POST", "/"), 413, "")
-	if got, want := fmt.Sprint(log.events[len(log.events)-1].Err), "coatcheck: invalid value: too large: the messages of Flash: 33796 bytes; want at most 32768"; got != want {
+	wants(t, b.Send("POST", "/"), 413, "")
+	if got, want := fmt.Sprint(log.All()[len(log.All())-1].Err), "coatcheck: invalid value: too large: the messages of Flash: 33796 bytes; want at most 32768"; got != want {
 		t.Errorf("the event's error is %q, want %q", got, want)
 	}
 }

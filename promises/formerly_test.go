@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -53,8 +54,8 @@ func TestFormerly(t *testing.T) {
 // former stores old, and reads it by the key, by Get, Update and Pop.
 func former[Old, T any](t *testing.T, old Old, key coatcheck.Key[T], want T, mismatches int) {
 	t.Helper()
-	var log diary
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+	var log coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.Record})
 	var got T
 	fits := mismatches == 0
 	b := newBrowser(m.Handler(paths{
@@ -77,13 +78,13 @@ func former[Old, T any](t *testing.T, old Old, key coatcheck.Key[T], want T, mis
 		},
 	}))
 	for _, path := range []string{"/get", "/pop", "/update"} {
-		wants(t, b.do("POST", "/old"), 200, "")
-		before := log.count(coatcheck.Mismatch)
-		w := b.do("POST", path)
+		wants(t, b.Send("POST", "/old"), 200, "")
+		before := log.Count(coatcheck.Mismatch)
+		w := b.Send("POST", path)
 		if w.Code != 200 || w.Body.String() != fmt.Sprint(fits) || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s of %v: got %d %s %v, want %v", path, old, w.Code, w.Body, got, want)
 		}
-		if n := log.count(coatcheck.Mismatch) - before; (n > 0) != (mismatches > 0) {
+		if n := log.Count(coatcheck.Mismatch) - before; (n > 0) != (mismatches > 0) {
 			t.Errorf("%s of %v: %d events of a mismatch, want %d", path, old, n, mismatches)
 		}
 	}
@@ -103,8 +104,8 @@ func TestFormerlyIsWrittenAnew(t *testing.T) {
 			fmt.Fprint(w, v, ok)
 		},
 	}))
-	wants(t, b.do("POST", "/old"), 200, "")
-	wants(t, b.do("GET", "/get"), 200, "[] false")
-	wants(t, b.do("POST", "/append"), 200, "")
-	wants(t, b.do("GET", "/get"), 200, "[a b c] true")
+	wants(t, b.Send("POST", "/old"), 200, "")
+	wants(t, b.Send("GET", "/get"), 200, "[] false")
+	wants(t, b.Send("POST", "/append"), 200, "")
+	wants(t, b.Send("GET", "/get"), 200, "[a b c] true")
 }

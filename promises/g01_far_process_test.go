@@ -86,19 +86,19 @@ func contendBy(t *testing.T, st store.Store, clients []int, long time.Duration, 
 		m = append(m, manage(t, distant{st, d}, coatcheck.Config{}))
 	}
 	first := newBrowser(g1App(manage(t, st, coatcheck.Config{})))
-	wants(t, first.do("POST", "/login"), 200, "")
+	wants(t, first.Send("POST", "/login"), 200, "")
 	counts := make([]atomic.Int64, len(away))
 	var slowest atomic.Int64
 	end := time.Now().Add(long)
 	var wg sync.WaitGroup
 	for i := range away {
-		b := first.clone()
-		b.h = g1App(m[i])
+		b := first.Clone()
+		b.Handler = g1App(m[i])
 		for range clients[i] {
 			wg.Go(func() {
 				for time.Now().Before(end) {
 					start := time.Now()
-					if w := b.do("POST", "/count"); w.Code != 200 {
+					if w := b.Send("POST", "/count"); w.Code != 200 {
 						t.Errorf("at %v: answer %d after %v", away[i], w.Code, time.Since(start))
 						return
 					}
@@ -114,7 +114,7 @@ func contendBy(t *testing.T, st store.Store, clients []int, long time.Duration, 
 		commits = append(commits, counts[i].Load())
 		total += commits[i]
 	}
-	wants(t, first.do("POST", "/count"), 200, fmt.Sprint(total+1))
+	wants(t, first.Send("POST", "/count"), 200, fmt.Sprint(total+1))
 	t.Logf("at %v: %v commits, the slowest took %v", away, commits, time.Duration(slowest.Load()))
 	return commits
 }
@@ -204,9 +204,9 @@ func TestG1TheFarOneIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := memstore.New(memstore.Config{})
 		near := newBrowser(g1App(manage(t, distant{st, time.Millisecond}, coatcheck.Config{})))
-		wants(t, near.do("POST", "/login"), 200, "")
-		far := near.clone()
-		far.h = g1App(manage(t, distant{st, 20 * time.Millisecond}, coatcheck.Config{}))
+		wants(t, near.Send("POST", "/login"), 200, "")
+		far := near.Clone()
+		far.Handler = g1App(manage(t, distant{st, 20 * time.Millisecond}, coatcheck.Config{}))
 		end := time.Now().Add(5 * time.Second)
 		parallel(24, func(i int) {
 			b := near
@@ -216,7 +216,7 @@ func TestG1TheFarOneIsNoticed(t *testing.T) {
 			}
 			for first := true; time.Now().Before(end); first = false {
 				start := time.Now()
-				w := b.do("POST", "/count")
+				w := b.Send("POST", "/count")
 				if took := time.Since(start); w.Code != 200 || first && took > 2*time.Second {
 					t.Errorf("client %d was answered %d after %v, want 200 within 2s", i, w.Code, took)
 					return

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -67,7 +68,7 @@ func g1App(m *coatcheck.Manager) http.Handler {
 type pair struct {
 	m     [2]*coatcheck.Manager
 	b     [2]*browser
-	log   diary
+	log   coatchecktest.Events
 	store *trap
 }
 
@@ -77,11 +78,12 @@ func newPair(t testing.TB) *pair {
 	t.Helper()
 	p := &pair{store: &trap{Store: memstore.New(memstore.Config{})}}
 	for i := range p.m {
-		p.m[i] = manage(t, p.store, coatcheck.Config{Events: p.log.write})
+		p.m[i] = manage(t, p.store, coatcheck.Config{Events: p.log.Record})
 		p.b[i] = newBrowser(g1App(p.m[i]))
 	}
-	wants(t, p.b[0].do("POST", "/login"), 200, "")
-	p.b[1].jar = p.b[0].cookies()
+	wants(t, p.b[0].Send("POST", "/login"), 200, "")
+	p.b[1] = p.b[0].Clone()
+	p.b[1].Handler = g1App(p.m[1])
 	p.store.set(func(context.Context, string) error { runtime.Gosched(); return nil }, nil)
 	return p
 }
@@ -108,7 +110,7 @@ func TestG1IncrementsCarryDifferentNumbers(t *testing.T) {
 	answers := make([][]int, clients)
 	parallel(clients, func(i int) {
 		for range each {
-			w := p.b[i%2].do("POST", "/count")
+			w := p.b[i%2].Send("POST", "/count")
 			var n int
 			if _, err := fmt.Sscan(w.Body.String(), &n); w.Code != 200 || err != nil {
 				t.Errorf("client %d: answer %d %q", i, w.Code, w.Body)
@@ -131,7 +133,7 @@ func TestG1IncrementsCarryDifferentNumbers(t *testing.T) {
 	if len(numbers) != clients*each {
 		t.Errorf("%d numbers, want %d", len(numbers), clients*each)
 	}
-	if p.log.count(coatcheck.Conflict) == 0 {
+	if p.log.Count(coatcheck.Conflict) == 0 {
 		t.Error("no commit met another: the test proves nothing")
 	}
 }
@@ -144,12 +146,12 @@ func TestG1AppendsKeepEverything(t *testing.T) {
 	p := newPair(t)
 	parallel(clients, func(i int) {
 		for n := range each {
-			if w := p.b[i%2].do("POST", fmt.Sprintf("/cart?item=%d.%d", i, n)); w.Code != 200 {
+			if w := p.b[i%2].Send("POST", fmt.Sprintf("/cart?item=%d.%d", i, n)); w.Code != 200 {
 				t.Errorf("answer %d %q", w.Code, w.Body)
 			}
 		}
 	})
-	items := strings.Fields(p.b[0].do("GET", "/items").Body.String())
+	items := strings.Fields(p.b[0].Send("GET", "/items").Body.String())
 	if len(items) != clients*each {
 		t.Errorf("%d items in the cart, want %d", len(items), clients*each)
 	}
@@ -171,10 +173,10 @@ func TestG1OnePopGetsTheValue(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
 	for range 5 {
-		wants(t, p.b[0].do("POST", "/code"), 200, "")
+		wants(t, p.b[0].Send("POST", "/code"), 200, "")
 		var got atomic.Int32
 		parallel(64, func(i int) {
-			switch w := p.b[i%2].do("POST", "/redeem"); {
+			switch w := p.b[i%2].Send("POST", "/redeem"); {
 			case w.Code != 200:
 				t.Errorf("answer %d %q", w.Code, w.Body)
 			case w.Body.String() == "4711 true":
@@ -197,7 +199,7 @@ func TestG1EachFlashOnce(t *testing.T) {
 	var mu sync.Mutex
 	var texts []string
 	fetch := func(i int) {
-		w := p.b[i%2].do("GET", "/flashes")
+		w := p.b[i%2].Send("GET", "/flashes")
 		if w.Code != 200 {
 			t.Errorf("answer %d %q", w.Code, w.Body)
 		}
@@ -208,7 +210,7 @@ func TestG1EachFlashOnce(t *testing.T) {
 	parallel(128, func(i int) {
 		if i%2 == 0 {
 			fetch(i / 2)
-		} else if w := p.b[i/2%2].do("POST", fmt.Sprint("/flash?text=", i)); w.Code != 200 {
+		} else if w := p.b[i/2%2].Send("POST", fmt.Sprint("/flash?text=", i)); w.Code != 200 {
 			t.Errorf("answer %d %q", w.Code, w.Body)
 		}
 	})
@@ -227,9 +229,9 @@ func TestG1DifferentKeysMerge(t *testing.T) {
 		p.store.set(holding(nil).before, nil)
 		// Both have loaded the session before either commits.
 		a := depart(t, p.b[0], "Update", "POST", "/set?key=a")
-		r := p.b[second].request("POST", "/set?key=b")
+		r := p.b[second].Request("POST", "/set?key=b")
 		landed := make(chan *httptest.ResponseRecorder)
-		go func() { landed <- p.b[second].send(r) }()
+		go func() { landed <- p.b[second].Serve(r) }()
 		if second == 1 { // the other process need not wait
 			wants(t, <-landed, 200, "")
 		}
@@ -237,7 +239,7 @@ func TestG1DifferentKeysMerge(t *testing.T) {
 		if second == 0 {
 			wants(t, <-landed, 200, "")
 		}
-		wants(t, p.b[0].do("GET", "/keys"), 200, "a b")
+		wants(t, p.b[0].Send("GET", "/keys"), 200, "a b")
 	}
 }
 
@@ -260,7 +262,7 @@ func conflictReplays(t *testing.T, tells bool) {
 	for i, url := range []string{"/count", "/cart?item=b", "/flash?text=b"} {
 		first := depart(t, p.b[0], "Update", "POST", url)
 		// Meanwhile the other process commits to the same entry.
-		wants(t, p.b[1].do("POST", strings.Replace(url, "=b", "=a", 1)), 200, "")
+		wants(t, p.b[1].Send("POST", strings.Replace(url, "=b", "=a", 1)), 200, "")
 		loads, updates := p.store.count("Load"), p.store.count("Update")
 		w := first.land()
 		if url == "/count" {
@@ -270,12 +272,12 @@ func conflictReplays(t *testing.T, tells bool) {
 		if l, u := p.store.count("Load")-loads, p.store.count("Update")-updates; l != again || u != 1 {
 			t.Errorf("%s: %d loads and %d updates after the conflict, want %d and 1", url, l, u, again)
 		}
-		if n := p.log.count(coatcheck.Conflict); n != i+1 {
+		if n := p.log.Count(coatcheck.Conflict); n != i+1 {
 			t.Errorf("%s: %d conflicts heard of, want %d", url, n, i+1)
 		}
 	}
-	wants(t, p.b[0].do("GET", "/items"), 200, "a b")
-	wants(t, p.b[0].do("GET", "/flashes"), 200, "a b")
+	wants(t, p.b[0].Send("GET", "/items"), 200, "a b")
+	wants(t, p.b[0].Send("GET", "/flashes"), 200, "a b")
 }
 
 // G1: "Commits of one session within one process queue up and hand the
@@ -285,12 +287,12 @@ func TestG1NoConflictsWithinOneProcess(t *testing.T) {
 	p := newPair(t)
 	loads := p.store.count("Load")
 	parallel(64, func(int) {
-		if w := p.b[0].do("POST", "/count"); w.Code != 200 {
+		if w := p.b[0].Send("POST", "/count"); w.Code != 200 {
 			t.Errorf("answer %d %q", w.Code, w.Body)
 		}
 	})
-	wants(t, p.b[0].do("POST", "/count"), 200, "65")
-	if n := p.log.count(coatcheck.Conflict); n != 0 {
+	wants(t, p.b[0].Send("POST", "/count"), 200, "65")
+	if n := p.log.Count(coatcheck.Conflict); n != 0 {
 		t.Errorf("%d conflicts, want none", n)
 	}
 	if n := p.store.count("Update"); n > 65 {
@@ -314,7 +316,7 @@ func TestG1PausesFromTheSecondTry(t *testing.T) {
 				return nil
 			}, nil)
 			start := time.Now()
-			wants(t, p.b[0].do("POST", "/count"), 200, "1")
+			wants(t, p.b[0].Send("POST", "/count"), 200, "1")
 			took := time.Since(start)
 			if conflicts == 1 && took != 0 {
 				t.Errorf("after one conflict the commit paused for %v, want no pause", took)
@@ -341,7 +343,7 @@ func TestG1EndlessConflict(t *testing.T) {
 			}
 			p.store.set(endless, nil)
 			start := time.Now()
-			w := p.b[0].do("POST", url)
+			w := p.b[0].Send("POST", url)
 			wants(t, w, 503, "Service Unavailable")
 			if w.Header().Get("Retry-After") == "" {
 				t.Error("no Retry-After")
@@ -351,9 +353,9 @@ func TestG1EndlessConflict(t *testing.T) {
 				t.Errorf("gave up after %v, want 5s", took)
 			}
 			p.store.set(nil, nil)
-			wants(t, p.b[0].do("GET", "/keys"), 200, "")
-			wants(t, p.b[0].do("GET", "/flashes"), 200, "")
-			wants(t, p.b[0].do("POST", "/count"), 200, "1")
+			wants(t, p.b[0].Send("GET", "/keys"), 200, "")
+			wants(t, p.b[0].Send("GET", "/flashes"), 200, "")
+			wants(t, p.b[0].Send("POST", "/count"), 200, "1")
 		})
 	}
 }
@@ -373,7 +375,7 @@ func TestG1QueueCountsIntoTheTime(t *testing.T) {
 		parallel(3, func(i int) {
 			time.Sleep(time.Duration(i) * 2 * time.Second) // began at 0 s, 2 s, 4 s
 			start := time.Now()
-			if w := p.b[0].do("POST", "/count"); w.Code != 503 {
+			if w := p.b[0].Send("POST", "/count"); w.Code != 503 {
 				t.Errorf("answer %d %q, want 503", w.Code, w.Body)
 			}
 			if took := time.Since(start); took > 5*time.Second || took < 2*time.Second {
@@ -381,7 +383,7 @@ func TestG1QueueCountsIntoTheTime(t *testing.T) {
 			}
 		})
 		p.store.set(nil, nil)
-		wants(t, p.b[0].do("POST", "/count"), 200, "1")
+		wants(t, p.b[0].Send("POST", "/count"), 200, "1")
 	})
 }
 
@@ -430,7 +432,7 @@ func TestG1UpdateNeverRunsAfterItReturned(t *testing.T) {
 				s.Commit()
 				fmt.Fprint(w, "done")
 			})))
-			wants(t, b.do("POST", "/start"), 200, "")
+			wants(t, b.Send("POST", "/start"), 200, "")
 			if name == "commit fails" {
 				st.set(func(_ context.Context, method string) error {
 					if method == "Update" {
@@ -439,7 +441,7 @@ func TestG1UpdateNeverRunsAfterItReturned(t *testing.T) {
 					return nil
 				}, nil)
 			}
-			w := b.do("POST", "/")
+			w := b.Send("POST", "/")
 			if name == "commit fails" {
 				wants(t, w, 503, "")
 			} else { // what was pending before and came after is not lost
@@ -449,7 +451,7 @@ func TestG1UpdateNeverRunsAfterItReturned(t *testing.T) {
 				t.Error("Update's function ran after Update had returned")
 			}
 			st.set(nil, nil)
-			wants(t, b.do("GET", "/"), 200, "ann 0 false [cart]")
+			wants(t, b.Send("GET", "/"), 200, "ann 0 false [cart]")
 		})
 	}
 }
@@ -479,7 +481,7 @@ func TestG1UpdateThatUsesTheSessionEnds(t *testing.T) {
 					}
 				})))
 				start := time.Now()
-				w := b.do("POST", "/")
+				w := b.Send("POST", "/")
 				wants(t, w, 503, "Service Unavailable")
 				if took := time.Since(start); took > time.Minute {
 					t.Errorf("it took %v", took)
@@ -493,15 +495,15 @@ func TestG1UpdateThatUsesTheSessionEnds(t *testing.T) {
 // browser keeps one: documented."
 func TestG1TwoFirstWrites(t *testing.T) {
 	t.Parallel()
-	var log diary
-	m := manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{Events: log.write})
+	var log coatchecktest.Events
+	m := manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{Events: log.Record})
 	b := newBrowser(g1App(m))
 	first := depart(t, b, "Create", "POST", "/count")
-	wants(t, b.do("POST", "/count"), 200, "1")
-	kept := b.cookies()[sidName]
+	wants(t, b.Send("POST", "/count"), 200, "1")
+	kept := b.Cookies()[sidName]
 	wants(t, first.land(), 200, "1")
-	if log.count(coatcheck.Created) != 2 || b.cookies()[sidName] == kept {
-		t.Errorf("%d sessions, want 2 and the browser to keep the later answer's", log.count(coatcheck.Created))
+	if log.Count(coatcheck.Created) != 2 || b.Cookies()[sidName] == kept {
+		t.Errorf("%d sessions, want 2 and the browser to keep the later answer's", log.Count(coatcheck.Created))
 	}
-	wants(t, b.do("POST", "/count"), 200, "2")
+	wants(t, b.Send("POST", "/count"), 200, "2")
 }

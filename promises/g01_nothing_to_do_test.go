@@ -79,18 +79,18 @@ func TestG1NothingToDo(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := memstore.New(memstore.Config{})
 				a := newBrowser(groundApp(manage(t, store, coatcheck.Config{})))
-				wants(t, a.do("POST", "/login"), 200, "")
-				b := a.clone()
-				b.h = groundApp(manage(t, store, coatcheck.Config{}))
+				wants(t, a.Send("POST", "/login"), 200, "")
+				b := a.Clone()
+				b.Handler = groundApp(manage(t, store, coatcheck.Config{}))
 				if c.a == "/clear" {
-					wants(t, a.do("POST", "/set?v=before"), 200, "")
+					wants(t, a.Send("POST", "/set?v=before"), 200, "")
 				}
-				wants(t, a.do("POST", c.a), 200, "")
-				wants(t, b.do("POST", c.b), 200, "")
-				wants(t, a.do("POST", c.again), 200, c.answer)
-				wants(t, a.do("GET", "/get"), 200, c.then)
+				wants(t, a.Send("POST", c.a), 200, "")
+				wants(t, b.Send("POST", c.b), 200, "")
+				wants(t, a.Send("POST", c.again), 200, c.answer)
+				wants(t, a.Send("GET", "/get"), 200, c.then)
 				if c.again == "/forbid" {
-					wants(t, b.do("GET", "/may"), 200, "false")
+					wants(t, b.Send("GET", "/may"), 200, "false")
 				}
 			})
 		})
@@ -106,17 +106,17 @@ func TestG1NothingToDoAfterWaiting(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := holding(memstore.New(memstore.Config{}))
 				a := newBrowser(groundApp(manage(t, store, coatcheck.Config{})))
-				wants(t, a.do("POST", "/login"), 200, "")
-				b := a.clone()
-				b.h = groundApp(manage(t, store, coatcheck.Config{}))
+				wants(t, a.Send("POST", "/login"), 200, "")
+				b := a.Clone()
+				b.Handler = groundApp(manage(t, store, coatcheck.Config{}))
 				if c.a == "/clear" {
-					wants(t, a.do("POST", "/set?v=before"), 200, "")
+					wants(t, a.Send("POST", "/set?v=before"), 200, "")
 				}
 				first := depart(t, a, "after Update", "POST", c.a)
-				wants(t, b.do("POST", c.b), 200, "")
+				wants(t, b.Send("POST", c.b), 200, "")
 				again := make(chan string)
 				go func() {
-					w := a.do("POST", c.again)
+					w := a.Send("POST", c.again)
 					again <- fmt.Sprint(w.Code, " ", w.Body)
 				}()
 				synctest.Wait() // it waits in the queue
@@ -124,7 +124,7 @@ func TestG1NothingToDoAfterWaiting(t *testing.T) {
 				if got, want := <-again, "200 "+c.answer; got != want && c.answer != "" {
 					t.Errorf("answer %q, want %q", got, want)
 				}
-				wants(t, a.do("GET", "/get"), 200, c.then)
+				wants(t, a.Send("GET", "/get"), 200, c.then)
 			})
 		})
 	}
@@ -136,11 +136,11 @@ func TestG1NothingToDoCostsNothing(t *testing.T) {
 	t.Parallel()
 	store := &trap{Store: memstore.New(memstore.Config{})}
 	b := newBrowser(groundApp(manage(t, store, coatcheck.Config{})))
-	wants(t, b.do("POST", "/login"), 200, "")
-	wants(t, b.do("POST", "/set?v=a"), 200, "")
+	wants(t, b.Send("POST", "/login"), 200, "")
+	wants(t, b.Send("POST", "/set?v=a"), 200, "")
 	for _, url := range []string{"/set?v=a", "/flashes", "/unlist", "/same"} {
 		before := store.count("")
-		wants(t, b.do("POST", url), 200, "")
+		wants(t, b.Send("POST", url), 200, "")
 		if n := store.count("") - before; n != 1 {
 			t.Errorf("%s: %d store calls, want the load alone", url, n)
 		}
@@ -169,28 +169,28 @@ func TestG1NothingToDoLater(t *testing.T) {
 			store := memstore.New(memstore.Config{})
 			m := manage(t, store, coatcheck.Config{})
 			other := newBrowser(groundApp(manage(t, store, coatcheck.Config{})))
-			wants(t, other.do("POST", "/login"), 200, "")
+			wants(t, other.Send("POST", "/login"), 200, "")
 			before := "/clear"
 			if strings.HasPrefix(name, "Set") || name == "Update" {
 				before = "/set?v=old"
 			}
-			wants(t, other.do("POST", before), 200, "")
-			b := other.clone()
-			b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			wants(t, other.Send("POST", before), 200, "")
+			b := other.Clone()
+			b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s := coatcheck.From(r.Context())
 				s.User()
 				if c.streams {
 					w.(http.Flusher).Flush()
 				}
-				wants(t, other.do("POST", c.other), 200, "")
+				wants(t, other.Send("POST", c.other), 200, "")
 				fmt.Fprint(w, c.then(s))
 			}))
-			wants(t, b.do("POST", "/"), 200, c.want)
+			wants(t, b.Send("POST", "/"), 200, c.want)
 			switch name {
 			case "Set in a stream":
-				wants(t, other.do("GET", "/get"), 200, "old true []")
+				wants(t, other.Send("GET", "/get"), 200, "old true []")
 			case "Clear in a stream", "Pop in a stream":
-				wants(t, other.do("GET", "/get"), 200, " false []")
+				wants(t, other.Send("GET", "/get"), 200, " false []")
 			}
 		})
 	}
@@ -213,13 +213,13 @@ func TestG1InCookieKeepsWhatTheBrowserBrought(t *testing.T) {
 		}
 		here, there := app(), app()
 		b := newBrowser(here)
-		wants(t, b.do("POST", "/login"), 200, "")
-		wants(t, b.do("POST", "/set?key=one"), 200, "")
-		b.h = there
-		wants(t, b.do("POST", "/set?key=two"), 200, "")
-		b.h = here
-		wants(t, b.do("POST", "/set?key=three"), 200, "")
-		wants(t, b.do("GET", "/keys"), 200, "[one three two]")
+		wants(t, b.Send("POST", "/login"), 200, "")
+		wants(t, b.Send("POST", "/set?key=one"), 200, "")
+		b.Handler = there
+		wants(t, b.Send("POST", "/set?key=two"), 200, "")
+		b.Handler = here
+		wants(t, b.Send("POST", "/set?key=three"), 200, "")
+		wants(t, b.Send("GET", "/keys"), 200, "[one three two]")
 	})
 }
 
@@ -249,8 +249,8 @@ func TestUpdateReturnsWhatWasStored(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	try := func(f func(s *coatcheck.Session)) {
 		t.Helper()
-		b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(coatcheck.From(r.Context())) }))
-		b.do("POST", "/")
+		b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(coatcheck.From(r.Context())) }))
+		b.Send("POST", "/")
 	}
 	try(func(s *coatcheck.Session) {
 		got := coatcheck.NewKey[stamped]("stamped").Update(s, func(v stamped) stamped {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -21,7 +22,7 @@ import (
 type line struct {
 	t     *testing.T
 	store *trap
-	log   diary
+	log   coatchecktest.Events
 	b     *browser // at the process with the line
 	other *browser // at another one
 	first *flight
@@ -88,10 +89,10 @@ func (l *line) app(m *coatcheck.Manager) http.Handler {
 // newLine logs in, and lets a first commit be on its way to the store.
 func newLine(t *testing.T) *line {
 	l := &line{t: t, store: holding(memstore.New(memstore.Config{})), read: make(chan string, 1)}
-	l.b = newBrowser(l.app(manage(t, l.store, coatcheck.Config{Events: l.log.write})))
-	wants(t, l.b.do("POST", "/login"), 200, "")
-	l.other = l.b.clone()
-	l.other.h = l.app(manage(t, l.store.Store, coatcheck.Config{}))
+	l.b = newBrowser(l.app(manage(t, l.store, coatcheck.Config{Events: l.log.Record})))
+	wants(t, l.b.Send("POST", "/login"), 200, "")
+	l.other = l.b.Clone()
+	l.other.Handler = l.app(manage(t, l.store.Store, coatcheck.Config{}))
 	l.first = depart(t, l.b, "Update", "POST", "/count")
 	return l
 }
@@ -100,8 +101,8 @@ func newLine(t *testing.T) *line {
 func (l *line) add(urls ...string) {
 	for _, url := range urls {
 		done := make(chan *httptest.ResponseRecorder, 1)
-		r := l.b.request("POST", url)
-		go func() { done <- l.b.send(r) }()
+		r := l.b.Request("POST", url)
+		go func() { done <- l.b.Serve(r) }()
 		synctest.Wait()
 		l.all = append(l.all, done)
 	}
@@ -132,8 +133,8 @@ func (l *line) expects(want ...string) {
 func (l *line) is(count, items string) {
 	l.t.Helper()
 	l.store.set(nil, nil)
-	wants(l.t, l.other.do("POST", "/count"), 200, count)
-	wants(l.t, l.other.do("GET", "/items"), 200, items)
+	wants(l.t, l.other.Send("POST", "/count"), 200, count)
+	wants(l.t, l.other.Send("GET", "/items"), 200, items)
 }
 
 // inLine runs a test in a bubble.
@@ -211,14 +212,14 @@ func TestG1ConflictOfMany(t *testing.T) {
 			l.store.set(func(_ context.Context, method string) error {
 				if method == "Update" && !changed {
 					changed = true
-					wants(l.t, l.other.do("POST", "/code"), 200, "")
-					wants(l.t, l.other.do("POST", "/cart?item=other"), 200, "")
+					wants(l.t, l.other.Send("POST", "/code"), 200, "")
+					wants(l.t, l.other.Send("POST", "/cart?item=other"), 200, "")
 				}
 				return nil
 			}, nil)
-			conflicts := l.log.count(coatcheck.Conflict)
+			conflicts := l.log.Count(coatcheck.Conflict)
 			l.expects("200 2", "200", "200 4711 true", "200  false", "200", "200 3")
-			if n := l.log.count(coatcheck.Conflict) - conflicts; n != 1 {
+			if n := l.log.Count(coatcheck.Conflict) - conflicts; n != 1 {
 				l.t.Errorf("%d conflicts heard of, want one for the call", n)
 			}
 			l.is("4", "other a b")
@@ -262,10 +263,10 @@ func TestG1FatesOfMany(t *testing.T) {
 	})
 	inLine(t, "not known, and not done", func(l *line) {
 		l.add("/count", "/cart?item=a", "/redeem", "/count")
-		loads, events := l.store.count("Load"), l.log.count(coatcheck.StoreError)
+		loads, events := l.store.count("Load"), l.log.Count(coatcheck.StoreError)
 		l.store.set(away("Update"), nil)
 		l.expects("503", "503", "503", "503")
-		if lo, e := l.store.count("Load")-loads, l.log.count(coatcheck.StoreError)-events; lo != 1 || e != 1 {
+		if lo, e := l.store.count("Load")-loads, l.log.Count(coatcheck.StoreError)-events; lo != 1 || e != 1 {
 			l.t.Errorf("%d looks and %d events, want one each", lo, e)
 		}
 		l.is("2", "")

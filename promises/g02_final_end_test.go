@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -26,31 +26,6 @@ type paths map[string]func(s *coatcheck.Session, w http.ResponseWriter, r *http.
 
 func (p paths) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p[r.URL.Path](coatcheck.From(r.Context()), w, r)
-}
-
-// A diary keeps events.
-type diary struct {
-	mu     sync.Mutex
-	events []coatcheck.Event
-}
-
-func (d *diary) write(e coatcheck.Event) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.events = append(d.events, e)
-}
-
-// count returns how many events of that kind there were; "" means of all.
-func (d *diary) count(kind coatcheck.Kind) int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n := 0
-	for _, e := range d.events {
-		if kind == "" || e.Kind == kind {
-			n++
-		}
-	}
-	return n
 }
 
 // A flight is a request that is held at one place until it is let go: at a call
@@ -113,7 +88,7 @@ func holding(st store.Store) *trap {
 // a method of the store, with "after " before it or not, or "handler".
 func depart(t testing.TB, b *browser, place, method, url string) *flight {
 	t.Helper()
-	r := b.request(method, url)
+	r := b.Request(method, url)
 	f := &flight{
 		place: place,
 		there: make(chan struct{}),
@@ -121,7 +96,7 @@ func depart(t testing.TB, b *browser, place, method, url string) *flight {
 		done:  make(chan *httptest.ResponseRecorder, 1),
 	}
 	r = r.WithContext(context.WithValue(r.Context(), flightKey{}, f))
-	go func() { f.done <- b.send(r) }()
+	go func() { f.done <- b.Serve(r) }()
 	select {
 	case <-f.there:
 	case w := <-f.done:
@@ -160,7 +135,7 @@ func bare(t testing.TB, w *httptest.ResponseRecorder) {
 // the user.
 func isOver(t testing.TB, st store.Store, b *browser, user string) {
 	t.Helper()
-	wants(t, b.do("GET", "/user"), 200, "user ")
+	wants(t, b.Send("GET", "/user"), 200, "user ")
 	records, err := st.User(context.Background(), user)
 	if err != nil || len(records) != 0 {
 		t.Errorf("the store has %d live sessions of %s (%v), want none", len(records), user, err)
@@ -246,7 +221,7 @@ func g2App(m *coatcheck.Manager) http.Handler {
 // ends are the ways in which somebody ends the session of "ann" in b.
 var ends = map[string]func(t *testing.T, m *coatcheck.Manager, b *browser){
 	"Logout": func(t *testing.T, m *coatcheck.Manager, b *browser) {
-		wants(t, b.clone().do("POST", "/logout"), 200, "out")
+		wants(t, b.Clone().Send("POST", "/logout"), 200, "out")
 	},
 	"Revoke": func(t *testing.T, m *coatcheck.Manager, b *browser) {
 		list, err := m.Sessions(t.Context(), "ann")
@@ -298,8 +273,8 @@ func TestG2EndWinsOverRequestsInFlight(t *testing.T) {
 						st := memstore.New(memstore.Config{})
 						m := manage(t, holding(slow{st}), coatcheck.Config{})
 						b := newBrowser(g2App(m))
-						wants(t, b.do("POST", "/login?user=ann"), 200, "in")
-						wants(t, b.do("POST", "/count"), 200, "count 1")
+						wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
+						wants(t, b.Send("POST", "/count"), 200, "count 1")
 						time.Sleep(4 * time.Minute) // so that a touch is due
 						flight := depart(t, b, f.place, f.method, f.url)
 						if f.url == "/stream-touch" {
@@ -340,12 +315,12 @@ func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.con
 func socket(t *testing.T, b *browser, url string) (f *flight, written func() string) {
 	t.Helper()
 	client, server := net.Pipe()
-	r := b.request("GET", url)
+	r := b.Request("GET", url)
 	f = &flight{place: "handler", there: make(chan struct{}), free: make(chan struct{}), done: make(chan *httptest.ResponseRecorder, 1)}
 	r = r.WithContext(context.WithValue(r.Context(), flightKey{}, f))
 	go func() {
 		w := httptest.NewRecorder()
-		b.h.ServeHTTP(hijackable{w, server}, r)
+		b.Handler.ServeHTTP(hijackable{w, server}, r)
 		f.done <- w
 	}()
 	<-f.there
@@ -369,7 +344,7 @@ func TestG2EndWinsOverHijackedConnections(t *testing.T) {
 			st := memstore.New(memstore.Config{})
 			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g2App(m))
-			wants(t, b.do("POST", "/login?user=ann"), 200, "in")
+			wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
 			_, written := socket(t, b, "/socket")
 			do(t, m, b)
 			if got := written(); got != "true" {
@@ -390,9 +365,9 @@ func TestG2LoginInFlight(t *testing.T) {
 				st := memstore.New(memstore.Config{})
 				m := manage(t, holding(st), coatcheck.Config{})
 				b := newBrowser(g2App(m))
-				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
-				wants(t, b.do("POST", "/count"), 200, "count 1")
-				old := b.clone()
+				wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
+				wants(t, b.Send("POST", "/count"), 200, "count 1")
+				old := b.Clone()
 				login := depart(t, b, place, "POST", "/login?user=ann")
 				do(t, m, b)
 				w := login.land()
@@ -403,10 +378,10 @@ func TestG2LoginInFlight(t *testing.T) {
 					return
 				}
 				wants(t, w, 200, "in")
-				wants(t, b.do("GET", "/user"), 200, "user ann")
-				wants(t, b.do("POST", "/count"), 200, "count 1") // empty
-				wants(t, old.clone().do("GET", "/user"), 200, "user ")
-				wants(t, old.do("POST", "/count"), 409, "")
+				wants(t, b.Send("GET", "/user"), 200, "user ann")
+				wants(t, b.Send("POST", "/count"), 200, "count 1") // empty
+				wants(t, old.Clone().Send("GET", "/user"), 200, "user ")
+				wants(t, old.Send("POST", "/count"), 409, "")
 			})
 		}
 	}
@@ -420,21 +395,21 @@ func TestG2Tombstone(t *testing.T) {
 	for _, after := range []time.Duration{0, 59 * time.Second, 60 * time.Second, time.Hour} {
 		t.Run(after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log diary
+				var log coatchecktest.Events
 				st := memstore.New(memstore.Config{})
-				m := manage(t, st, coatcheck.Config{Events: log.write})
+				m := manage(t, st, coatcheck.Config{Events: log.Record})
 				b := newBrowser(g2App(m))
-				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
+				wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
 				ends["Revoke"](t, m, b)
 				time.Sleep(after)
 				stands := after < 60*time.Second
-				w := b.clone().do("GET", "/user")
+				w := b.Clone().Send("GET", "/user")
 				wants(t, w, 200, "user ")
 				bare(t, w)
-				if n := log.count(coatcheck.Expired); n == 0 != stands {
+				if n := log.Count(coatcheck.Expired); n == 0 != stands {
 					t.Errorf("%d events that the session has expired; the tombstone stands: %t", n, stands)
 				}
-				w = b.clone().do("POST", "/set")
+				w = b.Clone().Send("POST", "/set")
 				if stands {
 					wants(t, w, 409, "")
 					bare(t, w)
@@ -444,8 +419,8 @@ func TestG2Tombstone(t *testing.T) {
 						t.Error("no new session began")
 					}
 				}
-				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
-				wants(t, b.do("GET", "/user"), 200, "user ann")
+				wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
+				wants(t, b.Send("GET", "/user"), 200, "user ann")
 			})
 		})
 	}
@@ -462,29 +437,29 @@ func TestG2ExpiredBeforeTheRequest(t *testing.T) {
 	for name, cfg := range times {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log diary
+				var log coatchecktest.Events
 				st := memstore.New(memstore.Config{})
-				cfg.Events = log.write
+				cfg.Events = log.Record
 				m := manage(t, st, cfg)
 				b := newBrowser(g2App(m))
-				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
-				wants(t, b.clone().do("POST", "/count"), 200, "count 1")
+				wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
+				wants(t, b.Clone().Send("POST", "/count"), 200, "count 1")
 				time.Sleep(11*time.Minute - time.Microsecond)
-				wants(t, b.clone().do("GET", "/user", "Sec-Purpose", "prefetch"), 200, "user ann")
+				wants(t, b.Clone().Send("GET", "/user", "Sec-Purpose", "prefetch"), 200, "user ann")
 				time.Sleep(time.Microsecond)
-				w := b.do("GET", "/user")
+				w := b.Send("GET", "/user")
 				wants(t, w, 200, "user ")
 				bare(t, w)
-				if n := log.count(coatcheck.Expired); n != 1 {
+				if n := log.Count(coatcheck.Expired); n != 1 {
 					t.Errorf("%d events that the session has expired, want 1", n)
 				}
-				old := b.cookies()[sidName]
-				wants(t, b.do("POST", "/count"), 200, "count 1")
-				if b.cookies()[sidName] == old {
+				old := b.Cookies()[sidName]
+				wants(t, b.Send("POST", "/count"), 200, "count 1")
+				if b.Cookies()[sidName] == old {
 					t.Error("the first write after the expiry kept the old token")
 				}
-				wants(t, b.do("POST", "/count"), 200, "count 2")
-				wants(t, b.do("GET", "/user"), 200, "user ")
+				wants(t, b.Send("POST", "/count"), 200, "count 2")
+				wants(t, b.Send("GET", "/user"), 200, "user ")
 			})
 		})
 	}
@@ -511,7 +486,7 @@ func TestG2ExpiresDuringTheRequest(t *testing.T) {
 					st := memstore.New(memstore.Config{})
 					m := manage(t, holding(st), coatcheck.Config{Idle: 10 * time.Minute})
 					b := newBrowser(g2App(m))
-					wants(t, b.do("POST", "/login?user=ann"), 200, "in")
+					wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
 					time.Sleep(11*time.Minute - 10*time.Second)
 					flight := depart(t, b, "handler", f.method, f.url)
 					gap := 11 * time.Second
@@ -520,18 +495,18 @@ func TestG2ExpiresDuringTheRequest(t *testing.T) {
 					}
 					time.Sleep(gap / 2)
 					if moved {
-						wants(t, b.clone().do("GET", "/user"), 200, "user ann")
+						wants(t, b.Clone().Send("GET", "/user"), 200, "user ann")
 					}
 					time.Sleep(gap / 2)
 					w := flight.land()
 					if moved {
 						wants(t, w, 200, f.ifMoved)
-						wants(t, b.do("GET", "/user"), 200, "user ann")
+						wants(t, b.Send("GET", "/user"), 200, "user ann")
 						return
 					}
 					wants(t, w, f.code, f.body)
 					bare(t, w)
-					wants(t, b.do("GET", "/user"), 200, "user ")
+					wants(t, b.Send("GET", "/user"), 200, "user ")
 				})
 			})
 		}
@@ -542,8 +517,8 @@ func TestG2ExpiresDuringTheRequest(t *testing.T) {
 // session's end does not move that end.
 func TestG2LateTouchRevivesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log diary
-		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Idle: 10 * time.Minute, Events: log.write})
+		var log coatchecktest.Events
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Idle: 10 * time.Minute, Events: log.Record})
 		b := newBrowser(m.Handler(paths{
 			"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Login("ann") },
 			"/slow": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
@@ -553,13 +528,13 @@ func TestG2LateTouchRevivesNothing(t *testing.T) {
 			},
 			"/user": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "user ", s.User()) },
 		}))
-		wants(t, b.do("POST", "/login"), 200, "")
+		wants(t, b.Send("POST", "/login"), 200, "")
 		time.Sleep(11*time.Minute - 10*time.Second)
-		wants(t, b.do("GET", "/slow"), 200, "ann")
-		if log.count(coatcheck.WriteEnded) != 1 {
+		wants(t, b.Send("GET", "/slow"), 200, "ann")
+		if log.Count(coatcheck.WriteEnded) != 1 {
 			t.Error("nobody was told that the touch came too late")
 		}
-		wants(t, b.do("GET", "/user"), 200, "user ")
+		wants(t, b.Send("GET", "/user"), 200, "user ")
 	})
 }
 
@@ -594,9 +569,9 @@ func TestG2OldRequestsSetNoCookie(t *testing.T) {
 								},
 							}))
 							if live {
-								wants(t, b.do("POST", "/login"), 200, "")
+								wants(t, b.Send("POST", "/login"), 200, "")
 							}
-							w := b.do("POST", "/late")
+							w := b.Send("POST", "/late")
 							needsCookie := !live || name == "login" || name == "renewal"
 							if age > 50*time.Second && needsCookie {
 								wants(t, w, 409, "")
@@ -625,11 +600,11 @@ func TestG2LogoutFollowsTheChain(t *testing.T) {
 				st := memstore.New(memstore.Config{})
 				m := manage(t, holding(st), coatcheck.Config{})
 				b := newBrowser(g2App(m))
-				wants(t, b.do("POST", "/login?user=ann"), 200, "in")
+				wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
 				logout := depart(t, b, place, "POST", "/logout")
-				other := b.clone()
+				other := b.Clone()
 				for range 3 {
-					wants(t, other.do("POST", url), 200, "")
+					wants(t, other.Send("POST", url), 200, "")
 				}
 				wants(t, logout.land(), 200, "out")
 				isOver(t, st, other, "ann")
@@ -649,7 +624,7 @@ func TestG2RevokeFollowsTheSameUser(t *testing.T) {
 			st := holding(memstore.New(memstore.Config{}))
 			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g2App(m))
-			wants(t, b.do("POST", "/login?user=ann"), 200, "in")
+			wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
 			list, err := m.Sessions(t.Context(), "ann")
 			if err != nil {
 				t.Fatal(err)
@@ -662,8 +637,8 @@ func TestG2RevokeFollowsTheSameUser(t *testing.T) {
 				revoked <- ok && err == nil
 			}()
 			<-f.there
-			wants(t, b.do("POST", "/login?user="+user), 200, "in")
-			wants(t, b.do("POST", "/renew"), 200, "renewed")
+			wants(t, b.Send("POST", "/login?user="+user), 200, "in")
+			wants(t, b.Send("POST", "/renew"), 200, "renewed")
 			close(f.free)
 			if !<-revoked {
 				t.Error("Revoke found no session")
@@ -671,7 +646,7 @@ func TestG2RevokeFollowsTheSameUser(t *testing.T) {
 			if user == "ann" {
 				isOver(t, st, b, "ann")
 			} else { // another user's session stays
-				wants(t, b.do("GET", "/user"), 200, "user bob")
+				wants(t, b.Send("GET", "/user"), 200, "user bob")
 			}
 		})
 	}
@@ -682,14 +657,14 @@ func TestG2WritesDoNotFollowTheChain(t *testing.T) {
 	t.Parallel()
 	m := manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{})
 	b := newBrowser(g2App(m))
-	wants(t, b.do("POST", "/login?user=ann"), 200, "in")
+	wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
 	write := depart(t, b, "handler", "POST", "/set-late")
-	other := b.clone()
-	wants(t, other.do("POST", "/renew"), 200, "renewed")
+	other := b.Clone()
+	wants(t, other.Send("POST", "/renew"), 200, "renewed")
 	w := write.land()
 	wants(t, w, 409, "")
 	bare(t, w)
-	wants(t, other.do("POST", "/count"), 200, "count 1")
+	wants(t, other.Send("POST", "/count"), 200, "count 1")
 }
 
 // G2: what a request may do whose session has ended. What it only looks for it
@@ -737,11 +712,11 @@ func TestG2EndedSession(t *testing.T) {
 				},
 				"/user": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "user ", s.User()) },
 			}))
-			wants(t, b.do("POST", "/login"), 200, "")
+			wants(t, b.Send("POST", "/login"), 200, "")
 			if _, err := m.RevokeAll(t.Context(), "ann"); err != nil {
 				t.Fatal(err)
 			}
-			w := b.do("POST", "/try")
+			w := b.Send("POST", "/try")
 			wants(t, w, try.code, "")
 			bare(t, w)
 			if (try.code == 409) != errors.Is(err, coatcheck.ErrEnded) {
@@ -767,12 +742,12 @@ func TestG2LoginInEndedSession(t *testing.T) {
 			fmt.Fprint(w, s.User(), items)
 		},
 	}))
-	wants(t, b.do("POST", "/login?item=old"), 200, "")
+	wants(t, b.Send("POST", "/login?item=old"), 200, "")
 	if _, err := m.RevokeAll(t.Context(), "ann"); err != nil {
 		t.Fatal(err)
 	}
-	wants(t, b.do("POST", "/login?item=new"), 200, "")
-	wants(t, b.do("GET", "/items"), 200, "ann[new]")
+	wants(t, b.Send("POST", "/login?item=new"), 200, "")
+	wants(t, b.Send("GET", "/items"), 200, "ann[new]")
 }
 
 // G2: an end is final, also asked for twice: in two requests, in one, and where
@@ -800,19 +775,19 @@ func TestG2LogoutTwice(t *testing.T) {
 		},
 		"/user": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "user ", s.User()) },
 	}))
-	wants(t, b.do("POST", "/login"), 200, "")
-	again := b.clone()
-	wants(t, b.do("POST", "/logout"), 200, "")
-	if len(b.cookies()) != 0 {
+	wants(t, b.Send("POST", "/login"), 200, "")
+	again := b.Clone()
+	wants(t, b.Send("POST", "/logout"), 200, "")
+	if len(b.Cookies()) != 0 {
 		t.Error("the cookies were not cleared")
 	}
 	isOver(t, st, b, "ann")
-	late := again.clone()
-	wants(t, again.do("POST", "/logout"), 200, "")
-	if len(again.cookies()) != 0 {
+	late := again.Clone()
+	wants(t, again.Send("POST", "/logout"), 200, "")
+	if len(again.Cookies()) != 0 {
 		t.Error("the second logout did not clear the cookies")
 	}
-	wants(t, late.do("POST", "/in-and-out"), 200, "")
+	wants(t, late.Send("POST", "/in-and-out"), 200, "")
 	isOver(t, st, late, "ann")
 }
 
@@ -843,15 +818,15 @@ func TestG2LogoutThenFlash(t *testing.T) {
 			fmt.Fprint(w, s.Flashes(), " and ", s.Keys())
 		},
 	}))
-	wants(t, b.do("POST", "/login"), 200, "")
-	old := b.clone()
-	wants(t, b.do("POST", "/logout"), 200, "")
-	if b.cookies()[sidName] == old.cookies()[sidName] || b.cookies()[sidName] == "" {
+	wants(t, b.Send("POST", "/login"), 200, "")
+	old := b.Clone()
+	wants(t, b.Send("POST", "/logout"), 200, "")
+	if b.Cookies()[sidName] == old.Cookies()[sidName] || b.Cookies()[sidName] == "" {
 		t.Error("no new token after Logout and Flash")
 	}
 	isOver(t, st, b, "ann")
 	isOver(t, st, old, "ann")
-	wants(t, b.do("GET", "/flashes"), 200, "[bye] and []")
+	wants(t, b.Send("GET", "/flashes"), 200, "[bye] and []")
 }
 
 // G2: "Logout … win[s] over everything in flight": in a stream it does not wait
@@ -871,7 +846,7 @@ func TestG2LogoutInAStream(t *testing.T) {
 		},
 		"/user": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "user ", s.User()) },
 	}))
-	wants(t, b.do("POST", "/login"), 200, "")
+	wants(t, b.Send("POST", "/login"), 200, "")
 	stream := depart(t, b, "handler", "GET", "/stream")
 	isOver(t, st, b, "ann")
 	w := stream.land()
@@ -886,7 +861,7 @@ func TestG2ExpiresInTheQueue(t *testing.T) {
 		st := &trap{Store: memstore.New(memstore.Config{})}
 		m := manage(t, st, coatcheck.Config{Idle: 10 * time.Minute})
 		b := newBrowser(g2App(m))
-		wants(t, b.do("POST", "/login?user=ann"), 200, "in")
+		wants(t, b.Send("POST", "/login?user=ann"), 200, "in")
 		time.Sleep(11*time.Minute - time.Second)
 		st.set(func(_ context.Context, method string) error {
 			if method == "Update" && st.count("Update") == 1 {
@@ -896,12 +871,12 @@ func TestG2ExpiresInTheQueue(t *testing.T) {
 			return nil
 		}, nil)
 		first := make(chan *httptest.ResponseRecorder)
-		go func() { first <- b.do("POST", "/count") }()
+		go func() { first <- b.Send("POST", "/count") }()
 		synctest.Wait()
-		w := b.clone().do("POST", "/count")
+		w := b.Clone().Send("POST", "/count")
 		wants(t, <-first, 503, "")
 		wants(t, w, 409, "")
 		bare(t, w)
-		wants(t, b.do("GET", "/user"), 200, "user ")
+		wants(t, b.Send("GET", "/user"), 200, "user ")
 	})
 }

@@ -23,7 +23,7 @@ func TestG2LateLogout(t *testing.T) {
 	again := func(at time.Duration) func(*testing.T, *coatcheck.Manager, *browser) {
 		return func(t *testing.T, m *coatcheck.Manager, b *browser) {
 			time.Sleep(at)
-			wants(t, b.do("POST", "/login"), 200, "")
+			wants(t, b.Send("POST", "/login"), 200, "")
 		}
 	}
 	for _, c := range []struct {
@@ -44,12 +44,12 @@ func TestG2LateLogout(t *testing.T) {
 		}, late, 409, "ann", false},
 		{"logged out elsewhere", func(t *testing.T, _ *coatcheck.Manager, b *browser) {
 			time.Sleep(30 * time.Second)
-			wants(t, b.do("POST", "/logout"), 200, "")
+			wants(t, b.Send("POST", "/logout"), 200, "")
 		}, late, 200, "", false},
 		{"logged out and in elsewhere, long ago", func(t *testing.T, _ *coatcheck.Manager, b *browser) {
 			time.Sleep(begin)
-			wants(t, b.do("POST", "/logout"), 200, "")
-			wants(t, b.do("POST", "/login"), 200, "")
+			wants(t, b.Send("POST", "/logout"), 200, "")
+			wants(t, b.Send("POST", "/login"), 200, "")
 		}, late, 409, "ann", false},
 	} {
 		for _, answers := range []string{"returns", "streams", "panics"} {
@@ -76,10 +76,10 @@ func TestG2LateLogout(t *testing.T) {
 							}
 						},
 					})))
-					wants(t, b.do("POST", "/login"), 200, "")
+					wants(t, b.Send("POST", "/login"), 200, "")
 					time.Sleep(time.Second)
 					start := time.Now()
-					flight := depart(t, b.clone(), "handler", "POST", "/late")
+					flight := depart(t, b.Clone(), "handler", "POST", "/late")
 					c.meanwhile(t, m, b)
 					time.Sleep(time.Until(start.Add(c.age)))
 					if _, err := m.Sweep(t.Context()); err != nil {
@@ -95,7 +95,7 @@ func TestG2LateLogout(t *testing.T) {
 					if cleared := len(w.Header()["Set-Cookie"]) > 0; cleared != (c.cleared && answers != "streams") {
 						t.Errorf("the answer has the cookies %q", w.Header()["Set-Cookie"])
 					}
-					wants(t, b.do("GET", "/user"), 200, c.left)
+					wants(t, b.Send("GET", "/user"), 200, c.left)
 				})
 			})
 		}
@@ -147,7 +147,7 @@ func TestG2EarlyCommitOfALateAnswer(t *testing.T) {
 						if live {
 							b = begin(t, m, h)
 						}
-						bare(t, b.do("POST", "/"))
+						bare(t, b.Send("POST", "/"))
 						// What nobody has the token of is ended.
 						for user, most := range map[string]int{"alice": 1, "bob": 0} {
 							if list, err := m.Sessions(t.Context(), user); err != nil || len(list) > most {
@@ -177,12 +177,12 @@ func TestG2LateLogoutInCookie(t *testing.T) {
 				s.Logout()
 			},
 		}))
-		wants(t, b.do("POST", "/login"), 200, "")
-		w := b.do("POST", "/late")
+		wants(t, b.Send("POST", "/login"), 200, "")
+		w := b.Send("POST", "/late")
 		wants(t, w, 409, "")
 		bare(t, w)
 		// Where there is nothing to clear there is nothing to miss.
-		wants(t, newBrowser(b.h).do("POST", "/late"), 200, "")
+		wants(t, newBrowser(b.Handler).Send("POST", "/late"), 200, "")
 	})
 }
 
@@ -215,9 +215,9 @@ func TestG2RefusedLoginIsNotTriedAgain(t *testing.T) {
 				fmt.Fprintf(w, "%q %s", s.User(), v)
 			},
 		}))
-		wants(t, b.do("POST", "/put"), 200, "")
-		wants(t, b.do("POST", "/login"), 409, "")
-		wants(t, b.do("GET", "/see"), 200, `"" tea`)
+		wants(t, b.Send("POST", "/put"), 200, "")
+		wants(t, b.Send("POST", "/login"), 409, "")
+		wants(t, b.Send("GET", "/see"), 200, `"" tea`)
 		if list, err := m.Sessions(t.Context(), "ann"); err != nil || len(list) != 0 {
 			t.Errorf("sessions of a refused login: %v, %v", list, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -44,13 +45,13 @@ func TestG2EndedPage(t *testing.T) {
 			t.Parallel()
 			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Origins: []string{"https://app.example"}})
 			b := newBrowser(shopfrontApp(m))
-			wants(t, b.do("POST", "/login?password=right"), 200, "")
+			wants(t, b.Send("POST", "/login?password=right"), 200, "")
 			ends["RevokeAll"](t, m, b)
-			r := b.request(c.method, "https://app.example/cart?a=b", c.headers...)
+			r := b.Request(c.method, "https://app.example/cart?a=b", c.headers...)
 			if host := r.Header.Get("Host"); host != "" {
 				r.Host = host
 			}
-			w := b.send(r)
+			w := b.Serve(r)
 			wants(t, w, 409, "")
 			const says = "Your session has ended. Nothing was changed."
 			page, text := w.Body.String(), w.Header().Get("Content-Type")
@@ -62,7 +63,7 @@ func TestG2EndedPage(t *testing.T) {
 			case c.link != "" && (!strings.Contains(page, `<a href="`+c.link+`">Continue</a>`) || !strings.HasPrefix(text, "text/html")):
 				t.Errorf("got %s %q, want a page with a link to %s", text, page, c.link)
 			}
-			wants(t, b.do(c.method, "/cart?a=b", c.headers...), 200, "[tea]")
+			wants(t, b.Send(c.method, "/cart?a=b", c.headers...), 200, "[tea]")
 		})
 	}
 }
@@ -91,8 +92,8 @@ func TestG2TooOld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var log diary
-				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+				var log coatchecktest.Events
+				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.Record})
 				slow := only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					time.Sleep(51 * time.Second)
 					c.change(s)
@@ -101,21 +102,21 @@ func TestG2TooOld(t *testing.T) {
 				if c.live {
 					b = begin(t, m, slow)
 				}
-				w := b.do("POST", "/")
+				w := b.Send("POST", "/")
 				bare(t, w)
 				if c.kept == "" {
 					wants(t, w, 409, tooLong)
-					if log.count(coatcheck.TooOld) != 1 || log.count(coatcheck.WriteEnded) != 0 {
-						t.Errorf("got the events %v", log.events)
+					if log.Count(coatcheck.TooOld) != 1 || log.Count(coatcheck.WriteEnded) != 0 {
+						t.Errorf("got the events %v", log.All())
 					}
 					return
 				}
 				wants(t, w, 200, "")
-				b.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+				b.Handler = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					n, _ := hits.Get(s)
 					fmt.Fprint(w, s.User(), " ", n, " ", s.Flashes())
 				})
-				wants(t, b.do("GET", "/"), 200, c.kept)
+				wants(t, b.Send("GET", "/"), 200, c.kept)
 			})
 		})
 	}
@@ -161,20 +162,20 @@ func TestG2TwoSteps(t *testing.T) {
 			fmt.Fprint(w, s.User())
 		})
 		b := newBrowser(m.Handler(mux))
-		wants(t, b.do("GET", "/upload"), 200, "[]")
-		wants(t, b.do("POST", "/upload"), 200, "")
-		wants(t, b.do("GET", "/upload"), 200, "[film]")
+		wants(t, b.Send("GET", "/upload"), 200, "[]")
+		wants(t, b.Send("POST", "/upload"), 200, "")
+		wants(t, b.Send("GET", "/upload"), 200, "[film]")
 
-		wants(t, b.do("POST", "/login"), 303, "")
+		wants(t, b.Send("POST", "/login"), 303, "")
 		for range 60 {
 			time.Sleep(2 * time.Second)
-			if w := b.do("GET", "/login/wait"); w.Code != 200 || w.Header().Get("Refresh") != "2" {
+			if w := b.Send("GET", "/login/wait"); w.Code != 200 || w.Header().Get("Refresh") != "2" {
 				t.Fatalf("waiting: got %d %v", w.Code, w.Header())
 			}
 		}
 		approved = true
-		wants(t, b.do("GET", "/login/wait"), 200, "ann")
-		wants(t, b.do("GET", "/upload"), 200, "[film]")
+		wants(t, b.Send("GET", "/login/wait"), 200, "ann")
+		wants(t, b.Send("GET", "/upload"), 200, "[film]")
 	})
 }
 
@@ -183,8 +184,8 @@ func TestG2TwoSteps(t *testing.T) {
 func TestG4UpgradeSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	for _, commit := range []bool{false, true} {
-		var log diary
-		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+		var log coatchecktest.Events
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.Record})
 		var conn net.Conn
 		var rw *bufio.ReadWriter
 		var err error
@@ -199,7 +200,7 @@ func TestG4UpgradeSaysWhatToDo(t *testing.T) {
 		client, server := net.Pipe()
 		defer client.Close()
 		w := httptest.NewRecorder()
-		b.h.ServeHTTP(hijackable{w, server}, b.request("GET", "/"))
+		b.Handler.ServeHTTP(hijackable{w, server}, b.Request("GET", "/"))
 		if commit {
 			if err != nil || conn == nil || len(w.Header()["Set-Cookie"]) != 2 {
 				t.Errorf("after Commit: %v, %v, %v, %q", conn, rw, err, w.Header())
@@ -210,8 +211,8 @@ func TestG4UpgradeSaysWhatToDo(t *testing.T) {
 			t.Errorf("Hijack gives %v", err)
 		}
 		wants(t, w, 500, "A session that begins in an upgrade needs Session.Commit before it.")
-		if log.count(coatcheck.Late) != 1 || !strings.Contains(log.events[0].Reason, "call Session.Commit before it") {
-			t.Errorf("got the events %v", log.events)
+		if log.Count(coatcheck.Late) != 1 || !strings.Contains(log.All()[0].Reason, "call Session.Commit before it") {
+			t.Errorf("got the events %v", log.All())
 		}
 	}
 }

@@ -15,25 +15,25 @@ func TestG2LogoutBeforeTheRefusal(t *testing.T) {
 	store := memstore.New(memstore.Config{})
 	m := manage(t, store, coatcheck.Config{})
 	b := begin(t, m, nil)
-	stolen := b.clone()
-	b.h = only(m, func(w http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
+	stolen := b.Clone()
+	b.Handler = only(m, func(w http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
 		s.Logout() // say, because the account is blocked
 		s.Flash("blocked")
 		m.RequireLogin(http.NotFoundHandler()).ServeHTTP(w, r)
 	})
-	w := b.do("GET", "/")
+	w := b.Send("GET", "/")
 	wants(t, w, http.StatusUnauthorized, "Not logged in")
 	if records, err := store.User(t.Context(), "alice"); err != nil || len(records) != 0 {
 		t.Errorf("the store has %d sessions of alice, %v; want none", len(records), err)
 	}
-	stolen.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+	stolen.Handler = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		w.Write([]byte("user " + s.User()))
 	})
-	wants(t, stolen.do("GET", "/"), 200, "user ")
-	b.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+	wants(t, stolen.Send("GET", "/"), 200, "user ")
+	b.Handler = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		for _, text := range s.Flashes() {
 			w.Write([]byte(text))
 		}
 	})
-	wants(t, b.do("GET", "/"), 200, "blocked")
+	wants(t, b.Send("GET", "/"), 200, "blocked")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -83,18 +84,18 @@ func TestG2ToldOfTheEnd(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					m := shopfront(t, memstore.New(memstore.Config{}))
 					b := newBrowser(shopfrontApp(m))
-					wants(t, b.do("POST", "/login?password=right"), 200, "")
+					wants(t, b.Send("POST", "/login?password=right"), 200, "")
 					time.Sleep(time.Second)
 					do(t, m, b)
 					time.Sleep(time.Second)
-					w := b.do(first.method, first.url)
+					w := b.Send(first.method, first.url)
 					wants(t, w, first.code, "")
 					bare(t, w)
-					wants(t, b.do("POST", "/login"), 303, "")
-					wants(t, b.do("GET", "/login"), 200, "[wrong password]")
-					wants(t, b.do("POST", "/cart"), 200, "[tea]")
-					wants(t, b.do("POST", "/login?password=right"), 200, "")
-					wants(t, b.do("GET", "/account"), 200, "account of ann")
+					wants(t, b.Send("POST", "/login"), 303, "")
+					wants(t, b.Send("GET", "/login"), 200, "[wrong password]")
+					wants(t, b.Send("POST", "/cart"), 200, "[tea]")
+					wants(t, b.Send("POST", "/login?password=right"), 200, "")
+					wants(t, b.Send("GET", "/account"), 200, "account of ann")
 				})
 			})
 		}
@@ -115,20 +116,20 @@ func TestG2ToldLateHarmsNoLogin(t *testing.T) {
 				st := holding(memstore.New(memstore.Config{}))
 				m := shopfront(t, st)
 				b := newBrowser(shopfrontApp(m))
-				wants(t, b.do("POST", "/login?password=right"), 200, "")
+				wants(t, b.Send("POST", "/login?password=right"), 200, "")
 				time.Sleep(time.Second)
 				ends["RevokeAll"](t, m, b)
 				time.Sleep(time.Second)
 				late := depart(t, b, "after Load", c.method, c.url)
-				wants(t, b.do("POST", "/login?password=right"), 200, "")
+				wants(t, b.Send("POST", "/login?password=right"), 200, "")
 				w := late.land()
 				wants(t, w, c.code, "")
 				bare(t, w)
-				if b.cookies()[overName] == "" {
+				if b.Cookies()[overName] == "" {
 					t.Error("the late answer did not tell")
 				}
-				wants(t, b.do("GET", "/account"), 200, "account of ann")
-				wants(t, b.do("POST", "/cart"), 200, "[tea]")
+				wants(t, b.Send("GET", "/account"), 200, "account of ann")
+				wants(t, b.Send("POST", "/cart"), 200, "[tea]")
 			})
 		})
 	}
@@ -141,29 +142,29 @@ func TestG2ToldIsNotInFlight(t *testing.T) {
 	t.Parallel()
 	m := shopfront(t, holding(memstore.New(memstore.Config{})))
 	b := newBrowser(shopfrontApp(m))
-	wants(t, b.do("POST", "/login?password=right"), 200, "")
+	wants(t, b.Send("POST", "/login?password=right"), 200, "")
 	write := depart(t, b, "handler", "POST", "/cart")
 	if _, err := m.RevokeAll(t.Context(), "ann"); err != nil {
 		t.Fatal(err)
 	}
-	b.do("GET", "/login")
-	if b.cookies()[overName] == "" {
+	b.Send("GET", "/login")
+	if b.Cookies()[overName] == "" {
 		t.Error("the browser was not told")
 	}
 	w := write.land()
 	wants(t, w, 409, "")
 	bare(t, w)
 
-	b = newBrowser(b.h)
-	wants(t, b.do("POST", "/cart"), 200, "[tea]")
-	old := b.clone()
-	wants(t, b.do("POST", "/login?password=right"), 200, "")
+	b = newBrowser(b.Handler)
+	wants(t, b.Send("POST", "/cart"), 200, "[tea]")
+	old := b.Clone()
+	wants(t, b.Send("POST", "/login?password=right"), 200, "")
 	for _, url := range []string{"/login", "/account"} {
-		if w := old.do("GET", url); len(w.Header()["Set-Cookie"]) > 0 {
+		if w := old.Send("GET", url); len(w.Header()["Set-Cookie"]) > 0 {
 			t.Errorf("%s with a replaced token sets %q", url, w.Header()["Set-Cookie"])
 		}
 	}
-	wants(t, old.do("POST", "/cart"), 409, "")
+	wants(t, old.Send("POST", "/cart"), 409, "")
 }
 
 // G4, G8: a note that is not ours never leaves, and one of another session means
@@ -173,14 +174,14 @@ func TestG2ForeignNote(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	app := shopfrontApp(m)
 	b := newBrowser(app)
-	wants(t, b.do("POST", "/login?password=right"), 200, "")
+	wants(t, b.Send("POST", "/login?password=right"), 200, "")
 	if _, err := m.RevokeAll(t.Context(), "ann"); err != nil {
 		t.Fatal(err)
 	}
-	for _, note := range []string{"", "AAAAAAAAAAAA", b.jar[sidName]} {
-		c := b.clone()
-		c.jar[overName] = note
-		wants(t, c.do("POST", "/cart"), 409, "")
+	for _, note := range []string{"", "AAAAAAAAAAAA", b.Cookies()[sidName]} {
+		c := b.Clone()
+		c.SetCookie(overName, note)
+		wants(t, c.Send("POST", "/cart"), 409, "")
 	}
 	planting := m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Set-Cookie", overName+"=AAAAAAAAAAAA; Path=/; Secure")
@@ -197,9 +198,9 @@ func TestG2HeadTellsNothing(t *testing.T) {
 	t.Parallel()
 	m := shopfront(t, memstore.New(memstore.Config{}))
 	b := newBrowser(shopfrontApp(m))
-	wants(t, b.do("POST", "/login?password=right"), 200, "")
+	wants(t, b.Send("POST", "/login?password=right"), 200, "")
 	ends["RevokeAll"](t, m, b)
-	if w := b.do("HEAD", "/login"); len(w.Header()["Set-Cookie"]) > 0 {
+	if w := b.Send("HEAD", "/login"); len(w.Header()["Set-Cookie"]) > 0 {
 		t.Errorf("HEAD sets %q", w.Header()["Set-Cookie"])
 	}
 }
@@ -213,15 +214,15 @@ func TestG2LogoutDoubleClick(t *testing.T) {
 			t.Parallel()
 			m := shopfront(t, holding(memstore.New(memstore.Config{})))
 			b := newBrowser(shopfrontApp(m))
-			wants(t, b.do("POST", "/login?password=right"), 200, "")
+			wants(t, b.Send("POST", "/login?password=right"), 200, "")
 			second := depart(t, b, place, "POST", "/logout")
-			first := b.do("POST", "/logout")
+			first := b.Send("POST", "/logout")
 			w := second.land()
 			if w.Code != first.Code || w.Header().Get("Location") != first.Header().Get("Location") || w.Code != 303 {
 				t.Errorf("the second click is answered %d %q, the first was %d", w.Code, w.Body, first.Code)
 			}
-			wants(t, b.do("GET", "/login"), 200, "[Goodbye.]")
-			wants(t, b.do("GET", "/account"), 303, "")
+			wants(t, b.Send("GET", "/login"), 200, "[Goodbye.]")
+			wants(t, b.Send("GET", "/account"), 303, "")
 		})
 	}
 }
@@ -238,17 +239,17 @@ func TestG2LogoutAfterALoginOfItsOwn(t *testing.T) {
 			st := holding(memstore.New(memstore.Config{}))
 			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g3App(m))
-			wants(t, b.do("POST", "/?d"), 200, "")
+			wants(t, b.Send("POST", "/?d"), 200, "")
 			logout := depart(t, b, place, "POST", "/?-aco")
-			other := b.clone()
-			other.h = g3App(manage(t, st, coatcheck.Config{})) // another process
-			wants(t, other.do("POST", "/?b"), 200, "")
+			other := b.Clone()
+			other.Handler = g3App(manage(t, st, coatcheck.Config{})) // another process
+			wants(t, other.Send("POST", "/?b"), 200, "")
 			w := logout.land()
 			wants(t, w, 200, "")
-			if len(b.cookies()) != 0 {
-				t.Errorf("the cookies %v are left", b.cookies())
+			if len(b.Cookies()) != 0 {
+				t.Errorf("the cookies %v are left", b.Cookies())
 			}
-			wants(t, other.do("GET", "/"), 200, "||")
+			wants(t, other.Send("GET", "/"), 200, "||")
 			for _, user := range []string{"ann", "bob"} {
 				if list, err := m.Sessions(t.Context(), user); len(list) != 0 || err != nil {
 					t.Errorf("%d sessions of %s are left, %v", len(list), user, err)
@@ -274,10 +275,10 @@ func TestG3DefeatedLoginKeepsTheSession(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				st := holding(memstore.New(memstore.Config{}))
-				var log diary
-				m := manage(t, st, coatcheck.Config{Events: log.write})
+				var log coatchecktest.Events
+				m := manage(t, st, coatcheck.Config{Events: log.Record})
 				b := newBrowser(g3App(m))
-				wants(t, b.do("POST", "/?"+c.first), 200, "")
+				wants(t, b.Send("POST", "/?"+c.first), 200, "")
 				time.Sleep(time.Second)
 				login := depart(t, b, "handler", "POST", "/?"+c.steps)
 				time.Sleep(time.Second)
@@ -285,7 +286,7 @@ func TestG3DefeatedLoginKeepsTheSession(t *testing.T) {
 					t.Fatal(err)
 				}
 				wants(t, login.land(), 409, "")
-				wants(t, b.do("GET", "/"), 200, c.want)
+				wants(t, b.Send("GET", "/"), 200, c.want)
 				if list, err := m.Sessions(t.Context(), "ann"); len(list) != 0 || err != nil {
 					t.Errorf("%d sessions of the revoked user, %v", len(list), err)
 				}
@@ -311,15 +312,15 @@ func TestG3AuthTimeWithClocksApart(t *testing.T) {
 						t.Fatal(err)
 					}
 					time.Sleep(time.Microsecond)
-					wants(t, b.do("POST", "/?a"), 200, "")
+					wants(t, b.Send("POST", "/?a"), 200, "")
 					before, err := st.User(t.Context(), "ann")
 					if err != nil || len(before) != 1 {
 						t.Fatal(len(before), err)
 					}
-					b.h = g3App(behind)
-					wants(t, b.do("POST", "/?"+steps), 200, "")
-					b.h = g3App(here)
-					wants(t, b.do("GET", "/"), 200, "ann||")
+					b.Handler = g3App(behind)
+					wants(t, b.Send("POST", "/?"+steps), 200, "")
+					b.Handler = g3App(here)
+					wants(t, b.Send("GET", "/"), 200, "ann||")
 					after, err := st.User(t.Context(), "ann")
 					if err != nil || len(after) != 1 || after[0].AuthTime.Before(before[0].AuthTime) {
 						t.Errorf("AuthTime went from %v back, %v", before, after)
@@ -353,21 +354,21 @@ func TestG3ReplacedTokenAsksAgain(t *testing.T) {
 					})))
 				}
 				b := newBrowser(mux)
-				wants(t, b.do("POST", "/?a"), 200, "")
+				wants(t, b.Send("POST", "/?a"), 200, "")
 				for _, path := range []string{"/poll", "/fresh"} {
-					wants(t, b.do("GET", path), 200, "ann")
+					wants(t, b.Send("GET", path), 200, "ann")
 					poll := depart(t, b, place, "GET", path)
-					wants(t, b.do("POST", "/?"+steps), 200, "")
+					wants(t, b.Send("POST", "/?"+steps), 200, "")
 					w := poll.land()
 					wants(t, w, 409, "")
 					if len(w.Header()["Set-Cookie"]) > 0 {
 						t.Errorf("the answer sets %q", w.Header()["Set-Cookie"])
 					}
-					wants(t, b.do("GET", path), 200, map[bool]string{true: "bob", false: "ann"}[steps == "b"])
-					wants(t, b.do("POST", "/?a"), 200, "")
+					wants(t, b.Send("GET", path), 200, map[bool]string{true: "bob", false: "ann"}[steps == "b"])
+					wants(t, b.Send("POST", "/?a"), 200, "")
 				}
 				poll := depart(t, b, place, "GET", "/poll")
-				wants(t, b.do("POST", "/?o"), 200, "") // nobody follows
+				wants(t, b.Send("POST", "/?o"), 200, "") // nobody follows
 				wants(t, poll.land(), 401, "")
 			})
 		}

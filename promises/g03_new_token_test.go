@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -75,10 +76,10 @@ func TestG3TokenChanges(t *testing.T) {
 			t.Parallel()
 			st := &trap{Store: memstore.New(memstore.Config{})}
 			b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
-			wants(t, b.do("POST", "/?"+test.before), 200, "")
-			old, writes := b.clone(), st.count("")
-			wants(t, b.do("POST", "/?"+test.steps), 200, "")
-			if changed := b.cookies()[sidName] != old.cookies()[sidName]; changed != test.changes {
+			wants(t, b.Send("POST", "/?"+test.before), 200, "")
+			old, writes := b.Clone(), st.count("")
+			wants(t, b.Send("POST", "/?"+test.steps), 200, "")
+			if changed := b.Cookies()[sidName] != old.Cookies()[sidName]; changed != test.changes {
 				t.Errorf("the token changed: %t, want %t", changed, test.changes)
 			}
 			if n := st.count("") - writes - st.count("Sweep"); n > 2 {
@@ -87,13 +88,13 @@ func TestG3TokenChanges(t *testing.T) {
 			if n := st.count("Replace"); n == 1 != test.changes {
 				t.Errorf("%d calls of Replace", n)
 			}
-			w := b.do("GET", "/")
+			w := b.Send("GET", "/")
 			if user, _, _ := strings.Cut(w.Body.String(), "|"); user != test.user {
 				t.Errorf("the user is %q, want %q", user, test.user)
 			}
 			if test.changes {
-				wants(t, old.do("GET", "/"), 200, "||")
-				wants(t, old.clone().do("POST", "/?d"), 409, "")
+				wants(t, old.Send("GET", "/"), 200, "||")
+				wants(t, old.Clone().Send("POST", "/?d"), 409, "")
 			}
 		})
 	}
@@ -123,9 +124,9 @@ func TestG3WhatALoginKeeps(t *testing.T) {
 		t.Run(test.first+" then "+test.second, func(t *testing.T) {
 			t.Parallel()
 			b := newBrowser(g3App(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})))
-			wants(t, b.do("POST", "/?"+test.first), 200, "")
-			wants(t, b.do("POST", "/?"+test.second), 200, "")
-			wants(t, b.do("GET", "/?flashes"), 200, test.want)
+			wants(t, b.Send("POST", "/?"+test.first), 200, "")
+			wants(t, b.Send("POST", "/?"+test.second), 200, "")
+			wants(t, b.Send("GET", "/?flashes"), 200, test.want)
 		})
 	}
 }
@@ -144,12 +145,12 @@ func TestG3LoginReplays(t *testing.T) {
 			st := holding(memstore.New(memstore.Config{}))
 			b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
 			elsewhere := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
-			wants(t, b.do("POST", "/?"+test.first), 200, "")
-			elsewhere.jar = b.cookies()
+			wants(t, b.Send("POST", "/?"+test.first), 200, "")
+			wear(elsewhere, b.Cookies())
 			login := depart(t, b, "Replace", "POST", "/?"+test.steps)
-			wants(t, elsewhere.do("POST", "/?d"), 200, "")
+			wants(t, elsewhere.Send("POST", "/?d"), 200, "")
 			wants(t, login.land(), 200, "")
-			wants(t, b.do("GET", "/?flashes"), 200, test.want)
+			wants(t, b.Send("GET", "/?flashes"), 200, test.want)
 		})
 	}
 }
@@ -158,12 +159,12 @@ func TestG3LoginReplays(t *testing.T) {
 // a logout."
 func TestG3UnknownIDsAreNeverAdopted(t *testing.T) {
 	t.Parallel()
-	var log diary
+	var log coatchecktest.Events
 	st := &trap{Store: memstore.New(memstore.Config{})}
-	app := g3App(manage(t, st, coatcheck.Config{Events: log.write}))
+	app := g3App(manage(t, st, coatcheck.Config{Events: log.Record}))
 	elsewhere := newBrowser(g3App(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})))
-	wants(t, elsewhere.do("POST", "/?a"), 200, "")
-	genuine := elsewhere.cookies()[sidName]
+	wants(t, elsewhere.Send("POST", "/?a"), 200, "")
+	genuine := elsewhere.Cookies()[sidName]
 	changed := []byte(genuine)
 	changed[10] ^= 1
 	cookies := map[string]string{
@@ -175,30 +176,30 @@ func TestG3UnknownIDsAreNeverAdopted(t *testing.T) {
 	for name, value := range cookies {
 		b := newBrowser(app)
 		if value != "" {
-			b.jar[sidName] = value
+			b.SetCookie(sidName, value)
 		}
-		w := b.do("GET", "/")
+		w := b.Send("GET", "/")
 		wants(t, w, 200, "||")
 		bare(t, w)
-		wants(t, b.clone().do("POST", "/?o"), 200, "")
-		wants(t, b.do("POST", "/?F"), 200, "")
-		wants(t, b.do("POST", "/?n"), 200, "")
+		wants(t, b.Clone().Send("POST", "/?o"), 200, "")
+		wants(t, b.Send("POST", "/?F"), 200, "")
+		wants(t, b.Send("POST", "/?n"), 200, "")
 		if n := st.count("Create") + st.count("Update") + st.count("Replace"); n != 0 {
 			t.Errorf("%s: %d records came from a read, a renewal or a logout", name, n)
 		}
 		for _, steps := range []string{"d", "a"} {
-			c := b.clone()
-			wants(t, c.do("POST", "/?"+steps), 200, "")
-			if c.cookies()[sidName] == value {
+			c := b.Clone()
+			wants(t, c.Send("POST", "/?"+steps), 200, "")
+			if c.Cookies()[sidName] == value {
 				t.Errorf("%s: the write kept the token that came", name)
 			}
-			wants(t, b.do("GET", "/"), 200, "||")
+			wants(t, b.Send("GET", "/"), 200, "||")
 		}
 		st.mu.Lock()
 		clear(st.calls)
 		st.mu.Unlock()
 	}
-	if log.count(coatcheck.Refused) == 0 {
+	if log.Count(coatcheck.Refused) == 0 {
 		t.Error("nobody was told")
 	}
 }
@@ -212,17 +213,17 @@ func TestG3TwoLoginsAtOnce(t *testing.T) {
 				t.Parallel()
 				st := holding(memstore.New(memstore.Config{}))
 				first := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
-				wants(t, first.do("POST", "/?d"), 200, "")
-				second := first.clone()
+				wants(t, first.Send("POST", "/?d"), 200, "")
+				second := first.Clone()
 				if processes == 2 {
-					second.h = g3App(manage(t, st, coatcheck.Config{}))
+					second.Handler = g3App(manage(t, st, coatcheck.Config{}))
 				}
 				late := depart(t, second, "handler", "POST", "/?"+users[1:]+"-")
-				wants(t, first.do("POST", "/?"+users[:1]), 200, "")
+				wants(t, first.Send("POST", "/?"+users[:1]), 200, "")
 				wants(t, late.land(), 200, "")
 				names := map[byte]string{'a': "ann", 'b': "bob"}
-				wants(t, first.do("GET", "/"), 200, names[users[0]]+"|dark|")
-				wants(t, second.do("GET", "/"), 200, names[users[1]]+"||")
+				wants(t, first.Send("GET", "/"), 200, names[users[0]]+"|dark|")
+				wants(t, second.Send("GET", "/"), 200, names[users[1]]+"||")
 			})
 		}
 	}
@@ -244,15 +245,15 @@ func TestG3LoginAfterTheEnd(t *testing.T) {
 			t.Parallel()
 			st := holding(memstore.New(memstore.Config{}))
 			b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
-			wants(t, b.do("POST", "/?"+test.first), 200, "")
+			wants(t, b.Send("POST", "/?"+test.first), 200, "")
 			creates := st.count("Create")
 			login := depart(t, b, "handler", "POST", "/?"+test.login+"-")
-			wants(t, b.clone().do("POST", "/?"+test.end), 200, "")
+			wants(t, b.Clone().Send("POST", "/?"+test.end), 200, "")
 			wants(t, login.land(), 200, "")
 			if n := st.count("Create") - creates; n != 1 {
 				t.Errorf("%d calls of Create, want 1", n)
 			}
-			wants(t, b.do("GET", "/?flashes"), 200, test.want)
+			wants(t, b.Send("GET", "/?flashes"), 200, test.want)
 		})
 	}
 }
@@ -280,7 +281,7 @@ func TestG3RevokeAllDefeatsLogins(t *testing.T) {
 					st := holding(slow{memstore.New(memstore.Config{})})
 					m := manage(t, st, coatcheck.Config{})
 					b := newBrowser(g3App(m))
-					wants(t, b.do("POST", "/?"+test.first), 200, "")
+					wants(t, b.Send("POST", "/?"+test.first), 200, "")
 					time.Sleep(time.Second)
 					login := depart(t, b, test.place, "POST", "/?"+test.login)
 					time.Sleep(time.Second)
@@ -302,9 +303,9 @@ func TestG3RevokeAllDefeatsLogins(t *testing.T) {
 							t.Errorf("%d sessions of the revoked user are left, %v", len(records), err)
 						}
 					}
-					wants(t, b.do("GET", "/"), 200, test.want)
+					wants(t, b.Send("GET", "/"), 200, test.want)
 					time.Sleep(time.Second)
-					wants(t, b.do("POST", "/?a"), 200, "") // a new request may
+					wants(t, b.Send("POST", "/?a"), 200, "") // a new request may
 				})
 			})
 		}
@@ -328,13 +329,13 @@ func TestG3LoginAfterOwnRevocation(t *testing.T) {
 		t.Run(fmt.Sprint(test), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBrowser(g3App(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})))
-				wants(t, b.do("POST", "/?"+test.first), 200, "")
+				wants(t, b.Send("POST", "/?"+test.first), 200, "")
 				time.Sleep(time.Second)
-				wants(t, b.do("POST", "/?"+test.steps), 200, "")
-				if test.want == "||" && len(b.cookies()) > 0 { // G2: as after a Logout
-					t.Errorf("the cookies %v are left", b.cookies())
+				wants(t, b.Send("POST", "/?"+test.steps), 200, "")
+				if test.want == "||" && len(b.Cookies()) > 0 { // G2: as after a Logout
+					t.Errorf("the cookies %v are left", b.Cookies())
 				}
-				wants(t, b.do("GET", "/"), 200, test.want)
+				wants(t, b.Send("GET", "/"), 200, test.want)
 			})
 		})
 	}
@@ -378,7 +379,7 @@ func TestG3Lifetimes(t *testing.T) {
 				b := newBrowser(g3App(manage(t, st, coatcheck.Config{})))
 				for i, steps := range test.steps {
 					time.Sleep(time.Duration(min(i, 1)) * hour)
-					wants(t, b.do("POST", "/?"+steps), 200, "")
+					wants(t, b.Send("POST", "/?"+steps), 200, "")
 				}
 				if left := time.Until(st.last.Deadline); left != test.deadline {
 					t.Errorf("the session's life ends after %v, want %v", left, test.deadline)
@@ -421,11 +422,11 @@ func TestG3AuthTime(t *testing.T) {
 				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 				app := g3App(m)
 				b := newBrowser(app)
-				wants(t, b.do("POST", "/?a"), 200, "")
+				wants(t, b.Send("POST", "/?a"), 200, "")
 				first := time.Now()
 				time.Sleep(time.Minute)
-				wants(t, b.do("POST", "/?"+steps), 200, "")
-				b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				wants(t, b.Send("POST", "/?"+steps), 200, "")
+				b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					want := first
 					if again {
 						want = time.Now()
@@ -434,7 +435,7 @@ func TestG3AuthTime(t *testing.T) {
 						t.Errorf("AuthTime is %v, want %v", got, want)
 					}
 				}))
-				b.do("GET", "/")
+				b.Send("GET", "/")
 			})
 		})
 	}
@@ -468,7 +469,7 @@ func TestG3RefusedLogins(t *testing.T) {
 				t.Errorf("Err is %v, want %v", s.Err(), test.want)
 			}
 		})))
-		w := b.do("POST", "/")
+		w := b.Send("POST", "/")
 		if test.want == nil {
 			wants(t, w, 200, "")
 			continue
@@ -508,13 +509,13 @@ func TestG3ValuesBesideALogin(t *testing.T) {
 					fmt.Fprint(w, s.User(), items, dark)
 				},
 			}))
-			wants(t, b.do("POST", "/cart"), 200, "")
-			first := b.clone()
+			wants(t, b.Send("POST", "/cart"), 200, "")
+			first := b.Clone()
 			second := depart(t, b, place, "POST", "/login")
-			wants(t, first.do("POST", "/login"), 200, "")
+			wants(t, first.Send("POST", "/login"), 200, "")
 			wants(t, second.land(), 200, "")
-			wants(t, first.do("GET", "/"), 200, "ann[tea] true")
-			wants(t, b.do("GET", "/"), 200, "ann[tea] false")
+			wants(t, first.Send("GET", "/"), 200, "ann[tea] true")
+			wants(t, b.Send("GET", "/"), 200, "ann[tea] false")
 		})
 	}
 }

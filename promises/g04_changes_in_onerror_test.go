@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
 
 // turningAway is an application whose OnError does to the session what change says,
 // and redirects.
-func turningAway(t *testing.T, st store.Store, log *diary, change func(s *coatcheck.Session)) http.Handler {
+func turningAway(t *testing.T, st store.Store, log *coatchecktest.Events, change func(s *coatcheck.Session)) http.Handler {
 	var m *coatcheck.Manager
-	m = manage(t, st, coatcheck.Config{Events: log.write, OnError: func(w http.ResponseWriter, r *http.Request, err error) {
+	m = manage(t, st, coatcheck.Config{Events: log.Record, OnError: func(w http.ResponseWriter, r *http.Request, err error) {
 		if coatcheck.StatusOf(err) != http.StatusServiceUnavailable {
 			change(m.From(r.Context()))
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
@@ -52,23 +53,23 @@ func turningAway(t *testing.T, st store.Store, log *diary, change func(s *coatch
 func TestG4OnErrorMayFlash(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log diary
+		var log coatchecktest.Events
 		b := newBrowser(turningAway(t, memstore.New(memstore.Config{}), &log, func(s *coatcheck.Session) {
 			s.Flash("Please log in.")
 			note.SetFor(s, "here", time.Minute)
 		}))
-		wants(t, b.do("GET", "/account"), 303, "")
-		wants(t, b.do("GET", "/account"), 303, "") // now with a session
-		wants(t, b.do("GET", "/login"), 200, "[Please log in. Please log in.]")
-		wants(t, b.do("POST", "/as?ann"), 200, "")
+		wants(t, b.Send("GET", "/account"), 303, "")
+		wants(t, b.Send("GET", "/account"), 303, "") // now with a session
+		wants(t, b.Send("GET", "/login"), 200, "[Please log in. Please log in.]")
+		wants(t, b.Send("POST", "/as?ann"), 200, "")
 		time.Sleep(2 * time.Minute)
-		wants(t, b.do("POST", "/delete"), 303, "")
-		wants(t, b.do("GET", "/login"), 200, "ann[Please log in.]")
-		if w := b.do("HEAD", "/delete"); w.Code != 303 || len(w.Header()["Set-Cookie"]) > 0 {
+		wants(t, b.Send("POST", "/delete"), 303, "")
+		wants(t, b.Send("GET", "/login"), 200, "ann[Please log in.]")
+		if w := b.Send("HEAD", "/delete"); w.Code != 303 || len(w.Header()["Set-Cookie"]) > 0 {
 			t.Errorf("HEAD is answered %d and sets %q", w.Code, w.Header()["Set-Cookie"])
 		}
-		wants(t, b.do("GET", "/login"), 200, "ann[]")
-		if n := log.count(coatcheck.Late); n != 0 {
+		wants(t, b.Send("GET", "/login"), 200, "ann[]")
+		if n := log.Count(coatcheck.Late); n != 0 {
 			t.Errorf("%d events of what came too late", n)
 		}
 	})
@@ -92,11 +93,11 @@ func TestG4OnErrorMayChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := newBrowser(turningAway(t, memstore.New(memstore.Config{}), new(diary), c.change))
-				wants(t, b.do("POST", "/as?ann"), 200, "")
+				b := newBrowser(turningAway(t, memstore.New(memstore.Config{}), new(coatchecktest.Events), c.change))
+				wants(t, b.Send("POST", "/as?ann"), 200, "")
 				time.Sleep(2 * time.Minute)
-				wants(t, b.do("POST", "/delete"), 303, "")
-				wants(t, b.do("GET", "/login"), 200, c.want)
+				wants(t, b.Send("POST", "/delete"), 303, "")
+				wants(t, b.Send("GET", "/login"), 200, c.want)
 			})
 		})
 	}
@@ -106,16 +107,16 @@ func TestG4OnErrorMayChange(t *testing.T) {
 func TestG4OnErrorFails(t *testing.T) {
 	t.Parallel()
 	store := &trap{Store: memstore.New(memstore.Config{})}
-	var log diary
+	var log coatchecktest.Events
 	b := newBrowser(turningAway(t, store, &log, func(s *coatcheck.Session) { s.Flash("Please log in.") }))
 	store.set(away("Create"), nil)
-	w := b.do("GET", "/account")
+	w := b.Send("GET", "/account")
 	wants(t, w, 503, "Service Unavailable")
 	if got := w.Header().Get("Location") + w.Header().Get("Set-Cookie"); got != "" {
 		t.Errorf("the answer has %q of the one that it replaces", got)
 	}
-	wants(t, b.do("GET", "/account", "Sec-Purpose", "prefetch"), 503, "")
-	if got := log.count(coatcheck.StoreError) + log.count(coatcheck.LoginRequired) + log.count(coatcheck.Failed); got != 4 {
+	wants(t, b.Send("GET", "/account", "Sec-Purpose", "prefetch"), 503, "")
+	if got := log.Count(coatcheck.StoreError) + log.Count(coatcheck.LoginRequired) + log.Count(coatcheck.Failed); got != 4 {
 		t.Errorf("told of %d, want two refusals, the store and the prefetch", got)
 	}
 }
@@ -140,24 +141,24 @@ func TestG4OnErrorIsNotSilent(t *testing.T) {
 		} {
 			t.Run(name+c.path, func(t *testing.T) {
 				t.Parallel()
-				var log diary
+				var log coatchecktest.Events
 				b := newBrowser(turningAway(t, memstore.New(memstore.Config{}), &log, change))
-				wants(t, b.do("POST", c.path, c.headers...), 303, "")
-				if n := log.count(coatcheck.Late); n != 1 {
+				wants(t, b.Send("POST", c.path, c.headers...), 303, "")
+				if n := log.Count(coatcheck.Late); n != 1 {
 					t.Errorf("%d events of the change, want 1", n)
 				}
-				if last := log.events[len(log.events)-1]; last.Err == nil || !strings.Contains(last.Reason, "Config.OnError") {
+				if last := log.All()[len(log.All())-1]; last.Err == nil || !strings.Contains(last.Reason, "Config.OnError") {
 					t.Errorf("the event is %+v", last)
 				}
-				wants(t, b.do("GET", "/login"), 200, "[]")
+				wants(t, b.Send("GET", "/login"), 200, "[]")
 			})
 		}
 	}
-	var log diary
+	var log coatchecktest.Events
 	reads := func(s *coatcheck.Session) { s.User(); s.Flashes(); note.Get(s); hits.Pop(s) }
 	b := newBrowser(turningAway(t, memstore.New(memstore.Config{}), &log, reads))
-	wants(t, b.do("POST", "/large"), 303, "")
-	if n := log.count(coatcheck.Late); n != 0 {
+	wants(t, b.Send("POST", "/large"), 303, "")
+	if n := log.Count(coatcheck.Late); n != 0 {
 		t.Errorf("%d events of what only reads", n)
 	}
 }
@@ -173,7 +174,7 @@ func TestErrOfATurnedAwayRequest(t *testing.T) {
 		w.WriteHeader(http.StatusTeapot)
 		after = m.From(r.Context()).Err()
 	}})
-	wants(t, newBrowser(m.Handler(m.RequireLogin(http.NotFoundHandler()))).do("GET", "/"), 418, "")
+	wants(t, newBrowser(m.Handler(m.RequireLogin(http.NotFoundHandler()))).Send("GET", "/"), 418, "")
 	if within != nil || !errors.Is(after, coatcheck.ErrLoginRequired) {
 		t.Errorf("Err is %v and then %v", within, after)
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -56,22 +57,22 @@ func begin(t *testing.T, m *coatcheck.Manager, h http.Handler) *browser {
 		s.Login("alice")
 		hits.Set(s, 1)
 	}))
-	if w := first.do("POST", "/"); w.Code != 200 || first.cookies()[sidName] == "" {
-		t.Fatalf("login: got %d and cookies %v", w.Code, first.cookies())
+	if w := first.Send("POST", "/"); w.Code != 200 || first.Cookies()[sidName] == "" {
+		t.Fatalf("login: got %d and cookies %v", w.Code, first.Cookies())
 	}
-	b := first.clone()
-	b.h = h
+	b := first.Clone()
+	b.Handler = h
 	return b
 }
 
 // stored returns what the browser's session holds, seen through another request.
 func stored(m *coatcheck.Manager, b *browser) (user string, n int) {
-	other := b.clone()
-	other.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+	other := b.Clone()
+	other.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		user = s.User()
 		n, _ = hits.Get(s)
 	})
-	other.do("GET", "/")
+	other.Send("GET", "/")
 	return user, n
 }
 
@@ -152,7 +153,7 @@ func TestG4CommitsBeforeTheFirstByte(t *testing.T) {
 			}))
 			w := &witness{ResponseRecorder: httptest.NewRecorder(), t: t}
 			store.set(func(_ context.Context, method string) error { w.saw(method); return nil }, nil)
-			b.h.ServeHTTP(w, b.request("GET", "/"))
+			b.Handler.ServeHTTP(w, b.Request("GET", "/"))
 
 			want := []string{"Load", "Update"}
 			if c.first != "" {
@@ -237,7 +238,7 @@ func TestG4OneSetCookieForEachName(t *testing.T) {
 		w.Header().Add("Set-Cookie", "outer=1")
 		h.ServeHTTP(w, r)
 	})
-	lines := newBrowser(outer).do("POST", "/").Header()["Set-Cookie"]
+	lines := newBrowser(outer).Send("POST", "/").Header()["Set-Cookie"]
 	var names []string
 	for _, line := range lines {
 		name, _, _ := strings.Cut(line, "=")
@@ -253,8 +254,8 @@ func TestG4OneSetCookieForEachName(t *testing.T) {
 	}
 	b := newBrowser(only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { io.WriteString(w, s.User()) }))
 	value, _, _ := strings.Cut(strings.TrimPrefix(lines[0], sidName+"="), ";")
-	b.jar[sidName] = value
-	if w := b.do("GET", "/"); w.Body.String() != "alice" {
+	b.SetCookie(sidName, value)
+	if w := b.Send("GET", "/"); w.Body.String() != "alice" {
 		t.Errorf("the cookie belongs to %q, want the last commit's", w.Body)
 	}
 }
@@ -293,8 +294,8 @@ func TestG4ChangeAfterTheFirstByte(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			var l listener
-			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+			var l coatchecktest.Events
+			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 			var err error
 			h := only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 				s.User() // the first look comes in time
@@ -306,13 +307,13 @@ func TestG4ChangeAfterTheFirstByte(t *testing.T) {
 			if c.live {
 				b = begin(t, m, h)
 			}
-			l.forget()
-			w := b.do("POST", "/")
+			l.Reset()
+			w := b.Send("POST", "/")
 			if !errors.Is(err, c.err) {
 				t.Errorf("Err is %v, want %v", err, c.err)
 			}
-			if got := l.count(coatcheck.Late); got != 0 && c.event == "" || got != 1 && c.event != "" {
-				t.Errorf("got the events %v, want %q", l.kinds(), c.event)
+			if got := l.Count(coatcheck.Late); got != 0 && c.event == "" || got != 1 && c.event != "" {
+				t.Errorf("got the events %v, want %q", l.Kinds(), c.event)
 			}
 			if w.Code != 200 || w.Body.String() != "first byte" || len(w.Header()["Set-Cookie"]) > 0 {
 				t.Errorf("got %d %q with cookies %q, want the handler's answer", w.Code, w.Body, w.Header()["Set-Cookie"])
@@ -328,20 +329,20 @@ func TestG4ChangeAfterTheFirstByte(t *testing.T) {
 // saved is an event, also for a store that fails.
 func TestG4LateChangeThatFails(t *testing.T) {
 	t.Parallel()
-	var l listener
+	var l coatchecktest.Events
 	store := &trap{Store: memstore.New(memstore.Config{})}
-	m := manage(t, store, coatcheck.Config{Events: l.hear})
+	m := manage(t, store, coatcheck.Config{Events: l.Record})
 	b := begin(t, m, only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		s.User()
 		io.WriteString(w, "first byte")
 		hits.Set(s, 9)
 		store.set(func(context.Context, string) error { return errors.New("away") }, nil)
 	}))
-	l.forget()
-	b.do("POST", "/")
+	l.Reset()
+	b.Send("POST", "/")
 	store.set(nil, nil)
-	if l.count(coatcheck.StoreError) == 0 || l.count(coatcheck.Late) != 1 {
-		t.Errorf("got the events %v, want store error and late", l.kinds())
+	if l.Count(coatcheck.StoreError) == 0 || l.Count(coatcheck.Late) != 1 {
+		t.Errorf("got the events %v, want store error and late", l.Kinds())
 	}
 }
 
@@ -359,7 +360,7 @@ func TestG4LogoutAfterTheFirstByteEndsAtOnce(t *testing.T) {
 			t.Errorf("while the handler runs the session is still %q's, Err %v", user, s.Err())
 		}
 	}))
-	b.do("POST", "/")
+	b.Send("POST", "/")
 }
 
 // G4: A change that comes while the headers leave is saved with them or is an
@@ -430,7 +431,7 @@ func TestG4AfterTheHandlerReturned(t *testing.T) {
 				s.User()
 				kept = s
 			}))
-			b.do("GET", "/")
+			b.Send("GET", "/")
 			before := store.count("")
 			change(kept)
 			if err := kept.Commit(); !errors.Is(err, coatcheck.ErrLate) || !errors.Is(kept.Err(), coatcheck.ErrLate) {
@@ -477,7 +478,7 @@ func TestG4TimeoutHandler(t *testing.T) {
 					errs <- s.Err()
 				}))
 				b := begin(t, m, h)
-				w := b.do("POST", "/")
+				w := b.Send("POST", "/")
 				if err := <-errs; !errors.Is(err, coatcheck.ErrLate) {
 					t.Errorf("Err is %v, want ErrLate", err)
 				}
@@ -499,8 +500,8 @@ func TestG4TimeoutHandlerPending(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &trap{Store: memstore.New(memstore.Config{})}
-		var l listener
-		m := manage(t, store, coatcheck.Config{Events: l.hear})
+		var l coatchecktest.Events
+		m := manage(t, store, coatcheck.Config{Events: l.Record})
 		errs := make(chan error, 1)
 		b := begin(t, m, http.TimeoutHandler(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s := m.From(r.Context())
@@ -510,10 +511,10 @@ func TestG4TimeoutHandlerPending(t *testing.T) {
 			io.WriteString(w, "late")
 			errs <- s.Err()
 		})), time.Second, "too slow"))
-		l.forget()
-		w := b.do("POST", "/")
-		if err := <-errs; w.Code != 503 || !errors.Is(err, coatcheck.ErrLate) || l.count(coatcheck.Late) != 1 {
-			t.Errorf("got %d, %v and the events %v; want 503, ErrLate and late", w.Code, err, l.kinds())
+		l.Reset()
+		w := b.Send("POST", "/")
+		if err := <-errs; w.Code != 503 || !errors.Is(err, coatcheck.ErrLate) || l.Count(coatcheck.Late) != 1 {
+			t.Errorf("got %d, %v and the events %v; want 503, ErrLate and late", w.Code, err, l.Kinds())
 		}
 		if _, n := stored(m, b); n != 1 || store.count("Update") != 0 {
 			t.Errorf("stored %d, want 1", n)
@@ -580,13 +581,13 @@ func TestG4Head(t *testing.T) {
 					}})
 					b := newBrowser(m.Handler(headPages(&told)))
 					if before != "" {
-						wants(t, b.do("GET", before), 200, "")
+						wants(t, b.Send("GET", before), 200, "")
 					}
 					time.Sleep(20 * time.Minute) // a touch would be due
 					stored := store.stores()
 					visit := func(method string) string {
 						told = ""
-						w := b.do(method, path)
+						w := b.Send(method, path)
 						n, cookies := store.stores()-stored, w.Header()["Set-Cookie"]
 						if method == "HEAD" && (n != 0 || len(cookies) > 0) {
 							t.Errorf("HEAD: %d stored, sets %q; want neither", n, cookies)
@@ -687,7 +688,7 @@ func TestG4Panics(t *testing.T) {
 		}()
 		h.ServeHTTP(w, r)
 	}))
-	w := b.do("POST", "/")
+	w := b.Send("POST", "/")
 	if w.Code != 500 || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Vary") != "Cookie" {
 		t.Errorf("got %d with %v, want 500 that no cache keeps", w.Code, w.Header())
 	}
@@ -710,7 +711,7 @@ func TestG4PanicInUpdate(t *testing.T) {
 		note.Set(s, "kept")
 		hits.Update(s, func(int) int { runs++; panic("oh") })
 	}))
-	if w := b.do("POST", "/"); w.Code != 500 || w.Body.String() != "sorry\n" {
+	if w := b.Send("POST", "/"); w.Code != 500 || w.Body.String() != "sorry\n" {
 		t.Errorf("got %d %q, want the handler's answer", w.Code, w.Body)
 	}
 	if _, n := stored(m, b); n != 1 || runs != 1 {
@@ -884,7 +885,7 @@ func TestG4NestedHandlerDoesNothing(t *testing.T) {
 		inner.ServeHTTP(w, r)
 	}))
 	before := store.count("")
-	b.do("POST", "/")
+	b.Send("POST", "/")
 	if n := store.count("") - before; n != 2 {
 		t.Errorf("%d calls of the store, want a load and an update", n)
 	}
@@ -908,17 +909,17 @@ func TestG4TwoManagers(t *testing.T) {
 		a.From(r.Context()).Login("alice")
 		z.From(r.Context()).Login("zoe")
 	}))))
-	w := login.do("POST", "/")
+	w := login.Send("POST", "/")
 	if names := len(w.Result().Cookies()); names != 4 {
 		t.Errorf("got %q, want a session cookie and a marker of each", w.Header()["Set-Cookie"])
 	}
-	b.jar = login.cookies()
-	if w := b.do("GET", "/"); w.Body.String() != "alice zoe" {
+	wear(b, login.Cookies())
+	if w := b.Send("GET", "/"); w.Body.String() != "alice zoe" {
 		t.Errorf("got %q, want both users", w.Body)
 	}
 	// The cookie of one does not open the other's session.
-	b.jar = map[string]string{"__Host-a": b.jar["__Host-z"], "__Host-z": b.jar["__Host-a"]}
-	if w := b.do("GET", "/"); w.Body.String() != " " {
+	wear(b, map[string]string{"__Host-a": b.Cookies()["__Host-z"], "__Host-z": b.Cookies()["__Host-a"]})
+	if w := b.Send("GET", "/"); w.Body.String() != " " {
 		t.Errorf("with swapped cookies: got %q, want nobody", w.Body)
 	}
 }
@@ -927,8 +928,8 @@ func TestG4TwoManagers(t *testing.T) {
 // G2: Logout wins over websockets.
 func TestG4Websocket(t *testing.T) {
 	t.Parallel()
-	var l listener
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 	over := make(chan struct{})
 	h := only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		conn, rw, err := http.NewResponseController(w).Hijack()
@@ -973,9 +974,9 @@ func TestG4Websocket(t *testing.T) {
 		t.Errorf("stored %d, want 3", n)
 	}
 	socket.ask(t, "wait", "waiting")
-	out := b.clone()
-	out.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Logout() })
-	out.do("POST", "/")
+	out := b.Clone()
+	out.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Logout() })
+	out.Send("POST", "/")
 	<-over
 	socket.ask(t, "count", "0 "+coatcheck.ErrEnded.Error())
 	if user, n := stored(m, b); user != "" || n != 0 {
@@ -999,7 +1000,7 @@ func upgrade(t *testing.T, srv *httptest.Server, b *browser) *rawSocket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := b.request("GET", srv.URL+"/", "Connection", "Upgrade", "Upgrade", "test", "Origin", srv.URL)
+	r := b.Request("GET", srv.URL+"/", "Connection", "Upgrade", "Upgrade", "test", "Origin", srv.URL)
 	if err := r.Write(conn); err != nil {
 		t.Fatal(err)
 	}
@@ -1061,8 +1062,8 @@ func TestG4HijackThatFails(t *testing.T) {
 	})
 	b := begin(t, m, h)
 	w := httptest.NewRecorder()
-	h.ServeHTTP(badHijacker{w}, b.request("GET", "/"))
-	b.keep(w)
+	h.ServeHTTP(badHijacker{w}, b.Request("GET", "/"))
+	keep(b, w)
 	if w.Code != 426 {
 		t.Errorf("got %d, want the handler's 426", w.Code)
 	}

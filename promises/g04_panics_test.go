@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -19,8 +20,8 @@ import (
 func TestG4PanicWithChanges(t *testing.T) {
 	t.Parallel()
 	for name, before := range map[string]func(http.ResponseWriter){"before the first byte": func(http.ResponseWriter) {}, "after it": func(w http.ResponseWriter) { io.WriteString(w, "x") }} {
-		var l listener
-		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+		var l coatchecktest.Events
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 		h := only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			s.User()
 			before(w)
@@ -31,10 +32,10 @@ func TestG4PanicWithChanges(t *testing.T) {
 			defer func() { recover() }()
 			h.ServeHTTP(w, r)
 		}))
-		l.forget()
-		b.do("POST", "/")
-		if _, n := stored(m, b); n != 1 || l.count(coatcheck.Late) != 1 {
-			t.Errorf("%s: stored %d and the events %v, want 1 and late", name, n, l.kinds())
+		l.Reset()
+		b.Send("POST", "/")
+		if _, n := stored(m, b); n != 1 || l.Count(coatcheck.Late) != 1 {
+			t.Errorf("%s: stored %d and the events %v, want 1 and late", name, n, l.Kinds())
 		}
 	}
 }
@@ -55,7 +56,7 @@ func TestG4WritesAfterTheReturnOpenNothing(t *testing.T) {
 			s.User()
 			kept, session = w, s
 		}))
-		b.h.ServeHTTP(&witness{ResponseRecorder: httptest.NewRecorder(), t: t}, b.request("GET", "/"))
+		b.Handler.ServeHTTP(&witness{ResponseRecorder: httptest.NewRecorder(), t: t}, b.Request("GET", "/"))
 		write(kept)
 		if hits.Set(session, 5); !errors.Is(session.Err(), coatcheck.ErrLate) {
 			t.Errorf("%s: Err is %v, want ErrLate", name, session.Err())
@@ -67,8 +68,8 @@ func TestG4WritesAfterTheReturnOpenNothing(t *testing.T) {
 // that did not leaves, is refused or in time: never silence.
 func TestG4SessionMadeAtTheEnd(t *testing.T) {
 	t.Parallel()
-	var l listener
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 	var err error
 	h := m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -79,8 +80,8 @@ func TestG4SessionMadeAtTheEnd(t *testing.T) {
 		io.WriteString(w, "x")
 	}))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil))
-	if !errors.Is(err, coatcheck.ErrLate) || l.count(coatcheck.Late) != 1 {
-		t.Errorf("got %v and the events %v, want ErrLate and late", err, l.kinds())
+	if !errors.Is(err, coatcheck.ErrLate) || l.Count(coatcheck.Late) != 1 {
+		t.Errorf("got %v and the events %v, want ErrLate and late", err, l.Kinds())
 	}
 }
 
@@ -104,8 +105,8 @@ func TestG4GoroutinesAndReturn(t *testing.T) {
 }
 
 func goroutineAndReturn(t *testing.T, live bool, answer func(http.ResponseWriter)) {
-	var l listener
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 	var done sync.WaitGroup
 	accepted := 0
 	h := m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -132,11 +133,11 @@ func goroutineAndReturn(t *testing.T, live bool, answer func(http.ResponseWriter
 	if live {
 		b = begin(t, m, h)
 	}
-	l.forget()
-	b.do("POST", "/")
+	l.Reset()
+	b.Send("POST", "/")
 	done.Wait() // ends with ErrLate
 	_, n := stored(m, b)
-	late := l.count(coatcheck.Late)
+	late := l.Count(coatcheck.Late)
 	if late == 0 || live && accepted > 0 && n != accepted || !live && n != 0 && n > accepted {
 		t.Fatalf("accepted up to %d, stored %d, %d events of a late change", accepted, n, late)
 	}

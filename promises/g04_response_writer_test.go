@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -150,9 +149,9 @@ func TestG4PassedBy(t *testing.T) {
 		for way, wrap := range ways {
 			t.Run(server+"/"+way, func(t *testing.T) {
 				t.Parallel()
-				var events eventLog
+				var events coatchecktest.Events
 				store := memstore.New(memstore.Config{})
-				m := manage(t, store, coatcheck.Config{Events: events.note})
+				m := manage(t, store, coatcheck.Config{Events: events.Record})
 				h := past(m, wrap, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					s.Login("alice")
 					io.WriteString(w, "Logged in")
@@ -168,7 +167,7 @@ func TestG4PassedBy(t *testing.T) {
 				if told == nil || !strings.Contains(told.Error(), "docs/guide/routers.md") {
 					t.Errorf("told %v, want what to do", told)
 				}
-				if got := events.reasons(coatcheck.Late); !strings.Contains(got, "answered past the session's writer") {
+				if got := reasons(&events, coatcheck.Late); !strings.Contains(got, "answered past the session's writer") {
 					t.Errorf("events %q, want that the answer went past us", got)
 				}
 				if stats, err := store.Stats(t.Context()); err != nil || stats.Sessions != 0 {
@@ -177,30 +176,6 @@ func TestG4PassedBy(t *testing.T) {
 			})
 		}
 	}
-}
-
-// An eventLog keeps events.
-type eventLog struct {
-	mu   sync.Mutex
-	list []coatcheck.Event
-}
-
-func (l *eventLog) note(e coatcheck.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.list = append(l.list, e)
-}
-
-// reasons are those of the events of a kind, one a line.
-func (l *eventLog) reasons(kind coatcheck.Kind) (all string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range l.list {
-		if e.Kind == kind {
-			all += e.Reason + "\n"
-		}
-	}
-	return all
 }
 
 // In a test nobody overlooks it: the handler panics, and a browser of
@@ -233,8 +208,8 @@ func TestPassedByIsLoudInTests(t *testing.T) {
 // empty one, one that had begun before us, one recorder for two requests.
 func TestPassedByIsNoFault(t *testing.T) {
 	t.Parallel()
-	var events eventLog
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: events.note})
+	var events coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: events.Record})
 	look := func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.User() }
 	for way, wrap := range ways {
 		for name, h := range map[string]http.Handler{
@@ -243,7 +218,7 @@ func TestPassedByIsNoFault(t *testing.T) {
 			"through ours":        only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.User(); io.WriteString(w, "x") }),
 		} {
 			h.ServeHTTP(wrap(httptest.NewRecorder()), httptest.NewRequest("GET", "/", nil))
-			if got := events.reasons(coatcheck.Late); got != "" {
+			if got := reasons(&events, coatcheck.Late); got != "" {
 				t.Errorf("%s, %s: events %q, want none", way, name, got)
 			}
 		}

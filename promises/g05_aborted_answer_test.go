@@ -64,9 +64,7 @@ func TestG5ReplacedUnderAReverseProxy(t *testing.T) {
 				if test.away {
 					store.set(away(), nil)
 				}
-				r := b.request("GET", srv.URL)
-				r.RequestURI = ""
-				res, err := srv.Client().Do(r)
+				res, err := srv.Client().Do(outgoing(t, b, "GET", srv.URL))
 				if err != nil {
 					t.Fatalf("got no answer: %v", err)
 				}
@@ -118,7 +116,7 @@ func TestG5OtherPanicsGoOn(t *testing.T) {
 		w := newBrowser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer func() { got = recover() }()
 			h.ServeHTTP(w, r)
-		})).do("GET", "/")
+		})).Send("GET", "/")
 		if got != test.want {
 			t.Errorf("%s: recovered %v, want %v", name, got, test.want)
 		}

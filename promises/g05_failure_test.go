@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -105,12 +106,12 @@ func TestG5LoadFails(t *testing.T) {
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var log diary
+			var log coatchecktest.Events
 			st := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, st, coatcheck.Config{Events: log.write})
+			m := manage(t, st, coatcheck.Config{Events: log.Record})
 			b := newBrowser(g5App(m))
-			wants(t, b.do("POST", "/login"), 200, "")
-			before := b.cookies()
+			wants(t, b.Send("POST", "/login"), 200, "")
+			before := b.Cookies()
 			inner := m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s := coatcheck.From(r.Context())
 				w.Header().Set("X-Handler", "mine")
@@ -127,13 +128,13 @@ func TestG5LoadFails(t *testing.T) {
 					t.Error("a write to the replaced answer gave no error")
 				}
 			}))
-			b.h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("X-Entry", "kept")
 				w.Header().Add("Vary", "Origin")
 				inner.ServeHTTP(w, r)
 			})
 			st.set(away("Load"), nil)
-			w := b.do("GET", "/")
+			w := b.Send("GET", "/")
 			wants(t, w, 503, "Service Unavailable")
 			bare(t, w)
 			h := w.Header()
@@ -146,15 +147,15 @@ func TestG5LoadFails(t *testing.T) {
 			if h.Get("Cache-Control") != "no-store" || h.Get("Retry-After") == "" {
 				t.Errorf("headers of the error: %v", h)
 			}
-			if fmt.Sprint(b.cookies()) != fmt.Sprint(before) {
+			if fmt.Sprint(b.Cookies()) != fmt.Sprint(before) {
 				t.Error("the answer touched the cookies")
 			}
-			if n := log.count(coatcheck.StoreError); n != 1 {
+			if n := log.Count(coatcheck.StoreError); n != 1 {
 				t.Errorf("%d store errors heard of, want 1", n)
 			}
 			st.set(nil, nil)
-			b.h = g5App(m)
-			wants(t, b.do("GET", "/user"), 200, "user ann")
+			b.Handler = g5App(m)
+			wants(t, b.Send("GET", "/user"), 200, "user ann")
 		})
 	}
 }
@@ -184,27 +185,27 @@ func TestG5AfterAFailedLoad(t *testing.T) {
 			st := &trap{Store: memstore.New(memstore.Config{})}
 			m := manage(t, st, coatcheck.Config{})
 			b := newBrowser(g5App(m))
-			wants(t, b.do("POST", "/login"), 200, "")
-			wants(t, b.do("POST", "/count"), 200, "count 1")
+			wants(t, b.Send("POST", "/login"), 200, "")
+			wants(t, b.Send("POST", "/count"), 200, "count 1")
 			st.set(away("Load"), nil)
 			calls := st.count("")
-			b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				s := coatcheck.From(r.Context())
 				try(s)
 				if s.User() != "" || !errors.Is(s.Err(), errAway) || !errors.Is(s.Commit(), errAway) {
 					t.Errorf("user %q, Err %v", s.User(), s.Err())
 				}
 			}))
-			w := b.do("POST", "/")
+			w := b.Send("POST", "/")
 			wants(t, w, 503, "")
 			bare(t, w)
 			if n := st.count("") - calls; n != 1 {
 				t.Errorf("%d store calls, want the load alone", n)
 			}
 			st.set(nil, nil)
-			b.h = g5App(m)
-			wants(t, b.do("GET", "/get"), 200, "count 1")
-			wants(t, b.do("GET", "/user"), 200, "user ann")
+			b.Handler = g5App(m)
+			wants(t, b.Send("GET", "/get"), 200, "count 1")
+			wants(t, b.Send("GET", "/user"), 200, "user ann")
 		})
 	}
 }
@@ -214,10 +215,10 @@ func TestG5LoadHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &trap{Store: memstore.New(memstore.Config{})}
 		b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
-		wants(t, b.do("POST", "/login"), 200, "")
+		wants(t, b.Send("POST", "/login"), 200, "")
 		st.set(hang("Load"), nil)
 		start := time.Now()
-		w := b.do("GET", "/user")
+		w := b.Send("GET", "/user")
 		wants(t, w, 503, "Service Unavailable")
 		bare(t, w)
 		if took := time.Since(start); took != 5*time.Second {
@@ -232,10 +233,10 @@ func TestG5RouteThatDoesNotLook(t *testing.T) {
 	t.Parallel()
 	st := &trap{Store: memstore.New(memstore.Config{})}
 	b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
-	wants(t, b.do("POST", "/login"), 200, "")
+	wants(t, b.Send("POST", "/login"), 200, "")
 	st.set(away(), nil)
 	calls := st.count("")
-	w := b.do("GET", "/static")
+	w := b.Send("GET", "/static")
 	wants(t, w, 200, "static")
 	bare(t, w)
 	if h := w.Header(); h.Get("Vary") != "" || h.Get("Cache-Control") != "public" {
@@ -266,16 +267,16 @@ func TestG5Require(t *testing.T) {
 		check := func(what, path string, code int, headers ...string) {
 			t.Helper()
 			ran = false
-			b.h = app
-			if w := b.do("POST", path, headers...); w.Code != code || ran != (code == 200) {
+			b.Handler = app
+			if w := b.Send("POST", path, headers...); w.Code != code || ran != (code == 200) {
 				t.Errorf("%s, %s: %d, handler ran: %t; want %d", what, path, w.Code, ran, code)
 			}
 		}
 		check("nobody", "/require", 200)
 		check("nobody", "/login-required", 401)
 		check("nobody", "/fresh", 401)
-		b.h = g5App(m)
-		wants(t, b.do("POST", "/login"), 200, "")
+		b.Handler = g5App(m)
+		wants(t, b.Send("POST", "/login"), 200, "")
 		check("ann", "/require", 200)
 		check("ann", "/login-required", 200)
 		check("ann", "/fresh", 200)
@@ -284,8 +285,8 @@ func TestG5Require(t *testing.T) {
 			check("ann", "/fresh", 200)
 		}
 		time.Sleep(time.Microsecond)
-		b.h = g5App(m)
-		wants(t, b.do("POST", "/renew"), 200, "renewed")
+		b.Handler = g5App(m)
+		wants(t, b.Send("POST", "/renew"), 200, "renewed")
 		check("not fresh", "/fresh", 401)
 		check("not fresh", "/login-required", 200)
 		st.set(away("Load"), nil)
@@ -327,9 +328,9 @@ func TestG5EarlierCommitSurvives(t *testing.T) {
 					m := manage(t, st, coatcheck.Config{})
 					b := newBrowser(g5App(m))
 					if loggedIn {
-						wants(t, b.do("POST", "/login"), 200, "")
+						wants(t, b.Send("POST", "/login"), 200, "")
 					}
-					b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						s := coatcheck.From(r.Context())
 						w.Header().Set("Cache-Control", "public, max-age=60")
 						w.Header().Set("X-Handler", "mine")
@@ -340,7 +341,7 @@ func TestG5EarlierCommitSurvives(t *testing.T) {
 						test.then(t, st, m, s)
 						fmt.Fprint(w, "done")
 					}))
-					w := b.do("POST", "/")
+					w := b.Send("POST", "/")
 					wants(t, w, test.code, "")
 					h := w.Header()
 					if h.Get("X-Handler") != "" || h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Cookie" {
@@ -350,8 +351,8 @@ func TestG5EarlierCommitSurvives(t *testing.T) {
 						t.Errorf("%d cookies are set, want %d", n, want)
 					}
 					st.set(nil, nil)
-					b.h = g5App(m)
-					wants(t, b.do("GET", "/user"), 200, test.user)
+					b.Handler = g5App(m)
+					wants(t, b.Send("GET", "/user"), 200, test.user)
 				})
 			})
 		}
@@ -368,17 +369,17 @@ func TestG5CommitFails(t *testing.T) {
 	}{
 		{"Create", "", "/count", "count 1", func(t *testing.T, b *browser, applied bool) {
 			want := map[bool]string{true: "count 1", false: "count 0"}[applied]
-			wants(t, b.do("GET", "/get"), 200, want)
+			wants(t, b.Send("GET", "/get"), 200, want)
 		}},
 		{"Update", "/login", "/count", "count 1", func(t *testing.T, b *browser, applied bool) {
 			want := map[bool]string{true: "count 1", false: "count 0"}[applied]
-			wants(t, b.do("GET", "/get"), 200, want)
-			wants(t, b.do("GET", "/user"), 200, "user ann")
+			wants(t, b.Send("GET", "/get"), 200, want)
+			wants(t, b.Send("GET", "/user"), 200, "user ann")
 		}},
 		{"Replace", "/count", "/login", "", func(t *testing.T, b *browser, applied bool) {
 			want := map[bool]string{true: "user ann", false: "user "}[applied]
-			wants(t, b.do("GET", "/user"), 200, want)
-			wants(t, b.do("GET", "/get"), 200, "count 1") // the anonymous session lives, or its values moved
+			wants(t, b.Send("GET", "/user"), 200, want)
+			wants(t, b.Send("GET", "/get"), 200, "count 1") // the anonymous session lives, or its values moved
 		}},
 	}
 	for _, test := range tests {
@@ -386,13 +387,13 @@ func TestG5CommitFails(t *testing.T) {
 			for _, blind := range []bool{false, true} {
 				t.Run(fmt.Sprint(test.method, "/applied=", applied, "/blind=", blind), func(t *testing.T) {
 					t.Parallel()
-					var log diary
+					var log coatchecktest.Events
 					st := &trap{Store: memstore.New(memstore.Config{})}
-					b := newBrowser(g5App(manage(t, st, coatcheck.Config{Events: log.write})))
+					b := newBrowser(g5App(manage(t, st, coatcheck.Config{Events: log.Record})))
 					if test.first != "" {
-						wants(t, b.do("POST", test.first), 200, "")
+						wants(t, b.Send("POST", test.first), 200, "")
 					}
-					old := b.clone()
+					old := b.Clone()
 					loads, calls := st.count("Load"), st.count(test.method)
 					if test.first != "" {
 						loads++ // that of the request itself
@@ -411,7 +412,7 @@ func TestG5CommitFails(t *testing.T) {
 					} else {
 						st.set(fails, nil)
 					}
-					w := b.do("POST", test.url)
+					w := b.Send("POST", test.url)
 					if n := st.count(test.method) - calls; n != 1 {
 						t.Errorf("%d calls of %s, want 1: no replay", n, test.method)
 					}
@@ -425,17 +426,17 @@ func TestG5CommitFails(t *testing.T) {
 						wants(t, w, 503, "Service Unavailable")
 						bare(t, w)
 					}
-					if n := log.count(coatcheck.StoreError); n == 0 != done {
+					if n := log.Count(coatcheck.StoreError); n == 0 != done {
 						t.Errorf("%d store errors heard of", n)
 					}
 					st.set(nil, nil)
 					if done || !applied {
 						test.again(t, b, done)
 					} else if test.method == "Update" { // stored, though nobody was told so
-						wants(t, b.do("POST", "/count"), 200, "count 2")
+						wants(t, b.Send("POST", "/count"), 200, "count 2")
 					}
 					if done && test.method == "Replace" {
-						wants(t, old.do("GET", "/get"), 200, "count 0")
+						wants(t, old.Send("GET", "/get"), 200, "count 0")
 					}
 				})
 			}
@@ -451,7 +452,7 @@ func TestG5LogoutFails(t *testing.T) {
 				t.Parallel()
 				st := &trap{Store: memstore.New(memstore.Config{})}
 				b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
-				wants(t, b.do("POST", "/login"), 200, "")
+				wants(t, b.Send("POST", "/login"), 200, "")
 				fail := func(_ context.Context, method string) error {
 					if method == "End" && st.count("End") <= fails {
 						return errAway
@@ -463,21 +464,21 @@ func TestG5LogoutFails(t *testing.T) {
 				} else {
 					st.set(fail, nil)
 				}
-				old := b.clone()
-				w := b.do("POST", "/logout")
+				old := b.Clone()
+				w := b.Send("POST", "/logout")
 				switch {
 				case fails < 2:
 					wants(t, w, 200, "out")
-					wants(t, old.do("GET", "/user"), 200, "user ")
-					if len(b.cookies()) != 0 {
+					wants(t, old.Send("GET", "/user"), 200, "user ")
+					if len(b.Cookies()) != 0 {
 						t.Error("the cookies are left")
 					}
 				default:
 					wants(t, w, 503, "")
 					bare(t, w)
 					if !applied {
-						wants(t, b.do("GET", "/user"), 200, "user ann")
-						wants(t, b.do("POST", "/logout"), 200, "out")
+						wants(t, b.Send("GET", "/user"), 200, "user ann")
+						wants(t, b.Send("POST", "/logout"), 200, "out")
 					}
 				}
 			})
@@ -522,14 +523,14 @@ func TestG5CommitHangs(t *testing.T) {
 				st := &trap{Store: memstore.New(memstore.Config{})}
 				b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 				if test.first != "" {
-					wants(t, b.do("POST", test.first), 200, "")
+					wants(t, b.Send("POST", test.first), 200, "")
 				}
 				st.set(hang(test.method), nil)
 				if test.all {
 					st.set(hangFrom(st, test.method), nil)
 				}
 				start := time.Now()
-				w := b.do("POST", test.url)
+				w := b.Send("POST", test.url)
 				wants(t, w, 503, "")
 				bare(t, w)
 				if took := time.Since(start); took != test.took {
@@ -537,7 +538,7 @@ func TestG5CommitHangs(t *testing.T) {
 				}
 				st.set(nil, nil)
 				if test.first != "" {
-					wants(t, b.do("GET", "/user"), 200, "user ann")
+					wants(t, b.Send("GET", "/user"), 200, "user ann")
 				}
 			})
 		})
@@ -565,7 +566,7 @@ func TestG5AppliedAndNoAnswer(t *testing.T) {
 					st := &trap{Store: memstore.New(memstore.Config{})}
 					b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
 					if test.first != "" {
-						wants(t, b.do("POST", test.first), 200, "")
+						wants(t, b.Send("POST", test.first), 200, "")
 					}
 					if wait > 0 { // another commit of the session takes its time
 						slowly := make(chan struct{})
@@ -577,7 +578,7 @@ func TestG5AppliedAndNoAnswer(t *testing.T) {
 							}
 							return nil
 						}, nil)
-						go b.do("POST", "/count")
+						go b.Send("POST", "/count")
 						<-slowly
 					}
 					calls := st.count(test.method)
@@ -589,13 +590,13 @@ func TestG5AppliedAndNoAnswer(t *testing.T) {
 						return nil
 					})
 					start := time.Now()
-					w := b.do("POST", test.url)
+					w := b.Send("POST", test.url)
 					wants(t, w, 200, "")
 					if took := time.Since(start); took > 5*time.Second {
 						t.Errorf("it took %v, want 5s at most", took)
 					}
 					st.set(nil, nil)
-					wants(t, b.do("GET", test.then), 200, test.want)
+					wants(t, b.Send("GET", test.then), 200, test.want)
 				})
 			})
 		}
@@ -608,22 +609,22 @@ func TestG5ClientLeavesDuringLoad(t *testing.T) {
 	for _, url := range []string{"/user", "/set", "/count", "/login", "/logout", "/require"} {
 		t.Run(url, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log diary
+				var log coatchecktest.Events
 				st := &trap{Store: memstore.New(memstore.Config{})}
-				m := manage(t, st, coatcheck.Config{Events: log.write})
+				m := manage(t, st, coatcheck.Config{Events: log.Record})
 				b := newBrowser(g5App(m))
-				wants(t, b.do("POST", "/login"), 200, "")
+				wants(t, b.Send("POST", "/login"), 200, "")
 				if url == "/require" {
-					b.h = m.Handler(m.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+					b.Handler = m.Handler(m.Require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 						t.Error("the handler ran")
 					})))
 				}
-				events, writes := log.count(""), st.count("")
+				events, writes := len(log.All()), st.count("")
 				st.set(hang("Load"), nil)
 				ctx, leave := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, leave)
 				start := time.Now()
-				w := b.send(b.request("POST", url).WithContext(ctx))
+				w := b.Serve(b.Request("POST", url).WithContext(ctx))
 				if took := time.Since(start); took != time.Second {
 					t.Errorf("the load ended after %v, want 1s", took)
 				}
@@ -631,15 +632,15 @@ func TestG5ClientLeavesDuringLoad(t *testing.T) {
 					t.Error("503")
 				}
 				bare(t, w)
-				if n := log.count("") - events; n != 0 {
+				if n := len(log.All()) - events; n != 0 {
 					t.Errorf("%d events, want none", n)
 				}
 				if n := st.count("") - writes; n != 1 {
 					t.Errorf("%d store calls, want the load alone", n)
 				}
 				st.set(nil, nil)
-				b.h = g5App(m)
-				wants(t, b.do("GET", "/user"), 200, "user ann")
+				b.Handler = g5App(m)
+				wants(t, b.Send("GET", "/user"), 200, "user ann")
 			})
 		})
 	}
@@ -660,25 +661,21 @@ func TestG5CommitSurvivesTheClient(t *testing.T) {
 					fmt.Fprint(w, "user ", s.User(), n)
 				},
 			}))
-			wants(t, b.do("POST", "/count"), 200, "")
+			wants(t, b.Send("POST", "/count"), 200, "")
 			ctx, leave := context.WithCancel(t.Context())
 			gone := newBrowser(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				b.h.ServeHTTP(w, r.WithContext(context.WithValue(ctx, flightKey{}, r.Context().Value(flightKey{}))))
+				b.Handler.ServeHTTP(w, r.WithContext(context.WithValue(ctx, flightKey{}, r.Context().Value(flightKey{}))))
 			}))
-			gone.jar = b.cookies()
+			wear(gone, b.Cookies())
 			f := depart(t, gone, place, "POST", "/login")
 			leave()
 			wants(t, f.land(), 200, "")
-			wants(t, newBrowser(b.h).with(gone).do("GET", "/user"), 200, "user ann1")
-			wants(t, b.do("GET", "/user"), 200, "user 0")
+			after := gone.Clone()
+			after.Handler = b.Handler
+			wants(t, after.Send("GET", "/user"), 200, "user ann1")
+			wants(t, b.Send("GET", "/user"), 200, "user 0")
 		})
 	}
-}
-
-// with takes another browser's cookies.
-func (b *browser) with(other *browser) *browser {
-	b.jar = other.cookies()
-	return b
 }
 
 // G4, G5: "After the handler returned (or TimeoutHandler gave up) every change is
@@ -699,7 +696,7 @@ func TestG5TimeoutHandler(t *testing.T) {
 						st := &trap{Store: memstore.New(memstore.Config{})}
 						m := manage(t, st, coatcheck.Config{})
 						b := newBrowser(g5App(m))
-						wants(t, b.do("POST", "/login"), 200, "")
+						wants(t, b.Send("POST", "/login"), 200, "")
 						time.Sleep(5 * time.Minute)
 						done := make(chan error)
 						slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -714,16 +711,16 @@ func TestG5TimeoutHandler(t *testing.T) {
 							go func() { done <- s.Err() }()
 						})
 						if outside {
-							b.h = http.TimeoutHandler(m.Handler(slow), time.Second, "too slow")
+							b.Handler = http.TimeoutHandler(m.Handler(slow), time.Second, "too slow")
 						} else {
-							b.h = m.Handler(http.TimeoutHandler(slow, time.Second, "too slow"))
+							b.Handler = m.Handler(http.TimeoutHandler(slow, time.Second, "too slow"))
 						}
 						// The automatic touch of an answer in time is not the point.
 						writes := func() int {
 							return st.count("Create") + st.count("Update") + st.count("Replace") + st.count("End")
 						}
 						before := writes()
-						w := b.do("POST", "/")
+						w := b.Send("POST", "/")
 						wants(t, w, 503, "too slow")
 						bare(t, w)
 						if err := <-done; err == nil {
@@ -732,9 +729,9 @@ func TestG5TimeoutHandler(t *testing.T) {
 						if n := writes() - before; n != 0 {
 							t.Errorf("%d calls that change something", n)
 						}
-						b.h = g5App(m)
-						wants(t, b.do("GET", "/user"), 200, "user ann")
-						wants(t, b.do("GET", "/get"), 200, "count 0")
+						b.Handler = g5App(m)
+						wants(t, b.Send("GET", "/user"), 200, "user ann")
+						wants(t, b.Send("GET", "/get"), 200, "count 0")
 					})
 				})
 			}
@@ -754,24 +751,24 @@ func TestG5PendingAtTheTimeout(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 				b := newBrowser(g5App(m))
-				wants(t, b.do("POST", "/login"), 200, "")
+				wants(t, b.Send("POST", "/login"), 200, "")
 				done := make(chan error, 1)
-				b.h = http.TimeoutHandler(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				b.Handler = http.TimeoutHandler(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					s := m.From(r.Context())
 					change(s)
 					time.Sleep(2 * time.Second)
 					fmt.Fprint(w, "done")
 					done <- s.Err()
 				})), time.Second, "too slow")
-				w := b.do("POST", "/")
+				w := b.Send("POST", "/")
 				wants(t, w, 503, "too slow")
 				bare(t, w)
 				if err := <-done; !errors.Is(err, coatcheck.ErrLate) {
 					t.Errorf("Err is %v, want ErrLate", err)
 				}
-				b.h = g5App(m)
-				wants(t, b.do("GET", "/user"), 200, "user ann")
-				wants(t, b.do("GET", "/get"), 200, "count 0")
+				b.Handler = g5App(m)
+				wants(t, b.Send("GET", "/user"), 200, "user ann")
+				wants(t, b.Send("GET", "/get"), 200, "count 0")
 			})
 		})
 	}
@@ -786,9 +783,9 @@ func TestG5TimeoutHandlerInsideCommits(t *testing.T) {
 			m.From(r.Context()).Login("ann")
 			time.Sleep(2 * time.Second)
 		}), time.Second, "too slow")))
-		wants(t, b.do("POST", "/"), 503, "too slow")
-		b.h = g5App(m)
-		wants(t, b.do("GET", "/user"), 200, "user ann")
+		wants(t, b.Send("POST", "/"), 503, "too slow")
+		b.Handler = g5App(m)
+		wants(t, b.Send("GET", "/user"), 200, "user ann")
 		time.Sleep(2 * time.Second)
 	})
 }
@@ -798,11 +795,11 @@ func TestG5DamagedRecord(t *testing.T) {
 	for name, data := range map[string][]byte{"empty": nil, "version": {99}, "cut": {1, 0, 0, 5}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log diary
+				var log coatchecktest.Events
 				st := memstore.New(memstore.Config{})
-				m := manage(t, st, coatcheck.Config{Events: log.write})
+				m := manage(t, st, coatcheck.Config{Events: log.Record})
 				b := newBrowser(g5App(m))
-				wants(t, b.do("POST", "/login"), 200, "")
+				wants(t, b.Send("POST", "/login"), 200, "")
 				records, err := st.User(t.Context(), "ann")
 				if err != nil || len(records) != 1 {
 					t.Fatal(len(records), err)
@@ -812,25 +809,25 @@ func TestG5DamagedRecord(t *testing.T) {
 				if err := st.Update(t.Context(), bad, records[0].Version); err != nil {
 					t.Fatal(err)
 				}
-				w := b.do("GET", "/user")
+				w := b.Send("GET", "/user")
 				wants(t, w, 200, "user ")
 				bare(t, w)
-				if n := log.count(coatcheck.Damaged); n != 1 {
+				if n := log.Count(coatcheck.Damaged); n != 1 {
 					t.Errorf("%d events that the record is damaged, want 1", n)
 				}
 				_, err = st.Load(t.Context(), bad.ID)
 				if !errors.Is(err, coatcheck.ErrEnded) {
 					t.Errorf("the store still has the record: %v", err)
 				}
-				delete(b.jar, overName) // as if it had been in flight
-				wants(t, b.clone().do("POST", "/count"), 409, "")
-				in := b.clone()
-				wants(t, in.do("POST", "/login"), 200, "")
-				wants(t, in.do("GET", "/user"), 200, "user ann")
+				b.SetCookie(overName, "") // as if it had been in flight
+				wants(t, b.Clone().Send("POST", "/count"), 409, "")
+				in := b.Clone()
+				wants(t, in.Send("POST", "/login"), 200, "")
+				wants(t, in.Send("GET", "/user"), 200, "user ann")
 				time.Sleep(time.Minute)
-				wants(t, b.do("POST", "/count"), 200, "count 1")
-				wants(t, b.do("POST", "/count"), 200, "count 2")
-				if n := log.count(coatcheck.Damaged); n != 1 {
+				wants(t, b.Send("POST", "/count"), 200, "count 1")
+				wants(t, b.Send("POST", "/count"), 200, "count 2")
+				if n := log.Count(coatcheck.Damaged); n != 1 {
 					t.Errorf("%d events that the record is damaged, want 1", n)
 				}
 			})
@@ -864,8 +861,8 @@ func TestG5ValueThatDoesNotFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text := coatcheck.NewKey[string]("value")
-			var log diary
-			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+			var log coatchecktest.Events
+			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.Record})
 			b := newBrowser(m.Handler(paths{
 				"/text": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { text.SetFor(s, "text", time.Hour) },
 				"/try": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
@@ -884,12 +881,12 @@ func TestG5ValueThatDoesNotFit(t *testing.T) {
 					}
 				},
 			}))
-			wants(t, b.do("POST", "/text"), 200, "")
-			wants(t, b.do("POST", "/try"), 200, "")
-			if log.count(coatcheck.Mismatch) == 0 {
+			wants(t, b.Send("POST", "/text"), 200, "")
+			wants(t, b.Send("POST", "/try"), 200, "")
+			if log.Count(coatcheck.Mismatch) == 0 {
 				t.Error("nobody was told")
 			}
-			if got := b.do("GET", "/left").Body.String(); got != try.left {
+			if got := b.Send("GET", "/left").Body.String(); got != try.left {
 				t.Errorf("left is %s, want %s", got, try.left)
 			}
 		})
@@ -911,27 +908,27 @@ func TestG5TouchFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log diary
+				var log coatchecktest.Events
 				st := &trap{Store: memstore.New(memstore.Config{})}
-				m := manage(t, st, coatcheck.Config{Events: log.write})
+				m := manage(t, st, coatcheck.Config{Events: log.Record})
 				b := newBrowser(g5App(m))
-				wants(t, b.do("POST", "/login"), 200, "")
+				wants(t, b.Send("POST", "/login"), 200, "")
 				time.Sleep(2 * time.Minute)
 				st.set(failure, nil)
-				wants(t, b.do("GET", "/user"), 200, "user ann")
+				wants(t, b.Send("GET", "/user"), 200, "user ann")
 				if n := st.count("Touch"); n != 0 {
 					t.Errorf("%d touches before a tenth of the idle time", n)
 				}
 				time.Sleep(time.Minute)
-				events := log.count("")
-				b.h = g5Stream(m)
-				w := b.do("GET", "/stream")
+				events := len(log.All())
+				b.Handler = g5Stream(m)
+				w := b.Send("GET", "/stream")
 				wants(t, w, 200, "user ann, count 1")
 				bare(t, w)
 				if n := st.count("Touch"); n != 1 {
 					t.Errorf("%d touches, want 1", n)
 				}
-				if n := log.count("") - events; n != 1 {
+				if n := len(log.All()) - events; n != 1 {
 					t.Errorf("%d events, want 1", n)
 				}
 			})
@@ -977,9 +974,9 @@ func TestG5OnError(t *testing.T) {
 				test.answer(w, r, err)
 			}})
 			b := newBrowser(g5App(m))
-			wants(t, b.do("POST", "/login"), 200, "")
+			wants(t, b.Send("POST", "/login"), 200, "")
 			st.set(away("Load"), nil)
-			w := b.do("GET", "/user")
+			w := b.Send("GET", "/user")
 			wants(t, w, test.code, test.body)
 			bare(t, w)
 			if !errors.Is(got, errAway) {
@@ -1010,9 +1007,9 @@ func TestG5EveryReplaceHasAFreshToken(t *testing.T) {
 		return len(tried) < 4
 	}}
 	b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
-	wants(t, b.do("POST", "/count"), 200, "count 1")
-	wants(t, b.do("POST", "/login"), 200, "")
-	wants(t, b.do("GET", "/user"), 200, "user ann")
+	wants(t, b.Send("POST", "/count"), 200, "count 1")
+	wants(t, b.Send("POST", "/login"), 200, "")
+	wants(t, b.Send("GET", "/user"), 200, "user ann")
 	if len(tried) != 4 {
 		t.Errorf("%d tries, want 4", len(tried))
 	}
@@ -1028,8 +1025,8 @@ func TestG5IDInUse(t *testing.T) {
 	t.Parallel()
 	st := &taken{Store: memstore.New(memstore.Config{}), tried: make(map[store.ID]bool)}
 	b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
-	wants(t, b.do("POST", "/login"), 200, "")
-	wants(t, b.do("GET", "/user"), 200, "user ann")
+	wants(t, b.Send("POST", "/login"), 200, "")
+	wants(t, b.Send("GET", "/user"), 200, "user ann")
 	if len(st.tried) != 3 {
 		t.Errorf("%d ids were tried, want 3", len(st.tried))
 	}
@@ -1062,10 +1059,10 @@ func TestG5FullStore(t *testing.T) {
 			t.Parallel()
 			st := &full{Store: memstore.New(memstore.Config{}), helps: helps}
 			b := newBrowser(g5App(manage(t, st, coatcheck.Config{})))
-			w := b.do("POST", "/login")
+			w := b.Send("POST", "/login")
 			if helps {
 				wants(t, w, 200, "")
-				wants(t, b.do("GET", "/user"), 200, "user ann")
+				wants(t, b.Send("GET", "/user"), 200, "user ann")
 			} else {
 				wants(t, w, 503, "")
 				bare(t, w)
@@ -1107,9 +1104,9 @@ func TestG5ManagerDuringOutage(t *testing.T) {
 	st := &trap{Store: memstore.New(memstore.Config{})}
 	m := manage(t, st, coatcheck.Config{})
 	b := newBrowser(g5App(m))
-	wants(t, b.do("POST", "/login"), 200, "")
+	wants(t, b.Send("POST", "/login"), 200, "")
 	st.set(away(), nil)
-	b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, call := range map[string]func() error{
 			"Sessions":     func() error { _, err := m.Sessions(r.Context(), "ann"); return err },
 			"Revoke":       func() error { _, err := m.Revoke(r.Context(), "ann", "x"); return err },
@@ -1122,10 +1119,10 @@ func TestG5ManagerDuringOutage(t *testing.T) {
 			}
 		}
 	}))
-	wants(t, b.do("POST", "/"), 503, "")
+	wants(t, b.Send("POST", "/"), 503, "")
 	st.set(nil, nil)
-	b.h = g5App(m)
-	wants(t, b.do("GET", "/user"), 200, "user ann")
+	b.Handler = g5App(m)
+	wants(t, b.Send("GET", "/user"), 200, "user ann")
 }
 
 // G12: "A first look after the first byte of an answer … is refused: User is "",
@@ -1139,13 +1136,13 @@ func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
 		"login": func(s *coatcheck.Session) { s.Login("bob") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log diary
+			var log coatchecktest.Events
 			st := &trap{Store: memstore.New(memstore.Config{})}
-			m := manage(t, st, coatcheck.Config{Events: log.write})
+			m := manage(t, st, coatcheck.Config{Events: log.Record})
 			b := newBrowser(g5App(m))
-			wants(t, b.do("POST", "/login"), 200, "")
+			wants(t, b.Send("POST", "/login"), 200, "")
 			calls := st.count("")
-			b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprint(w, "first")
 				s := coatcheck.From(r.Context())
 				change(s)
@@ -1153,11 +1150,11 @@ func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
 					t.Errorf("user %q, Err %v", s.User(), s.Err())
 				}
 			}))
-			w := b.do("POST", "/")
+			w := b.Send("POST", "/")
 			wants(t, w, 200, "first")
 			bare(t, w)
-			if n := st.count("") - calls; n != 0 || log.count(coatcheck.Late) != 1 {
-				t.Errorf("%d store calls and %d events, want none and 1", n, log.count(coatcheck.Late))
+			if n := st.count("") - calls; n != 0 || log.Count(coatcheck.Late) != 1 {
+				t.Errorf("%d store calls and %d events, want none and 1", n, log.Count(coatcheck.Late))
 			}
 		})
 	}

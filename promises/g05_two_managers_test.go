@@ -48,9 +48,9 @@ func TestG5CommitsOfOtherManagersSurvive(t *testing.T) {
 							m.From(r.Context()).Login("old")
 						}
 					}))
-					wants(t, b.do("POST", "/"), 200, "")
-					before := b.cookies()
-					b.h = app(func(w http.ResponseWriter, r *http.Request) {
+					wants(t, b.Send("POST", "/"), 200, "")
+					before := b.Cookies()
+					b.Handler = app(func(w http.ResponseWriter, r *http.Request) {
 						for _, m := range managers {
 							change(m.From(r.Context()))
 						}
@@ -58,7 +58,7 @@ func TestG5CommitsOfOtherManagersSurvive(t *testing.T) {
 						answer(w)
 					})
 					stores[failing].set(away("Replace", "End", "Load"), nil)
-					w := b.do("POST", "/")
+					w := b.Send("POST", "/")
 					stores[failing].set(nil, nil)
 					if w.Code != 503 || w.Header().Get("Cache-Control") != "no-store" && failing != len(names)-1 || strings.Contains(fmt.Sprint(w.Header()), "other") {
 						t.Errorf("got %d with %v, want 503 that no cache keeps", w.Code, w.Header())
@@ -69,10 +69,10 @@ func TestG5CommitsOfOtherManagersSurvive(t *testing.T) {
 						if i == failing {
 							want = "old"
 						}
-						look := b.clone()
-						look.h = app(func(_ http.ResponseWriter, r *http.Request) { user = m.From(r.Context()).User() })
-						look.do("GET", "/")
-						if user != want || (b.cookies()[names[i]] == before[names[i]]) != (i == failing) {
+						look := b.Clone()
+						look.Handler = app(func(_ http.ResponseWriter, r *http.Request) { user = m.From(r.Context()).User() })
+						look.Send("GET", "/")
+						if user != want || (b.Cookies()[names[i]] == before[names[i]]) != (i == failing) {
 							t.Errorf("%s: the browser is %q, want %q with the cookie of the commit", names[i], user, want)
 						}
 					}
@@ -103,7 +103,7 @@ func TestG5CommitOfAnInnerManagerThatEnded(t *testing.T) {
 		inner.From(r.Context()).Login("ann")
 		io.WriteString(w, "x")
 	}))))
-	w := b.do("POST", "/")
+	w := b.Send("POST", "/")
 	wants(t, w, 503, "")
 	bare(t, w)
 }
@@ -120,7 +120,7 @@ func TestG5CommitOfAnInnerAnswerThatIsDropped(t *testing.T) {
 		hits.Set(outer.From(r.Context()), 1)
 		inner.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { inner.From(r.Context()).Login("ann") })).ServeHTTP(httptest.NewRecorder(), r)
 	})))
-	w := b.do("POST", "/")
+	w := b.Send("POST", "/")
 	wants(t, w, 503, "")
 	bare(t, w)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
@@ -125,10 +126,10 @@ func TestG6SetCookieLines(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { // midnight, 1 January 2000
 				b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), c.cfg)))
-				if got := setCookies(b.do("POST", "/login").Header()); !slices.Equal(got, c.set) {
+				if got := setCookies(b.Send("POST", "/login").Header()); !slices.Equal(got, c.set) {
 					t.Errorf("login sets\n%q, want\n%q", got, c.set)
 				}
-				if got := setCookies(b.do("POST", "/logout").Header()); !slices.Equal(got, c.clear) {
+				if got := setCookies(b.Send("POST", "/logout").Header()); !slices.Equal(got, c.clear) {
 					t.Errorf("logout sets\n%q, want\n%q", got, c.clear)
 				}
 			})
@@ -139,14 +140,14 @@ func TestG6SetCookieLines(t *testing.T) {
 // G6: Danger reads as danger: `AllowInsecureHTTP` (... a log line).
 func TestG6PlainHTTPIsTold(t *testing.T) {
 	t.Parallel()
-	var l listener
-	manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
-	if len(l.heard()) != 0 {
-		t.Errorf("the zero Config tells %v", l.kinds())
+	var l coatchecktest.Events
+	manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
+	if len(l.All()) != 0 {
+		t.Errorf("the zero Config tells %v", l.Kinds())
 	}
-	manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear, Cookie: cookie.Policy{AllowInsecureHTTP: true}})
-	if !slices.Equal(l.kinds(), []coatcheck.Kind{coatcheck.Insecure}) {
-		t.Errorf("got %v, want insecure", l.kinds())
+	manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record, Cookie: cookie.Policy{AllowInsecureHTTP: true}})
+	if !slices.Equal(l.Kinds(), []coatcheck.Kind{coatcheck.Insecure}) {
+		t.Errorf("got %v, want insecure", l.Kinds())
 	}
 }
 
@@ -179,20 +180,20 @@ func TestG6Idle(t *testing.T) {
 			t.Run(fmt.Sprint(c.path, c.idle, after.d), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					var l listener
+					var l coatchecktest.Events
 					cfg := c.cfg
-					cfg.Events = l.hear
+					cfg.Events = l.Record
 					b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), cfg)))
-					want := b.do("POST", c.path).Body.String()
+					want := b.Send("POST", c.path).Body.String()
 					time.Sleep(after.d)
 					if !after.alive {
 						want = "0"
 					}
-					if got := b.do("GET", "/look").Body.String(); got != want {
+					if got := b.Send("GET", "/look").Body.String(); got != want {
 						t.Errorf("%v after the last activity: got %q, want %q", after.d, got, want)
 					}
-					if told := l.count(coatcheck.Expired) > 0; told == after.alive {
-						t.Errorf("%v after the last activity: got the events %v", after.d, l.kinds())
+					if told := l.Count(coatcheck.Expired) > 0; told == after.alive {
+						t.Errorf("%v after the last activity: got the events %v", after.d, l.Kinds())
 					}
 				})
 			})
@@ -209,7 +210,7 @@ func TestG6Lifetime(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				st := memstore.New(memstore.Config{})
 				b := newBrowser(life(manage(t, st, coatcheck.Config{})))
-				want := b.do("POST", path).Body.String()
+				want := b.Send("POST", path).Body.String()
 				start := time.Now()
 				for i := time.Minute; i < lifetime; i += time.Minute {
 					time.Sleep(time.Until(start.Add(i)))
@@ -217,7 +218,7 @@ func TestG6Lifetime(t *testing.T) {
 					if i%(10*time.Minute) == 0 {
 						keep = "/touch"
 					}
-					w := b.do("GET", keep)
+					w := b.Send("GET", keep)
 					if w.Body.String() != want {
 						t.Fatalf("after %v: got %q, want %q", i, w.Body, want)
 					}
@@ -227,7 +228,7 @@ func TestG6Lifetime(t *testing.T) {
 					}
 				}
 				time.Sleep(time.Until(start.Add(lifetime - time.Microsecond)))
-				if got := b.do("GET", "/look").Body.String(); got != want {
+				if got := b.Send("GET", "/look").Body.String(); got != want {
 					t.Errorf("just before the end: got %q, want %q", got, want)
 				}
 				records, err := st.User(t.Context(), "alice")
@@ -240,7 +241,7 @@ func TestG6Lifetime(t *testing.T) {
 					t.Errorf("got %d records, %v; want %d", len(records), err, want)
 				}
 				time.Sleep(time.Microsecond)
-				if got := b.do("GET", "/look").Body.String(); got != "0" {
+				if got := b.Send("GET", "/look").Body.String(); got != "0" {
 					t.Errorf("after %v: got %q, want nobody", lifetime, got)
 				}
 			})
@@ -288,7 +289,7 @@ func TestG6WhatRestartsTheLifetime(t *testing.T) {
 					if i > 0 {
 						time.Sleep(time.Hour)
 					}
-					w = b.do("POST", step).Header()
+					w = b.Send("POST", step).Header()
 				}
 				if got := age(w); got != c.age {
 					t.Fatalf("got Max-Age=%q, want %q", got, c.age)
@@ -301,14 +302,14 @@ func TestG6WhatRestartsTheLifetime(t *testing.T) {
 				end := time.Now().Add(left)
 				for time.Until(end) > time.Hour {
 					time.Sleep(time.Hour)
-					b.do("GET", "/look")
+					b.Send("GET", "/look")
 				}
 				time.Sleep(time.Until(end) - time.Second)
-				if got := b.do("GET", "/look").Body.String(); got == "0" {
+				if got := b.Send("GET", "/look").Body.String(); got == "0" {
 					t.Error("the server ended it before the cookie's Max-Age")
 				}
 				time.Sleep(time.Second)
-				if got := b.do("GET", "/look").Body.String(); got != "0" {
+				if got := b.Send("GET", "/look").Body.String(); got != "0" {
 					t.Error("the server did not end it at the cookie's Max-Age")
 				}
 			})
@@ -350,7 +351,7 @@ func TestG6Remember(t *testing.T) {
 						t.Error(err)
 					}
 				}))
-				if got := age(b.do("POST", "/").Header()); got != "2592000" {
+				if got := age(b.Send("POST", "/").Header()); got != "2592000" {
 					t.Errorf("got Max-Age=%s, want 30 days", got)
 				}
 				time.Sleep(30*day - time.Second)
@@ -372,9 +373,9 @@ func TestG6RememberRenewsTheToken(t *testing.T) {
 	t.Parallel()
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Remember(time.Hour) }))
-	old := b.clone()
-	b.do("POST", "/")
-	if user, _ := stored(m, b); user != "alice" || b.cookies()[sidName] == old.cookies()[sidName] {
+	old := b.Clone()
+	b.Send("POST", "/")
+	if user, _ := stored(m, b); user != "alice" || b.Cookies()[sidName] == old.Cookies()[sidName] {
 		t.Errorf("got %q with the same token, want alice with another", user)
 	}
 	if user, _ := stored(m, old); user != "" {
@@ -407,8 +408,8 @@ func TestG6RememberLimits(t *testing.T) {
 					t.Errorf("Remember(%v) with the maximum %v: %v", c.d, c.max, err)
 				}
 			}))
-		if w := b.do("POST", "/"); (w.Code == 200) != c.ok || (len(b.cookies()) > 0) != c.ok {
-			t.Errorf("Remember(%v) with the maximum %v: got %d and cookies %v", c.d, c.max, w.Code, b.cookies())
+		if w := b.Send("POST", "/"); (w.Code == 200) != c.ok || (len(b.Cookies()) > 0) != c.ok {
+			t.Errorf("Remember(%v) with the maximum %v: got %d and cookies %v", c.d, c.max, w.Code, b.Cookies())
 		}
 	}
 }
@@ -419,12 +420,12 @@ func TestG6TouchOncePerTenth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &trap{Store: memstore.New(memstore.Config{})}
 		b := newBrowser(life(manage(t, st, coatcheck.Config{})))
-		b.do("POST", "/login")
+		b.Send("POST", "/login")
 		for range 60 * 6 { // an hour, a request every ten seconds
 			time.Sleep(10 * time.Second)
-			b.do("GET", "/look")
-			b.do("GET", "/touch")
-			b.do("HEAD", "/look")
+			b.Send("GET", "/look")
+			b.Send("GET", "/touch")
+			b.Send("HEAD", "/look")
 		}
 		if n := st.count("Touch"); n != 20 {
 			t.Errorf("got %d touches in an hour, want one per three minutes: 20", n)
@@ -447,8 +448,8 @@ func TestG6TouchDoesNotRevive(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				st := &trap{Store: memstore.New(memstore.Config{})}
-				var l listener
-				m := manage(t, st, coatcheck.Config{Events: l.hear})
+				var l coatchecktest.Events
+				m := manage(t, st, coatcheck.Config{Events: l.Record})
 				b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					s.User()
 					time.Sleep(2 * time.Second)
@@ -458,12 +459,12 @@ func TestG6TouchDoesNotRevive(t *testing.T) {
 					}
 				}))
 				time.Sleep(33*time.Minute - time.Second)
-				w := b.do("GET", "/")
+				w := b.Send("GET", "/")
 				if want := map[string]int{"automatic": 200, "Touch": 409}[name]; w.Code != want {
 					t.Errorf("got %d, want %d", w.Code, want)
 				}
-				if l.count(coatcheck.WriteEnded) != 1 {
-					t.Errorf("got the events %v, want write ended", l.kinds())
+				if l.Count(coatcheck.WriteEnded) != 1 {
+					t.Errorf("got the events %v, want write ended", l.Kinds())
 				}
 				if user, _ := stored(m, b); user != "" || st.count("Touch") != 0 {
 					t.Errorf("the session lives again: user %q, %d touches", user, st.count("Touch"))
@@ -493,19 +494,19 @@ func TestG6TouchThatFails(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				st := &trap{Store: memstore.New(memstore.Config{})}
-				var l listener
-				m := manage(t, st, coatcheck.Config{Events: l.hear})
+				var l coatchecktest.Events
+				m := manage(t, st, coatcheck.Config{Events: l.Record})
 				b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.touch(s) }))
 				time.Sleep(10 * time.Minute)
-				l.forget()
+				l.Reset()
 				st.set(func(_ context.Context, method string) error {
 					if method == "Touch" {
 						return c.err
 					}
 					return nil
 				}, nil)
-				if w := b.do("GET", "/"); w.Code != c.status || !slices.Equal(l.kinds(), []coatcheck.Kind{c.event}) {
-					t.Errorf("got %d and the events %v, want %d and %s", w.Code, l.kinds(), c.status, c.event)
+				if w := b.Send("GET", "/"); w.Code != c.status || !slices.Equal(l.Kinds(), []coatcheck.Kind{c.event}) {
+					t.Errorf("got %d and the events %v, want %d and %s", w.Code, l.Kinds(), c.status, c.event)
 				}
 			})
 		})
@@ -535,7 +536,7 @@ func TestG6TouchInAStream(t *testing.T) {
 			}
 			time.Sleep(30 * time.Minute)
 		}))
-		b.do("GET", "/")
+		b.Send("GET", "/")
 		if user, _ := stored(m, b); user != "alice" {
 			t.Error("Touch did not count as activity")
 		}
@@ -553,9 +554,9 @@ func TestG6CrossOrigin(t *testing.T) {
 	}
 	const own, other, partner = "https://app.example", "https://evil.example", "https://partner.example"
 	for _, protection := range []*http.CrossOriginProtection{nil, trusting} {
-		var l listener
+		var l coatchecktest.Events
 		st := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, st, coatcheck.Config{CrossOrigin: protection, Events: l.hear})
+		m := manage(t, st, coatcheck.Config{CrossOrigin: protection, Events: l.Record})
 		h := life(m)
 		for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PURGE", "websocket"} {
 			for _, site := range []string{"", "none", "same-origin", "same-site", "cross-site"} {
@@ -575,9 +576,9 @@ func TestG6CrossOrigin(t *testing.T) {
 					}
 					for _, path := range []string{"/look", "/login", "/logout"} {
 						b := begin(t, m, h)
-						l.forget()
+						l.Reset()
 						before := st.count("")
-						w := b.do(httpMethod, own+path, headers...)
+						w := b.Send(httpMethod, own+path, headers...)
 						name := fmt.Sprintf("%s %s from %q, Sec-Fetch-Site %q, trusting %t", method, path, origin, site, protection != nil)
 						if (w.Code == 403) != refused {
 							t.Errorf("%s: got %d, refused should be %t", name, w.Code, refused)
@@ -588,7 +589,7 @@ func TestG6CrossOrigin(t *testing.T) {
 						if len(w.Header()["Set-Cookie"]) > 0 || st.count("") != before {
 							t.Errorf("%s: refused, but %q and %d calls of the store", name, w.Header()["Set-Cookie"], st.count("")-before)
 						}
-						if e := l.heard(); len(e) != 1 || e[0].Kind != coatcheck.Refused || e[0].Reason != "cross-origin request" {
+						if e := l.All(); len(e) != 1 || e[0].Kind != coatcheck.Refused || e[0].Reason != "cross-origin request" {
 							t.Errorf("%s: got the events %+v, want refused", name, e)
 						}
 					}
@@ -613,26 +614,26 @@ func TestG6ExpiryDuringTheRequestInCookie(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var l listener
-				m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: l.hear})
+				var l coatchecktest.Events
+				m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: l.Record})
 				if err != nil {
 					t.Fatal(err)
 				}
 				b := newBrowser(life(m))
-				b.do("POST", "/login")
-				b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+				b.Send("POST", "/login")
+				b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					s.User()
 					time.Sleep(2 * time.Second)
 					c.act(s)
 				})
 				time.Sleep(33*time.Minute - time.Second)
-				l.forget()
-				w := b.do("GET", "/", navigation...)
+				l.Reset()
+				w := b.Send("GET", "/", navigation...)
 				if w.Code != c.status || len(w.Header()["Set-Cookie"]) > 0 {
 					t.Errorf("got %d and %q, want %d", w.Code, w.Header()["Set-Cookie"], c.status)
 				}
-				if !slices.Equal(l.kinds(), []coatcheck.Kind{coatcheck.WriteEnded}) {
-					t.Errorf("got the events %v, want write ended", l.kinds())
+				if !slices.Equal(l.Kinds(), []coatcheck.Kind{coatcheck.WriteEnded}) {
+					t.Errorf("got the events %v, want write ended", l.Kinds())
 				}
 			})
 		})

@@ -33,19 +33,19 @@ func TestPaymentReturn(t *testing.T) {
 		"/orders/7": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, s.User()) },
 		"/other":    func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {},
 	}))
-	wants(t, b.do("POST", "/login"), 200, "")
-	strict := b.jar[sidName]
-	delete(b.jar, sidName) // the browser keeps it back
+	wants(t, b.Send("POST", "/login"), 200, "")
+	strict := b.Cookies()[sidName]
+	b.SetCookie(sidName, "") // the browser keeps it back
 	bank := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Origin", "https://bank.example"}
-	wants(t, b.do("POST", "/other", bank...), 403, "")
-	wants(t, b.do("POST", "/payment/return?keep", bank...), 409, "")
-	wants(t, b.do("POST", "/payment/return", bank...), 303, "")
-	w := b.do("GET", "/orders/7", bank[:6]...)
+	wants(t, b.Send("POST", "/other", bank...), 403, "")
+	wants(t, b.Send("POST", "/payment/return?keep", bank...), 409, "")
+	wants(t, b.Send("POST", "/payment/return", bank...), 303, "")
+	w := b.Send("GET", "/orders/7", bank[:6]...)
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "/orders/7?coatcheck-landing") {
 		t.Errorf("the landing is %d %q", w.Code, w.Body)
 	}
-	b.jar[sidName] = strict // from our own page it comes
+	b.SetCookie(sidName, strict) // from our own page it comes
 	own := []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
-	wants(t, b.do("GET", "/orders/7?coatcheck-landing", own...), 303, "")
-	wants(t, b.do("GET", "/orders/7", own...), 200, "ann")
+	wants(t, b.Send("GET", "/orders/7?coatcheck-landing", own...), 303, "")
+	wants(t, b.Send("GET", "/orders/7", own...), 200, "ann")
 }

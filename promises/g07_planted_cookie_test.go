@@ -37,9 +37,9 @@ var withheldFrom = map[string][]string{
 func TestG7ForeignCookieBesideAWithheldOne(t *testing.T) {
 	t.Parallel()
 	for kind, m := range carriers(t, coatcheck.Config{}) {
-		mark, good := begin(t, m, nil).cookies()[markName], begin(t, m, nil).cookies()[sidName]
-		attacker := begin(t, m, nil).cookies()
-		elsewhere := begin(t, carriers(t, coatcheck.Config{})[kind], nil).cookies()[sidName] // in the cookie it lives here too
+		mark, good := begin(t, m, nil).Cookies()[markName], begin(t, m, nil).Cookies()[sidName]
+		attacker := begin(t, m, nil).Cookies()
+		elsewhere := begin(t, carriers(t, coatcheck.Config{})[kind], nil).Cookies()[sidName] // in the cookie it lives here too
 		for name, came := range map[string]string{
 			"junk":                           sidName + "=x",
 			"a token unknown to the store":   sidName + "=" + elsewhere,
@@ -58,7 +58,7 @@ func TestG7ForeignCookieBesideAWithheldOne(t *testing.T) {
 		} {
 			for request, headers := range withheldFrom {
 				send := func(h http.Handler, path string) *httptest.ResponseRecorder {
-					r := newBrowser(nil).request("GET", "https://example.com"+path, headers...)
+					r := newBrowser(nil).Request("GET", "https://example.com"+path, headers...)
 					r.Header.Set("Cookie", came+"; "+markName+"="+mark)
 					w := httptest.NewRecorder()
 					h.ServeHTTP(w, r)
@@ -91,10 +91,10 @@ func TestG7PlantedMarker(t *testing.T) {
 	t.Parallel()
 	for kind, m := range carriers(t, coatcheck.Config{}) {
 		b := begin(t, m, nil)
-		other := begin(t, m, nil).cookies()[markName]
-		ours := sidName + "=" + b.cookies()[sidName] + "; " + markName + "=" + b.cookies()[markName]
+		other := begin(t, m, nil).Cookies()[markName]
+		ours := sidName + "=" + b.Cookies()[sidName] + "; " + markName + "=" + b.Cookies()[markName]
 		for planted, want := range map[string]int{"evil": 200, "1": 200, "": 200, strings.Repeat("A", 13): 200, other: 409} {
-			r := newBrowser(nil).request("GET", "https://example.com/set", "Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
+			r := newBrowser(nil).Request("GET", "https://example.com/set", "Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document")
 			r.Header.Set("Cookie", markName+"="+planted+"; "+ours)
 			w := httptest.NewRecorder()
 			life(m).ServeHTTP(w, r)
@@ -110,14 +110,15 @@ func TestG7PlantedMarker(t *testing.T) {
 func TestG7LandsBesideAForeignCookie(t *testing.T) {
 	t.Parallel()
 	for kind, m := range carriers(t, coatcheck.Config{Landing: func(*http.Request) bool { return true }}) {
-		mark, attacker := begin(t, m, nil).cookies()[markName], begin(t, m, nil).cookies()[sidName]
+		mark, attacker := begin(t, m, nil).Cookies()[markName], begin(t, m, nil).Cookies()[sidName]
 		for _, planted := range []string{"x", "", attacker} {
 			handled := false
 			b := newBrowser(only(m, func(http.ResponseWriter, *http.Request, *coatcheck.Session) { handled = true }))
-			b.jar[markName], b.jar[sidName] = mark, planted
+			b.SetCookie(markName, mark)
+			b.SetCookie(sidName, planted)
 			for request, headers := range withheldFrom {
 				handled = false
-				w := b.do("GET", "https://example.com/in", headers...)
+				w := b.Send("GET", "https://example.com/in", headers...)
 				if lands := !strings.Contains(request, "fetch"); handled == lands || lands != strings.Contains(w.Body.String(), "<script>") {
 					t.Errorf("%s, %.20q, %s: the handler ran %t, answer %q", kind, planted, request, handled, w.Body)
 				}
@@ -136,22 +137,22 @@ func TestG7OurCookieComesAlong(t *testing.T) {
 		for _, act := range []string{"", "/count", "/renew", "/login"} {
 			b := begin(t, m, life(m))
 			if act != "" { // the marker follows each change of the token
-				b.do("POST", act)
+				b.Send("POST", act)
 			}
-			if got := b.do("GET", "/look").Body.String(); !strings.HasPrefix(got, "alice") {
+			if got := b.Send("GET", "/look").Body.String(); !strings.HasPrefix(got, "alice") {
 				t.Fatalf("%s, %s: got %q", kind, act, got)
 			}
 			for request, headers := range withheldFrom {
 				for _, headers := range [][]string{headers, image} {
-					c := b.clone()
-					c.jar["other"] = "1"
-					if w := c.do("GET", "https://example.com/look", headers...); w.Code != 200 || !strings.HasPrefix(w.Body.String(), "alice") {
+					c := b.Clone()
+					c.SetCookie("other", "1")
+					if w := c.Send("GET", "https://example.com/look", headers...); w.Code != 200 || !strings.HasPrefix(w.Body.String(), "alice") {
 						t.Errorf("%s after %q, %s: got %d %q, want alice", kind, act, request, w.Code, w.Body)
 					}
 					// A planted one beside both changes nothing.
-					r := c.request("GET", "https://example.com/look", headers...)
+					r := c.Request("GET", "https://example.com/look", headers...)
 					r.Header.Set("Cookie", sidName+"=x; "+r.Header.Get("Cookie"))
-					if w := c.send(r); !strings.HasPrefix(w.Body.String(), "alice") {
+					if w := c.Serve(r); !strings.HasPrefix(w.Body.String(), "alice") {
 						t.Errorf("%s after %q, %s, beside a planted one: got %d %q, want alice", kind, act, request, w.Code, w.Body)
 					}
 				}
@@ -165,13 +166,13 @@ func TestG7OurCookieComesAlong(t *testing.T) {
 func TestG7ForeignCookieOfAnEmbeddedRequest(t *testing.T) {
 	t.Parallel()
 	for kind, m := range carriers(t, coatcheck.Config{}) {
-		attacker := begin(t, m, nil).cookies()[sidName]
+		attacker := begin(t, m, nil).Cookies()[sidName]
 		for _, planted := range []string{"x", attacker} {
 			for _, headers := range [][]string{from("cross-site", fetching), from("cross-site", image), from("cross-site", frame)} {
 				for path, status := range map[string]int{"/set": 409, "/count": 409, "/logout": 200, "/look": 200} {
 					b := newBrowser(life(m))
-					b.jar[sidName] = planted
-					w := b.do("GET", path, headers...)
+					b.SetCookie(sidName, planted)
+					w := b.Send("GET", path, headers...)
 					if w.Code != status || len(w.Header()["Set-Cookie"]) > 0 || strings.Contains(w.Body.String(), "alice") {
 						t.Errorf("%s, %.8q, %s with %q: got %d %q and %q, want %d, nobody and no cookie", kind, planted, path, headers, w.Code, w.Body, w.Header()["Set-Cookie"], status)
 					}
@@ -187,14 +188,14 @@ func TestG7ForeignCookieWithLax(t *testing.T) {
 	t.Parallel()
 	for kind, m := range carriers(t, coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}}) {
 		b := begin(t, m, life(m))
-		b.jar[markName] = "1"
+		b.SetCookie(markName, "1")
 		for request, headers := range withheldFrom {
-			if w := b.clone().do("GET", "https://example.com/count", slices.Clone(headers)...); request != "a worker in Firefox" && (w.Code != 200 || !strings.HasPrefix(w.Body.String(), "alice")) {
+			if w := b.Clone().Send("GET", "https://example.com/count", slices.Clone(headers)...); request != "a worker in Firefox" && (w.Code != 200 || !strings.HasPrefix(w.Body.String(), "alice")) {
 				t.Errorf("%s, %s: got %d %q, want alice", kind, request, w.Code, w.Body)
 			}
 			c := newBrowser(life(m))
-			c.jar[sidName] = "x"
-			if w := c.do("GET", "https://example.com/set", headers...); w.Code != 200 || c.cookies()[sidName] == "x" {
+			c.SetCookie(sidName, "x")
+			if w := c.Send("GET", "https://example.com/set", headers...); w.Code != 200 || c.Cookies()[sidName] == "x" {
 				t.Errorf("%s, %s, junk: got %d, want a session", kind, request, w.Code)
 			}
 		}

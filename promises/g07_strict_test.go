@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -92,27 +93,27 @@ func TestG7HeldBack(t *testing.T) {
 				case i > 2: // other GETs
 					want = map[bool]int{true: c.marked[1], false: c.first[1]}[marked]
 				}
-				var l listener
+				var l coatchecktest.Events
 				store := &trap{Store: memstore.New(memstore.Config{})}
-				m := manage(t, store, coatcheck.Config{CrossOrigin: partner, Events: l.hear})
+				m := manage(t, store, coatcheck.Config{CrossOrigin: partner, Events: l.Record})
 				var err error
 				b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					c.change(s)
 					err = s.Commit()
 				}))
 				if marked {
-					b.jar[markName] = "1"
+					b.SetCookie(markName, "1")
 				}
 				name := strings.Join(append([]string{c.act, r.method}, r.headers...), " ")
-				w := b.do(r.method, "https://app.example/page?a=b", r.headers...)
+				w := b.Send(r.method, "https://app.example/page?a=b", r.headers...)
 				if w.Code != want {
 					t.Errorf("%s, marker %t: got %d, want %d", name, marked, w.Code, want)
 				}
 				if want == pass {
 					continue
 				}
-				if !errors.Is(err, coatcheck.ErrHeldBack) || l.count(coatcheck.HeldBack) != 1 {
-					t.Errorf("%s, marker %t: got %v and the events %v, want ErrHeldBack, once", name, marked, err, l.kinds())
+				if !errors.Is(err, coatcheck.ErrHeldBack) || l.Count(coatcheck.HeldBack) != 1 {
+					t.Errorf("%s, marker %t: got %v and the events %v, want ErrHeldBack, once", name, marked, err, l.Kinds())
 				}
 				if n := store.count(""); n != 0 || len(w.Header()["Set-Cookie"]) > 0 {
 					t.Errorf("%s, marker %t: %d calls of the store and the cookies %q, want none", name, marked, n, w.Header()["Set-Cookie"])
@@ -136,42 +137,42 @@ func TestG7NotHeldBack(t *testing.T) {
 	set := func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) }
 	for _, site := range []string{"", "same-origin", "same-site", "Cross-Site", "None"} {
 		b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), set))
-		b.jar[markName] = "1"
-		if w := b.do("GET", "/", from(site, navigation)...); w.Code != 200 || b.cookies()[sidName] == "" {
-			t.Errorf("Sec-Fetch-Site %q: got %d and %v, want a new session", site, w.Code, b.cookies())
+		b.SetCookie(markName, "1")
+		if w := b.Send("GET", "/", from(site, navigation)...); w.Code != 200 || b.Cookies()[sidName] == "" {
+			t.Errorf("Sec-Fetch-Site %q: got %d and %v, want a new session", site, w.Code, b.Cookies())
 		}
 	}
 
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	b := begin(t, m, only(m, set))
-	if w := b.do("GET", "/", from("cross-site", fetching)...); w.Code != 200 {
+	if w := b.Send("GET", "/", from("cross-site", fetching)...); w.Code != 200 {
 		t.Errorf("with the session cookie: got %d, want 200", w.Code)
 	}
-	b.jar[sidName] = "not a token"
+	b.SetCookie(sidName, "not a token")
 	for _, site := range []string{"same-origin", "same-site", ""} {
-		c := b.clone()
-		if w := c.do("GET", "/", from(site, navigation)...); w.Code != 200 || len(c.cookies()[sidName]) != 52 {
-			t.Errorf("with a refused session cookie, %q: got %d and %v, want a new session", site, w.Code, c.cookies())
+		c := b.Clone()
+		if w := c.Send("GET", "/", from(site, navigation)...); w.Code != 200 || len(c.Cookies()[sidName]) != 52 {
+			t.Errorf("with a refused session cookie, %q: got %d and %v, want a new session", site, w.Code, c.Cookies())
 		}
 	}
-	delete(b.jar, markName)
-	if w := b.do("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(b.cookies()[sidName]) != 52 {
-		t.Errorf("with a refused session cookie and no marker: got %d and %v, want a new session", w.Code, b.cookies())
+	b.SetCookie(markName, "")
+	if w := b.Send("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(b.Cookies()[sidName]) != 52 {
+		t.Errorf("with a refused session cookie and no marker: got %d and %v, want a new session", w.Code, b.Cookies())
 	}
 
 	first := newBrowser(only(m, set))
-	if w := first.do("GET", "/", from("none", navigation)...); w.Code != 200 || len(first.cookies()) != 2 {
-		t.Errorf("typed, without a marker: got %d and %v, want a new session", w.Code, first.cookies())
+	if w := first.Send("GET", "/", from("none", navigation)...); w.Code != 200 || len(first.Cookies()) != 2 {
+		t.Errorf("typed, without a marker: got %d and %v, want a new session", w.Code, first.Cookies())
 	}
 
 	lax := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}}), set))
-	lax.jar[markName] = "1" // left from when it was Strict
-	if w := lax.do("GET", "/", from("none", navigation)...); w.Code != 200 {
+	lax.SetCookie(markName, "1") // left from when it was Strict
+	if w := lax.Send("GET", "/", from("none", navigation)...); w.Code != 200 {
 		t.Errorf("SameSite=Lax, typed: got %d, want a session", w.Code)
 	}
-	lax = newBrowser(lax.h)
-	if w := lax.do("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(lax.cookies()) != 1 {
-		t.Errorf("SameSite=Lax: got %d and %v, want a session without marker", w.Code, lax.cookies())
+	lax = newBrowser(lax.Handler)
+	if w := lax.Send("GET", "/", from("cross-site", navigation)...); w.Code != 200 || len(lax.Cookies()) != 1 {
+		t.Errorf("SameSite=Lax: got %d and %v, want a session without marker", w.Code, lax.Cookies())
 	}
 }
 
@@ -182,7 +183,7 @@ func TestG7OddMarker(t *testing.T) {
 	h := only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}),
 		func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) })
 	for _, header := range []string{markName + "=", markName + `="1"`, markName + "=1; " + markName + "=2", markName + "=" + strings.Repeat("1", 5000)} {
-		r := newBrowser(h).request("GET", "/", from("cross-site", navigation)...)
+		r := newBrowser(h).Request("GET", "/", from("cross-site", navigation)...)
 		r.Header.Set("Cookie", header)
 		w := httptest.NewRecorder()
 		if h.ServeHTTP(w, r); w.Code != 409 {
@@ -202,7 +203,7 @@ func TestG7MarkerGoesWithTheCookie(t *testing.T) {
 	}{
 		{"/look", 0}, {"/set", 2}, {"/set", 0}, {"/count", 0}, {"/login", 2}, {"/count", 0}, {"/renew", 2}, {"/again", 2}, {"/remember", 2}, {"/logout", 2}, {"/logout", 0},
 	} {
-		w := b.do("POST", step.path)
+		w := b.Send("POST", step.path)
 		var names []string
 		for _, c := range w.Result().Cookies() {
 			names = append(names, c.Name)
@@ -215,8 +216,8 @@ func TestG7MarkerGoesWithTheCookie(t *testing.T) {
 			t.Errorf("%s sets %q, want %q", step.path, names, want[:step.both])
 		}
 	}
-	b.jar[markName] = "1" // the session cookie has been evicted
-	if w := b.do("POST", "/logout"); len(b.cookies()) != 0 {
+	b.SetCookie(markName, "1") // the session cookie has been evicted
+	if w := b.Send("POST", "/logout"); len(b.Cookies()) != 0 {
 		t.Errorf("logout with the marker alone: got %q, want it cleared", w.Header()["Set-Cookie"])
 	}
 }
@@ -231,9 +232,9 @@ func TestG7RequireLogin(t *testing.T) {
 		for _, site := range []string{"cross-site", "none"} {
 			b := newBrowser(h)
 			if marked {
-				b.jar[markName] = "1"
+				b.SetCookie(markName, "1")
 			}
-			w := b.do("GET", "/page", from(site, navigation)...)
+			w := b.Send("GET", "/page", from(site, navigation)...)
 			if page := strings.Contains(w.Body.String(), `<a href="/page">`); w.Code != want || page != marked {
 				t.Errorf("%s, marker %t: got %d %q, want %d", site, marked, w.Code, w.Body, want)
 			}
@@ -251,7 +252,7 @@ func landing(t *testing.T, handled *int) (*browser, *trap) {
 		*handled++
 		s.User()
 	}))
-	b.jar[markName] = "1"
+	b.SetCookie(markName, "1")
 	return b, store
 }
 
@@ -261,7 +262,7 @@ func TestG7LandingPage(t *testing.T) {
 	t.Parallel()
 	handled := 0
 	b, store := landing(t, &handled)
-	w := b.do("GET", "https://app.example/in?a=b&c=%20d", from("cross-site", navigation, "Referer", "https://other.example/")...)
+	w := b.Send("GET", "https://app.example/in?a=b&c=%20d", from("cross-site", navigation, "Referer", "https://other.example/")...)
 	if w.Code != 200 || handled != 0 || store.count("") != 0 || len(w.Header()["Set-Cookie"]) > 0 {
 		t.Errorf("got %d, the handler %d times, %d calls of the store, cookies %q; want the page alone", w.Code, handled, store.count(""), w.Header()["Set-Cookie"])
 	}
@@ -321,9 +322,9 @@ func TestG7LandingConditions(t *testing.T) {
 		handled := 0
 		b, _ := landing(t, &handled)
 		if c.jar != nil {
-			b.jar = c.jar
+			wear(b, c.jar)
 		}
-		if b.do(c.method, c.url, c.headers...); handled != 1 {
+		if b.Send(c.method, c.url, c.headers...); handled != 1 {
 			t.Errorf("%s: the handler ran %d times, want once", c.name, handled)
 		}
 	}
@@ -336,15 +337,15 @@ func TestG7LandingConditions(t *testing.T) {
 	} {
 		handled := 0
 		b, _ := landing(t, &handled)
-		if b.do("GET", url, headers...); handled != 0 {
+		if b.Send("GET", url, headers...); handled != 0 {
 			t.Errorf("%s: the handler ran, want the page", name)
 		}
 	}
 	b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), func(w http.ResponseWriter, _ *http.Request, _ *coatcheck.Session) {
 		w.WriteHeader(http.StatusTeapot)
 	}))
-	b.jar[markName] = "1"
-	if w := b.do("GET", url, from("cross-site", navigation)...); w.Code != http.StatusTeapot {
+	b.SetCookie(markName, "1")
+	if w := b.Send("GET", url, from("cross-site", navigation)...); w.Code != http.StatusTeapot {
 		t.Errorf("without Landing: got %d, want the handler's answer", w.Code)
 	}
 }
@@ -369,10 +370,10 @@ func TestG7LandingLeadsOn(t *testing.T) {
 				store := &trap{Store: memstore.New(memstore.Config{})}
 				m := manage(t, store, coatcheck.Config{Landing: func(r *http.Request) bool { return !strings.HasSuffix(r.URL.RawQuery, "b&coatcheck-landing") }})
 				b := newBrowser(only(m, func(http.ResponseWriter, *http.Request, *coatcheck.Session) { handled++ }))
-				b.jar = jar
-				r := b.request("GET", c.url, from(site, navigation, "Referer", "https://outer.example/in")...)
+				wear(b, jar)
+				r := b.Request("GET", c.url, from(site, navigation, "Referer", "https://outer.example/in")...)
 				r.Host = "inner:8080"
-				w := b.send(r)
+				w := b.Serve(r)
 				withheld := jar[markName] != "" // as the Referer says, or the site: "x" is not what it tells of
 				if withheld {
 					if handled != 1 {
@@ -400,7 +401,7 @@ func TestG7LandingLeadsOn(t *testing.T) {
 	} {
 		handled := 0
 		b, _ := landing(t, &handled)
-		if b.do(r.method, r.url, r.headers...); handled != 1 {
+		if b.Send(r.method, r.url, r.headers...); handled != 1 {
 			t.Errorf("%s: the handler ran %d times, want once", name, handled)
 		}
 	}
@@ -414,20 +415,20 @@ func TestG7LandingBehindStripPrefix(t *testing.T) {
 	b := newBrowser(http.StripPrefix("/app", m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 	}))))
-	b.jar[markName] = "1"
+	b.SetCookie(markName, "1")
 	request := func(site, uri string) *http.Request {
-		r := b.request("GET", "https://app.example"+uri, from(site, navigation)...)
+		r := b.Request("GET", "https://app.example"+uri, from(site, navigation)...)
 		r.RequestURI = uri // as a server gives it
 		return r
 	}
-	if w := b.send(request("cross-site", "/app/in?a=b")); !strings.Contains(w.Body.String(), `<a href="/app/in?a=b">`) ||
+	if w := b.Serve(request("cross-site", "/app/in?a=b")); !strings.Contains(w.Body.String(), `<a href="/app/in?a=b">`) ||
 		!strings.Contains(w.Body.String(), `url=/app/in?a=b&amp;coatcheck-landing"`) {
 		t.Errorf("got %q, want a link to the URL that was asked for", w.Body)
 	}
-	if w := b.send(request("same-origin", "/app/in?a=b&coatcheck-landing")); w.Header().Get("Location") != "/app/in?a=b" {
+	if w := b.Serve(request("same-origin", "/app/in?a=b&coatcheck-landing")); w.Header().Get("Location") != "/app/in?a=b" {
 		t.Errorf("then: got %d to %q", w.Code, w.Header().Get("Location"))
 	}
-	if w := b.send(request("cross-site", "/app/in?a=b&coatcheck-landing")); w.Code != http.StatusTeapot {
+	if w := b.Serve(request("cross-site", "/app/in?a=b&coatcheck-landing")); w.Code != http.StatusTeapot {
 		t.Errorf("held back again: got %d, want the handler's answer", w.Code)
 	}
 }
@@ -518,7 +519,7 @@ func TestG7ServiceWorker(t *testing.T) {
 func testG7ServiceWorker(t *testing.T, worker []string) {
 	handled := 0
 	b, _ := landing(t, &handled)
-	w := b.do("GET", "https://app.example/in?a=b", worker...)
+	w := b.Send("GET", "https://app.example/in?a=b", worker...)
 	if handled != 0 || !strings.Contains(w.Body.String(), "<script>") {
 		t.Errorf("landing: the handler ran %d times, answer %q; want the page that leads on", handled, w.Body)
 	}
@@ -526,9 +527,9 @@ func testG7ServiceWorker(t *testing.T, worker []string) {
 		b := newBrowser(only(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}),
 			func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { hits.Set(s, 1) }))
 		if marked {
-			b.jar[markName] = "1"
+			b.SetCookie(markName, "1")
 		}
-		w := b.do("GET", "https://app.example/page?a=b", worker...)
+		w := b.Send("GET", "https://app.example/page?a=b", worker...)
 		if w.Code != 409 || len(w.Header()["Set-Cookie"]) > 0 || !strings.Contains(w.Body.String(), `<a href="/page?a=b">`) {
 			t.Errorf("marker %t: got %d %q and %q, want 409 with a link and no cookie", marked, w.Code, w.Body, w.Header()["Set-Cookie"])
 		}
@@ -541,10 +542,10 @@ func testG7ServiceWorker(t *testing.T, worker []string) {
 			t.Fatal(err)
 		}
 		b := newBrowser(life(m))
-		b.do("POST", "/login")
+		b.Send("POST", "/login")
 		for range 4 {
 			time.Sleep(20 * time.Minute)
-			b.do("GET", "/look", append(slices.Clone(worker), "Sec-Fetch-Site", "same-origin", "Referer", "https://example.com/")...)
+			b.Send("GET", "/look", append(slices.Clone(worker), "Sec-Fetch-Site", "same-origin", "Referer", "https://example.com/")...)
 		}
 		if user, _ := stored(m, b); user != "alice" {
 			t.Error("the session ended by idleness although its user was active")
@@ -569,9 +570,9 @@ func TestG7WhatNeedsAUser(t *testing.T) {
 				}
 			})))
 			if marked {
-				b.jar[markName] = "1"
+				b.SetCookie(markName, "1")
 			}
-			b.do("GET", "/page", from("cross-site", navigation)...)
+			b.Send("GET", "/page", from("cross-site", navigation)...)
 		}
 	}
 }

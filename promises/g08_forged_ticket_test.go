@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -20,11 +21,11 @@ import (
 // forged. Both are refused without a call to the store.
 func TestG8RefusedWithoutAStoreCall(t *testing.T) {
 	t.Parallel()
-	var l listener
+	var l coatchecktest.Events
 	store := &trap{Store: memstore.New(memstore.Config{})}
-	m := manage(t, store, coatcheck.Config{Events: l.hear})
+	m := manage(t, store, coatcheck.Config{Events: l.Record})
 	h := only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { io.WriteString(w, s.User()) })
-	token := begin(t, m, h).cookies()[sidName]
+	token := begin(t, m, h).Cookies()[sidName]
 
 	foreign, err := cookie.NewKeys("Zx5-another-secret-of-43-characters-k3W9pQ7")
 	if err != nil {
@@ -41,8 +42,8 @@ func TestG8RefusedWithoutAStoreCall(t *testing.T) {
 	otherName := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Name: "__Host-other"})
 	login := func(m *coatcheck.Manager, name string) string {
 		b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login("alice") }))
-		b.do("POST", "/")
-		return b.cookies()[name]
+		b.Send("POST", "/")
+		return b.Cookies()[name]
 	}
 	version := []byte(decoded(t, token))
 	version[0]++
@@ -76,7 +77,7 @@ func TestG8RefusedWithoutAStoreCall(t *testing.T) {
 		{"4 KiB", sidName + "=" + strings.Repeat("A", 4096), cookie.ReasonTooLong},
 		{"1 MB", sidName + "=" + strings.Repeat("A", 1<<20), cookie.ReasonTooLong},
 	} {
-		l.forget()
+		l.Reset()
 		before := store.count("")
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Cookie", c.header)
@@ -88,7 +89,7 @@ func TestG8RefusedWithoutAStoreCall(t *testing.T) {
 		if n := store.count("") - before; n != 0 {
 			t.Errorf("%s: %d calls of the store, want none", c.name, n)
 		}
-		e := l.heard()
+		e := l.All()
 		if len(e) != 1 || e[0].Kind != coatcheck.Refused || !strings.HasPrefix(e[0].Reason, "session cookie: ") || !strings.HasSuffix(e[0].Reason, c.reason) {
 			t.Errorf("%s: got the events %+v, want one refused as %s", c.name, e, c.reason)
 		}
@@ -99,10 +100,10 @@ func TestG8RefusedWithoutAStoreCall(t *testing.T) {
 // cookie is not ours, and no number of others hides ours.
 func TestG8WhichCookieIsOurs(t *testing.T) {
 	t.Parallel()
-	var l listener
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 	h := only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { io.WriteString(w, s.User()) })
-	token := begin(t, m, h).cookies()[sidName]
+	token := begin(t, m, h).Cookies()[sidName]
 	var many strings.Builder
 	for i := range 5000 {
 		fmt.Fprintf(&many, "c%d=v; ", i)
@@ -123,15 +124,15 @@ func TestG8WhichCookieIsOurs(t *testing.T) {
 		{"in the value of another", []string{"a=" + sidName + "=" + token}, ""},
 		{"beside the odd spellings", []string{"=" + sidName + "=x; " + strings.ToLower(sidName) + "=x; " + sidName + "=" + token}, "alice"},
 	} {
-		l.forget()
+		l.Reset()
 		r := httptest.NewRequest("GET", "/?"+sidName+"="+token, nil) // ASVS 14.2.1: never from the URL
 		r.Header["Cookie"] = c.lines
 		w := httptest.NewRecorder()
 		if h.ServeHTTP(w, r); w.Body.String() != c.user {
 			t.Errorf("%s: got %q, want %q", c.name, w.Body, c.user)
 		}
-		if len(l.heard()) != 0 {
-			t.Errorf("%s: got the events %v, want none", c.name, l.kinds())
+		if len(l.All()) != 0 {
+			t.Errorf("%s: got the events %v, want none", c.name, l.Kinds())
 		}
 	}
 }
@@ -152,21 +153,21 @@ func TestG8EveryBit(t *testing.T) {
 	store := &trap{Store: memstore.New(memstore.Config{})}
 	m := manage(t, store, coatcheck.Config{})
 	b := begin(t, m, only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { io.WriteString(w, s.User()) }))
-	token := decoded(t, b.cookies()[sidName])
+	token := decoded(t, b.Cookies()[sidName])
 	before := store.count("")
 	for bit := range len(token) * 8 {
 		flipped := []byte(token)
 		flipped[bit/8] ^= 1 << (bit % 8)
-		b.jar[sidName] = base64.RawURLEncoding.EncodeToString(flipped)
-		if w := b.do("GET", "/"); w.Body.String() != "" {
+		b.SetCookie(sidName, base64.RawURLEncoding.EncodeToString(flipped))
+		if w := b.Send("GET", "/"); w.Body.String() != "" {
 			t.Errorf("bit %d flipped: got %q, want nobody", bit, w.Body)
 		}
 	}
 	if n := store.count("") - before; n != 0 {
 		t.Errorf("%d calls of the store, want none", n)
 	}
-	b.jar[sidName] = base64.RawURLEncoding.EncodeToString([]byte(token))
-	if w := b.do("GET", "/"); w.Body.String() != "alice" {
+	b.SetCookie(sidName, base64.RawURLEncoding.EncodeToString([]byte(token)))
+	if w := b.Send("GET", "/"); w.Body.String() != "alice" {
 		t.Errorf("unchanged: got %q, want alice", w.Body)
 	}
 }
@@ -189,7 +190,7 @@ func TestG8Rotation(t *testing.T) {
 		return m
 	}
 	b := begin(t, manager(first), nil)
-	old := b.cookies()[sidName]
+	old := b.Cookies()[sidName]
 	user := func(m *coatcheck.Manager) string { user, _ := stored(m, b); return user }
 	for _, step := range []struct {
 		name string
@@ -210,9 +211,9 @@ func TestG8Rotation(t *testing.T) {
 		}
 	}
 	// A renewal under the new first key outlives the old one.
-	b.h = life(manager(second, first))
-	b.do("POST", "/renew")
-	if b.cookies()[sidName] == old || user(manager(second)) != "alice" {
+	b.Handler = life(manager(second, first))
+	b.Send("POST", "/renew")
+	if b.Cookies()[sidName] == old || user(manager(second)) != "alice" {
 		t.Errorf("renewed: got %q under the new key alone, want alice", user(manager(second)))
 	}
 }
@@ -233,13 +234,13 @@ func TestG8LateAnswersSetNoCookie(t *testing.T) {
 		var b *browser
 		b = begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			s.User()
-			login := b.clone() // the same browser, whose login overtakes
-			login.h = life(m)
-			login.do("POST", "/login")
-			b.jar = login.cookies()
+			login := b.Clone() // the same browser, whose login overtakes
+			login.Handler = life(m)
+			login.Send("POST", "/login")
+			wear(b, login.Cookies())
 			act(s)
 		}))
-		w := b.do("POST", "/")
+		w := b.Send("POST", "/")
 		if lines := w.Header()["Set-Cookie"]; len(lines) > 0 {
 			t.Errorf("%s: the late answer sets %q", name, lines)
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -58,13 +59,13 @@ func (l *ledger) End(ctx context.Context, id store.ID, until time.Time) (store.I
 func TestG9StolenStore(t *testing.T) {
 	t.Parallel()
 	st := &ledger{Store: memstore.New(memstore.Config{})}
-	var l listener
-	m := manage(t, st, coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m := manage(t, st, coatcheck.Config{Events: l.Record})
 	b := newBrowser(life(m))
 	tokens := make(map[string]bool)
 	for _, path := range []string{"/set", "/count", "/login", "/count", "/touch", "/renew", "/again", "/remember", "/look", "/logout", "/login"} {
-		b.do("POST", path, "User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-		if token := b.cookies()[sidName]; token != "" {
+		b.Send("POST", path, "User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+		if token := b.Cookies()[sidName]; token != "" {
 			tokens[token] = true
 		}
 	}
@@ -81,7 +82,7 @@ func TestG9StolenStore(t *testing.T) {
 	for _, id := range st.ids {
 		loot = append(loot, id[:], []byte(id.Handle()), []byte(id.String()), []byte(fmt.Sprint(id)))
 	}
-	for _, e := range l.heard() {
+	for _, e := range l.All() {
 		loot = append(loot, []byte(fmt.Sprintf("%+v", e)))
 	}
 
@@ -118,14 +119,14 @@ func TestG9StolenStore(t *testing.T) {
 		}
 	}
 	for try := range tries {
-		r := thief.request("GET", "/")
+		r := thief.Request("GET", "/")
 		r.Header.Set("Cookie", sidName+"="+try)
-		if w := thief.send(r); w.Body.String() != "" {
+		if w := thief.Serve(r); w.Body.String() != "" {
 			t.Fatalf("%q opens %s", try, w.Body)
 		}
 	}
-	thief.jar[sidName] = b.cookies()[sidName]
-	if w := thief.do("GET", "/"); !strings.HasPrefix(w.Body.String(), "alice") {
+	thief.SetCookie(sidName, b.Cookies()[sidName])
+	if w := thief.Send("GET", "/"); !strings.HasPrefix(w.Body.String(), "alice") {
 		t.Errorf("the token itself opens %q: the test proves nothing", w.Body)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -79,9 +80,9 @@ func TestG11EndOldestWithClocksApart(t *testing.T) {
 
 func loginsInTurn(t *testing.T, off time.Duration, most int) {
 	st := memstore.New(memstore.Config{})
-	var log diary
-	here := manage(t, st, coatcheck.Config{MaxPerUser: most, Events: log.write})
-	there := manage(t, apart{st, off}, coatcheck.Config{MaxPerUser: most, Events: log.write})
+	var log coatchecktest.Events
+	here := manage(t, st, coatcheck.Config{MaxPerUser: most, Events: log.Record})
+	there := manage(t, apart{st, off}, coatcheck.Config{MaxPerUser: most, Events: log.Record})
 	var in []*browser
 	for n := range 12 {
 		m := here
@@ -89,23 +90,23 @@ func loginsInTurn(t *testing.T, off time.Duration, most int) {
 			m = there
 		}
 		b := newBrowser(g11App(m))
-		wants(t, b.do("POST", "/login?user=ann"), 200, "")
+		wants(t, b.Send("POST", "/login?user=ann"), 200, "")
 		in = append(in, b)
 		// Which of the others is the oldest, the clocks say.
-		left := slices.DeleteFunc(slices.Clone(in), func(b *browser) bool { return b.do("GET", "/user").Body.String() != "user ann" })
+		left := slices.DeleteFunc(slices.Clone(in), func(b *browser) bool { return b.Send("GET", "/user").Body.String() != "user ann" })
 		if len(left) != min(n+1, most) || left[len(left)-1] != b || off == 0 && left[0] != in[max(0, n+1-most)] {
 			t.Fatalf("after login %d: %d browsers are logged in; want %d, this one among them", n+1, len(left), min(n+1, most))
 		}
 		time.Sleep(time.Duration(n+1) * 100 * time.Millisecond)
 	}
-	if logins, ends := log.count(coatcheck.LoggedIn), log.count(coatcheck.Revoked); logins != 12 || ends != 12-most {
+	if logins, ends := log.Count(coatcheck.LoggedIn), log.Count(coatcheck.Revoked); logins != 12 || ends != 12-most {
 		t.Errorf("%d logins and %d revocations heard of, want 12 and %d", logins, ends, 12-most)
 	}
 	// To log in again in a browser that has a session makes no more of them.
 	last := in[len(in)-1]
-	wants(t, last.do("POST", "/login?user=ann"), 200, "")
-	wants(t, last.do("GET", "/user"), 200, "user ann")
-	if n := log.count(coatcheck.Revoked); n != 12-most {
+	wants(t, last.Send("POST", "/login?user=ann"), 200, "")
+	wants(t, last.Send("GET", "/user"), 200, "user ann")
+	if n := log.Count(coatcheck.Revoked); n != 12-most {
 		t.Errorf("%d revocations heard of, want %d as before", n, 12-most)
 	}
 }
@@ -147,11 +148,11 @@ func loginsAtOnce(t *testing.T, together bool, most int) {
 		browsers[i] = newBrowser(g11App(manage(t, apart{st, time.Duration(i%3-1) * 2 * time.Second}, coatcheck.Config{MaxPerUser: most})))
 	}
 	parallel(logins, func(i int) {
-		if w := browsers[i].do("POST", "/login?user=ann"); w.Code != 200 {
+		if w := browsers[i].Send("POST", "/login?user=ann"); w.Code != 200 {
 			t.Errorf("answer %d %q", w.Code, w.Body)
 		}
 	})
-	left := slices.DeleteFunc(browsers, func(b *browser) bool { return b.do("GET", "/user").Body.String() != "user ann" })
+	left := slices.DeleteFunc(browsers, func(b *browser) bool { return b.Send("GET", "/user").Body.String() != "user ann" })
 	if records, err := st.User(t.Context(), "ann"); len(left) != most || len(records) != most || err != nil {
 		t.Errorf("%d browsers are logged in and %d sessions left (%v), want %d", len(left), len(records), err, most)
 	}
@@ -168,7 +169,7 @@ func TestG11RedatedAndNoAnswer(t *testing.T) {
 				st := memstore.New(memstore.Config{})
 				broken := &trap{Store: st}
 				other := newBrowser(g11App(manage(t, apart{st, 2 * time.Second}, coatcheck.Config{MaxPerUser: 1})))
-				wants(t, other.do("POST", "/login?user=ann"), 200, "")
+				wants(t, other.Send("POST", "/login?user=ann"), 200, "")
 				lost := false
 				failing := func(_ context.Context, method string) error {
 					if lost = lost || method == "Replace"; method == "Replace" || lost && method == "Load" {
@@ -187,10 +188,10 @@ func TestG11RedatedAndNoAnswer(t *testing.T) {
 					broken.set(failing, nil)
 				}
 				b := newBrowser(g11App(manage(t, broken, coatcheck.Config{MaxPerUser: 1})))
-				wants(t, b.do("POST", "/login?user=ann"), 503, "")
+				wants(t, b.Send("POST", "/login?user=ann"), 503, "")
 				broken.set(nil, nil)
-				wants(t, b.do("GET", "/user"), 200, "user ")
-				wants(t, other.do("GET", "/user"), 200, "user ann")
+				wants(t, b.Send("GET", "/user"), 200, "user ")
+				wants(t, other.Send("GET", "/user"), 200, "user ann")
 				if records, err := st.User(t.Context(), "ann"); err != nil || len(records) != 1 {
 					t.Errorf("%d sessions, %v; want the other's", len(records), err)
 				}

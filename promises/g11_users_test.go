@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -74,7 +75,7 @@ func g11App(m *coatcheck.Manager) http.Handler {
 
 func list(t testing.TB, b *browser) []coatcheck.Info {
 	t.Helper()
-	w := b.do("GET", "/sessions")
+	w := b.Send("GET", "/sessions")
 	wants(t, w, 200, "")
 	var infos []coatcheck.Info
 	if err := json.Unmarshal(w.Body.Bytes(), &infos); err != nil {
@@ -91,15 +92,15 @@ func TestG11List(t *testing.T) {
 		app := g11App(m)
 		start := time.Now().UTC()
 		laptop, phone, script, other := newBrowser(app), newBrowser(app), newBrowser(app), newBrowser(app)
-		wants(t, newBrowser(app).do("POST", "/count"), 200, "1") // anonymous
-		wants(t, laptop.do("POST", "/login?user=ann", "User-Agent", firefox), 200, "")
-		wants(t, other.do("POST", "/login?user=Ann"), 200, "")
+		wants(t, newBrowser(app).Send("POST", "/count"), 200, "1") // anonymous
+		wants(t, laptop.Send("POST", "/login?user=ann", "User-Agent", firefox), 200, "")
+		wants(t, other.Send("POST", "/login?user=Ann"), 200, "")
 		time.Sleep(time.Minute)
-		wants(t, phone.do("POST", "/login?user=ann", "User-Agent", iphone), 200, "")
+		wants(t, phone.Send("POST", "/login?user=ann", "User-Agent", iphone), 200, "")
 		time.Sleep(time.Minute)
-		wants(t, script.do("POST", "/login?user=ann", "User-Agent", "curl/8.5.0"), 200, "")
+		wants(t, script.Send("POST", "/login?user=ann", "User-Agent", "curl/8.5.0"), 200, "")
 		time.Sleep(10 * time.Minute)
-		wants(t, laptop.do("GET", "/user"), 200, "user ann") // a touch
+		wants(t, laptop.Send("GET", "/user"), 200, "user ann") // a touch
 		time.Sleep(time.Minute)
 
 		got := list(t, laptop)
@@ -133,36 +134,36 @@ func TestG11List(t *testing.T) {
 // G11: "end one": of that user alone, by the handle in the list.
 func TestG11Revoke(t *testing.T) {
 	t.Parallel()
-	var log diary
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.write})
+	var log coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: log.Record})
 	app := g11App(m)
 	laptop, phone, other := newBrowser(app), newBrowser(app), newBrowser(app)
-	wants(t, laptop.do("POST", "/login?user=ann"), 200, "")
-	wants(t, phone.do("POST", "/login?user=ann"), 200, "")
-	wants(t, other.do("POST", "/login?user=bob"), 200, "")
+	wants(t, laptop.Send("POST", "/login?user=ann"), 200, "")
+	wants(t, phone.Send("POST", "/login?user=ann"), 200, "")
+	wants(t, other.Send("POST", "/login?user=bob"), 200, "")
 	foreign := list(t, other)[0].Handle
 	for _, handle := range []string{foreign, "", "nosuchhandle"} {
-		wants(t, laptop.do("POST", "/revoke?handle="+handle), 200, "false user ann")
+		wants(t, laptop.Send("POST", "/revoke?handle="+handle), 200, "false user ann")
 	}
-	wants(t, other.do("GET", "/user"), 200, "user bob")
-	if n := log.count(coatcheck.Revoked); n != 0 {
+	wants(t, other.Send("GET", "/user"), 200, "user bob")
+	if n := log.Count(coatcheck.Revoked); n != 0 {
 		t.Errorf("%d revocations heard of, want none", n)
 	}
 	for _, info := range list(t, laptop) {
 		if !info.Current {
-			wants(t, laptop.do("POST", "/revoke?handle="+info.Handle), 200, "true user ann")
-			wants(t, laptop.do("POST", "/revoke?handle="+info.Handle), 200, "false user ann")
+			wants(t, laptop.Send("POST", "/revoke?handle="+info.Handle), 200, "true user ann")
+			wants(t, laptop.Send("POST", "/revoke?handle="+info.Handle), 200, "false user ann")
 		}
 	}
-	wants(t, phone.do("GET", "/user"), 200, "user ")
-	wants(t, laptop.do("GET", "/user"), 200, "user ann")
+	wants(t, phone.Send("GET", "/user"), 200, "user ")
+	wants(t, laptop.Send("GET", "/user"), 200, "user ann")
 	// The own session ends for the rest of the request too, as by Logout.
-	wants(t, laptop.do("POST", "/revoke?handle="+list(t, laptop)[0].Handle), 200, "true user ")
-	if len(laptop.cookies()) > 0 {
-		t.Errorf("the cookies %v are left", laptop.cookies())
+	wants(t, laptop.Send("POST", "/revoke?handle="+list(t, laptop)[0].Handle), 200, "true user ")
+	if len(laptop.Cookies()) > 0 {
+		t.Errorf("the cookies %v are left", laptop.Cookies())
 	}
-	wants(t, laptop.do("GET", "/user"), 200, "user ")
-	if n := log.count(coatcheck.Revoked); n != 2 {
+	wants(t, laptop.Send("GET", "/user"), 200, "user ")
+	if n := log.Count(coatcheck.Revoked); n != 2 {
 		t.Errorf("%d revocations heard of, want 2", n)
 	}
 }
@@ -175,19 +176,19 @@ func TestG11RevokeOthers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				app := g11App(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}))
 				laptop, phone, tablet, other := newBrowser(app), newBrowser(app), newBrowser(app), newBrowser(app)
-				wants(t, laptop.do("POST", "/others"), 401, "")
+				wants(t, laptop.Send("POST", "/others"), 401, "")
 				for _, b := range []*browser{laptop, phone, tablet} {
-					wants(t, b.do("POST", "/login?user=ann"), 200, "")
+					wants(t, b.Send("POST", "/login?user=ann"), 200, "")
 				}
-				wants(t, other.do("POST", "/login?user=bob"), 200, "")
+				wants(t, other.Send("POST", "/login?user=bob"), 200, "")
 				time.Sleep(time.Second)
-				wants(t, laptop.do("POST", "/others"+query), 200, "2")
-				wants(t, laptop.do("GET", "/user"), 200, "user ann")
-				wants(t, phone.do("GET", "/user"), 200, "user ")
-				wants(t, tablet.do("GET", "/user"), 200, "user ")
-				wants(t, other.do("GET", "/user"), 200, "user bob")
+				wants(t, laptop.Send("POST", "/others"+query), 200, "2")
+				wants(t, laptop.Send("GET", "/user"), 200, "user ann")
+				wants(t, phone.Send("GET", "/user"), 200, "user ")
+				wants(t, tablet.Send("GET", "/user"), 200, "user ")
+				wants(t, other.Send("GET", "/user"), 200, "user bob")
 				if strings.Contains(query, "count") {
-					wants(t, laptop.do("POST", "/count"), 200, "8")
+					wants(t, laptop.Send("POST", "/count"), 200, "8")
 				}
 				if got := list(t, laptop); len(got) != 1 || !got[0].Current {
 					t.Errorf("the list after it: %v", got)
@@ -206,18 +207,18 @@ func TestG11RevokeOthersAndRequestsInFlight(t *testing.T) {
 		app := g11App(manage(t, st, coatcheck.Config{}))
 		laptop, phone := newBrowser(app), newBrowser(app)
 		login := depart(t, phone, "Create", "POST", "/login?user=ann")
-		wants(t, laptop.do("POST", "/login?user=ann"), 200, "")
+		wants(t, laptop.Send("POST", "/login?user=ann"), 200, "")
 		renewal := depart(t, laptop, "Replace", "POST", "/renew")
 		time.Sleep(time.Second)
-		wants(t, laptop.do("POST", "/others"), 200, "0")
+		wants(t, laptop.Send("POST", "/others"), 200, "0")
 		wants(t, login.land(), 409, "")
 		wants(t, renewal.land(), 200, "")
-		wants(t, laptop.do("GET", "/user"), 200, "user ann")
-		wants(t, phone.do("GET", "/user"), 200, "user ")
+		wants(t, laptop.Send("GET", "/user"), 200, "user ann")
+		wants(t, phone.Send("GET", "/user"), 200, "user ")
 		time.Sleep(time.Second)
-		wants(t, phone.do("POST", "/others?login=ann"), 200, "1")
-		wants(t, phone.do("GET", "/user"), 200, "user ann")
-		wants(t, laptop.do("GET", "/user"), 200, "user ")
+		wants(t, phone.Send("POST", "/others?login=ann"), 200, "1")
+		wants(t, phone.Send("GET", "/user"), 200, "user ann")
+		wants(t, laptop.Send("GET", "/user"), 200, "user ")
 	})
 }
 
@@ -234,20 +235,20 @@ func TestG11RevokeWithoutARequest(t *testing.T) {
 		t.Errorf("RevokeAll of nobody: %v, want ErrValue", err)
 	}
 	laptop, phone, admin := newBrowser(app), newBrowser(app), newBrowser(app)
-	wants(t, laptop.do("POST", "/login?user=ann"), 200, "")
-	wants(t, phone.do("POST", "/login?user=ann"), 200, "")
-	wants(t, admin.do("POST", "/login?user=root"), 200, "")
+	wants(t, laptop.Send("POST", "/login?user=ann"), 200, "")
+	wants(t, phone.Send("POST", "/login?user=ann"), 200, "")
+	wants(t, admin.Send("POST", "/login?user=root"), 200, "")
 	calls := st.count("")
-	admin.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	admin.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := m.RevokeAll(r.Context(), "ann")
 		fmt.Fprint(w, n, err)
 	}))
-	wants(t, admin.do("POST", "/"), 200, "2 <nil>")
+	wants(t, admin.Send("POST", "/"), 200, "2 <nil>")
 	if n := st.count("") - calls; n != 1 {
 		t.Errorf("%d store calls, want EndUser alone: the request did not look", n)
 	}
-	wants(t, laptop.do("GET", "/user"), 200, "user ")
-	wants(t, phone.do("GET", "/user"), 200, "user ")
+	wants(t, laptop.Send("GET", "/user"), 200, "user ")
+	wants(t, phone.Send("GET", "/user"), 200, "user ")
 }
 
 // G11: "RevokeAll and RevokeOthers first commit what is pending": when that fails
@@ -260,12 +261,12 @@ func TestG11RevocationCommitsFirst(t *testing.T) {
 			m := manage(t, st, coatcheck.Config{})
 			app := g11App(m)
 			ann, admin := newBrowser(app), newBrowser(app)
-			wants(t, ann.do("POST", "/login?user=ann"), 200, "")
-			wants(t, admin.do("POST", "/login?user=root"), 200, "")
+			wants(t, ann.Send("POST", "/login?user=ann"), 200, "")
+			wants(t, admin.Send("POST", "/login?user=root"), 200, "")
 			if !works {
 				st.set(away("Update"), nil)
 			}
-			admin.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			admin.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				g1Count.Set(coatcheck.From(r.Context()), 3)
 				n, err := m.RevokeAll(r.Context(), "ann")
 				if works && (n != 1 || err != nil || st.count("Update") != 1) {
@@ -275,14 +276,14 @@ func TestG11RevocationCommitsFirst(t *testing.T) {
 					t.Errorf("RevokeAll: %d, %v", n, err)
 				}
 			}))
-			w := admin.do("POST", "/")
+			w := admin.Send("POST", "/")
 			st.set(nil, nil)
 			if works {
 				wants(t, w, 200, "")
-				wants(t, ann.do("GET", "/user"), 200, "user ")
+				wants(t, ann.Send("GET", "/user"), 200, "user ")
 			} else {
 				wants(t, w, 503, "")
-				wants(t, ann.do("GET", "/user"), 200, "user ann")
+				wants(t, ann.Send("GET", "/user"), 200, "user ann")
 			}
 		})
 	}
@@ -291,24 +292,24 @@ func TestG11RevocationCommitsFirst(t *testing.T) {
 // G11: "MaxPerUser with EndOldest".
 func TestG11EndOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log diary
-		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{MaxPerUser: 2, Events: log.write})
+		var log coatchecktest.Events
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{MaxPerUser: 2, Events: log.Record})
 		app := g11App(m)
 		first, second, third, other := newBrowser(app), newBrowser(app), newBrowser(app), newBrowser(app)
-		wants(t, other.do("POST", "/login?user=bob"), 200, "")
+		wants(t, other.Send("POST", "/login?user=bob"), 200, "")
 		for _, b := range []*browser{first, second, third} {
-			wants(t, b.do("POST", "/login?user=ann"), 200, "")
+			wants(t, b.Send("POST", "/login?user=ann"), 200, "")
 			time.Sleep(time.Second)
 		}
-		wants(t, first.do("GET", "/user"), 200, "user ")
-		wants(t, second.do("GET", "/user"), 200, "user ann")
-		wants(t, third.do("GET", "/user"), 200, "user ann")
-		wants(t, other.do("GET", "/user"), 200, "user bob")
+		wants(t, first.Send("GET", "/user"), 200, "user ")
+		wants(t, second.Send("GET", "/user"), 200, "user ann")
+		wants(t, third.Send("GET", "/user"), 200, "user ann")
+		wants(t, other.Send("GET", "/user"), 200, "user bob")
 		// To log in again in the same browser makes no more of them.
-		wants(t, second.do("POST", "/login?user=ann"), 200, "")
-		wants(t, second.do("GET", "/user"), 200, "user ann")
-		wants(t, third.do("GET", "/user"), 200, "user ann")
-		if n := log.count(coatcheck.Revoked); n != 1 {
+		wants(t, second.Send("POST", "/login?user=ann"), 200, "")
+		wants(t, second.Send("GET", "/user"), 200, "user ann")
+		wants(t, third.Send("GET", "/user"), 200, "user ann")
+		if n := log.Count(coatcheck.Revoked); n != 1 {
 			t.Errorf("%d revocations heard of, want 1", n)
 		}
 	})
@@ -341,11 +342,11 @@ func TestG11EndOldestOfParallelLogins(t *testing.T) {
 				return nil
 			})
 			parallel(logins, func(i int) {
-				if w := browsers[i].do("POST", "/login?user=ann"); w.Code != 200 {
+				if w := browsers[i].Send("POST", "/login?user=ann"); w.Code != 200 {
 					t.Errorf("answer %d %q", w.Code, w.Body)
 				}
 			})
-			left := slices.DeleteFunc(browsers, func(b *browser) bool { return b.do("GET", "/user").Body.String() != "user ann" })
+			left := slices.DeleteFunc(browsers, func(b *browser) bool { return b.Send("GET", "/user").Body.String() != "user ann" })
 			if len(left) != max {
 				t.Errorf("%d sessions are left, want %d", len(left), max)
 			}
@@ -359,25 +360,25 @@ func TestG11Refuse(t *testing.T) {
 		st := &trap{Store: memstore.New(memstore.Config{})}
 		app := g11App(manage(t, st, coatcheck.Config{MaxPerUser: 2, AtLimit: coatcheck.Refuse}))
 		first, second, third := newBrowser(app), newBrowser(app), newBrowser(app)
-		wants(t, first.do("POST", "/login?user=ann"), 200, "")
-		wants(t, second.do("POST", "/login?user=ann"), 200, "")
-		wants(t, third.do("POST", "/count"), 200, "1")
-		w := third.do("POST", "/login?user=ann")
+		wants(t, first.Send("POST", "/login?user=ann"), 200, "")
+		wants(t, second.Send("POST", "/login?user=ann"), 200, "")
+		wants(t, third.Send("POST", "/count"), 200, "1")
+		w := third.Send("POST", "/login?user=ann")
 		wants(t, w, 409, "Too many sessions. Nothing was changed.")
 		bare(t, w)
-		wants(t, third.do("POST", "/count"), 200, "2") // its anonymous session lives
-		wants(t, first.do("GET", "/user"), 200, "user ann")
-		wants(t, third.do("POST", "/login?user=bob"), 200, "")
+		wants(t, third.Send("POST", "/count"), 200, "2") // its anonymous session lives
+		wants(t, first.Send("GET", "/user"), 200, "user ann")
+		wants(t, third.Send("POST", "/login?user=bob"), 200, "")
 		// Who has one of them may log in again.
-		wants(t, second.do("POST", "/login?user=ann"), 200, "")
-		wants(t, third.do("POST", "/login?user=ann"), 409, "")
+		wants(t, second.Send("POST", "/login?user=ann"), 200, "")
+		wants(t, third.Send("POST", "/login?user=ann"), 409, "")
 		st.set(away("User"), nil)
-		wants(t, third.do("POST", "/login?user=ann"), 503, "")
+		wants(t, third.Send("POST", "/login?user=ann"), 503, "")
 		st.set(nil, nil)
 		time.Sleep(20 * time.Minute)
-		wants(t, second.do("GET", "/user"), 200, "user ann")
+		wants(t, second.Send("GET", "/user"), 200, "user ann")
 		time.Sleep(20 * time.Minute) // the first has expired, and counts no more
-		wants(t, third.do("POST", "/login?user=ann"), 200, "")
+		wants(t, third.Send("POST", "/login?user=ann"), 200, "")
 	})
 }
 
@@ -398,7 +399,7 @@ func TestG11RefuseParallelLogins(t *testing.T) {
 	if codes[200] == 0 || codes[200]+codes[409] != 4 {
 		t.Errorf("status codes %v, want 200 and 409, the first at least once", codes)
 	}
-	wants(t, newBrowser(app).do("POST", "/login?user=ann"), 409, "")
+	wants(t, newBrowser(app).Send("POST", "/login?user=ann"), 409, "")
 }
 
 // Config.MaxPerUser: a double click on "Log in" under Refuse. Its second half takes
@@ -413,18 +414,18 @@ func TestG11RefuseDoubleClick(t *testing.T) {
 			cfg := coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}
 			app := g11App(manage(t, st, cfg))
 			b := newBrowser(app)
-			wants(t, b.do("POST", "/count"), 200, "1")
+			wants(t, b.Send("POST", "/count"), 200, "1")
 			second := depart(t, b, place, "POST", "/login?user=ann")
-			first := b.clone() // its answer is lost
-			first.h = g11App(manage(t, st, cfg))
-			wants(t, first.do("POST", "/login?user=ann"), 200, "")
+			first := b.Clone() // its answer is lost
+			first.Handler = g11App(manage(t, st, cfg))
+			wants(t, first.Send("POST", "/login?user=ann"), 200, "")
 			wants(t, second.land(), 200, "")
-			wants(t, b.do("GET", "/user"), 200, "user ann")
+			wants(t, b.Send("GET", "/user"), 200, "user ann")
 			if records, err := st.User(t.Context(), "ann"); len(records) != 1 || err != nil {
 				t.Errorf("%d sessions, %v; want 1", len(records), err)
 			}
-			wants(t, newBrowser(app).do("POST", "/login?user=ann"), 409, "")
-			wants(t, b.do("POST", "/login?user=ann"), 200, "")
+			wants(t, newBrowser(app).Send("POST", "/login?user=ann"), 409, "")
+			wants(t, b.Send("POST", "/login?user=ann"), 200, "")
 		})
 	}
 }
@@ -436,14 +437,14 @@ func TestG11RefuseTakesNoOtherPlace(t *testing.T) {
 	cfg := coatcheck.Config{MaxPerUser: 1, AtLimit: coatcheck.Refuse}
 	app := g11App(manage(t, st, cfg))
 	b, other := newBrowser(app), newBrowser(app)
-	wants(t, other.do("POST", "/login?user=ann"), 200, "")
-	wants(t, b.do("POST", "/count"), 200, "1")
+	wants(t, other.Send("POST", "/login?user=ann"), 200, "")
+	wants(t, b.Send("POST", "/count"), 200, "1")
 	second := depart(t, b, "User", "POST", "/login?user=ann")
-	first := b.clone()
-	first.h = g11App(manage(t, st, cfg))
-	wants(t, first.do("POST", "/login?user=bob"), 200, "")
+	first := b.Clone()
+	first.Handler = g11App(manage(t, st, cfg))
+	wants(t, first.Send("POST", "/login?user=bob"), 200, "")
 	wants(t, second.land(), 409, "")
-	wants(t, other.do("GET", "/user"), 200, "user ann")
+	wants(t, other.Send("GET", "/user"), 200, "user ann")
 }
 
 // walked is a store whose walks miss a user whose token is renewed meanwhile.
@@ -473,9 +474,9 @@ func TestG11All(t *testing.T) {
 		for range n {
 			b := newBrowser(app)
 			if user == "" {
-				b.do("GET", "/count")
+				b.Send("GET", "/count")
 			} else {
-				b.do("GET", "/login?user="+user)
+				b.Send("GET", "/login?user="+user)
 			}
 		}
 	}
@@ -502,16 +503,16 @@ func TestG11RevokeEverybody(t *testing.T) {
 		m := manage(t, st, coatcheck.Config{})
 		app := g11App(m)
 		anonymous, alice, bob, late := newBrowser(app), newBrowser(app), newBrowser(app), newBrowser(app)
-		anonymous.do("GET", "/count")
-		alice.do("GET", "/login?user=alice")
-		bob.do("GET", "/login?user=bob")
+		anonymous.Send("GET", "/count")
+		alice.Send("GET", "/login?user=alice")
+		bob.Send("GET", "/login?user=bob")
 		st.during = func(walk int) string {
 			if walk > 1 {
 				return "nobody"
 			}
 			time.Sleep(time.Millisecond)
-			wants(t, late.do("GET", "/login?user=carol"), 200, "")
-			wants(t, alice.do("GET", "/renew"), 200, "")
+			wants(t, late.Send("GET", "/login?user=carol"), 200, "")
+			wants(t, alice.Send("GET", "/renew"), 200, "")
 			return "alice"
 		}
 		time.Sleep(time.Millisecond)
@@ -519,13 +520,13 @@ func TestG11RevokeEverybody(t *testing.T) {
 			t.Errorf("RevokeEverybody: got %d, %v, want 3", n, err)
 		}
 		for _, b := range []*browser{alice, bob} {
-			wants(t, b.do("GET", "/user"), 200, "user ")
+			wants(t, b.Send("GET", "/user"), 200, "user ")
 		}
-		wants(t, anonymous.do("GET", "/count"), 409, "")
-		wants(t, late.do("GET", "/user"), 200, "user carol")
+		wants(t, anonymous.Send("GET", "/count"), 409, "")
+		wants(t, late.Send("GET", "/user"), 200, "user carol")
 		time.Sleep(time.Millisecond)
-		wants(t, bob.do("GET", "/login?user=bob"), 200, "")
-		wants(t, bob.do("GET", "/user"), 200, "user bob")
+		wants(t, bob.Send("GET", "/login?user=bob"), 200, "")
+		wants(t, bob.Send("GET", "/user"), 200, "user bob")
 	})
 }
 
@@ -556,7 +557,7 @@ func TestG11RevokeOthersByHead(t *testing.T) {
 		if _, err := m.RevokeOthers(r.Context()); err != nil {
 			t.Error(err)
 		}
-	})).do("HEAD", "/")
+	})).Send("HEAD", "/")
 	rec := store.Record{
 		ID: store.ID{1}, Version: 1, User: "123", AuthTime: began, Created: began, Seen: began,
 		Expires: began.Add(time.Hour), Deadline: began.Add(time.Hour),
@@ -582,7 +583,7 @@ func TestG11RevocationsByHead(t *testing.T) {
 				t.Errorf("%s: ended %d, %v", name, n, err)
 			}
 		}))
-		b.do("HEAD", "/")
+		b.Send("HEAD", "/")
 		if user, _ := stored(m, other); user != "" {
 			t.Errorf("%s by HEAD: the other session is still %q's", name, user)
 		}

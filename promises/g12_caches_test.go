@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -88,7 +89,7 @@ func TestG12Headers(t *testing.T) {
 				}
 				look.act(r.Context(), m, s)
 			}))
-			h := b.do("POST", "/").Header()
+			h := b.Send("POST", "/").Header()
 			name := fmt.Sprintf("%s, handler says %q", look.name, cc.said)
 			vary, want := h["Vary"], cc.said
 			if look.looked != slices.Equal(vary, []string{"Cookie"}) || !look.looked && vary != nil {
@@ -128,7 +129,7 @@ func TestG12WithoutASession(t *testing.T) {
 		h := newBrowser(only(m, func(w http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
 			w.Header().Set("Cache-Control", "public")
 			look.act(r.Context(), m, s)
-		})).do("POST", "/").Header()
+		})).Send("POST", "/").Header()
 		want := map[bool]string{true: "no-store", false: "public"}[look.looked]
 		if h.Get("Cache-Control") != want || (h.Get("Vary") == "Cookie") != look.looked {
 			t.Errorf("%s: got Cache-Control %q and Vary %q", look.name, h.Get("Cache-Control"), h.Get("Vary"))
@@ -155,7 +156,7 @@ func TestG12VaryIsJoined(t *testing.T) {
 				w.Header()["Vary"] = c.said
 			}
 			s.User()
-		})).do("GET", "/").Header()
+		})).Send("GET", "/").Header()
 		if !slices.Equal(h["Vary"], c.want) {
 			t.Errorf("%q: got %q, want %q", c.said, h["Vary"], c.want)
 		}
@@ -206,7 +207,7 @@ func TestG12EveryKindOfAnswer(t *testing.T) {
 			}()
 			inner.ServeHTTP(w, r)
 		}))
-		w := b.do(c.method, "/", c.header...)
+		w := b.Send(c.method, "/", c.header...)
 		if w.Code != c.status {
 			t.Errorf("%s: got %d, want %d", c.name, w.Code, c.status)
 		}
@@ -229,9 +230,9 @@ func TestG12FirstLookTooLate(t *testing.T) {
 		if !look.looked {
 			continue
 		}
-		var l listener
+		var l coatchecktest.Events
 		store := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{Events: l.hear})
+		m := manage(t, store, coatcheck.Config{Events: l.Record})
 		b := begin(t, m, only(m, func(w http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
 			io.WriteString(w, "first byte")
 			look.act(r.Context(), m, s)
@@ -239,14 +240,14 @@ func TestG12FirstLookTooLate(t *testing.T) {
 				t.Errorf("%s: got the user %q and %v, want nobody and ErrLate", look.name, s.User(), s.Err())
 			}
 		}))
-		l.forget()
+		l.Reset()
 		store.calls = nil
-		w := b.do("POST", "/")
+		w := b.Send("POST", "/")
 		if w.Code != 200 || w.Body.String() != "first byte" || w.Header().Get("Vary") != "" {
 			t.Errorf("%s: got %d %q with Vary %q, want what has left already", look.name, w.Code, w.Body, w.Header().Get("Vary"))
 		}
-		if n := store.count("") - store.count("User"); n != 0 || l.count(coatcheck.Late) != 1 {
-			t.Errorf("%s: %d calls of the store and the events %v, want none and one late", look.name, n, l.kinds())
+		if n := store.count("") - store.count("User"); n != 0 || l.Count(coatcheck.Late) != 1 {
+			t.Errorf("%s: %d calls of the store and the events %v, want none and one late", look.name, n, l.Kinds())
 		}
 	}
 }
@@ -261,7 +262,7 @@ func TestG12FirstLookAfterHijack(t *testing.T) {
 		http.NewResponseController(w).Hijack()
 		user, err = s.User(), s.Err()
 	}))
-	b.h.ServeHTTP(&witness{ResponseRecorder: httptest.NewRecorder(), t: t}, b.request("GET", "/"))
+	b.Handler.ServeHTTP(&witness{ResponseRecorder: httptest.NewRecorder(), t: t}, b.Request("GET", "/"))
 	if user != "alice" || err != nil {
 		t.Errorf("got %q and %v, want alice", user, err)
 	}
@@ -276,11 +277,11 @@ func TestG12HeaderValuesBelongToTheRequest(t *testing.T) {
 	visit := func(path string, headers ...string) (*httptest.ResponseRecorder, http.Header) {
 		b := begin(t, m, h)
 		if path == "/in" {
-			b.jar = map[string]string{markName: "1"}
+			wear(b, map[string]string{markName: "1"})
 		}
-		w := b.do("POST", path, headers...)
+		w := b.Send("POST", path, headers...)
 		if path == "/in" {
-			w = b.do("GET", path, headers...)
+			w = b.Send("GET", path, headers...)
 		}
 		return w, w.Header().Clone()
 	}

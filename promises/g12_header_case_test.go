@@ -45,7 +45,7 @@ func TestG12NamesInAnyCase(t *testing.T) {
 				}
 				change(s)
 			}))
-			got := sent(b.do("POST", "/").Header())
+			got := sent(b.Send("POST", "/").Header())
 			for name := range got {
 				if strings.HasSuffix(name, "-cache-control") || name == "surrogate-control" || name == "edge-control" || name == "x-accel-expires" || name == "expires" || name == "pragma" {
 					t.Errorf("%s, %s: %s: %q is sent", spell("name"), what, name, got[name])
@@ -82,7 +82,7 @@ func TestG12PrivateInAnyCase(t *testing.T) {
 			}
 			s.User()
 		}))
-		got := sent(b.do("GET", "/").Header())["cache-control"]
+		got := sent(b.Send("GET", "/").Header())["cache-control"]
 		slices.Sort(got)
 		if text := strings.Join(got, ", "); text != c.want && text != "max-age=3, private" {
 			t.Errorf("%q beside %q: got %q, want %q", c.one, c.two, text, c.want)

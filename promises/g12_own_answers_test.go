@@ -56,7 +56,7 @@ func TestG12OwnAnswers(t *testing.T) {
 			}
 			h.ServeHTTP(w, r)
 		}))
-		w := b.do(c.method, c.url, c.headers...)
+		w := b.Send(c.method, c.url, c.headers...)
 		got := sent(w.Result().Header) // as it left
 		if w.Code != c.status || !slices.Equal(got["cache-control"], []string{"no-store"}) || strings.Join(got["vary"], ", ") != c.vary || got["x-other"] == nil {
 			t.Errorf("%s: got %d and %q, want %d, no-store and Vary: %s", c.name, w.Code, got, c.status, c.vary)

@@ -12,61 +12,17 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
-
-// A listener keeps the events of a manager.
-type listener struct {
-	mu     sync.Mutex
-	events []coatcheck.Event
-}
-
-func (l *listener) hear(e coatcheck.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = append(l.events, e)
-}
-
-// forget drops what was heard so far.
-func (l *listener) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.events = nil
-}
-
-// heard returns the events so far.
-func (l *listener) heard() []coatcheck.Event {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]coatcheck.Event(nil), l.events...)
-}
-
-func (l *listener) kinds() []coatcheck.Kind {
-	kinds := []coatcheck.Kind{}
-	for _, e := range l.heard() {
-		kinds = append(kinds, e.Kind)
-	}
-	return kinds
-}
-
-func (l *listener) count(kind coatcheck.Kind) int {
-	n := 0
-	for _, k := range l.kinds() {
-		if k == kind {
-			n++
-		}
-	}
-	return n
-}
 
 // G13: Events (created, login, renewed, logout, expired, revoked, refused with
 // its reason, held back, conflict, value mismatch, store error) with the
@@ -75,20 +31,20 @@ func TestG13Events(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		st := &trap{Store: memstore.New(memstore.Config{})}
-		var l listener
-		m := manage(t, st, coatcheck.Config{Events: l.hear, Cookie: cookie.Policy{}})
+		var l coatchecktest.Events
+		m := manage(t, st, coatcheck.Config{Events: l.Record, Cookie: cookie.Policy{}})
 		mistyped := coatcheck.NewKey[string]("hits")
 		app := life(m)
 		b := newBrowser(app)
 		as := func(act func(*coatcheck.Session)) func() {
 			return func() {
-				b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { act(s) })
-				b.do("POST", "/")
-				b.h = app
+				b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { act(s) })
+				b.Send("POST", "/")
+				b.Handler = app
 			}
 		}
 		do := func(path string, headers ...string) func() {
-			return func() { b.do("POST", "https://app.example"+path, headers...) }
+			return func() { b.Send("POST", "https://app.example"+path, headers...) }
 		}
 		once := func(method string, err error) func(context.Context, string) error {
 			var used atomic.Bool
@@ -121,47 +77,47 @@ func TestG13Events(t *testing.T) {
 				[]coatcheck.Event{{Kind: coatcheck.Mismatch, Handle: "own", Reason: "the stored value does not fit the key's type", Err: coatcheck.ErrValue}}},
 			{"conflict", func() {
 				st.set(once("Update", coatcheck.ErrConflict), nil)
-				b.do("POST", "/count")
+				b.Send("POST", "/count")
 				st.set(nil, nil)
 			},
 				[]coatcheck.Event{{Kind: coatcheck.Conflict, Handle: "own", User: "alice", Reason: "another process had written the session"}}},
-			{"load fails", func() { st.set(once("Load", io.ErrUnexpectedEOF), nil); b.do("POST", "/look"); st.set(nil, nil) },
+			{"load fails", func() { st.set(once("Load", io.ErrUnexpectedEOF), nil); b.Send("POST", "/look"); st.set(nil, nil) },
 				[]coatcheck.Event{{Kind: coatcheck.StoreError, Handle: "own", Reason: "load", Err: io.ErrUnexpectedEOF}}},
 			{"late login", func() {
-				b.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+				b.Handler = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					s.User()
 					io.WriteString(w, "x")
 					s.Login("bob")
 				})
-				b.do("POST", "/")
-				b.h = app
+				b.Send("POST", "/")
+				b.Handler = app
 			}, []coatcheck.Event{{Kind: coatcheck.Late, Handle: "own", User: "alice", Reason: "a change that needs a cookie, after the answer had begun"}}},
 			{"cross-origin", do("/set", "Sec-Fetch-Site", "cross-site"),
 				[]coatcheck.Event{{Kind: coatcheck.Refused, Reason: "cross-origin request",
-					Err: http.NewCrossOriginProtection().Check(b.request("POST", "/set", "Sec-Fetch-Site", "cross-site"))}}},
+					Err: http.NewCrossOriginProtection().Check(b.Request("POST", "/set", "Sec-Fetch-Site", "cross-site"))}}},
 			{"held back", func() {
-				jar := b.cookies()
-				delete(b.jar, sidName)
-				b.do("GET", "/set", from("cross-site", navigation)...)
-				b.jar = jar
+				jar := b.Cookies()
+				b.SetCookie(sidName, "")
+				b.Send("GET", "/set", from("cross-site", navigation)...)
+				wear(b, jar)
 			}, []coatcheck.Event{{Kind: coatcheck.HeldBack, Reason: "the browser kept the cookie back because the visitor came from another site"}}},
 			{"forged", func() {
-				jar := b.cookies()
-				b.jar[sidName] = "forged"
-				b.do("GET", "/look")
-				b.jar = jar
+				jar := b.Cookies()
+				b.SetCookie(sidName, "forged")
+				b.Send("GET", "/look")
+				wear(b, jar)
 			}, []coatcheck.Event{{Kind: coatcheck.Refused, Reason: "session cookie: malformed"}}},
 			{"revocation", func() { m.RevokeAll(t.Context(), "alice") },
 				[]coatcheck.Event{{Kind: coatcheck.Revoked, Handle: "own", User: "alice", Reason: "by RevokeAll"}}},
 			{"read after the end", do("/look"), nil},
-			{"write after the end", func() { delete(b.jar, overName); b.do("POST", "/count") }, []coatcheck.Event{{Kind: coatcheck.WriteEnded, Handle: "own", Reason: "the session had ended"}}},
+			{"write after the end", func() { b.SetCookie(overName, ""); b.Send("POST", "/count") }, []coatcheck.Event{{Kind: coatcheck.WriteEnded, Handle: "own", Reason: "the session had ended"}}},
 			{"login after the end", do("/login"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},
 			{"logout", do("/logout"), []coatcheck.Event{{Kind: coatcheck.LoggedOut, Handle: "own", User: "alice"}}},
 			{"logout again", do("/logout"), nil},
 			{"login and write", do("/login"), []coatcheck.Event{{Kind: coatcheck.LoggedIn, Handle: anyHandle, User: "alice"}}},
-			{"too long idle", func() { time.Sleep(time.Hour); b.do("GET", "/look") },
+			{"too long idle", func() { time.Sleep(time.Hour); b.Send("GET", "/look") },
 				[]coatcheck.Event{{Kind: coatcheck.Expired, Handle: "own", User: "alice", Reason: "nobody used it for its idle time"}}},
-			{"when the store has forgotten it", func() { m.Sweep(t.Context()); b.do("GET", "/look") },
+			{"when the store has forgotten it", func() { m.Sweep(t.Context()); b.Send("GET", "/look") },
 				[]coatcheck.Event{{Kind: coatcheck.Expired, Handle: "own", Reason: "unknown session"}}},
 			{"write after expiry", do("/set"), []coatcheck.Event{
 				{Kind: coatcheck.Expired, Handle: "own", Reason: "unknown session"}, {Kind: coatcheck.Created, Handle: anyHandle}}},
@@ -170,8 +126,8 @@ func TestG13Events(t *testing.T) {
 			step.do()
 			// What follows one that looks at the tombstone or the swept record
 			// tells it again, so only what this step told counts.
-			got := l.heard()
-			l.forget()
+			got := l.All()
+			l.Reset()
 			if len(got) != len(step.want) {
 				t.Errorf("%s: got %+v, want %+v", step.name, got, step.want)
 				continue
@@ -212,8 +168,8 @@ func TestG13DamagedRecord(t *testing.T) {
 		"garbage":               func(b []byte) []byte { return bytes.Repeat([]byte{0xff}, len(b)) },
 	} {
 		st := &trap{Store: memstore.New(memstore.Config{})}
-		var l listener
-		m := manage(t, st, coatcheck.Config{Events: l.hear})
+		var l coatchecktest.Events
+		m := manage(t, st, coatcheck.Config{Events: l.Record})
 		b := begin(t, m, life(m))
 		records, _ := st.User(t.Context(), "alice")
 		bad := records[0]
@@ -221,22 +177,22 @@ func TestG13DamagedRecord(t *testing.T) {
 		if err := st.Store.Update(t.Context(), bad, records[0].Version); err != nil {
 			t.Fatal(err)
 		}
-		l.forget()
-		if w := b.do("GET", "/look"); w.Code != 200 || w.Body.String() != "0" {
+		l.Reset()
+		if w := b.Send("GET", "/look"); w.Code != 200 || w.Body.String() != "0" {
 			t.Errorf("%s: got %d %q, want an anonymous answer", name, w.Code, w.Body)
 		}
-		if e := l.heard(); len(e) != 1 || e[0].Kind != coatcheck.Damaged || e[0].Handle != bad.ID.Handle() || e[0].User != "alice" {
+		if e := l.All(); len(e) != 1 || e[0].Kind != coatcheck.Damaged || e[0].Handle != bad.ID.Handle() || e[0].User != "alice" {
 			t.Errorf("%s: got the events %+v, want damaged", name, e)
 		}
 		if n := st.count("End"); n != 1 {
 			t.Errorf("%s: ended %d times, want once", name, n)
 		}
-		l.forget()
-		b.do("GET", "/look")
-		if len(l.heard()) != 0 {
-			t.Errorf("%s: the second look tells %v", name, l.kinds())
+		l.Reset()
+		b.Send("GET", "/look")
+		if len(l.All()) != 0 {
+			t.Errorf("%s: the second look tells %v", name, l.Kinds())
 		}
-		if w := b.do("POST", "/login"); w.Code != 200 || w.Body.String() != "alice0" {
+		if w := b.Send("POST", "/login"); w.Code != 200 || w.Body.String() != "alice0" {
 			t.Errorf("%s: login then gives %d %q", name, w.Code, w.Body)
 		}
 	}
@@ -334,14 +290,14 @@ func TestG13NoSecretInSight(t *testing.T) {
 			say(s.Err(), s)
 		}
 	}))
-	w := b.do("POST", "/")
+	w := b.Send("POST", "/")
 	answers := w.Body.String()
-	answers += b.do("POST", "/fail").Body.String()
-	old := b.clone()
-	old.h, b.h = life(m), life(m)
-	b.do("POST", "/renew")
-	answers += old.do("POST", "/count").Body.String()
-	b.do("POST", "/logout")
+	answers += b.Send("POST", "/fail").Body.String()
+	old := b.Clone()
+	old.Handler, b.Handler = life(m), life(m)
+	b.Send("POST", "/renew")
+	answers += old.Send("POST", "/count").Body.String()
+	b.Send("POST", "/logout")
 	for _, rec := range st.records {
 		say(rec, &rec, []store.Record{rec}, rec.ID, &rec.ID, []store.ID{rec.ID}, map[store.ID]int{rec.ID: 1},
 			&store.EndedError{Next: rec.ID, Until: time.Now()}, store.EndedError{Next: rec.ID},
@@ -350,7 +306,7 @@ func TestG13NoSecretInSight(t *testing.T) {
 
 	secrets := map[string]string{"the key": "q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa"}
 	for _, name := range []string{"first", "renewed"} {
-		jar := map[string]map[string]string{"first": old.cookies(), "renewed": b.cookies()}[name]
+		jar := map[string]map[string]string{"first": old.Cookies(), "renewed": b.Cookies()}[name]
 		if token := jar[sidName]; token != "" {
 			secrets["the token, "+name] = token
 			secrets["part of the token, "+name] = token[10:40]
@@ -388,7 +344,7 @@ func TestG13FromOutsideAHandler(t *testing.T) {
 		"Manager.From": func() { m.From(t.Context()) },
 		"another manager's": func() {
 			other := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
-			newBrowser(only(other, func(_ http.ResponseWriter, r *http.Request, _ *coatcheck.Session) { m.From(r.Context()) })).do("GET", "/")
+			newBrowser(only(other, func(_ http.ResponseWriter, r *http.Request, _ *coatcheck.Session) { m.From(r.Context()) })).Send("GET", "/")
 		},
 	} {
 		func() {

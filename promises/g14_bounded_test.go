@@ -51,7 +51,7 @@ func TestG14NothingKeptNothingStored(t *testing.T) {
 		w := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			act(s)
 			err = s.Err()
-		})).do("POST", "/")
+		})).Send("POST", "/")
 		if w.Code != 200 || err != nil || len(w.Header()["Set-Cookie"]) > 0 || store.stores() != 0 {
 			t.Fatalf("%s: got %d, %v, cookies %q and %d stored, want nothing", name, w.Code, err, w.Header()["Set-Cookie"], store.stores())
 		}
@@ -68,32 +68,32 @@ func TestG14VisitorsStoreNothing(t *testing.T) {
 	elsewhere := life(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})) // the same keys
 	app := life(m)
 	for range 1000 {
-		if w := newBrowser(app).do("GET", "/look"); len(w.Header()["Set-Cookie"]) > 0 {
+		if w := newBrowser(app).Send("GET", "/look"); len(w.Header()["Set-Cookie"]) > 0 {
 			t.Fatalf("a visit sets %q", w.Header()["Set-Cookie"])
 		}
 		unknown := newBrowser(elsewhere)
-		unknown.do("POST", "/login")
-		unknown.h = app
-		if len(unknown.cookies()[sidName]) != 52 {
+		unknown.Send("POST", "/login")
+		unknown.Handler = app
+		if len(unknown.Cookies()[sidName]) != 52 {
 			t.Fatal("no token")
 		}
-		if w := unknown.do("GET", "/look"); w.Body.String() != "0" || len(w.Header()["Set-Cookie"]) > 0 {
+		if w := unknown.Send("GET", "/look"); w.Body.String() != "0" || len(w.Header()["Set-Cookie"]) > 0 {
 			t.Fatalf("an unknown session gives %q and sets %q", w.Body, w.Header()["Set-Cookie"])
 		}
-		if unknown.do("POST", "/logout"); len(unknown.cookies()) > 0 {
-			t.Fatalf("logout leaves the cookies %v", unknown.cookies())
+		if unknown.Send("POST", "/logout"); len(unknown.Cookies()) > 0 {
+			t.Fatalf("logout leaves the cookies %v", unknown.Cookies())
 		}
-		if newBrowser(app).do("POST", "/logout"); store.stores() != 0 {
+		if newBrowser(app).Send("POST", "/logout"); store.stores() != 0 {
 			t.Fatalf("%d stored, want nothing", store.stores())
 		}
 	}
 	// The first kept value makes a session with a token of our own.
 	b := newBrowser(elsewhere)
-	b.do("POST", "/login")
-	b.h = app
-	unknown := b.cookies()[sidName]
-	if b.do("POST", "/set"); b.cookies()[sidName] == unknown || store.count("Create") != 1 {
-		t.Errorf("a write under an unknown token: %d created, the same token %t", store.count("Create"), b.cookies()[sidName] == unknown)
+	b.Send("POST", "/login")
+	b.Handler = app
+	unknown := b.Cookies()[sidName]
+	if b.Send("POST", "/set"); b.Cookies()[sidName] == unknown || store.count("Create") != 1 {
+		t.Errorf("a write under an unknown token: %d created, the same token %t", store.count("Create"), b.Cookies()[sidName] == unknown)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestG14PrefetchAndHead(t *testing.T) {
 						}
 						time.Sleep(20 * time.Minute) // a touch would be due
 						before := store.stores()
-						w := b.do(r.method, "/", r.headers...)
+						w := b.Send(r.method, "/", r.headers...)
 						if w.Code != want || (want == 503) != errors.Is(err, coatcheck.ErrReadOnly) {
 							t.Fatalf("got %d and %v, want %d", w.Code, err, want)
 						}
@@ -230,7 +230,7 @@ func TestG14Limits(t *testing.T) {
 				c.act(s)
 				err = s.Commit()
 			}))
-			w := b.do("POST", "/")
+			w := b.Send("POST", "/")
 			if (err == nil) != c.ok || err != nil && !errors.Is(err, coatcheck.ErrValue) {
 				t.Fatalf("got %v, want it to be accepted: %t", err, c.ok)
 			}
@@ -249,12 +249,12 @@ func TestG14Limits(t *testing.T) {
 			}
 			var keys []string
 			var again error
-			b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+			b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 				keys = s.Keys()
 				hits.Update(s, increase)
 				again = s.Err()
 			})
-			b.do("POST", "/")
+			b.Send("POST", "/")
 			if again != nil || !c.ok && !slices.Equal(keys, []string{"hits"}) {
 				t.Errorf("after the error: keys %q, next update %v; want the session unharmed", keys, again)
 			}
@@ -299,7 +299,7 @@ func checkKey(t *testing.T, name string, key coatcheck.Key[[]string], ok bool) {
 			}
 			act(s)
 			err = s.Err()
-		})).do("POST", "/")
+		})).Send("POST", "/")
 		if (err == nil) != ok || err != nil && !errors.Is(err, coatcheck.ErrValue) {
 			t.Errorf("%s: %s gives %v, want it to be accepted: %t", name, what, err, ok)
 		}
@@ -323,7 +323,7 @@ func TestG14Users(t *testing.T) {
 			s.Login(user)
 			got, err = s.User(), s.Commit()
 		}))
-		b.do("POST", "/")
+		b.Send("POST", "/")
 		want := "alice"
 		if ok {
 			want = user
@@ -361,7 +361,7 @@ func TestG14SetFor(t *testing.T) {
 		begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			hits.SetFor(s, 9, ttl)
 			err = s.Err()
-		})).do("POST", "/")
+		})).Send("POST", "/")
 		if !errors.Is(err, coatcheck.ErrValue) {
 			t.Errorf("a ttl of %v gives %v, want ErrValue", ttl, err)
 		}
@@ -371,8 +371,8 @@ func TestG14SetFor(t *testing.T) {
 		m := manage(t, store, coatcheck.Config{})
 		in := func(b *browser, act func(s *coatcheck.Session)) {
 			t.Helper()
-			b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { act(s) })
-			if w := b.do("POST", "/"); w.Code != 200 {
+			b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { act(s) })
+			if w := b.Send("POST", "/"); w.Code != 200 {
 				t.Errorf("got %d %s", w.Code, w.Body)
 			}
 		}
@@ -437,16 +437,16 @@ func TestG3LoginOfAnEndedSession(t *testing.T) {
 	for _, user := range []string{"alice", "bob"} {
 		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 		b := begin(t, m, nil)
-		b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { coatcheck.Append(s, list, 1) })
-		b.do("POST", "/")
-		b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { coatcheck.Append(s, list, 1) })
+		b.Send("POST", "/")
+		b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			if user == "alice" {
 				coatcheck.Append(s, list, 2)
 			}
 			s.User()
-			out := b.clone()
-			out.h = life(m)
-			out.do("POST", "/logout")
+			out := b.Clone()
+			out.Handler = life(m)
+			out.Send("POST", "/logout")
 			s.Login(user)
 			if user == "bob" {
 				coatcheck.Append(s, list, 2)
@@ -456,15 +456,15 @@ func TestG3LoginOfAnEndedSession(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		b.do("POST", "/")
-		b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		b.Send("POST", "/")
+		b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			got, _ := list.Get(s)
 			text, _ := note.Get(s)
 			if s.User() != user || !slices.Equal(got, []int{2}) || text != "kept" || !slices.Equal(s.Keys(), []string{"list", "note"}) {
 				t.Errorf("got %q with the keys %q, list %v and note %q; want %s with what the request changed", s.User(), s.Keys(), got, text, user)
 			}
 		})
-		b.do("GET", "/")
+		b.Send("GET", "/")
 	}
 }
 
@@ -476,7 +476,7 @@ func TestG1AppendKeepsItsElements(t *testing.T) {
 	store := &trap{Store: memstore.New(memstore.Config{})}
 	m := manage(t, store, coatcheck.Config{})
 	b := begin(t, m, nil)
-	b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+	b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		elems := []int{1, 2}
 		coatcheck.Append(s, list, elems...)
 		elems[0] = 9
@@ -485,18 +485,18 @@ func TestG1AppendKeepsItsElements(t *testing.T) {
 				return nil
 			}
 			store.set(nil, nil)
-			other := b.clone() // another process, which this one's queue does not know
-			other.h = life(manage(t, store.Store, coatcheck.Config{}))
-			other.do("POST", "/count")
+			other := b.Clone() // another process, which this one's queue does not know
+			other.Handler = life(manage(t, store.Store, coatcheck.Config{}))
+			other.Send("POST", "/count")
 			return nil
 		}, nil)
 	})
-	b.do("POST", "/")
-	b.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+	b.Send("POST", "/")
+	b.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		n, _ := hits.Get(s)
 		if got, _ := list.Get(s); !slices.Equal(got, []int{1, 2}) || n != 2 {
 			t.Errorf("got %v and %d, want [1 2] and 2", got, n)
 		}
 	})
-	b.do("GET", "/")
+	b.Send("GET", "/")
 }

@@ -42,7 +42,7 @@ func TestG14SweepsKeepUp(t *testing.T) {
 				for second := range seconds {
 					for range perSecond {
 						before := st.calls
-						if w := newBrowser(h).do("POST", "/"); w.Code != 200 {
+						if w := newBrowser(h).Send("POST", "/"); w.Code != 200 {
 							t.Fatalf("answer %d", w.Code)
 						}
 						if n := st.calls - before; n > 1 || st.most > 100 {

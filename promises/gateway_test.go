@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -50,8 +51,8 @@ func TestG4SetCookieFromElsewhere(t *testing.T) {
 		"reads, panics":    {func(w http.ResponseWriter, s func() *coatcheck.Session) { s().User(); panic("x") }, 0},
 	} {
 		for _, key := range []string{"Set-Cookie", "set-cookie", "SET-COOKIE"} {
-			var l listener
-			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+			var l coatchecktest.Events
+			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 			shared := append(slices.Clone(posing), honest...)
 			h := outer(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header()[key] = shared
@@ -81,7 +82,7 @@ func TestG4SetCookieFromElsewhere(t *testing.T) {
 			if !slices.Equal(shared, append(slices.Clone(posing), honest...)) {
 				t.Errorf("%s, %s: the handler's slice is now %q", name, key, shared)
 			}
-			if e := l.heard(); !slices.ContainsFunc(e, func(e coatcheck.Event) bool {
+			if e := l.All(); !slices.ContainsFunc(e, func(e coatcheck.Event) bool {
 				return e.Kind == coatcheck.Refused && e.Reason == "Set-Cookie of the session's name from elsewhere"
 			}) {
 				t.Errorf("%s, %s: no event tells of it: %+v", name, key, e)
@@ -156,12 +157,12 @@ func TestG4Gateway(t *testing.T) {
 
 	b := begin(t, m, life(m))
 	for _, path := range []string{"/page", "/websocket"} {
-		r := b.request("GET", gateway.URL+path, "Cookie", "a=1; "+sidName+"="+b.jar[sidName]+"; "+markName+"=1; b=2")
+		r := outgoing(t, b, "GET", gateway.URL+path)
+		r.Header.Set("Cookie", "a=1; "+sidName+"="+b.Cookies()[sidName]+"; "+markName+"=1; b=2")
 		if path == "/websocket" {
 			r.Header.Set("Connection", "Upgrade")
 			r.Header.Set("Upgrade", "websocket")
 		}
-		r.RequestURI = ""
 		var early []string
 		r = r.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
 			early = append(early, h["Set-Cookie"]...)

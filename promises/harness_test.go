@@ -6,10 +6,11 @@ package promises_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"sync"
+	"net/url"
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -42,68 +43,43 @@ func manage(t testing.TB, st store.Store, cfg coatcheck.Config) *coatcheck.Manag
 	return m
 }
 
-// A browser keeps cookies and sends them back, whatever their attributes. It is
-// safe for concurrent use: an answer that comes late changes the jar late.
-type browser struct {
-	h   http.Handler
-	mu  sync.Mutex
-	jar map[string]string
-}
+// A browser obeys nothing but the server: what it does not get was refused.
+type browser = coatchecktest.Browser
 
-func newBrowser(h http.Handler) *browser { return &browser{h: h, jar: make(map[string]string)} }
+func newBrowser(h http.Handler) *browser { return coatchecktest.NewScript(h) }
 
-// clone is another device with the same cookies.
-func (b *browser) clone() *browser {
-	c := newBrowser(b.h)
-	for name, value := range b.cookies() {
-		c.jar[name] = value
+// wear gives b exactly these cookies.
+func wear(b *browser, cookies map[string]string) {
+	for name := range b.Cookies() {
+		b.SetCookie(name, "")
 	}
-	return c
-}
-
-func (b *browser) cookies() map[string]string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	jar := make(map[string]string, len(b.jar))
-	for name, value := range b.jar {
-		jar[name] = value
+	for name, value := range cookies {
+		b.SetCookie(name, value)
 	}
-	return jar
 }
 
-// request is one with the browser's cookies and the headers given in pairs.
-func (b *browser) request(method, url string, headers ...string) *http.Request {
-	r := httptest.NewRequest(method, url, nil)
-	for name, value := range b.cookies() {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	return r
+// keep gives b the cookies of an answer that reached it by another way.
+func keep(b *browser, w *httptest.ResponseRecorder) {
+	b.Jar.SetCookies(&url.URL{Path: "/"}, w.Result().Cookies())
 }
 
-// send serves a request and keeps the cookies of its answer.
-func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	b.h.ServeHTTP(w, r)
-	b.keep(w)
-	return w
-}
-
-func (b *browser) keep(w *httptest.ResponseRecorder) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, c := range w.Result().Cookies() {
-		if c.MaxAge < 0 {
-			delete(b.jar, c.Name)
-		} else {
-			b.jar[c.Name] = c.Value
+// reasons are those of the events of a kind, one a line.
+func reasons(l *coatchecktest.Events, kind coatcheck.Kind) (all string) {
+	for _, e := range l.All() {
+		if e.Kind == kind {
+			all += e.Reason + "\n"
 		}
 	}
+	return all
 }
 
-// do sends a request with the browser's cookies.
-func (b *browser) do(method, url string, headers ...string) *httptest.ResponseRecorder {
-	return b.send(b.request(method, url, headers...))
+// outgoing is a request with b's cookies for a client of net/http.
+func outgoing(t testing.TB, b *browser, method, target string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(method, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = b.Request(method, target).Header
+	return r
 }

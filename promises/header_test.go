@@ -78,7 +78,7 @@ func TestG5HeadersOfMiddleware(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		w := b.do("POST", "https://app.example"+c.path)
+		w := b.Send("POST", "https://app.example"+c.path)
 		got := w.Header()
 		if w.Code != c.status || strings.Contains(w.Body.String(), "page") {
 			t.Errorf("%s: got %d %q, want %d in place of the page", name, w.Code, w.Body, c.status)
@@ -109,7 +109,7 @@ func TestG5RequireKeepsItsCost(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	page := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { m.From(r.Context()).User() })
 	cost := func(h http.Handler) float64 {
-		r := begin(t, m, h).request("GET", "/")
+		r := begin(t, m, h).Request("GET", "/")
 		w := &discard{make(http.Header)}
 		return leastAllocs(func() { clear(w.h); h.ServeHTTP(w, r) })
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -36,9 +37,9 @@ func TestG5IdentifyInATemplate(t *testing.T) {
 		{"late, with Require", "<html>", true, true, false, nil, "<html>Hello alice", ""},
 		{"an outage", "", false, true, true, away, "Service Unavailable", "Log in"},
 	} {
-		var l listener
+		var l coatchecktest.Events
 		store := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{Events: l.hear})
+		m := manage(t, store, coatcheck.Config{Events: l.Record})
 		var err error
 		page := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if c.first != "" {
@@ -51,21 +52,21 @@ func TestG5IdentifyInATemplate(t *testing.T) {
 		}
 		b := begin(t, m, m.Handler(page))
 		if !c.loggedIn {
-			b = newBrowser(b.h)
+			b = newBrowser(b.Handler)
 		}
 		if c.fails {
 			store.set(func(context.Context, string) error { return away }, nil)
 		}
-		l.forget()
-		w := b.do("GET", "/")
+		l.Reset()
+		w := b.Send("GET", "/")
 		if !errors.Is(err, c.err) {
 			t.Errorf("%s: Execute gives %v, want %v", c.name, err, c.err)
 		}
 		if w.Body.String() != c.body || c.notSay != "" && strings.Contains(w.Body.String(), c.notSay) {
 			t.Errorf("%s: got %q, want %q", c.name, w.Body, c.body)
 		}
-		if late := l.count(coatcheck.Late); (late == 1) != (c.err == coatcheck.ErrLate) {
-			t.Errorf("%s: got the events %v", c.name, l.kinds())
+		if late := l.Count(coatcheck.Late); (late == 1) != (c.err == coatcheck.ErrLate) {
+			t.Errorf("%s: got the events %v", c.name, l.Kinds())
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -58,7 +59,7 @@ func inCookieApp(m *coatcheck.Manager) http.Handler {
 
 func expect(t *testing.T, b *browser, url string, status int, body string) {
 	t.Helper()
-	if w := b.do("GET", url); w.Code != status || status == 200 && w.Body.String() != body {
+	if w := b.Send("GET", url); w.Code != status || status == 200 && w.Body.String() != body {
 		t.Errorf("%s: got %d %q, want %d %q", url, w.Code, w.Body, status, body)
 	}
 }
@@ -81,8 +82,8 @@ func TestInCookie(t *testing.T) {
 	expect(t, b, "/count", 200, "3")
 
 	expect(t, b, "/logout", 200, "")
-	if len(b.cookies()) != 0 {
-		t.Errorf("after logout the browser has %v", b.cookies())
+	if len(b.Cookies()) != 0 {
+		t.Errorf("after logout the browser has %v", b.Cookies())
 	}
 	expect(t, b, "/user", 200, "")
 }
@@ -93,7 +94,7 @@ func TestInCookieRevoked(t *testing.T) {
 	st := &trap{Store: memstore.New(memstore.Config{})}
 	b := newBrowser(inCookieApp(inCookie(t, coatcheck.StoreRevoker(st))))
 	expect(t, b, "/login", 200, "")
-	stolen := b.clone()
+	stolen := b.Clone()
 	expect(t, b, "/logout", 200, "")
 	expect(t, stolen, "/user", 200, "alice") // what the doc warns of
 
@@ -101,24 +102,24 @@ func TestInCookieRevoked(t *testing.T) {
 	began, revoked := make(chan struct{}), make(chan struct{})
 	late := newBrowser(nil)
 	m := inCookie(t, coatcheck.StoreRevoker(st))
-	late.h = m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	late.Handler = m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-revoked
 		m.From(r.Context()).Login("alice")
 	}))
 	status := make(chan int)
-	go func() { status <- late.do("GET", "/").Code }()
+	go func() { status <- late.Send("GET", "/").Code }()
 	<-began
 	expect(t, b, "/revoke", 200, "")
 	close(revoked)
 	if got := <-status; got != http.StatusConflict {
 		t.Errorf("login in flight during RevokeAll: got %d, want 409", got)
 	}
-	if len(late.cookies()) != 0 {
+	if len(late.Cookies()) != 0 {
 		t.Error("it set a cookie")
 	}
 
-	expect(t, stolen.clone(), "/count", 409, "")
+	expect(t, stolen.Clone(), "/count", 409, "")
 	expect(t, stolen, "/user", 200, "")
 	expect(t, stolen, "/count", 200, "1") // it was told, and begins anew
 	expect(t, b, "/login", 200, "")
@@ -154,7 +155,7 @@ func TestInCookieUnsupported(t *testing.T) {
 		inCount.Pop(s)
 		errs["Pop"] = s.Err()
 	})))
-	b.do("GET", "/")
+	b.Send("GET", "/")
 	for call, err := range errs {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("%s: got %v, want ErrUnsupported", call, err)
@@ -178,7 +179,7 @@ func TestInCookieUnsupported(t *testing.T) {
 func TestInCookieTouch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBrowser(inCookieApp(inCookie(t, coatcheck.IrrevocableSessions{})))
-		b.do("GET", "/login")
+		b.Send("GET", "/login")
 		page := []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
 		for _, step := range []struct {
 			wait    time.Duration
@@ -191,13 +192,13 @@ func TestInCookieTouch(t *testing.T) {
 			{time.Minute, page, false},
 		} {
 			time.Sleep(step.wait)
-			w := b.do("GET", "/user", step.headers...)
+			w := b.Send("GET", "/user", step.headers...)
 			if got := w.Header().Get("Set-Cookie") != ""; got != step.want {
 				t.Errorf("after %v, %v: Set-Cookie = %v, want %v", step.wait, step.headers, got, step.want)
 			}
 		}
 		time.Sleep(32 * time.Minute) // since the touch 33 = 1.1 × 30
-		if w := b.do("GET", "/user"); w.Body.String() != "" {
+		if w := b.Send("GET", "/user"); w.Body.String() != "" {
 			t.Errorf("idle for 33 minutes: user %q", w.Body)
 		}
 	})
@@ -227,8 +228,8 @@ func TestInCookieOnlyFetches(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := inCookie(t, coatcheck.IrrevocableSessions{})
 				b := newBrowser(inCookieApp(m))
-				b.do("POST", "/login")
-				b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				b.Send("POST", "/login")
+				b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					if r.URL.Path == "/touch" {
 						m.From(r.Context()).Touch()
 					}
@@ -236,7 +237,7 @@ func TestInCookieOnlyFetches(t *testing.T) {
 				}))
 				began := time.Now()
 				last := time.Duration(0)
-				for time.Since(began) < 13*time.Hour && b.do(c.method, c.path, c.headers...).Body.String() == "alice" {
+				for time.Since(began) < 13*time.Hour && b.Send(c.method, c.path, c.headers...).Body.String() == "alice" {
 					last = time.Since(began)
 					time.Sleep(time.Minute)
 				}
@@ -257,8 +258,8 @@ func TestInCookieTouchIsSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := inCookie(t, coatcheck.IrrevocableSessions{})
 		b := newBrowser(inCookieApp(m))
-		b.do("POST", "/login")
-		b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.Send("POST", "/login")
+		b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if s := m.From(r.Context()); r.URL.Path == "/stream" {
 				s.User()
 				w.WriteHeader(http.StatusOK)
@@ -276,7 +277,7 @@ func TestInCookieTouchIsSeldom(t *testing.T) {
 			want bool
 		}{{2 * time.Minute, "/", false}, {2 * time.Minute, "/stream", false}, {0, "/", true}, {time.Minute, "/", false}} {
 			time.Sleep(step.wait)
-			if got := b.do("GET", step.path).Header().Get("Set-Cookie") != ""; got != step.want {
+			if got := b.Send("GET", step.path).Header().Get("Set-Cookie") != ""; got != step.want {
 				t.Errorf("%s after %v more: Set-Cookie = %v, want %v", step.path, step.wait, got, step.want)
 			}
 		}
@@ -301,26 +302,26 @@ func TestG4InCookieTouchIsNotSilent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log diary
-				m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: log.write})
+				var log coatchecktest.Events
+				m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: log.Record})
 				if err != nil {
 					t.Fatal(err)
 				}
 				b := newBrowser(inCookieApp(m))
-				b.do("POST", "/login")
+				b.Send("POST", "/login")
 				var got error
-				b.h = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				b.Handler = m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					s := m.From(r.Context())
 					c.act(w, s)
 					s.Touch()
 					got = s.Err()
 				}))
 				time.Sleep(c.idle)
-				wants(t, b.do(c.method, "/"), c.code, "")
+				wants(t, b.Send(c.method, "/"), c.code, "")
 				if !errors.Is(got, c.want) {
 					t.Errorf("Err is %v, want %v", got, c.want)
 				}
-				if n := log.count(coatcheck.Late) + log.count(coatcheck.TooOld); (n == 1) != (c.want != nil) {
+				if n := log.Count(coatcheck.Late) + log.Count(coatcheck.TooOld); (n == 1) != (c.want != nil) {
 					t.Errorf("%d events", n)
 				}
 			})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 )
 
 // G14: everything that is stored has a limit, also in a cookie, where a proxy
@@ -22,8 +23,8 @@ func TestInCookieSizes(t *testing.T) {
 		if max == 0 {
 			bound = 4096
 		}
-		var l listener
-		m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{MaxCookie: max, Events: l.hear})
+		var l coatchecktest.Events
+		m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{MaxCookie: max, Events: l.Record})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,15 +34,15 @@ func TestInCookieSizes(t *testing.T) {
 			text.Set(s, strings.Repeat("x", length))
 			failed = s.Commit()
 		}))
-		size := func() int { return len(sidName) + len(b.cookies()[sidName]) }
+		size := func() int { return len(sidName) + len(b.Cookies()[sidName]) }
 		largest := 0
 		for length = 100; ; length++ {
-			l.forget()
-			before := b.cookies()[sidName]
-			w := b.do("POST", "/")
+			l.Reset()
+			before := b.Cookies()[sidName]
+			w := b.Send("POST", "/")
 			if w.Code == http.StatusRequestEntityTooLarge {
-				if !errors.Is(failed, coatcheck.ErrTooLarge) || b.cookies()[sidName] != before {
-					t.Errorf("MaxCookie %d: got %v, and the cookie changed: %t", max, failed, b.cookies()[sidName] != before)
+				if !errors.Is(failed, coatcheck.ErrTooLarge) || b.Cookies()[sidName] != before {
+					t.Errorf("MaxCookie %d: got %v, and the cookie changed: %t", max, failed, b.Cookies()[sidName] != before)
 				}
 				break
 			}
@@ -49,8 +50,8 @@ func TestInCookieSizes(t *testing.T) {
 				t.Fatalf("MaxCookie %d: got %d and a cookie of %d bytes", max, w.Code, size())
 			}
 			largest = size()
-			if told := l.count(coatcheck.Large) == 1; told != (size() >= 3500) {
-				t.Errorf("a cookie of %d bytes: got the events %v, want one of a large cookie from 3,500 on", size(), l.kinds())
+			if told := l.Count(coatcheck.Large) == 1; told != (size() >= 3500) {
+				t.Errorf("a cookie of %d bytes: got the events %v, want one of a large cookie from 3,500 on", size(), l.Kinds())
 			}
 		}
 		if largest < bound-3 { // three bytes are four characters
@@ -81,7 +82,7 @@ func TestMaxCookieLowered(t *testing.T) {
 			a.Set(s, strings.Repeat("x", 1300))
 			b.Set(s, strings.Repeat("y", 1300))
 		}))
-		first.do("POST", "/")
+		first.Send("POST", "/")
 		m := manager(2000)
 		for _, c := range []struct {
 			name   string
@@ -100,30 +101,30 @@ func TestMaxCookieLowered(t *testing.T) {
 			{"login and one more", func(s *coatcheck.Session) { s.Login("alice"); hits.Set(s, 1) }, 413},
 			{"beyond what browsers keep", func(s *coatcheck.Session) { s.Login("alice"); a.Set(s, strings.Repeat("x", 2000)) }, 413},
 		} {
-			other := first.clone()
-			other.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.act(s) })
-			before := other.cookies()[sidName]
-			w := other.do("POST", "/")
-			if w.Code != c.status || (other.cookies()[sidName] == before) != (c.status != 200) {
-				t.Errorf("%s: got %d, and the cookie stays: %t; want %d", c.name, w.Code, other.cookies()[sidName] == before, c.status)
+			other := first.Clone()
+			other.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { c.act(s) })
+			before := other.Cookies()[sidName]
+			w := other.Send("POST", "/")
+			if w.Code != c.status || (other.Cookies()[sidName] == before) != (c.status != 200) {
+				t.Errorf("%s: got %d, and the cookie stays: %t; want %d", c.name, w.Code, other.Cookies()[sidName] == before, c.status)
 			}
 		}
 		fresh := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			a.Set(s, strings.Repeat("x", 2000))
 		}))
-		if w := fresh.do("POST", "/"); w.Code != 413 {
+		if w := fresh.Send("POST", "/"); w.Code != 413 {
 			t.Errorf("a new session: got %d, want 413", w.Code)
 		}
 		// G6: the touch that keeps a visitor who only looks.
-		looks := first.clone()
-		looks.h = life(m)
+		looks := first.Clone()
+		looks.Handler = life(m)
 		for range 4 {
 			time.Sleep(20 * time.Minute)
-			looks.do("GET", "/look", navigation...)
+			looks.Send("GET", "/look", navigation...)
 		}
 		there := false
-		looks.h = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { _, there = a.Get(s) })
-		if looks.do("GET", "/"); !there {
+		looks.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { _, there = a.Get(s) })
+		if looks.Send("GET", "/"); !there {
 			t.Error("a session that is larger than MaxCookie is not touched and ends by idleness")
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -18,11 +19,11 @@ func TestG7JoinedCookies(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []cookie.Policy{{}, {SameSite: http.SameSiteLaxMode}} {
 		store := &trap{Store: memstore.New(memstore.Config{})}
-		var l listener
-		m := manage(t, store, coatcheck.Config{Events: l.hear, Cookie: policy})
-		good := begin(t, m, life(m)).cookies()[sidName]
+		var l coatchecktest.Events
+		m := manage(t, store, coatcheck.Config{Events: l.Record, Cookie: policy})
+		good := begin(t, m, life(m)).Cookies()[sidName]
 		ours := sidName + "=" + good
-		gone := begin(t, manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), nil).cookies()[sidName]
+		gone := begin(t, manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), nil).Cookies()[sidName]
 		// Of several cookies of the name the genuine one counts, whatever a
 		// sibling host set beside it.
 		r := httptest.NewRequest("GET", "/look", nil)
@@ -53,7 +54,7 @@ func TestG7JoinedCookies(t *testing.T) {
 			"a=" + sidName + "=x, b=c":                       false,
 		} {
 			for path, status := range map[string]int{"/look": 200, "/set": 409, "/count": 409, "/logout": 409, "/login": 200} {
-				l.forget()
+				l.Reset()
 				r := httptest.NewRequest("POST", path, nil)
 				r.Header.Set("Cookie", header)
 				before, loads := store.count(""), strings.Count(header, gone)
@@ -71,7 +72,7 @@ func TestG7JoinedCookies(t *testing.T) {
 				if set := w.Header()["Set-Cookie"]; path != "/login" && (len(set) > 0 || store.count("") != before+loads) {
 					t.Errorf("%s with %q sets %q, with %d calls of the store", path, header, set, store.count("")-before)
 				}
-				e := l.heard()
+				e := l.All()
 				if len(e) <= loads || e[loads].Kind != coatcheck.Refused || !strings.Contains(e[loads].Reason, "comma") {
 					t.Errorf("%s with %q: got the events %+v, want one that names the comma", path, header, e)
 				}

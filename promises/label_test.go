@@ -93,8 +93,8 @@ func TestLabelsBelongToTheLogin(t *testing.T) {
 			var err error
 			b := newBrowser(labelApp(m, &err))
 			for _, steps := range test.steps {
-				wants(t, b.do("POST", "/?u"), 200, "") // so that there are values beside
-				want := b.do("POST", "/?"+steps)
+				wants(t, b.Send("POST", "/?u"), 200, "") // so that there are values beside
+				want := b.Send("POST", "/?"+steps)
 				wants(t, want, 200, "")
 				if err != nil {
 					t.Fatalf("%s: %v", steps, err)
@@ -107,7 +107,7 @@ func TestLabelsBelongToTheLogin(t *testing.T) {
 			if err != nil || len(list) != 1 || !maps.Equal(list[0].Labels, test.want) {
 				t.Fatalf("got %+v, %v; want one session with labels %v", list, err, test.want)
 			}
-			seen := strings.TrimSpace(strings.Split(b.do("GET", "/").Body.String(), "[")[0])
+			seen := strings.TrimSpace(strings.Split(b.Send("GET", "/").Body.String(), "[")[0])
 			if want := strings.TrimSpace(test.want["sid"] + " " + test.want["device"]); seen != want {
 				t.Errorf("the session has %q, want %q", seen, want)
 			}
@@ -129,7 +129,7 @@ func TestRevokeLabel(t *testing.T) {
 	with := func(steps ...string) *browser {
 		b := newBrowser(app)
 		for _, s := range steps {
-			wants(t, b.do("POST", "/?"+s), 200, "")
+			wants(t, b.Send("POST", "/?"+s), 200, "")
 		}
 		return b
 	}
@@ -172,8 +172,8 @@ func TestRevokeLabelFollowsARenewal(t *testing.T) {
 	m := manage(t, st, coatcheck.Config{})
 	var err error
 	b := newBrowser(labelApp(m, &err))
-	b.do("POST", "/?ax")
-	st.after = func() { st.after = nil; b.do("POST", "/?n") }
+	b.Send("POST", "/?ax")
+	st.after = func() { st.after = nil; b.Send("POST", "/?n") }
 	if n, err := m.RevokeLabel(t.Context(), "alice", "sid", "x-1"); n != 1 || err != nil {
 		t.Errorf("got %d, %v; want 1", n, err)
 	}
@@ -221,7 +221,7 @@ func TestLabelErrors(t *testing.T) {
 				t.Errorf("SetLabel(%q, %q): %v, want %q", c.name, c.value, err, c.says)
 			}
 		}))
-		b.do("POST", "/")
+		b.Send("POST", "/")
 		list, err := m.Sessions(t.Context(), "alice")
 		if err != nil || c.says == "" && (len(list) != 1 || list[0].Labels[c.name] != c.value) || c.says != "" && len(list) != 0 {
 			t.Errorf("SetLabel(%q, %q): the list is %v, %v", c.name, c.value, list, err)
@@ -235,17 +235,17 @@ func TestLabelsMerge(t *testing.T) {
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	var failed error
 	b := newBrowser(labelApp(m, &failed))
-	b.do("POST", "/?ax")
+	b.Send("POST", "/?ax")
 	first := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		s.SetLabel("device", "kitchen tablet")
-		b.do("POST", "/?u") // another request of the session commits meanwhile
-		b.do("POST", "/?y")
+		b.Send("POST", "/?u") // another request of the session commits meanwhile
+		b.Send("POST", "/?y")
 	}))
-	for name, value := range b.cookies() {
-		first.jar[name] = value
+	for name, value := range b.Cookies() {
+		first.SetCookie(name, value)
 	}
-	wants(t, first.do("POST", "/"), 200, "")
-	if got := b.do("GET", "/").Body.String(); got != "y-2 kitchen tablet [hits]" {
+	wants(t, first.Send("POST", "/"), 200, "")
+	if got := b.Send("GET", "/").Body.String(); got != "y-2 kitchen tablet [hits]" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -261,11 +261,11 @@ func TestLabelsInCookies(t *testing.T) {
 	var failed error
 	b := newBrowser(labelApp(m, &failed))
 	for _, steps := range []string{"ax", "n", "d", ""} {
-		if got := b.do("POST", "/?"+steps).Body.String(); got != "x-1  []" {
+		if got := b.Send("POST", "/?"+steps).Body.String(); got != "x-1  []" {
 			t.Errorf("after %q: %q", steps, got)
 		}
 	}
-	if got := b.do("POST", "/?a").Body.String(); got != "  []" {
+	if got := b.Send("POST", "/?a").Body.String(); got != "  []" {
 		t.Errorf("after another login: %q", got)
 	}
 	if _, err := m.RevokeLabel(t.Context(), "alice", "sid", "x-1"); !errors.Is(err, errors.ErrUnsupported) {
@@ -295,7 +295,7 @@ func TestNoHandleBeforeTheCommit(t *testing.T) {
 					t.Errorf("%s: the handle after the commit finds %v, %v", name, found, err)
 				}
 			}))
-			b.do("POST", "/")
+			b.Send("POST", "/")
 		}
 	})
 }

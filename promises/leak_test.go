@@ -149,8 +149,8 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		s.Commit()
 		out.WriteString(printed(s) + printed(w) + printed(r.Context()))
 	}))
-	b.do("POST", "/")
-	token := b.cookies()[sidName]
+	b.Send("POST", "/")
+	token := b.Cookies()[sidName]
 	infos, err := m.Sessions(t.Context(), "alice")
 	if err != nil || len(infos) != 1 || len(seen.records) == 0 {
 		t.Fatal(infos, err)
@@ -174,6 +174,9 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 	}
 	visitor := coatchecktest.NewHandlerBrowser(http.NotFoundHandler())
 	visitor.Jar.SetCookies(&url.URL{Scheme: "https", Host: "example.com"}, []*http.Cookie{{Name: sidName, Value: token}})
+
+	var heard coatchecktest.Events
+	heard.Record(coatcheck.Event{Kind: coatcheck.LoggedIn, Handle: rec.ID.Handle(), User: "alice"})
 
 	bound, err := dbsc.New(m, dbsc.Config{})
 	if err != nil {
@@ -201,7 +204,8 @@ func TestG13EveryTypePrintsNoSecret(t *testing.T) {
 		"coatcheck.Session":             {}, // printed above, inside its request
 		"store.Commit":                  {store.Commit{Wait: time.Second, Replays: 1}},
 		"store.Stats":                   {store.Stats{Sessions: 1}},
-		"coatchecktest.Browser":         {visitor, &visitor.Client, visitor.Jar},
+		"coatchecktest.Browser":         {visitor, &visitor.Client, visitor.Jar, visitor.Clone(), visitor.Clone().Jar},
+		"coatchecktest.Events":          {&heard, heard.All()},
 		"console.Config":                {operators, &operators},
 		"console.Console":               {page},
 		"console.Recorder":              {hour},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -38,19 +39,19 @@ func both(name, a, b string) []string {
 // where one is genuine, else one for each.
 func TestG8Namesakes(t *testing.T) {
 	t.Parallel()
-	var l listener
+	var l coatchecktest.Events
 	store := &trap{Store: memstore.New(memstore.Config{})}
-	m := manage(t, store, coatcheck.Config{Events: l.hear})
+	m := manage(t, store, coatcheck.Config{Events: l.Record})
 	h := only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { io.WriteString(w, s.User()) })
 	token := func(user string) string {
 		b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login(user) }))
-		b.do("POST", "/")
-		return b.cookies()[sidName]
+		b.Send("POST", "/")
+		return b.Cookies()[sidName]
 	}
 	gone := func() string { // a session that was logged out
 		b := begin(t, m, life(m))
-		old := b.cookies()[sidName]
-		b.do("POST", "/logout")
+		old := b.Cookies()[sidName]
+		b.Send("POST", "/logout")
 		return old
 	}
 	foreign, err := cookie.NewKeys("Zx5-another-secret-of-43-characters-k3W9pQ7")
@@ -61,8 +62,8 @@ func TestG8Namesakes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs := begin(t, staging, nil).cookies()[sidName]
-	elsewhere := begin(t, manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), nil).cookies()[sidName] // our keys, another store
+	theirs := begin(t, staging, nil).Cookies()[sidName]
+	elsewhere := begin(t, manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), nil).Cookies()[sidName] // our keys, another store
 	alice, mallory, ended := token("alice"), token("mallory"), gone()
 	const several = "session cookie: several of the name, "
 	for _, c := range []struct {
@@ -88,7 +89,7 @@ func TestG8Namesakes(t *testing.T) {
 		{"five", both(sidName, alice+strings.Repeat("; "+sidName+"=x", 3), "y"), "", 0, "session cookie: more of the name than are looked at"},
 	} {
 		for _, line := range c.lines {
-			l.forget()
+			l.Reset()
 			before, loads := store.count(""), store.count("Load")
 			w := ask(h, "GET", "/", line)
 			if w.Code != 200 || w.Body.String() != c.user {
@@ -99,7 +100,7 @@ func TestG8Namesakes(t *testing.T) {
 				t.Errorf("%s: %d loads of %d calls, want %d alone", c.name, n, store.count("")-before, c.loads)
 			}
 			var why string
-			for _, e := range l.heard() {
+			for _, e := range l.All() {
 				if e.Kind == coatcheck.Refused {
 					why += e.Reason
 				}
@@ -132,7 +133,7 @@ func TestG8NamesakesLive(t *testing.T) {
 			}
 		}
 		alone := newBrowser(h)
-		alone.jar[sidName] = mine
+		alone.SetCookie(sidName, mine)
 		if user, n := stored(m, alone); user != "alice" || n != 4 {
 			t.Errorf("beside %q: %q with %d counts, want alice with 4", other, user, n)
 		}
@@ -146,7 +147,7 @@ func TestG8NamesakesLive(t *testing.T) {
 		if user, _ := stored(m, alone); user != "" {
 			t.Errorf("beside %q: %q is still logged in after the logout", other, user)
 		}
-		elsewhere := begin(t, manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), nil).cookies()[sidName]
+		elsewhere := begin(t, manage(t, memstore.New(memstore.Config{}), coatcheck.Config{}), nil).Cookies()[sidName]
 		for _, line := range both(sidName, mine, elsewhere) {
 			if w := ask(h, "POST", "/count", line); w.Code != 409 {
 				t.Errorf("a write with an ended and an unknown session: got %d, want 409", w.Code)
@@ -170,7 +171,7 @@ func TestG8NamesakesLogout(t *testing.T) {
 	t.Parallel()
 	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
 	a, b := begin(t, m, life(m)), begin(t, m, life(m))
-	line := both(sidName, a.cookies()[sidName], b.cookies()[sidName])[0]
+	line := both(sidName, a.Cookies()[sidName], b.Cookies()[sidName])[0]
 	if w := ask(life(m), "POST", "/logout", line); w.Code != 200 {
 		t.Errorf("got %d", w.Code)
 	}
@@ -195,7 +196,7 @@ func TestG8NamesakesOutage(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		if w := ask(life(m), "GET", "/look", both(sidName, a.cookies()[sidName], b.cookies()[sidName])[0]); w.Code != 503 {
+		if w := ask(life(m), "GET", "/look", both(sidName, a.Cookies()[sidName], b.Cookies()[sidName])[0]); w.Code != 503 {
 			t.Errorf("load %d fails: got %d, want 503", fails+1, w.Code)
 		}
 	}
@@ -268,39 +269,39 @@ func TestG8NamesakesPolicy(t *testing.T) {
 func TestG8NamesakesInCookie(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var l listener
-		m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: l.hear})
+		var l coatchecktest.Events
+		m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: l.Record})
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := life(m)
 		b := newBrowser(h)
-		b.do("POST", "/login")
-		first := b.cookies()[sidName]
+		b.Send("POST", "/login")
+		first := b.Cookies()[sidName]
 		time.Sleep(time.Minute)
-		b.do("POST", "/count")
-		later := b.cookies()[sidName]
+		b.Send("POST", "/count")
+		later := b.Cookies()[sidName]
 		stranger := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login("mallory") }))
-		stranger.do("POST", "/login")
+		stranger.Send("POST", "/login")
 		anonymous := newBrowser(h)
-		anonymous.do("POST", "/set")
+		anonymous.Send("POST", "/set")
 		for _, c := range []struct {
 			name, other string
 			count       string
 		}{
-			{"an earlier copy", first, "1"}, {"junk", "x", "1"}, {"another's session", stranger.cookies()[sidName], "0"}, {"a session of nobody", anonymous.cookies()[sidName], "0"},
-			{"another's, and an earlier copy", stranger.cookies()[sidName] + "; " + sidName + "=" + first, "0"},
+			{"an earlier copy", first, "1"}, {"junk", "x", "1"}, {"another's session", stranger.Cookies()[sidName], "0"}, {"a session of nobody", anonymous.Cookies()[sidName], "0"},
+			{"another's, and an earlier copy", stranger.Cookies()[sidName] + "; " + sidName + "=" + first, "0"},
 		} {
 			for _, line := range both(sidName, later, c.other) {
-				l.forget()
+				l.Reset()
 				var user string
 				var n int
 				ask(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 					user = s.User()
 					n, _ = hits.Get(s)
 				}), "GET", "/", line)
-				if (user == "alice") != (c.count == "1") || (n == 1) != (c.count == "1") || (l.count(coatcheck.Refused) == 1) != (c.count == "0") {
-					t.Errorf("%s: got %q with %d counts and the events %v", c.name, user, n, l.kinds())
+				if (user == "alice") != (c.count == "1") || (n == 1) != (c.count == "1") || (l.Count(coatcheck.Refused) == 1) != (c.count == "0") {
+					t.Errorf("%s: got %q with %d counts and the events %v", c.name, user, n, l.Kinds())
 				}
 			}
 		}

@@ -56,10 +56,10 @@ func TestG13WaitsAreTold(t *testing.T) {
 		o := &observing{Store: memstore.New(memstore.Config{}), slow: time.Second}
 		m := manage(t, hidden{o}, coatcheck.Config{})
 		b := newBrowser(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { increaseObserved(r) })))
-		b.do("POST", "/") // makes the session, which waits for nobody
+		b.Send("POST", "/") // makes the session, which waits for nobody
 		var wg sync.WaitGroup
 		for range 2 {
-			wg.Go(func() { b.clone().do("POST", "/") })
+			wg.Go(func() { b.Clone().Send("POST", "/") })
 			synctest.Wait()
 		}
 		wg.Wait()
@@ -81,15 +81,15 @@ func TestG13ReplaysAreTold(t *testing.T) {
 		coatcheck.From(r.Context()).User() // loads
 		if r.URL.Path == "/race" {
 			for _, c := range r.Cookies() {
-				other.jar[c.Name] = c.Value
+				other.SetCookie(c.Name, c.Value)
 			}
-			other.do("POST", "/")
+			other.Send("POST", "/")
 		}
 		increaseObserved(r)
 	})))
-	b.do("POST", "/")
-	b.do("POST", "/")
-	b.do("POST", "/race")
+	b.Send("POST", "/")
+	b.Send("POST", "/")
+	b.Send("POST", "/race")
 	if got := fmt.Sprint(o.commits); got != "[{0s 0} {0s 1}]" {
 		t.Errorf("got %s, want one commit without a replay and one with", got)
 	}
@@ -125,13 +125,13 @@ func TestG13StreamsAreTold(t *testing.T) {
 		first, second := newBrowser(h), newBrowser(h)
 		ctx, leave := context.WithCancel(t.Context())
 		for _, b := range []*browser{first, second} {
-			b.do("POST", "/login")
+			b.Send("POST", "/login")
 			for range 2 {
-				wg.Go(func() { b.send(b.request("GET", "/stream").WithContext(ctx)) })
+				wg.Go(func() { b.Serve(b.Request("GET", "/stream").WithContext(ctx)) })
 			}
 		}
 		want(2, "two streams of two sessions each")
-		first.clone().do("POST", "/logout")
+		first.Clone().Send("POST", "/logout")
 		want(1, "one session has ended")
 		leave()
 		wg.Wait()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -67,20 +68,20 @@ func TestG7AnotherHost(t *testing.T) {
 		for _, site := range []string{"same-origin", "none"} {
 			headers := append([]string{"Sec-Fetch-Site", site}, c.headers...)
 			name := strings.Join(append([]string{c.host}, headers...), " ")
-			var l listener
+			var l coatchecktest.Events
 			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{
-				CrossOrigin: trusting, Origins: []string{"https://coats.example", "https://shop.example:8443"}, Events: l.hear,
+				CrossOrigin: trusting, Origins: []string{"https://coats.example", "https://shop.example:8443"}, Events: l.Record,
 			})
 			b := newBrowser(life(m))
 			send := func(method, path string, more ...string) int {
-				r := b.request(method, path, append(headers, more...)...)
+				r := b.Request(method, path, append(headers, more...)...)
 				r.Host = c.host
-				return b.send(r).Code
+				return b.Serve(r).Code
 			}
 			told := func(kind coatcheck.Kind) {
 				t.Helper()
-				e := l.heard()
-				l.forget()
+				e := l.All()
+				l.Reset()
 				if len(e) != 1 || e[0].Kind != kind || e[0].Err == nil ||
 					!strings.Contains(e[0].Err.Error(), "Config.Origins") || !strings.Contains(e[0].Err.Error(), `"`+c.host+`"`) {
 					t.Errorf("%s: got the events %+v, want %s with both hosts and the setting", name, e, kind)
@@ -106,18 +107,18 @@ func TestG7AnotherHost(t *testing.T) {
 			}
 			// Also with the marker, which says that this is no first visit.
 			for _, marked := range []bool{false, true} {
-				clear(b.jar)
+				wear(b, nil)
 				if marked {
-					b.jar[markName] = "1"
+					b.SetCookie(markName, "1")
 				}
 				status := send("GET", "/set", fetching...)
 				held := c.another || marked && site == "none" // that too is withheld
-				if (status == 409) != held || (b.cookies()[sidName] == "") != held {
-					t.Errorf("first write, %s, marker %t: got %d and %v, another host is %t", name, marked, status, b.cookies(), c.another)
+				if (status == 409) != held || (b.Cookies()[sidName] == "") != held {
+					t.Errorf("first write, %s, marker %t: got %d and %v, another host is %t", name, marked, status, b.Cookies(), c.another)
 				} else if c.another {
 					told(coatcheck.HeldBack)
 				}
-				l.forget()
+				l.Reset()
 			}
 		}
 	}
@@ -132,16 +133,16 @@ func TestCrossOriginHint(t *testing.T) {
 		"capacitor://localhost": "Config.CrossOrigin.AddTrustedOrigin", "ionic://localhost": "Config.CrossOrigin.AddTrustedOrigin",
 	} {
 		for _, trusted := range []bool{false, true} {
-			var l listener
+			var l coatchecktest.Events
 			cross := http.NewCrossOriginProtection()
 			if trusted {
 				if err := cross.AddTrustedOrigin(origin); err != nil {
 					t.Fatal(err)
 				}
 			}
-			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{CrossOrigin: cross, Events: l.hear})
-			w := newBrowser(life(m)).do("POST", "/look", "Origin", origin)
-			e := l.heard()
+			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{CrossOrigin: cross, Events: l.Record})
+			w := newBrowser(life(m)).Send("POST", "/look", "Origin", origin)
+			e := l.All()
 			if trusted {
 				if w.Code != 200 {
 					t.Errorf("%s, trusted: got %d, %+v", origin, w.Code, e)
@@ -160,10 +161,10 @@ func TestCrossOriginHint(t *testing.T) {
 func TestCrossOriginHintOfAnotherSite(t *testing.T) {
 	t.Parallel()
 	for _, site := range []string{"cross-site", "same-site"} {
-		var l listener
-		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
-		w := newBrowser(life(m)).do("POST", "/look", "Origin", "https://bank.example", "Sec-Fetch-Site", site)
-		e := l.heard()
+		var l coatchecktest.Events
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
+		w := newBrowser(life(m)).Send("POST", "/look", "Origin", "https://bank.example", "Sec-Fetch-Site", site)
+		e := l.All()
 		if w.Code != 403 || len(e) != 1 || e[0].Err == nil {
 			t.Fatalf("%s: got %d, %+v", site, w.Code, e)
 		}
@@ -178,10 +179,10 @@ func TestCrossOriginHintOfAnotherSite(t *testing.T) {
 // G7: no setting takes the origin "null", so the event names what makes it.
 func TestCrossOriginNull(t *testing.T) {
 	t.Parallel()
-	var l listener
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
-	w := newBrowser(life(m)).do("POST", "/look", "Origin", "null")
-	if e := l.heard(); w.Code != 403 || len(e) != 1 || e[0].Err == nil || !strings.Contains(e[0].Err.Error(), "Referrer-Policy") {
+	var l coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
+	w := newBrowser(life(m)).Send("POST", "/look", "Origin", "null")
+	if e := l.All(); w.Code != 403 || len(e) != 1 || e[0].Err == nil || !strings.Contains(e[0].Err.Error(), "Referrer-Policy") {
 		t.Errorf("got %d, %+v", w.Code, e)
 	}
 }
@@ -233,16 +234,16 @@ func TestG6OriginsBehindAProxy(t *testing.T) {
 		{[]string{"https://app.example", "https://www.app.example"}, []string{"Origin", "https://www.app.example", "Sec-Fetch-Site", "same-site"}, true},
 		{[]string{"https://app.example", "https://other.example"}, []string{"Origin", "https://other.example", "Sec-Fetch-Site", "cross-site"}, true},
 	} {
-		var l listener
+		var l coatchecktest.Events
 		list := append([]string{}, c.origins...)
-		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Origins: list, Events: l.hear})
+		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Origins: list, Events: l.Record})
 		clear(list) // the configuration was given by value
 		for _, path := range []string{"/login", "/set", "/logout", "/look"} {
 			b := begin(t, m, life(m))
-			l.forget()
-			r := b.request("POST", path, c.headers...)
+			l.Reset()
+			r := b.Request("POST", path, c.headers...)
 			r.Host = "127.0.0.1:8080"
-			if w := b.send(r); (w.Code == 403) != c.refused {
+			if w := b.Serve(r); (w.Code == 403) != c.refused {
 				t.Errorf("POST %s with Origins %q and %q: got %d, refused should be %t", path, c.origins, c.headers, w.Code, c.refused)
 			}
 		}

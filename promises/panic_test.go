@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -49,23 +50,23 @@ func TestG4RecoveredPanics(t *testing.T) {
 			"Logout, Login":         func(s *coatcheck.Session, _ http.ResponseWriter) { s.Logout(); s.Login("bob") },
 			"after the first bytes": func(s *coatcheck.Session, w http.ResponseWriter) { s.User(); io.WriteString(w, "x"); hits.Set(s, 5) },
 		} {
-			var l listener
-			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})
+			var l coatchecktest.Events
+			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})
 			h := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				change(m.From(r.Context()), w)
 				panic("oh")
 			}))
 			b := begin(t, m, m.Handler(recoverer(sorry)(inside(m)(h))))
-			before := b.cookies()
-			l.forget()
-			w := b.do("POST", "/")
-			if !strings.HasSuffix(w.Body.String(), "sorry\n") || fmt.Sprint(b.cookies()) != fmt.Sprint(before) {
-				t.Errorf("%s, %s: got %d %q and cookies %v, want the recoverer's answer and %v", guard, name, w.Code, w.Body, b.cookies(), before)
+			before := b.Cookies()
+			l.Reset()
+			w := b.Send("POST", "/")
+			if !strings.HasSuffix(w.Body.String(), "sorry\n") || fmt.Sprint(b.Cookies()) != fmt.Sprint(before) {
+				t.Errorf("%s, %s: got %d %q and cookies %v, want the recoverer's answer and %v", guard, name, w.Code, w.Body, b.Cookies(), before)
 			}
 			if user, n := stored(m, b); user != "alice" || n != 1 {
 				t.Errorf("%s, %s: stored %q and %d, want what was there: alice and 1", guard, name, user, n)
 			}
-			if e := l.heard(); len(e) != 1 || e[0].Kind != coatcheck.Late || !strings.Contains(e[0].Reason, "panicked") || e[0].Handle == "" && !strings.HasPrefix(name, "Logout") {
+			if e := l.All(); len(e) != 1 || e[0].Kind != coatcheck.Late || !strings.Contains(e[0].Reason, "panicked") || e[0].Handle == "" && !strings.HasPrefix(name, "Logout") {
 				t.Errorf("%s, %s: got the events %+v, want one that tells of the panic", guard, name, e)
 			}
 		}
@@ -99,13 +100,13 @@ func TestG4AfterARecoveredPanic(t *testing.T) {
 			c.act(m.From(r.Context()))
 			panic("oh")
 		})))))
-		if w := b.do("POST", "/"); w.Code != 500 || w.Body.String() != c.want {
+		if w := b.Send("POST", "/"); w.Code != 500 || w.Body.String() != c.want {
 			t.Errorf("%s: got %d %q, want 500 %q", name, w.Code, w.Body, c.want)
 		}
-		b.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		b.Handler = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			fmt.Fprint(w, s.User(), s.Flashes())
 		})
-		if w := b.do("GET", "/"); w.Body.String() != "alice[sorry]" {
+		if w := b.Send("GET", "/"); w.Body.String() != "alice[sorry]" {
 			t.Errorf("%s: the next page shows %q", name, w.Body)
 		}
 	}
@@ -127,13 +128,13 @@ func TestG4PanicsOfSeveralManagers(t *testing.T) {
 		h.ServeHTTP(w, r)
 	})
 	b := newBrowser(outer.Handler(inner.Handler(catch)))
-	if b.do("POST", "/"); len(b.cookies()) != 0 || got != http.ErrAbortHandler {
-		t.Errorf("got the cookies %v and recovered %v, want none and the handler's value", b.cookies(), got)
+	if b.Send("POST", "/"); len(b.Cookies()) != 0 || got != http.ErrAbortHandler {
+		t.Errorf("got the cookies %v and recovered %v, want none and the handler's value", b.Cookies(), got)
 	}
 	defer func() {
 		if v := recover(); v == nil || !strings.Contains(fmt.Sprint(v), "Manager.Handler") {
 			t.Errorf("without Handler: got %v, want a panic that names it", v)
 		}
 	}()
-	newBrowser(h).do("POST", "/")
+	newBrowser(h).Send("POST", "/")
 }

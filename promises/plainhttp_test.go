@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -51,20 +52,20 @@ func TestG13PlainHTTP(t *testing.T) {
 		{"app.example", []string{"Referer", "https://app.example/login"}, quiet},
 	} {
 		for _, secure := range []bool{true, false} {
-			var l listener
-			cfg := coatcheck.Config{Events: l.hear, Cookie: cookie.Policy{AllowInsecureHTTP: !secure}}
+			var l coatchecktest.Events
+			cfg := coatcheck.Config{Events: l.Record, Cookie: cookie.Policy{AllowInsecureHTTP: !secure}}
 			b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), cfg)))
-			l.forget() // New tells of AllowInsecureHTTP
+			l.Reset() // New tells of AllowInsecureHTTP
 			name := strings.Join(append([]string{c.host}, c.headers...), " ")
 			send := func(path string) {
-				r := b.request("POST", path, c.headers...)
-				r.Host = c.host
-				if w := b.send(r); w.Code != 200 {
+				r := b.Request("POST", path, c.headers...)
+				r.Host, r.TLS = c.host, nil
+				if w := b.Serve(r); w.Code != 200 {
 					t.Fatalf("%s: got %d", name, w.Code)
 				}
 			}
 			send("/look")
-			if n := l.count(coatcheck.Insecure); n != 0 {
+			if n := l.Count(coatcheck.Insecure); n != 0 {
 				t.Errorf("%s: %d events before a cookie was set", name, n)
 			}
 			send("/login")
@@ -73,10 +74,10 @@ func TestG13PlainHTTP(t *testing.T) {
 			if !secure {
 				want = 0 // as the application wanted
 			}
-			if n := l.count(coatcheck.Insecure); n != want {
+			if n := l.Count(coatcheck.Insecure); n != want {
 				t.Errorf("%s, Secure %t: %d events, want %d", name, secure, n, want)
 			}
-			for _, e := range l.heard() {
+			for _, e := range l.All() {
 				if e.Kind == coatcheck.Insecure && !strings.Contains(e.Reason, "HTTPS") {
 					t.Errorf("%s: the reason is %q, want what cures it", name, e.Reason)
 				}
@@ -89,26 +90,26 @@ func TestG13PlainHTTP(t *testing.T) {
 func TestG13PlainHTTPSeldom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var l listener
-		b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.hear})))
+		var l coatchecktest.Events
+		b := newBrowser(life(manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: l.Record})))
 		send := func(path string, over *tls.ConnectionState) {
-			r := b.request("POST", path)
+			r := b.Request("POST", path)
 			r.Host, r.TLS = "app.example", over
-			b.send(r)
+			b.Serve(r)
 		}
 		send("/login", &tls.ConnectionState{})
-		if n := l.count(coatcheck.Insecure); n != 0 {
+		if n := l.Count(coatcheck.Insecure); n != 0 {
 			t.Errorf("over TLS: %d events", n)
 		}
 		send("/logout", nil)
-		if n := l.count(coatcheck.Insecure); n != 0 {
+		if n := l.Count(coatcheck.Insecure); n != 0 {
 			t.Errorf("a logout: %d events", n)
 		}
 		for range 180 {
 			send("/login", nil)
 			time.Sleep(time.Minute)
 		}
-		if n := l.count(coatcheck.Insecure); n != 3 {
+		if n := l.Count(coatcheck.Insecure); n != 3 {
 			t.Errorf("%d events in three hours, want 3", n)
 		}
 	})
@@ -117,15 +118,15 @@ func TestG13PlainHTTPSeldom(t *testing.T) {
 // The same for a session in its cookie.
 func TestG13PlainHTTPInCookie(t *testing.T) {
 	t.Parallel()
-	var l listener
-	m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: l.hear})
+	var l coatchecktest.Events
+	m, err := coatcheck.NewInCookie(keys(t), coatcheck.IrrevocableSessions{}, coatcheck.Config{Events: l.Record})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newBrowser(nil).request("POST", "/login")
-	r.Host = "app.example"
-	newBrowser(http.Handler(life(m))).send(r)
-	if n := l.count(coatcheck.Insecure); n != 1 {
+	r := newBrowser(nil).Request("POST", "/login")
+	r.Host, r.TLS = "app.example", nil
+	newBrowser(http.Handler(life(m))).Serve(r)
+	if n := l.Count(coatcheck.Insecure); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
 }

@@ -82,10 +82,10 @@ func TestProxies(t *testing.T) {
 		b := newBrowser(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			m.From(r.Context()).Login("alice")
 		})))
-		r := b.request("POST", "/")
+		r := b.Request("POST", "/")
 		r.RemoteAddr = tt.remote
 		r.Header[tt.name] = tt.lines
-		b.send(r)
+		b.Serve(r)
 		list, err := m.Sessions(t.Context(), "alice")
 		if err != nil || len(list) != 1 || list[0].Address != tt.want {
 			t.Errorf("proxies %q, header %q, from %s, %s %q: got %+v, %v, want %q", tt.proxies, tt.header, tt.remote, tt.name, tt.lines, list, err, tt.want)

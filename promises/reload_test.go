@@ -21,16 +21,16 @@ func TestReload(t *testing.T) {
 	one, two := coatcheck.NewKey[int]("one"), coatcheck.NewKey[[]string]("two")
 	b := newBrowser(nil)
 	other := func(f func(*coatcheck.Session)) {
-		out := b.clone()
-		out.h = only(there, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { f(s) })
-		wants(t, out.do("POST", "/"), 200, "")
+		out := b.Clone()
+		out.Handler = only(there, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { f(s) })
+		wants(t, out.Send("POST", "/"), 200, "")
 	}
 	try := func(f func(s *coatcheck.Session, other func(func(*coatcheck.Session))) string, code int, want string) {
 		t.Helper()
-		b.h = only(here, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		b.Handler = only(here, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			fmt.Fprint(w, f(s, other))
 		})
-		wants(t, b.do("POST", "/"), code, want)
+		wants(t, b.Send("POST", "/"), code, want)
 	}
 	try(func(s *coatcheck.Session, _ func(func(*coatcheck.Session))) string {
 		if err := s.Reload(); err != nil {
@@ -81,12 +81,12 @@ func TestReloadAndWriteAfterTheEnd(t *testing.T) {
 		"after":  func(s *coatcheck.Session) { s.User(); m.RevokeAll(t.Context(), "alice"); s.Reload(); hits.Set(s, 2) },
 	} {
 		b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login("alice") }))
-		b.do("POST", "/")
-		b.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+		b.Send("POST", "/")
+		b.Handler = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 			f(s)
 			io.WriteString(w, "done")
 		})
-		w := b.do("POST", "/")
+		w := b.Send("POST", "/")
 		wants(t, w, http.StatusConflict, "")
 		bare(t, w)
 	}
@@ -98,8 +98,8 @@ func TestReloadFails(t *testing.T) {
 	store := &trap{Store: memstore.New(memstore.Config{})}
 	m := manage(t, store, coatcheck.Config{})
 	b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login("alice") }))
-	b.do("POST", "/")
-	b.h = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
+	b.Send("POST", "/")
+	b.Handler = only(m, func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 		user := s.User()
 		store.set(func(_ context.Context, method string) error {
 			if method == "Load" {
@@ -112,7 +112,7 @@ func TestReloadFails(t *testing.T) {
 		}
 		io.WriteString(w, "done")
 	})
-	wants(t, b.do("POST", "/"), http.StatusServiceUnavailable, "")
+	wants(t, b.Send("POST", "/"), http.StatusServiceUnavailable, "")
 }
 
 // A session in its cookie has nobody to ask; the request goes on.
@@ -128,5 +128,5 @@ func TestReloadInCookie(t *testing.T) {
 		}
 		io.WriteString(w, "done")
 	}))
-	wants(t, b.do("GET", "/"), 200, "done")
+	wants(t, b.Send("GET", "/"), 200, "done")
 }

@@ -81,7 +81,7 @@ func TestG6RememberLater(t *testing.T) {
 					if i > 0 {
 						time.Sleep(time.Duration(v.day-test.visits[i-1].day) * day)
 					}
-					wants(t, b.do("POST", v.path), 200, "alice")
+					wants(t, b.Send("POST", v.path), 200, "alice")
 				}
 				records, err := store.User(context.Background(), "alice")
 				if err != nil || len(records) != 1 {
@@ -121,16 +121,16 @@ func TestG6RememberSliding(t *testing.T) {
 				m := make(t, coatcheck.Config{MaxRemember: 20 * day})
 				b, idle := newBrowser(rememberApp(m)), newBrowser(rememberApp(m))
 				visit := func(b *browser) string {
-					w := b.do("GET", "/", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none")
+					w := b.Send("GET", "/", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-Site", "none")
 					if name == "store" {
 						bare(t, w)
 					}
 					return w.Body.String()
 				}
-				if got := age(b.do("POST", "/begin/s").Header()); got != fmt.Sprint(20*24*60*60) {
+				if got := age(b.Send("POST", "/begin/s").Header()); got != fmt.Sprint(20*24*60*60) {
 					t.Errorf("got Max-Age=%s, want the limit of 20 days", got)
 				}
-				idle.do("POST", "/begin/s")
+				idle.Send("POST", "/begin/s")
 				for range 2 { // days 7 and 14
 					time.Sleep(7*day - time.Second)
 					if got := visit(b); got != "alice" {
@@ -149,7 +149,7 @@ func TestG6RememberSliding(t *testing.T) {
 					t.Errorf("who never came again: %q, want nobody", got)
 				}
 
-				idle.do("POST", "/begin/s")
+				idle.Send("POST", "/begin/s")
 				time.Sleep(7*day + 7*day/10)
 				if got := visit(idle); got != "" {
 					t.Errorf("after 7.7 idle days: %q, want nobody", got)
@@ -166,13 +166,13 @@ func TestG6RememberAgain(t *testing.T) {
 	for _, c := range []struct{ begin, again string }{{"/begin/s", "/slide"}, {"/begin/s", "/week"}, {"/begin/s", "/day"}} {
 		m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{MaxRemember: 20 * day})
 		b := newBrowser(rememberApp(m))
-		b.do("POST", c.begin)
-		early := b.clone()
+		b.Send("POST", c.begin)
+		early := b.Clone()
 		for range 3 {
-			w := b.do("POST", c.again)
+			w := b.Send("POST", c.again)
 			wants(t, w, 200, "alice")
 			bare(t, w)
 		}
-		wants(t, early.do("POST", "/clear"), 200, "alice")
+		wants(t, early.Send("POST", "/clear"), 200, "alice")
 	}
 }

@@ -38,12 +38,10 @@ func TestG11RevokeOthersWhileRenewed(t *testing.T) {
 			st := &endTrap{Store: memstore.New(memstore.Config{})}
 			m := manage(t, st, coatcheck.Config{})
 			renew := func(b *browser) {
-				c := *newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { change(s) }))
-				c.jar = b.cookies()
-				wants(t, c.do("POST", "/"), 200, "")
-				b.mu.Lock()
-				b.jar = c.jar
-				b.mu.Unlock()
+				c := b.Clone()
+				c.Handler = only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { change(s) })
+				wants(t, c.Send("POST", "/"), 200, "")
+				wear(b, c.Cookies())
 			}
 			ended := -1
 			b := begin(t, m, only(m, func(_ http.ResponseWriter, r *http.Request, _ *coatcheck.Session) {
@@ -59,7 +57,7 @@ func TestG11RevokeOthersWhileRenewed(t *testing.T) {
 					renew(b)
 				}
 			}
-			if w := b.do("POST", "/"); w.Code != 200 || ended != 1 {
+			if w := b.Send("POST", "/"); w.Code != 200 || ended != 1 {
 				t.Errorf("got %d, and %d sessions were ended, want 1", w.Code, ended)
 			}
 			if user, _ := stored(m, b); user != "alice" {

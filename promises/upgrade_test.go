@@ -97,13 +97,13 @@ func TestG4SessionCookieFirst(t *testing.T) {
 		client.Close()
 		b := newBrowser(act(func(s *coatcheck.Session) { s.Login("ann"); s.Commit() }))
 		w := httptest.NewRecorder()
-		b.h.ServeHTTP(hijackable{w, server}, b.request("GET", "/"))
-		b.keep(w)
+		b.Handler.ServeHTTP(hijackable{w, server}, b.Request("GET", "/"))
+		keep(b, w)
 		if len(lines) != len(others)+2 || !strings.HasPrefix(lines[0], sidName+"=") || !slices.Equal(lines[1:len(others)+1], others) {
 			t.Errorf("a login beside %q sets %q", others, lines)
 		}
-		b.h = act(func(s *coatcheck.Session) { s.Logout(); s.Commit() })
-		b.h.ServeHTTP(hijackable{httptest.NewRecorder(), server}, b.request("GET", "/"))
+		b.Handler = act(func(s *coatcheck.Session) { s.Logout(); s.Commit() })
+		b.Handler.ServeHTTP(hijackable{httptest.NewRecorder(), server}, b.Request("GET", "/"))
 		if n := len(lines); n != len(others)+2 || !strings.HasPrefix(lines[n-1], sidName+"=;") {
 			t.Errorf("a logout beside %q sets %q", others, lines)
 		}

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
@@ -14,8 +15,8 @@ import (
 // to be somebody else's.
 func TestUsersAreCopied(t *testing.T) {
 	t.Parallel()
-	var events eventLog
-	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: events.note})
+	var events coatchecktest.Events
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{Events: events.Record})
 	buffer := []byte("alice")
 	user := unsafe.String(&buffer[0], len(buffer))
 	count := func(user string) int {
@@ -26,12 +27,12 @@ func TestUsersAreCopied(t *testing.T) {
 		return len(list)
 	}
 	login := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.Login(user) }))
-	login.do("POST", "/")
+	login.Send("POST", "/")
 	copy(buffer, "carol")
 	if n, other := count("alice"), count("carol"); n != 1 || other != 0 {
 		t.Errorf("alice has %d sessions and carol %d, want 1 and 0", n, other)
 	}
-	for _, e := range events.list {
+	for _, e := range events.All() {
 		if e.Kind == coatcheck.LoggedIn && e.User != "alice" {
 			t.Errorf("the event that was kept is now the login of %q, want alice", e.User)
 		}
@@ -45,7 +46,7 @@ func TestUsersAreCopied(t *testing.T) {
 		copy(buffer, "alice")
 		s.Login("carol")
 	}))
-	if w := late.do("POST", "/"); w.Code != http.StatusConflict || count("carol") != 0 {
+	if w := late.Send("POST", "/"); w.Code != http.StatusConflict || count("carol") != 0 {
 		t.Errorf("a login that was revoked: got %d and %d sessions, want 409 and none", w.Code, count("carol"))
 	}
 }

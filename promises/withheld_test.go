@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -52,8 +53,8 @@ func TestG7Withheld(t *testing.T) {
 			{"Get and Login", func(s *coatcheck.Session) bool { _, ok := hits.Get(s); return ok }, true},
 			{"User and Flashes", func(s *coatcheck.Session) bool { return s.User() != "" || len(s.Flashes()) > 0 }, false},
 		} {
-			var l listener
-			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{CrossOrigin: provider, Events: l.hear, Cookie: cookie.Policy{SameSite: c.sameSite}})
+			var l coatchecktest.Events
+			m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{CrossOrigin: provider, Events: l.Record, Cookie: cookie.Policy{SameSite: c.sameSite}})
 			var there, withheld, after bool
 			b := newBrowser(only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
 				there, withheld = ask.do(s), s.Withheld()
@@ -63,9 +64,9 @@ func TestG7Withheld(t *testing.T) {
 				}
 			}))
 			if c.marked {
-				b.jar[markName] = "1"
+				b.SetCookie(markName, "1")
 			}
-			w := b.do(c.method, "https://app.example/", c.headers...)
+			w := b.Send(c.method, "https://app.example/", c.headers...)
 			if w.Code != http.StatusOK || there || withheld != c.withheld || after {
 				t.Errorf("%s, %s: got %d, there %t, withheld %t and after a login %t; want withheld %t, never after a login", c.name, ask.name, w.Code, there, withheld, after, c.withheld)
 			}
@@ -73,7 +74,7 @@ func TestG7Withheld(t *testing.T) {
 			if c.withheld && ask.told {
 				want = 1
 			}
-			if got := l.count(coatcheck.HeldBack); got != want {
+			if got := l.Count(coatcheck.HeldBack); got != want {
 				t.Errorf("%s, %s: %d events, want %d", c.name, ask.name, got, want)
 			}
 		}
@@ -87,7 +88,7 @@ func TestG7NotWithheld(t *testing.T) {
 	var withheld bool
 	b := begin(t, m, only(m, func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { withheld = s.Withheld() }))
 	for _, what := range []string{"live", "ended"} {
-		if b.do("GET", "/", from("cross-site", navigation)...); withheld {
+		if b.Send("GET", "/", from("cross-site", navigation)...); withheld {
 			t.Errorf("withheld, although the cookie came, of a session that is %s", what)
 		}
 		if _, err := m.RevokeAll(t.Context(), "alice"); err != nil {
