@@ -46,6 +46,7 @@ const (
 	reasonProof     = "the browser could not prove its device for now"
 	reasonUnbound   = "the page wants a bound session, and this one is not"
 	bindingTime     = 15 * time.Second // after a login
+	offerTime       = 5 * time.Minute  // the same, for a registration that has failed
 	proofHeader     = "Secure-Session-Registration"
 	challengeHeader = "Secure-Session-Challenge"
 )
@@ -235,12 +236,33 @@ func (s *Session) offer(h http.Header) {
 	if entry == nil {
 		s.unbind(h, *g)
 	}
-	if s.life == live && s.base.User != "" {
-		if value := (*g).Offer(s.base.ID, entry, clock()); value != "" {
-			s.x.binds()
-			withoutBinding(h)
-			h[proofHeader] = []string{value}
-		}
+	s.offerTo(h, *g, entry)
+}
+
+func (s *Session) offerTo(h http.Header, g binding.Guard, entry []byte) {
+	if s.life != live || s.base.User == "" {
+		return
+	}
+	if value := g.Offer(s.base.ID, entry, clock()); value != "" {
+		s.x.binds()
+		withoutBinding(h)
+		h[proofHeader] = []string{value}
+	}
+}
+
+// offersAgain reports whether the page that this request opens offers a binding that
+// is not there yet: the browser tries no registration twice by itself. While it may
+// still be about the first it is asked for no other, and minutes after the login
+// nobody who has the cookie may bind the session to a key.
+func (s *Session) offersAgain() bool {
+	since := s.x.began.Sub(s.base.AuthTime())
+	return bindingTime <= since && since < offerTime && opensPage(s.x.r) && !prefetch(s.x.r)
+}
+
+// offerAgain does.
+func (s *Session) offerAgain(h http.Header) {
+	if g := s.x.m.guard.Load(); g != nil {
+		s.offerTo(h, *g, s.stored(boundName).Raw)
 	}
 }
 

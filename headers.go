@@ -71,6 +71,8 @@ func (s *Session) putInto(h http.Header) {
 		s.offer(h)
 	} else if out.stale {
 		s.takeStale(h)
+	} else if out.offers {
+		s.offerAgain(h)
 	}
 	if set || out.note != "" {
 		s.x.put(h)

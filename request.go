@@ -63,6 +63,7 @@ type response struct {
 	begunBefore bool // before us; only a test wants to know
 
 	// Of the session, here for want of room there; guarded by its mutex.
+	offers   bool // it is not bound, and this answer offers it again
 	admitted bool // the request is of the guard's own
 	stale    bool // it brought a bound cookie that serves no more
 
@@ -397,6 +398,7 @@ func (s *Session) checkBinding(h *record.Header) {
 		if v.Entry != nil {
 			s.prove(v.Entry)
 		}
+		s.x.out.offers = v.Offer && s.offersAgain()
 		return
 	case binding.Unbound:
 		s.notBound(v.Reason)

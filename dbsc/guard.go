@@ -88,7 +88,7 @@ func (h *Handler) unbound(r *http.Request, user string) binding.Verdict {
 	if user != "" && h.require != nil && h.require(r) && !h.ours(r) {
 		return binding.Verdict{Outcome: binding.Unbound, Reason: reasonUnbound}
 	}
-	return binding.Verdict{}
+	return binding.Verdict{Offer: true}
 }
 
 // proven looks for a bound cookie of that binding, returns when it was issued, and
@@ -99,12 +99,11 @@ func (h *Handler) proven(header http.Header, id [binding.IDSize]byte, now time.T
 		return h.proves(value, id, now)
 	}
 	values, err := h.cookie.ReadAll(header, maxBound)
-	if err != nil || len(values) == 0 {
-		why = reasonNoCookie
-		if err == nil {
-			why = reasonForged
-		}
-		return issued, why
+	switch {
+	case err == cookie.ErrAbsent:
+		return issued, reasonNoCookie
+	case len(values) == 0: // also where there are too many
+		return issued, reasonForged
 	}
 	for _, value := range values { // a browser without prefixes has another's beside it
 		if issued, why = h.proves(value, id, now); why == "" {

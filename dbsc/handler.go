@@ -300,10 +300,11 @@ type credential struct {
 func (h *Handler) instruct(w http.ResponseWriter, r *http.Request, id [binding.IDSize]byte, now time.Time) {
 	line, err := h.cookie.Line(h.cookies.bind(id, now), h.browserAge())
 	var body []byte
-	if err == nil {
+	origin := h.originOf(r)
+	if err == nil && origin != "" { // at a refresh nothing stands for what the browser was told before
 		body, err = json.Marshal(instruction{
 			Identifier: identifier(id), Refresh: h.refresh,
-			Scope:       scope{Origin: originOf(r), Specification: []string{}},
+			Scope:       scope{Origin: origin, Specification: []string{}},
 			Credentials: []credential{{"cookie", h.cookie.Name(), h.attributes}},
 		})
 	}
@@ -322,13 +323,31 @@ func (h *Handler) browserAge() time.Duration {
 	return h.maxAge - min(inFlight, (h.maxAge/10).Truncate(time.Second))
 }
 
-// originOf is the origin as the browser sees it. Its own word counts first, which
-// the manager has compared with the host and Config.Origins.
-func originOf(r *http.Request) string {
+// originOf is the origin as the browser sees it; another one ends a binding. Its own
+// word counts first, which the manager has compared with the host and
+// Config.Origins. Without it the host is that of the request, unless Config.Origins
+// tells that a proxy has rewritten that; which of several it was nobody can tell.
+func (h *Handler) originOf(r *http.Request) string {
 	if origin := r.Header.Get("Origin"); strings.HasPrefix(origin, "https://") {
 		return origin
 	}
-	return "https://" + r.Host
+	own := "https://" + strings.ToLower(strings.TrimSuffix(r.Host, ":443"))
+	var secure []string
+	for _, origin := range h.sessions.Origins {
+		if strings.EqualFold(origin, own) {
+			return own
+		}
+		if strings.HasPrefix(origin, "https://") {
+			secure = append(secure, origin)
+		}
+	}
+	switch len(secure) {
+	case 0:
+		return own
+	case 1:
+		return secure[0]
+	}
+	return ""
 }
 
 func (h *Handler) tell(r *http.Request, kind coatcheck.Kind, reason string) {

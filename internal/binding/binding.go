@@ -27,6 +27,7 @@ type Verdict struct {
 	Skipped string // what the browser says of a refresh that it left out, for an event; empty = nothing
 	Copy    bool   // a browser that has the key would not have sent it so: from another network it is a copy
 	Stale   bool   // a cookie of the binding's name came that serves no more: the answer takes it away
+	Offer   bool   // of Serve: the session is not bound, and may be offered it once more
 	Entry   []byte // if not nil, the entry's value from now on
 }
 

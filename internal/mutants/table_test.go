@@ -82,6 +82,17 @@ var mutants = []mutant{
 	v := `, `return binding.Verdict{}
 	}
 	v := `)},
+	{"a refresh without proof keeps a session", "TestNoVisit", "dbsc", edit("commit.go", `s.readOnly() || s.x.out.admitted {`, `s.readOnly() {`)},
+	{"a refresh is a visit", "TestNoVisit", "dbsc", edit("commit.go", `c.rec.Seen.Before(now) && !s.x.out.admitted {`, `c.rec.Seen.Before(now) {`)},
+	{"an answer depends on the note of a first proof", "TestNoted", "dbsc", edit("bound.go", `s.x.storeError(s.base.ID, "touch", err)`, `s.fail(err)`)},
+	{"an upstream gets what proves a device", "TestGateway", "dbsc", edit("headers.go", `stripBinding(out.Header)`, ``)},
+	{"a bound cookie comes from elsewhere", "TestGateway", "dbsc", edit("headers.go", `return g != nil && (*g).Owns(name)`, `return false`)},
+	{"an upstream binds a session", "TestGateway", "dbsc", edit("headers.go", `x.m.guard.Load() != nil && withoutBinding(h)`, `false`)},
+	{"a manager around takes a binding for a stranger's", "TestTwoManagers", "dbsc", edit("bound.go", `for ; x != nil; x = x.outer {`, `for range 1 {`)},
+	{"a registration that failed is offered no more", "TestOfferedAgain", "dbsc", edit("headers.go", `} else if out.offers {`, `} else if false {`)},
+	{"a session may be bound as long as it lives", "TestOfferedAgain", "dbsc", edit("bound.go", `bindingTime <= since && since < offerTime &&`, `bindingTime <= since &&`)},
+	{"only one bound cookie is looked at", "TestSeveralBoundCookies", "dbsc", edit("dbsc/guard.go", `for _, value := range values {`, `for _, value := range values[:1] {`)},
+	{"the origin is what a proxy has made of Host", "TestOrigin", "dbsc", edit("dbsc/handler.go", "case 1:\n\t\treturn secure[0]\n", "case 1:\n\t\treturn own\n")},
 	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.cookie = cookieUnproven
 `, `s.cookie = cookieBrought
 `)},
