@@ -244,9 +244,11 @@ func (s *Session) offerTo(h http.Header, g binding.Guard, entry []byte) {
 		return
 	}
 	if value := g.Offer(s.base.ID, entry, clock()); value != "" {
+		if !s.x.out.binds { // else there may be one of another manager of ours
+			withoutBinding(h)
+		}
 		s.x.binds()
-		withoutBinding(h)
-		h[proofHeader] = []string{value}
+		putOffer(h, value)
 	}
 }
 
@@ -269,6 +271,9 @@ func (s *Session) offerAgain(h http.Header) {
 // binds takes note, for all managers of the request, that what binds a session in
 // this answer is ours.
 func (x *exchange) binds() {
+	for in := x.inner.Load(); in != nil; in = in.next {
+		in.x.out.binds = true
+	}
 	for ; x != nil; x = x.outer {
 		x.out.binds = true
 	}
@@ -324,6 +329,14 @@ func (x *exchange) putBound(h http.Header, line string) {
 	cookie.Put(h, line)
 }
 
+// putOffer puts an offer into h, in place of an earlier one of this manager's and
+// beside those of others, which have other addresses.
+func putOffer(h http.Header, value string) {
+	ours, _, _ := strings.Cut(value, ";challenge=")
+	others := slices.DeleteFunc(slices.Clone(h[proofHeader]), func(line string) bool { return strings.HasPrefix(line, ours) })
+	h[proofHeader] = append(others, value)
+}
+
 // takeStale clears a bound cookie that did not prove the session: while the browser
 // has one of the name, it makes no other. An answer that comes so late that it would
 // set no session cookie clears none either (G2).
@@ -348,7 +361,8 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 	}
 	defer s.unlock()
 	s.x.out.admitted = true
-	s.x.binds()
+	innermost, _ := ctx.Value(exchangeKey{}).(*exchange) // which may be another manager's
+	innermost.binds()
 	if s.cookie >= cookieUnproven || isBinding(s.err) { // middleware has looked before
 		s.cookie, s.err = cookieBrought, nil
 		now := time.Now()

@@ -2,6 +2,7 @@ package dbsc_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/dbsc"
 	"github.com/coatcheck/coatcheck/internal/device"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -152,5 +155,81 @@ func TestFormerCookieComesLate(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
+	})
+}
+
+// Managers of one host, for customers and for staff, bind by themselves: with another
+// name of the cookie and another path, also where one answer logs in at both.
+func TestTwoManagersInOneAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		customers := newApp(t, options{})
+		staff := newApp(t, options{keys: secrets[1:], cfg: coatcheck.Config{Name: "__Host-Http-staff"}, dbsc: dbsc.Config{Path: "/staff/dbsc/"}})
+		mux := http.NewServeMux()
+		mux.HandleFunc("/both", func(_ http.ResponseWriter, r *http.Request) {
+			customers.m.From(r.Context()).Login("alice")
+			staff.m.From(r.Context()).Login("bob")
+		})
+		mux.Handle("/dbsc/", customers.bound)
+		mux.Handle("/staff/dbsc/", staff.bound)
+		who := func(m *coatcheck.Manager) http.Handler {
+			return m.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, m.From(r.Context()).User()) }))
+		}
+		mux.Handle("/account", who(customers.m))
+		mux.Handle("/staff/", who(staff.m))
+		d := device.New(t, customers.m.Handler(staff.m.Handler(mux)), device.NewECKey(t))
+		offers := d.Raw("POST", "/both").Header()["Secure-Session-Registration"]
+		if len(offers) != 2 {
+			t.Fatalf("offers %q, want two", offers)
+		}
+		d.Register(offers[0])
+		other := *d // the browser has both in one jar
+		other.Register(offers[1])
+		for range 3 {
+			for _, c := range []struct {
+				d    *device.Device
+				path string
+			}{{d, "/staff/"}, {&other, "/account"}} {
+				if w := c.d.Do("GET", c.path); w.Code != http.StatusOK {
+					t.Errorf("%s: %d %q\n%s%s", c.path, w.Code, w.Body, customers.dump(), staff.dump())
+				}
+			}
+			time.Sleep(11 * time.Minute)
+		}
+		if n, m := customers.count(coatcheck.Refreshed, ""), staff.count(coatcheck.Refreshed, ""); n != 2 || m != 2 {
+			t.Errorf("%d refreshes and %d, want 2 each", n, m)
+		}
+	})
+}
+
+// Without dbsc over the same store the session cookie alone is enough, a thief's as
+// well; with it again, who was bound is bound.
+func TestTurnedOff(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memstore.New(memstore.Config{})
+		a := newApp(t, options{store: st})
+		d := a.boundDevice(t)
+		keys, err := cookie.NewKeys(secrets[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := coatcheck.New(st, keys, coatcheck.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		off := m.Handler(m.RequireLogin(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		time.Sleep(11 * time.Minute)
+		for _, c := range []*device.Device{d.Thief(), d} {
+			c.Handler = off
+			if w := c.Raw("GET", "/account"); w.Code != http.StatusOK {
+				t.Errorf("off: %d", w.Code)
+			}
+		}
+		d.Handler = a
+		if w := d.Raw("GET", "/account"); w.Code != http.StatusUnauthorized {
+			t.Errorf("on again, without its bound cookie: %d", w.Code)
+		}
+		a.status(t, d, "GET", "/account", http.StatusOK)
 	})
 }

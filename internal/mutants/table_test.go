@@ -111,6 +111,8 @@ var mutants = []mutant{
 	{"a bound cookie that serves no more stays", "TestFormerCookieComesLate", "dbsc", edit("headers.go", `} else if out.stale {`, `} else if false {`)},
 	{"a late answer takes a bound cookie", "TestBoundCookieIsTakenAway", "dbsc", edit("bound.go", `!s.x.out.admitted && !s.x.tooOld(clock())`, `!s.x.out.admitted`)},
 	{"a prefetch takes a bound cookie", "TestBoundCookieIsTakenAway", "dbsc", edit("dbsc/guard.go", `why != reasonNoCookie && !leavesNothing(r)`, `why != reasonNoCookie`)},
+	{"a manager's offer takes another's place", "TestTwoManagersInOneAnswer", "dbsc", edit("bound.go", `h[proofHeader] = append(others, value)`, `h[proofHeader] = append(others[:0], value)`)},
+	{"what binds at one manager is another's refusal", "TestTwoManagersInOneAnswer", "dbsc", edit("bound.go", `innermost.binds()`, `_ = innermost; s.x.binds()`)},
 	{"Require is asked nowhere", "TestRequire", "dbsc", edit("dbsc/guard.go", `if user != "" && h.require != nil && h.require(r) && !h.ours(r) {`, `if false {`)},
 	{"a late write makes the session again", "TestResurrection_CVE_2025_32441_CVE_2025_46336", "attack", []overlay.Edit{
 		{File: "commit.go", Old: "if s.tokenChange != logIn {\n\t\t\treturn s.why()\n\t\t}", New: ""},
