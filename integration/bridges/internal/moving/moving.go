@@ -73,6 +73,10 @@ func program(t *testing.T, st store.Store, source bridge.Source, cfg bridge.Move
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
 		both(move.Login(w, r, r.URL.Query().Get("user"), bridge.Session{}))
 	})
+	mux.HandleFunc("POST /login-here", func(_ http.ResponseWriter, r *http.Request) {
+		coatcheck.From(r.Context()).Login(r.URL.Query().Get("user"))
+	})
+	mux.HandleFunc("POST /logout-here", func(_ http.ResponseWriter, r *http.Request) { coatcheck.From(r.Context()).Logout() })
 	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) { both(move.Logout(w, r)) })
 	return move.Handler(mux)
 }
@@ -146,6 +150,13 @@ func (s System) Live(t *testing.T) {
 	v.post("/logout")
 	v.sees("after a logout that came first", "[]", "")
 	v.opensNothing(copied)
+
+	// What the guide says of calls that know one side only.
+	v.post("/login-here?user=" + two)
+	v.sees("after a login that was not issued", "[]", "")
+	v.Login(two)
+	v.post("/logout-here")
+	v.sees("after a logout that was not passed on", "[]", two)
 }
 
 // opensNothing sends what somebody has copied of the old session before it ended.
