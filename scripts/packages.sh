@@ -71,6 +71,7 @@ python3-psycopg2:/usr/bin/python3 -c "import psycopg2"
 python3-mysqldb:/usr/bin/python3 -c "import MySQLdb"
 ruby-railties:ruby -e "require %q(rails)"
 ruby-redis-rails:ruby -e "require %q(redis-rails)"
+ruby-devise:ruby -e "require %q(rails); require %q(devise)"
 ruby-webrick:ruby -e "require %q(webrick)"
 '
 

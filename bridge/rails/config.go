@@ -1,6 +1,7 @@
 package rails
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -51,6 +52,12 @@ type Config struct {
 	UserKey string
 	// UserIsNumber says that Issue writes the user as a number.
 	UserIsNumber bool
+	// EncryptedPassword is for Devise, with UserKey "warden.user.user.key", in whose
+	// middle is Devise's scope. It returns the column encrypted_password of the user
+	// with this primary key, as it is now; empty if there is none, or one that may not
+	// log in. A session of another password has ended, as in Devise. Nil means that
+	// the application does without Devise: its logins are an error that says so.
+	EncryptedPassword func(ctx context.Context, user string) (string, error)
 
 	// Cookie is the cookie's name: key of config.session_store. Required.
 	Cookie string

@@ -77,7 +77,7 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 	if err != nil {
 		return bridge.Session{}, err
 	}
-	found, err := s.found(identity(id), values, refused, expires)
+	found, err := s.found(ctx, identity(id), values, refused, expires)
 	found.Stored = true
 	return found, err
 }

@@ -84,7 +84,7 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 	message := unescape(value)
 	for _, e := range s.encryptors {
 		if plain, ok := e.open(message); ok {
-			return s.session(plain)
+			return s.session(ctx, plain)
 		}
 	}
 	if sessionID(value) {
@@ -121,7 +121,7 @@ func unescape(value string) string {
 }
 
 // session makes a Session of what was decrypted.
-func (s *Source) session(plain []byte) (bridge.Session, error) {
+func (s *Source) session(ctx context.Context, plain []byte) (bridge.Session, error) {
 	message, expires, err := unwrap(plain, s.config.Cookie)
 	if err != nil {
 		return bridge.Session{}, err
@@ -137,13 +137,13 @@ func (s *Source) session(plain []byte) (bridge.Session, error) {
 		sum := sha256.Sum256(plain)
 		id = "cookie:" + hex.EncodeToString(sum[:])
 	}
-	found, err := s.found(identity(id), values, nil, expires)
+	found, err := s.found(ctx, identity(id), values, nil, expires)
 	found.Fixed = text(values[keySession]) == "" && !expires.IsZero()
 	return found, err
 }
 
-func (s *Source) found(id string, values map[string]json.RawMessage, refused map[string]string, expires time.Time) (bridge.Session, error) {
-	user, err := foreign.User(values[s.config.UserKey])
+func (s *Source) found(ctx context.Context, id string, values map[string]json.RawMessage, refused map[string]string, expires time.Time) (bridge.Session, error) {
+	user, err := s.user(ctx, values[s.config.UserKey])
 	if err != nil {
 		return bridge.Session{}, err
 	}
@@ -178,7 +178,7 @@ func (s *Source) Issue(w http.ResponseWriter, r *http.Request, session bridge.Se
 			return errors.New("bridge: rails: issue: Session.Expires is past")
 		}
 	}
-	values, err := s.contents(session)
+	values, err := s.contents(r.Context(), session)
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (s *Source) seal(values map[string]json.RawMessage, left time.Duration) (st
 	return value, nil
 }
 
-func (s *Source) contents(session bridge.Session) (map[string]json.RawMessage, error) {
+func (s *Source) contents(ctx context.Context, session bridge.Session) (map[string]json.RawMessage, error) {
 	values := map[string]json.RawMessage{}
 	maps.Copy(values, session.Values)
 	for _, name := range []string{keySession, keyCSRF, s.config.UserKey} {
@@ -232,7 +232,7 @@ func (s *Source) contents(session bridge.Session) (map[string]json.RawMessage, e
 	if session.User == "" {
 		return values, nil
 	}
-	user, err := foreign.UserValue(session.User, s.config.UserIsNumber)
+	user, err := s.userValue(ctx, session.User)
 	values[s.config.UserKey] = user
 	return values, err
 }

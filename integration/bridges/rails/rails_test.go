@@ -36,6 +36,9 @@ func TestRails(t *testing.T) {
 			t.Run("move", w.moved)
 		})
 	}
+	for _, name := range []string{"Devise", "Devise, redis"} {
+		t.Run(name, all[name].devise)
+	}
 	t.Run("rotation", func(t *testing.T) { rotation(t, all) })
 	t.Run("marshal", func(t *testing.T) { marshal(t, all) })
 }

@@ -32,6 +32,7 @@ type world struct {
 	name     string
 	settings map[string]any
 	config   rails.Config
+	gone     map[string]bool // users of Devise who are not there any more
 
 	url    string
 	source *rails.Source
@@ -49,6 +50,7 @@ func start(t *testing.T) map[string]*world {
 	const ruby = "ruby"
 	servers.Library(t, "ruby-railties", ruby, "-e", `require "rails"`)
 	servers.Library(t, "ruby-redis-rails", ruby, "-e", `require "redis-rails"`)
+	servers.Library(t, "ruby-devise", ruby, "-e", `require "rails"; require "devise"`)
 	servers.Library(t, "ruby-webrick", ruby, "-e", `require "webrick"`)
 	all := worlds(t)
 	var settings []map[string]any
@@ -64,7 +66,13 @@ func start(t *testing.T) map[string]*world {
 	named := map[string]*world{}
 	for i, w := range all {
 		w.url = fmt.Sprintf("http://127.0.0.1:%d/", answer.Ports[i])
-		w.config.Cookie, w.config.UserKey, w.config.UserIsNumber = name, "user_id", true
+		w.config.Cookie, w.config.UserIsNumber = name, true
+		if w.config.UserKey == "" {
+			w.config.UserKey = "user_id"
+		}
+		if w.settings["devise"] != nil {
+			w.config.EncryptedPassword = w.password
+		}
 		w.config.Policy.AllowInsecureHTTP = true
 		s, err := rails.New(w.config)
 		if err != nil {
@@ -94,7 +102,12 @@ func worlds(t *testing.T) []*world {
 		// Without expire_after this store cannot write at all, with this Rails.
 		return map[string]any{"name": "redis_store", "key": name, "servers": []any{server}, "expire_after": 3600}
 	}
+	const devise = "warden.user.user.key"
 	return []*world{
+		{name: "Devise", settings: map[string]any{"secret": secret, "store": cookies, "devise": true},
+			config: rails.Config{SecretKeyBase: secret, Digest: rails.SHA1, UserKey: devise}},
+		{name: "Devise, redis", settings: map[string]any{"secret": secret, "store": store("devise", ""), "devise": true},
+			config: rails.Config{Redis: kv, RedisPrefix: "devise:", Marshal: true, ExpireAfter: time.Hour, UserKey: devise}},
 		{name: "GCM, SHA-1", settings: map[string]any{"secret": secret, "store": cookies},
 			config: rails.Config{SecretKeyBase: secret, Digest: rails.SHA1}},
 		{name: "GCM, SHA-256", settings: map[string]any{"secret": secret, "digest": "SHA256", "store": cookies},

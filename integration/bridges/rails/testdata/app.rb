@@ -81,6 +81,70 @@ class SessionsController < ActionController::Base
   end
 end
 
+# A user of Devise, of whom nothing is in a database. The id says who it is.
+def devise_user
+  Class.new do
+    extend Devise::Models
+    attr_reader :id
+
+    # What it registers at models that are stored.
+    %i[before_validation after_update].each { |name| define_singleton_method(name) { |*, **| nil } }
+
+    def self.passwords
+      @passwords ||= Hash.new { |all, id| all[id] = Devise::Encryptor.digest(self, "pw#{id}") }
+    end
+
+    # What Devise asks orm_adapter for.
+    def self.to_adapter
+      self
+    end
+
+    def self.get(key)
+      new(Array(key).first)
+    end
+
+    def initialize(id)
+      @id = id
+    end
+
+    def to_key
+      [id]
+    end
+
+    def encrypted_password
+      self.class.passwords[id]
+    end
+
+    devise :database_authenticatable
+  end
+end
+
+# Its pages.
+class PeopleController < SessionsController
+  def login
+    kept = JSON.parse(params[:values] || "{}")
+    sign_in(User.new(Integer(params[:id])))
+    kept.each { |name, value| session[name] = value }
+    answer
+  end
+
+  def logout
+    sign_out(:user)
+    answer
+  end
+
+  def password
+    User.passwords[Integer(params[:id])] = Devise::Encryptor.digest(User, "another") if params[:new]
+    render json: { user: User.new(Integer(params[:id])).encrypted_password, values: {} }
+  end
+
+  private
+
+  def answer(more = {})
+    render json: { user: current_user&.id.to_s, values: session.to_hash }.merge(more)
+  end
+end
+
 def application(chosen)
   app = Class.new(Rails::Application)
   app.config.load_defaults 6.1
@@ -102,11 +166,18 @@ def application(chosen)
   end
   app.config.session_store(store.fetch("name").to_sym, **options)
   chosen.fetch("rotate", []).each { |old| rotate(app, old) }
+  routes(app.config.root, chosen["devise"])
   app.initialize!
-  app.routes.draw do
-    %w[who login put types odd flash_it logout token guarded].each { |name| match name, to: "sessions##{name}", via: :all }
-  end
   app
+end
+
+# Devise wants its routes before all is there, as they are in a file.
+def routes(root, devise)
+  pages = devise ? "people" : "sessions"
+  lines = %w[who login put types odd flash_it logout token guarded password].map { |name| "match '#{name}', to: '#{pages}##{name}', via: :all" }
+  lines << "devise_for :users, skip: :all" if devise
+  FileUtils.mkdir("#{root}/config")
+  File.write("#{root}/config/routes.rb", "Rails.application.routes.draw do\n#{lines.join("\n")}\nend\n")
 end
 
 # The keys as Rails 7 derives them by default: by SHA-256.
@@ -128,6 +199,11 @@ def rotate(app, secret)
 end
 
 def serve(socket, chosen)
+  if chosen["devise"]
+    require "devise"
+    Devise.stretches = 4
+    Object.const_set(:User, devise_user)
+  end
   app = application(chosen)
   keys = SHA256Keys.new(chosen["secret"]) if chosen["digest"] == "SHA256"
   app.instance.define_singleton_method(:key_generator) { keys } if keys
@@ -145,6 +221,8 @@ ports = wanted.map do |chosen|
   fork do
     $stdin.close
     serve(socket, chosen)
+  rescue StandardError => e
+    warn e.full_message
   ensure
     exit! 1
   end
