@@ -106,29 +106,29 @@ func TestPageShowsWhatIsHeld(t *testing.T) {
 	wants := []string{rec.ID.Handle(), fmt.Sprintf("%016x", rec.Version), `<b class="user">123</b>`, "[&#34;tea&#34;]", "&#34;clock&#34;",
 		fmt.Sprintf(`data-until="%d"`, rec.Expires.UnixMilli()), fmt.Sprintf(`data-until="%d"`, rec.Deadline.UnixMilli()),
 		"The server reads: <b>dark</b>", "The server reads: <b>visit 1</b>", "Max-Age=43200", "SameSite=Lax", "gone in", "this browser"}
-	for name := range v.jar {
+	for name := range v.Cookies() {
 		wants = append(wants, name)
 	}
-	if len(v.jar) != 6 {
-		t.Errorf("the jar has %v, want six cookies", v.jar)
+	if len(v.Cookies()) != 6 {
+		t.Errorf("the jar has %v, want six cookies", v.Cookies())
 	}
 	for _, want := range wants {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)
 		}
 	}
-	v.jar["__Host-Http-theme"] = v.jar["__Host-Http-theme"][1:]
-	v.jar["neighbour"] = "of-another-program"
+	v.SetCookie("__Host-Http-theme", v.Cookies()["__Host-Http-theme"][1:])
+	v.SetCookie("neighbour", "of-another-program")
 	page = v.page()
 	if !strings.Contains(page, "counts as absent") || !strings.Contains(page, "<code>neighbour</code>") || strings.Contains(page, "of-another-program") {
 		t.Error("a forged cookie, or one of another program, is not shown as such")
 	}
-	ticket := v.jar["__Host-Http-sid"]
+	ticket := v.Cookies()["__Host-Http-sid"]
 	v.do("POST /sessions/revoke", "handle="+rec.ID.Handle()) // G2: to revoke the own session is a logout
-	if page = v.page(); v.jar["__Host-Http-sid"] != "" || strings.Contains(page, rec.ID.Handle()) {
+	if page = v.page(); v.Cookies()["__Host-Http-sid"] != "" || strings.Contains(page, rec.ID.Handle()) {
 		t.Error("after the end the page still shows the ticket or the coat")
 	}
-	v.jar["__Host-Http-sid"] = ticket // of another tab, say
+	v.SetCookie("__Host-Http-sid", ticket) // of another tab, say
 	if page = v.page(); !strings.Contains(page, "No coat for that ticket.") {
 		t.Error("after the end the page still shows a coat")
 	}
@@ -143,7 +143,7 @@ func TestPageShowsNoToken(t *testing.T) {
 	secrets := make(map[string]bool)
 	var shown strings.Builder
 	note := func() {
-		for name, value := range v.jar {
+		for name, value := range v.Cookies() {
 			// The marker is the session's handle, for all to see.
 			if name != "username" && !strings.HasSuffix(name, "-lax") && len(value) > 8 {
 				secrets[value] = true
@@ -336,7 +336,7 @@ func TestPageFromAnotherSite(t *testing.T) {
 	t.Parallel()
 	v := visit(newSite(t, coatcheck.Config{}))
 	v.do("POST /login", "")
-	delete(v.jar, sid)
+	v.SetCookie(sid, "")
 	for _, site := range []string{"cross-site", "none"} { // none: an address that led here through another site
 		v.headers = map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 		w := v.do("GET /", "")
@@ -363,7 +363,9 @@ func TestPageTellsOfCookiesNotKept(t *testing.T) {
 		v.headers = map[string]string{"Coatcheck-Page": "1"}
 		w := v.do(c.route, "theme=dark")
 		if !c.keeps {
-			clear(v.jar)
+			for name := range v.Cookies() {
+				v.SetCookie(name, "")
+			}
 		}
 		v.headers["Coatcheck-Exchange"] = w.Header().Get("Coatcheck-Exchange")
 		page := v.page()

@@ -27,8 +27,8 @@ func TestLogoutLeavesNothing(t *testing.T) {
 			stolen := v.clone()
 			v.want(t, method+" /logout", "", 200, "Logged out")
 
-			if len(v.jar) != 0 {
-				t.Errorf("cookies after the logout: %v, want none", v.jar)
+			if len(v.Cookies()) != 0 {
+				t.Errorf("cookies after the logout: %v, want none", v.Cookies())
 			}
 			if len(store.ids) < 2 {
 				t.Fatalf("%d records were made, want one before and one after the login", len(store.ids))
@@ -84,7 +84,7 @@ func TestOneTimeCodes(t *testing.T) {
 	for _, wrong := range []string{"", code + "x", code[1:], strings.ToLower(code), strings.Repeat("x", 1000)} {
 		v.want(t, "POST /one-time/redeem", "code="+wrong, 403, "Refused")
 	}
-	visit(v.site).want(t, "POST /one-time/redeem", "code="+code, 403, "Refused") // of another session
+	visit(v.Handler).want(t, "POST /one-time/redeem", "code="+code, 403, "Refused") // of another session
 	v.want(t, "POST /one-time/redeem", "code="+code, 200, "Accepted")
 	v.want(t, "POST /one-time/redeem", "code="+code, 403, "Refused")
 
@@ -174,7 +174,7 @@ func TestAnswersAreNoPages(t *testing.T) {
 	v := visit(newSite(t, coatcheck.Config{}))
 	v.do("POST /login", "user=<script>alert(1)</script>")
 	v.do("POST /cart", "item=<script>")
-	v.jar["username"] = "<script>"
+	v.SetCookie("username", "<script>")
 	for _, what := range []string{"GET /profile", "GET /cart", "GET /get-cookie", "GET /sessions", "POST /one-time", "GET /healthz"} {
 		h := v.do(what, "").Header()
 		if h.Get("Cache-Control") != "no-store" {
@@ -195,7 +195,7 @@ func TestFromAnotherSite(t *testing.T) {
 	v.want(t, "GET /visitor", "", 200, "Welcome, new visitor")
 
 	link := v.clone()
-	delete(link.jar, sid)
+	link.SetCookie(sid, "")
 	link.headers = map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 	w := link.do("GET /profile", "")
 	if w.Code != 409 || !strings.Contains(w.Body.String(), `<a href="/profile">`) || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
@@ -216,7 +216,7 @@ func TestForgedCookiesCountAsAbsent(t *testing.T) {
 	for _, value := range []string{"", "x", "dark", "AAAAAAAA", strings.Repeat("A", 5000), strings.Repeat("A", 52)} {
 		v := visit(site)
 		for _, name := range []string{sid, "__Host-Http-theme", "__Host-Http-visitor", "__Host-Http-token"} {
-			v.jar[name] = value
+			v.SetCookie(name, value)
 		}
 		v.want(t, "GET /preferences", "", 200, "Theme: default")
 		v.want(t, "GET /token", "", 401, "Token missing or expired")
@@ -233,8 +233,8 @@ func TestVisitorCountsVisits(t *testing.T) {
 	ahead.headers = map[string]string{"Sec-Purpose": "prefetch;prerender"}
 	v.want(t, "HEAD /visitor", "", 200, "")
 	ahead.want(t, "GET /visitor", "", 503, "Not before the visit itself")
-	if len(v.jar) != 0 || len(ahead.jar) != 0 {
-		t.Fatalf("cookies before the first visit: %v, %v", v.jar, ahead.jar)
+	if len(v.Cookies()) != 0 || len(ahead.Cookies()) != 0 {
+		t.Fatalf("cookies before the first visit: %v, %v", v.Cookies(), ahead.Cookies())
 	}
 	v.want(t, "GET /visitor", "", 200, "Welcome, new visitor")
 	v.want(t, "HEAD /visitor", "", 200, "")

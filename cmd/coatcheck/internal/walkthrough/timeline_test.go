@@ -46,13 +46,13 @@ func (h *hearing) text() string {
 func (v *visitor) hear(t *testing.T) *hearing {
 	ctx, stop := context.WithCancel(t.Context())
 	r := httptest.NewRequestWithContext(ctx, "GET", "/events", nil)
-	for name, value := range v.jar {
+	for name, value := range v.Cookies() {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	h := &hearing{ResponseRecorder: httptest.NewRecorder(), stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(h.done)
-		v.site.ServeHTTP(h, r)
+		v.Handler.ServeHTTP(h, r)
 	}()
 	synctest.Wait()
 	return h
@@ -102,7 +102,7 @@ func TestEventsEnd(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := visit(newSite(t, coatcheck.Config{}))
 				v.do("POST /login", "")
-				other := visit(v.site)
+				other := visit(v.Handler)
 				other.do("POST /login", "")
 				time.Sleep(time.Second)
 				h := v.hear(t)
@@ -182,7 +182,7 @@ func TestEventsAreTheVisitorsOwn(t *testing.T) {
 			if got := c.h.heard(); got != c.want || !c.h.over() {
 				t.Errorf("%s: got %q, over: %t; want %q", who, got, c.h.over(), c.want)
 			}
-			for name, value := range ann.jar {
+			for name, value := range ann.Cookies() {
 				if len(value) > 14 && strings.Contains(c.h.text(), value[6:14]) { // the marker is the handle, for all to see
 					t.Errorf("%s hears a part of %s", who, name)
 				}
@@ -201,7 +201,7 @@ func TestCloseEndsStreams(t *testing.T) {
 		v := visit(newSite(t, coatcheck.Config{}))
 		v.do("POST /login", "")
 		h := v.hear(t)
-		v.site.(*walkthrough.Site).Close()
+		v.Handler.(*walkthrough.Site).Close()
 		if !h.over() {
 			t.Error("the stream goes on")
 		}
@@ -269,7 +269,7 @@ func TestStreamOutlivesTimeouts(t *testing.T) {
 		go server.Serve(listener)
 		here, there := net.Pipe()
 		listener.conns <- there
-		go fmt.Fprintf(here, "GET /events HTTP/1.1\r\nHost: localhost\r\nCookie: %s=%s\r\n\r\n", sid, v.jar[sid])
+		go fmt.Fprintf(here, "GET /events HTTP/1.1\r\nHost: localhost\r\nCookie: %s=%s\r\n\r\n", sid, v.Cookies()[sid])
 		lines := make(chan string, 1000)
 		go func() {
 			defer close(lines)

@@ -107,8 +107,8 @@ func refusesOtherOrigins(_ *testing.T, site http.Handler) error {
 		for _, what := range []string{"POST /login", "POST /logout", "POST /visits", "POST /cart", "POST /token", "POST /preferences"} {
 			v := visit(site)
 			v.headers = headers
-			if w := v.do(what, "theme=dark&item=tea"); w.Code != http.StatusForbidden || len(v.jar) != 0 {
-				return fmt.Errorf("%s with %v: got %d and cookies %v, want 403 and none", what, headers, w.Code, v.jar)
+			if w := v.do(what, "theme=dark&item=tea"); w.Code != http.StatusForbidden || len(v.Cookies()) != 0 {
+				return fmt.Errorf("%s with %v: got %d and cookies %v, want 403 and none", what, headers, w.Code, v.Cookies())
 			}
 		}
 	}
@@ -166,7 +166,7 @@ func TestTip5SecretIsNotInTheCode(t *testing.T) {
 		v := visit(newSiteOn(t, memstore.New(memstore.Config{}), mine, coatcheck.Config{}))
 		v.do("POST /preferences", "theme=dark")
 		v.do("POST /token", "")
-		v.site = newSiteOn(t, memstore.New(memstore.Config{}), theirs, coatcheck.Config{})
+		v.Handler = newSiteOn(t, memstore.New(memstore.Config{}), theirs, coatcheck.Config{})
 		if w := v.do("GET /preferences", ""); w.Body.String() != "Theme: default" {
 			return errors.New("a signed cookie is accepted under another secret")
 		}
@@ -194,7 +194,7 @@ func TestTip6LoginMakesNewToken(t *testing.T) {
 		for _, user := range []string{"123", "123", "456"} {
 			planted := v.clone()
 			v.do("POST /login", "user="+user)
-			if v.jar[sid] == planted.jar[sid] {
+			if v.Cookies()[sid] == planted.Cookies()[sid] {
 				return errors.New("the token is the same after the login")
 			}
 			if w := v.do("GET /profile", ""); w.Body.String() != "User "+user {

@@ -2,7 +2,7 @@ package walkthrough_test
 
 import (
 	"context"
-	"maps"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/cmd/coatcheck/internal/walkthrough"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
@@ -39,44 +40,31 @@ func newSiteOn(t *testing.T, st store.Store, secret string, cfg coatcheck.Config
 	return site
 }
 
-// A visitor has a jar that keeps cookies whatever their attributes, so that
-// only the server's own rules are under test.
+// A visitor is a browser that obeys nothing, so that only the server's own rules
+// are under test, and whose every request has the same headers.
 type visitor struct {
-	site    http.Handler
-	jar     map[string]string
-	headers map[string]string // sent with every request
+	*coatchecktest.Browser
+	headers map[string]string
 }
 
-func visit(site http.Handler) *visitor { return &visitor{site: site, jar: make(map[string]string)} }
+func visit(site http.Handler) *visitor { return &visitor{Browser: coatchecktest.NewScript(site)} }
 
 // clone is somebody with a copy of the cookies.
-func (v *visitor) clone() *visitor {
-	return &visitor{site: v.site, jar: maps.Clone(v.jar), headers: v.headers}
-}
+func (v *visitor) clone() *visitor { return &visitor{v.Clone(), v.headers} }
 
 // do sends a request such as "POST /cart" with form fields such as "item=tea".
 func (v *visitor) do(what, form string) *httptest.ResponseRecorder {
 	method, target, _ := strings.Cut(what, " ")
-	r := httptest.NewRequest(method, target, strings.NewReader(form))
+	r := v.Request(method, target)
+	r.TLS = nil // as without --tls
 	if form != "" {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form)), int64(len(form))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for name, value := range v.headers {
 		r.Header.Set(name, value)
 	}
-	for name, value := range v.jar {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
-	}
-	w := httptest.NewRecorder()
-	v.site.ServeHTTP(w, r)
-	for _, c := range w.Result().Cookies() {
-		if c.MaxAge < 0 {
-			delete(v.jar, c.Name)
-		} else {
-			v.jar[c.Name] = c.Value
-		}
-	}
-	return w
+	return v.Serve(r)
 }
 
 // want sends a request and compares the answer.
