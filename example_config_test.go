@@ -22,6 +22,17 @@ import (
 // back to where they were. It ends in AnswerError, which knows the rest: what is
 // said to scripts, Retry-After, and the page for visitors from another site.
 func ExampleConfig_onError() {
+	// pageOf is a URL to return to: a POST has none, but the page with its form does.
+	pageOf := func(r *http.Request) string {
+		if r.Method == http.MethodGet {
+			return r.URL.RequestURI()
+		}
+		u, err := url.Parse(r.Referer())
+		if err != nil || u.Host != r.Host {
+			return "/"
+		}
+		return coatcheck.SafeReturn(u.RequestURI())
+	}
 	keys, _ := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa") // cookie.KeysFromEnv in a program
 	sessions, _ := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{OnError: func(w http.ResponseWriter, r *http.Request, err error) {
 		login := "/login"
@@ -58,23 +69,11 @@ func ExampleConfig_onError() {
 	// 303 /password?next=%2Faccount%3Ftab%3D2
 }
 
-// pageOf is a URL to return to: a POST has none, but the page with its form does.
-func pageOf(r *http.Request) string {
-	if r.Method == http.MethodGet {
-		return r.URL.RequestURI()
-	}
-	u, err := url.Parse(r.Referer())
-	if err != nil || u.Host != r.Host {
-		return "/"
-	}
-	return coatcheck.SafeReturn(u.RequestURI())
-}
-
 // Everything that happens to sessions, in the log of the application, with the
 // id that middleware outside of Handler gave the request. The handle names a
 // session in it; no token, id or value is ever there.
 func ExampleLogEvents() {
-	logger := slog.New(withRequest{slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			switch a.Key {
 			case slog.TimeKey: // each run has another
@@ -84,9 +83,19 @@ func ExampleLogEvents() {
 			}
 			return a
 		},
-	})})
+	}))
+	type requestKey struct{} // of the id in a request's context
+	n := 0
+	number := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n++
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, fmt.Sprint("r", n))))
+		})
+	}
 	keys, _ := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa") // cookie.KeysFromEnv in a program
-	sessions, _ := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{Events: coatcheck.LogEvents(logger)})
+	sessions, _ := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{Events: func(e coatcheck.Event) {
+		coatcheck.LogEvents(logger.With("request", e.Context.Value(requestKey{})))(e)
+	}})
 	b := coatchecktest.NewHandlerBrowser(number(sessions.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		switch s := coatcheck.From(r.Context()); r.URL.Path {
 		case "/login":
@@ -101,31 +110,9 @@ func ExampleLogEvents() {
 	b.Send("POST", "https://app.example/logout")
 	b.Send("GET", "/", "Cookie", "__Host-Http-sid=forged")
 	// Output:
-	// level=INFO msg=session event=login session=VrX0yFH1mZqW user=123 request=r1
-	// level=INFO msg=session event=logout session=VrX0yFH1mZqW user=123 request=r2
-	// level=WARN msg=session event=refused reason="session cookie: malformed" request=r3
-}
-
-type requestKey struct{}
-
-// number gives each request an id.
-func number(next http.Handler) http.Handler {
-	n := 0
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n++
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, fmt.Sprint("r", n))))
-	})
-}
-
-// withRequest adds the request's id to each line that is logged with a request's
-// context.
-type withRequest struct{ slog.Handler }
-
-func (h withRequest) Handle(ctx context.Context, rec slog.Record) error {
-	if id, ok := ctx.Value(requestKey{}).(string); ok {
-		rec.AddAttrs(slog.String("request", id))
-	}
-	return h.Handler.Handle(ctx, rec)
+	// level=INFO msg=session request=r1 event=login session=VrX0yFH1mZqW user=123
+	// level=INFO msg=session request=r2 event=logout session=VrX0yFH1mZqW user=123
+	// level=WARN msg=session request=r3 event=refused reason="session cookie: malformed"
 }
 
 // Two kinds of sessions side by side: customers and staff, each with a cookie

@@ -2,6 +2,8 @@ package fiberadapter_test
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"time"
 
 	"github.com/coatcheck/coatcheck/cookie"
@@ -30,9 +32,23 @@ func ExampleSetCookie() {
 		}
 		return c.SendString("Theme: " + v)
 	})
-	ask(app, "GET", "/theme", nil)
-	set := ask(app, "POST", "/theme", nil)
-	ask(app, "GET", "/theme", set)
+
+	var cookies []*http.Cookie
+	for _, method := range []string{"GET", "POST", "GET"} {
+		r, _ := http.NewRequest(method, "http://app.example/theme", nil)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		res, err := app.Test(r)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		fmt.Println(res.StatusCode, string(body))
+		cookies = res.Cookies()
+	}
 	// Output:
 	// 200 Theme: default
 	// 200 Set

@@ -13,25 +13,6 @@ import (
 	"github.com/gofiber/fiber/v3/middleware/recover"
 )
 
-// ask sends a request to the application, with the cookies of an earlier answer.
-func ask(app *fiber.App, method, path string, earlier *http.Response) *http.Response {
-	r, _ := http.NewRequest(method, "http://app.example"+path, nil)
-	if earlier != nil {
-		for _, c := range earlier.Cookies() {
-			r.AddCookie(c)
-		}
-	}
-	res, err := app.Test(r)
-	if err != nil {
-		fmt.Println(err)
-		return nil
-	}
-	body, _ := io.ReadAll(res.Body)
-	res.Body.Close()
-	fmt.Println(res.StatusCode, string(body))
-	return res
-}
-
 func ExampleNew() {
 	keys, err := cookie.NewKeys("an example's secret, 32 bytes and more") // cookie.KeysFromEnv, in an application
 	if err != nil {
@@ -53,9 +34,23 @@ func ExampleNew() {
 		return c.SendString("User " + coatcheck.From(c.Context()).User())
 	})
 
-	ask(app, "GET", "/profile", nil)
-	login := ask(app, "POST", "/login", nil)
-	ask(app, "GET", "/profile", login)
+	ask := func(method, path string, cookies []*http.Cookie) []*http.Cookie {
+		r, _ := http.NewRequest(method, "http://app.example"+path, nil)
+		for _, c := range cookies {
+			r.AddCookie(c)
+		}
+		res, err := app.Test(r)
+		if err != nil {
+			panic(err)
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		fmt.Println(res.StatusCode, string(body))
+		return res.Cookies()
+	}
+	ask("GET", "/profile", nil)
+	login := ask("POST", "/login", nil)
+	ask("GET", "/profile", login)
 	// Output:
 	// 401 Not logged in
 	// 200 Logged in
@@ -81,9 +76,13 @@ func ExampleWith() {
 		coatcheck.From(c.Context()).Login("123")
 		panic("out of tea")
 	})
-	res := ask(app, "POST", "/broken", nil)
-	fmt.Println(len(res.Cookies()), "cookies")
-	// Output:
-	// 500 out of tea
-	// 0 cookies
+	r, _ := http.NewRequest("POST", "http://app.example/broken", nil)
+	res, err := app.Test(r)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer res.Body.Close()
+	fmt.Println(res.StatusCode, len(res.Cookies()), "cookies")
+	// Output: 500 0 cookies
 }
