@@ -2,6 +2,7 @@ package repotest_test
 
 import (
 	"go/parser"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,35 @@ func TestTaggedModulesImportNoInternal(t *testing.T) {
 						"Export what is needed, or copy it into %s/internal.", name, p, dir)
 				}
 			}
+		}
+	}
+}
+
+// What the root imports cannot name the root, nor anything that does: so a package
+// of internal/ may be used everywhere. One that only tests use may (internal/traffic
+// is an application and its visitors): nothing hangs on it.
+func TestInternalNamesNothingOfTheRoot(t *testing.T) {
+	t.Parallel()
+	of := make(map[string][]string) // what the code of a package imports of the core, by path
+	used := make(map[string]bool)   // by code that is no test
+	for _, name := range moduleFiles(t, ".") {
+		if isTest(name) {
+			continue
+		}
+		pkg := path.Join(core, path.Dir(name))
+		for _, p := range imports(t, name) {
+			if within(p, core) {
+				of[pkg] = append(of[pkg], p)
+				used[p] = true
+			}
+		}
+	}
+	var reaches func(pkg string) bool
+	reaches = func(pkg string) bool { return pkg == core || slices.ContainsFunc(of[pkg], reaches) }
+	for pkg := range of {
+		if within(pkg, core+"/internal") && used[pkg] && reaches(pkg) {
+			t.Errorf("%s imports the root, itself or by one of %q. Move it below the package that uses it, "+
+				"or give it what it needs by an argument.", pkg, of[pkg])
 		}
 	}
 }

@@ -33,12 +33,7 @@ type importOptions struct {
 
 const fromEnv, fromUsersEnv, fromSecretEnv = "COATCHECK_FROM_STORE", "COATCHECK_FROM_USERS", "FROM_SECRET_KEY"
 
-func newImport(std stdio) *cobra.Command {
-	var o importOptions
-	c := &cobra.Command{
-		Use:   "import --from SYSTEM --from-store URL --until DATE --store URL",
-		Short: "take over the sessions of another system",
-		Long: `Makes sessions of ours of all that another system keeps in Redis, a table or
+const importText = `Makes sessions of ours of all that another system keeps in Redis, a table or
 files, so that its store can be given up: the program that reads the old
 cookies, by bridge.Move with MoveConfig.Imported, then gives each browser its
 session. It may be interrupted and run again: what was taken is not taken twice,
@@ -68,7 +63,14 @@ Environment: SECRET_KEY, SECRET_KEY_FALLBACKS, SECRET_KEY_FILE, of the program
 that the sessions are for; ` + fromSecretEnv + ` of the old one, where it has one;
 ` + fromEnv + ` stands for --from-store, ` + fromUsersEnv + ` for --users.
 
-` + storeStatus,
+` + storeStatus
+
+func newImport(std stdio) *cobra.Command {
+	var o importOptions
+	c := &cobra.Command{
+		Use:     "import --from SYSTEM --from-store URL --until DATE --store URL",
+		Short:   "take over the sessions of another system",
+		Long:    importText,
 		Example: "  coatcheck import --from flask --from-store redis://localhost --until 2027-03-01 --store postgres://localhost/app",
 		Args:    none,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return importAll(cmd.Context(), std, o) },
