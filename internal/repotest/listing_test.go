@@ -2,6 +2,8 @@ package repotest_test
 
 import (
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,3 +29,35 @@ func TestListing(t *testing.T) {
 		t.Errorf("the root has %d entries, want at most %d: move or merge one of\n%s", len(names), mostEntries, strings.Join(names, "\n"))
 	}
 }
+
+// docs/architecture.md has a line for every folder, and for no other.
+func TestFoldersAreExplained(t *testing.T) {
+	t.Parallel()
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"."}
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "site" { // which make docs writes
+			want = append(want, e.Name())
+		}
+	}
+	_, table, _ := strings.Cut(read(t, "docs/architecture.md"), "| folder |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var got []string
+	for _, line := range strings.Split(table, "\n") {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, m := range quotedFolder.FindAllStringSubmatch(cells[1], -1) {
+				got = append(got, m[1])
+			}
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("docs/architecture.md explains the folders %q, want %q", got, want)
+	}
+}
+
+var quotedFolder = regexp.MustCompile("`([^`]+)`")
