@@ -424,7 +424,7 @@ func (s *naive) EndUser(ctx context.Context, user string, at, until time.Time, k
 	var ended []store.ID
 	for _, r := range s.users[s.userKey(user)] {
 		rec := r.rec
-		if v.keep[rec.ID] && !s.is("keeps nothing") || s.is("ends what began before") && rec.AuthTime.After(at) {
+		if v.keep[rec.ID] && !s.is("keeps nothing") || s.is("ends whose AuthTime is earlier") && rec.AuthTime.After(at) {
 			if s.is("unlists what it keeps") {
 				s.unlist(rec)
 			}

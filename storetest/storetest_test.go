@@ -79,7 +79,7 @@ var faults = []struct {
 	{fault: "revokes after it has ended", rule: "S8", rounds: 100, notByCheck: true},
 	{fault: "checks revocations too early", rule: "S8", rounds: 100, notByCheck: true},
 	{fault: "ends the old session though refused", rule: "S8"},
-	{fault: "ends what began before", rule: "S8"},
+	{fault: "ends whose AuthTime is earlier", rule: "S8"},
 	{fault: "keeps nothing", rule: "S8"},
 	{fault: "keeps one id only", rule: "S8"},
 	{fault: "keeps what is named only", rule: "S8"},
