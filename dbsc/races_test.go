@@ -153,3 +153,30 @@ func TestStoppedServer(t *testing.T) {
 		t.Errorf("%d, want 503", w.Code)
 	}
 }
+
+// A refresh of a binding that another registration replaces meanwhile gives out no
+// cookie for it: nothing would ever be served with that.
+func TestBoundAnewMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &breakable{Store: memstore.New(memstore.Config{})}
+		a, far := newApp(t, options{store: st}), newApp(t, options{store: st.Store})
+		d := device.New(t, a, nil)
+		offer := d.Do("POST", "/login").Header().Get("Secure-Session-Registration")
+		d.Key = device.NewECKey(t)
+		d.Register(offer)
+		other := d.Thief()
+		other.Handler, other.Key = far, device.NewECKey(t)
+		f := func() {
+			if w := other.Register(offer); w.Code != http.StatusOK {
+				t.Errorf("registration: %d", w.Code)
+			}
+		}
+		st.before.Store(&f)
+		w := d.Raw("POST", d.Refresh, "Sec-Secure-Session-Id", d.ID, "Secure-Session-Response", device.Refreshing(d.Key, d.Challenge))
+		if w.Code != http.StatusUnauthorized || len(w.Result().Cookies()) > 0 {
+			t.Errorf("%d %q, want 401 and no cookie", w.Code, w.Header())
+		}
+		a.status(t, other, "GET", "/account", http.StatusOK)
+	})
+}

@@ -56,6 +56,7 @@ type boundSite struct {
 	cfg    coatcheck.Config
 	life   time.Duration
 	answer atomic.Int32 // to refreshes, in place of ours; 0 = ours
+	fails  atomic.Bool  // at registrations
 }
 
 func serveBound(t *testing.T, cfg coatcheck.Config, life time.Duration) *boundSite {
@@ -100,6 +101,13 @@ func (s *boundSite) server() {
 	mux.HandleFunc("/dbsc/refresh", func(w http.ResponseWriter, r *http.Request) {
 		if status := int(s.answer.Load()); status != 0 {
 			w.WriteHeader(status)
+			return
+		}
+		bound.ServeHTTP(w, r)
+	})
+	mux.HandleFunc("/dbsc/register", func(w http.ResponseWriter, r *http.Request) {
+		if s.fails.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		bound.ServeHTTP(w, r)
@@ -430,12 +438,51 @@ func TestBoundOutage(t *testing.T) {
 	if v := list[len(list)-1]; v.status != http.StatusServiceUnavailable {
 		t.Errorf("%v", v)
 	}
+	b.open(s.app + "/look?503") // a page for everybody
+	b.shows(s.app+"/look?503", "")
 	s.answer.Store(0)
 	b.open(s.app + "/private?again")
 	b.shows(s.app+"/private?again", "alice")
 	if s.count(coatcheck.Skipped) == 0 {
 		t.Error("no event")
 	}
+}
+
+// A registration that failed is not tried again by the browser, but offered again by
+// a page that it opens.
+func TestBoundOfferedAgain(t *testing.T) {
+	t.Parallel()
+	s := serveBound(t, coatcheck.Config{}, 0)
+	b := bindingEngine.newTab(t)
+	s.fails.Store(true)
+	b.open(s.app + "/login")
+	b.shows(s.app+"/login", "alice")
+	s.await("/dbsc/register", 1)
+	s.fails.Store(false)
+	time.Sleep(16 * time.Second)
+	b.open(s.app + "/private")
+	b.shows(s.app+"/private", "alice")
+	s.awaitAccepted("/dbsc/register", 1)
+	s.forget(b)
+	b.open(s.app + "/private?bound")
+	b.shows(s.app+"/private?bound", "alice")
+	if len(s.accepted("/dbsc/refresh")) == 0 {
+		t.Errorf("no refresh:\n%s", s.dump())
+	}
+}
+
+// A browser that cannot prove its key for now can log in, and is bound anew.
+func TestBoundLoginInAnOutage(t *testing.T) {
+	t.Parallel()
+	s := serveBound(t, coatcheck.Config{}, shortLife)
+	b := s.login()
+	s.expire()
+	s.answer.Store(http.StatusServiceUnavailable)
+	s.logIn(b)
+	if n := s.live(); n != 1 {
+		t.Errorf("%d sessions, want the new one alone", n)
+	}
+	s.answer.Store(0)
 }
 
 // A browser whose binding something before us has ended for good, as a rate limit
