@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -78,6 +79,9 @@ type Move struct {
 	cfg      MoveConfig
 	adopting func(http.Handler) http.Handler
 }
+
+// Format prints what this is and nothing of it, whatever the verb.
+func (Move) Format(f fmt.State, _ rune) { io.WriteString(f, "{bridge.Move}") }
 
 // NewMove returns the move of the sessions of old to those of the manager, which
 // is one of coatcheck.New.

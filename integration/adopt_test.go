@@ -4,9 +4,11 @@ package integration_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,8 +36,9 @@ func soon() time.Time { return time.Now().UTC().Add(time.Second).Truncate(time.M
 
 func (h hasty) Load(ctx context.Context, id store.ID) (store.Record, error) {
 	rec, err := h.Store.Load(ctx, id)
-	if h.later.Load() && strings.HasPrefix(rec.User, "\x01") {
-		rec.Created = rec.Created.Add(-time.Minute)
+	if n := len(rec.Data) - 8; h.later.Load() && strings.HasPrefix(rec.User, "\x01adopted:") {
+		rec.Data = slices.Clone(rec.Data) // its last 8 bytes say since when it stands
+		binary.BigEndian.PutUint64(rec.Data[n:], binary.BigEndian.Uint64(rec.Data[n:])-uint64(time.Minute.Microseconds()))
 	}
 	return rec, err
 }
@@ -77,39 +80,125 @@ func TestAdopt(t *testing.T) {
 	}
 	for name, open := range open {
 		st := open()
-		t.Run(name, func(t *testing.T) { adopts(t, hasty{st, new(atomic.Bool)}) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			adopts(t, hasty{st, new(atomic.Bool)})
+			adoptsDuringLogout(t, hasty{st, new(atomic.Bool)})
+			adoptsNothingRevoked(t, st)
+		})
 	}
 }
 
-func adopts(t *testing.T, st hasty) {
+// A slow store keeps the first session of ann from being made, until it may.
+type slow struct {
+	hasty
+	first         *atomic.Bool
+	arrived, goOn chan bool
+}
+
+func (s slow) Create(ctx context.Context, rec store.Record) error {
+	if rec.User == "ann" && s.first.CompareAndSwap(false, true) {
+		close(s.arrived)
+		<-s.goOn
+	}
+	return s.hasty.Create(ctx, rec)
+}
+
+// adoptsDuringLogout: a logout while another request adopts the same foreign session
+// is final on this store, then and when its tombstone is forgotten (G2).
+func adoptsDuringLogout(t *testing.T, st hasty) {
+	held := slow{st, new(atomic.Bool), make(chan bool), make(chan bool)}
+	_, late := adopter(t, held, "ann")
+	m, app := adopter(t, st, "ann")
+	old := &http.Cookie{Name: "old", Value: "old-during"}
+	done := make(chan *httptest.ResponseRecorder)
+	go func() { done <- ask(late, "/", old) }()
+	<-held.arrived // its guard is there, its session is not
+	first := ask(app, "/", old)
+	if first.Body.String() != "ann" {
+		t.Fatalf("meanwhile: %d %q", first.Code, first.Body)
+	}
+	ask(app, "/logout", append(first.Result().Cookies(), old)...)
+	close(held.goOn)
+	if w := <-done; w.Body.String() != "" || strings.Contains(fmt.Sprint(w.Result().Cookies()), "__Host-Http-sid=") {
+		t.Errorf("the late one: %d %q %v", w.Code, w.Body, w.Result().Cookies())
+	}
+	for range 2 {
+		if w := ask(app, "/", old); w.Body.String() != "" {
+			t.Errorf("after the logout: %q", w.Body)
+		}
+		time.Sleep(2500 * time.Millisecond) // the engine's clock, not ours
+		if _, err := m.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st.later.Store(true)
+	}
+	if list, err := m.Sessions(t.Context(), "ann"); err != nil || len(list) != 0 {
+		t.Errorf("%d sessions, %v", len(list), err)
+	}
+}
+
+// adoptsNothingRevoked: foreign sessions that were not adopted when their user's
+// sessions were revoked, or everybody's, are not adopted any more.
+func adoptsNothingRevoked(t *testing.T, st store.Store) {
+	for _, user := range []string{"carl", "dora"} {
+		revoke := func(m *coatcheck.Manager) (int, error) { return m.RevokeAll(t.Context(), user) }
+		if user == "dora" {
+			revoke = func(m *coatcheck.Manager) (int, error) { return m.RevokeEverybody(t.Context()) }
+		}
+		m, app := adopter(t, st, user)
+		if w := ask(app, "/", &http.Cookie{Name: "old", Value: "before-" + user}); w.Body.String() != user {
+			t.Errorf("%s before: %q", user, w.Body)
+		}
+		if _, err := revoke(m); err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range []string{"before-", "never-seen-"} {
+			if w := ask(app, "/", &http.Cookie{Name: "old", Value: value + user}); w.Body.String() != "" {
+				t.Errorf("%s, revoked, %s: %q", user, value, w.Body)
+			}
+		}
+	}
+}
+
+// adopter is an application that adopts whatever brings a cookie "old" as this user.
+func adopter(t *testing.T, st store.Store, user string) (*coatcheck.Manager, http.Handler) {
+	t.Helper()
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
 		t.Fatal(err)
 	}
+	m, err := coatcheck.New(st, keys, coatcheck.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopt, err := m.Adopting(func(r *http.Request) (coatcheck.Adoption, error) {
+		c, err := r.Cookie("old")
+		if err != nil {
+			return coatcheck.Adoption{}, nil
+		}
+		return coatcheck.Adoption{Identity: c.Value, User: user, Until: time.Now().Add(time.Hour)}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, adopt(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := coatcheck.From(r.Context())
+		if r.URL.Path == "/logout" {
+			s.Logout()
+		}
+		fmt.Fprint(w, s.User())
+	}))
+}
+
+func adopts(t *testing.T, st hasty) {
 	// Two processes, in effect: two managers share nothing but the store.
 	var apps []http.Handler
 	var m *coatcheck.Manager
 	for range 2 {
-		if m, err = coatcheck.New(st, keys, coatcheck.Config{}); err != nil {
-			t.Fatal(err)
-		}
-		adopt, err := m.Adopting(func(r *http.Request) (coatcheck.Adoption, error) {
-			c, err := r.Cookie("old")
-			if err != nil {
-				return coatcheck.Adoption{}, nil
-			}
-			return coatcheck.Adoption{Identity: c.Value, User: "bob", Until: time.Now().Add(time.Hour)}, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		apps = append(apps, adopt(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s := coatcheck.From(r.Context())
-			if r.URL.Path == "/logout" {
-				s.Logout()
-			}
-			fmt.Fprint(w, s.User())
-		})))
+		var app http.Handler
+		m, app = adopter(t, st, "bob")
+		apps = append(apps, app)
 	}
 	ends := map[string]func(){
 		"logout": nil,
@@ -119,7 +208,8 @@ func adopts(t *testing.T, st hasty) {
 			}
 		},
 	}
-	for name, end := range ends {
+	for _, name := range []string{"logout", "revoked"} { // of one revoked nothing is adopted after it
+		end := ends[name]
 		value := "old-" + name
 		token := adoptTogether(t, apps, value)
 		if list, err := m.Sessions(t.Context(), "bob"); err != nil || len(list) != 1 {

@@ -43,7 +43,7 @@ func TestToolImports(t *testing.T) {
 	kv := rediskv.New(client)
 	for name, format := range map[string]flask.Format{"flask-json": flask.JSON, "flask-msgpack": flask.MsgPack} {
 		t.Run(name, func(t *testing.T) {
-			old, err := flask.New(flask.Config{SecretKey: importTheir, KV: kv, Format: format, Prefix: name + ":", UserKey: "user"})
+			old, err := flask.New(flask.Config{SecretKey: importTheir, KV: kv, RecordFormat: format, Prefix: name + ":", UserKey: "user"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -70,6 +71,12 @@ type Config struct {
 	CookieAge  time.Duration
 	CSRFCookie string // CSRF_COOKIE_NAME; empty means "csrftoken"
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Config) Format(f fmt.State, _ rune) { io.WriteString(f, "{django.Config}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (c Config) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
 
 // withDefaults returns the Config as New uses it.
 func (c Config) withDefaults() Config {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"net/http"
@@ -29,6 +30,9 @@ type Source struct {
 	secrets [][]byte
 	records records // nil with SignedCookies
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Source) Format(f fmt.State, _ rune) { io.WriteString(f, "{django.Source}") }
 
 // New returns the sessions that the Config describes, or an error that names a
 // field. It reaches no server.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -39,6 +40,12 @@ type CookieConfig struct {
 	MaxAge time.Duration
 }
 
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (CookieConfig) Format(f fmt.State, _ rune) { io.WriteString(f, "{express.CookieConfig}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (c CookieConfig) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
+
 // A CookieSource is the sessions of cookie-session, made by NewCookie. It is a
 // bridge.Source and a bridge.Opener. These sessions have no end but that of the
 // browser's cookie: a copy is good for ever, also after a logout, until the keys are
@@ -48,6 +55,9 @@ type CookieSource struct {
 	cookie, signed *cookie.Raw
 	user           foreign.Path
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (CookieSource) Format(f fmt.State, _ rune) { io.WriteString(f, "{express.CookieSource}") }
 
 // NewCookie checks cfg, whose errors name the field.
 func NewCookie(cfg CookieConfig) (*CookieSource, error) {

@@ -3,6 +3,7 @@ package flask
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -46,11 +47,17 @@ type Config struct {
 	Derivation string // key_derivation: hmac, django-concat, concat or none
 
 	// KV is the Redis of Flask-Session. Nil means that sessions are in the cookie.
-	KV     bridge.KV
-	Prefix string // SESSION_KEY_PREFIX; empty means "session:"
-	Format Format
-	Signed bool // SESSION_USE_SIGNER
+	KV           bridge.KV
+	Prefix       string // SESSION_KEY_PREFIX; empty means "session:"
+	RecordFormat Format
+	Signed       bool // SESSION_USE_SIGNER
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Config) Format(f fmt.State, _ rune) { io.WriteString(f, "{flask.Config}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (c Config) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
 
 // withDefaults returns the Config as New uses it.
 func (c Config) withDefaults() Config {
@@ -85,8 +92,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("flask: Config.Derivation is %q; want hmac, django-concat, concat or none", c.Derivation)
 	case c.Lifetime < time.Second:
 		return fmt.Errorf("flask: Config.Lifetime is %v; want at least a second", c.Lifetime)
-	case c.Format < Pickle || c.Format > JSON:
-		return errors.New("flask: Config.Format is none of Pickle, MsgPack, JSON")
+	case c.RecordFormat < Pickle || c.RecordFormat > JSON:
+		return errors.New("flask: Config.RecordFormat is none of Pickle, MsgPack, JSON")
 	}
 	for i, secret := range c.Fallbacks {
 		if secret == "" {

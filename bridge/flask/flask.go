@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"net"
@@ -33,6 +34,9 @@ type Source struct {
 	signer *signer // nil with Flask-Session that signs nothing
 	cookie *cookie.Raw
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Source) Format(f fmt.State, _ rune) { io.WriteString(f, "{flask.Source}") }
 
 // New returns the sessions that the Config describes, or an error that names a
 // field. It reaches no server.
@@ -329,7 +333,7 @@ func (s *Source) keep(r *http.Request, values map[string]json.RawMessage, now ti
 		}
 		return s.signer.sign(text), nil
 	}
-	b, err := s.config.Format.encode(values)
+	b, err := s.config.RecordFormat.encode(values)
 	if err != nil {
 		return "", err
 	}
@@ -423,7 +427,7 @@ func (s *Source) load(ctx context.Context, sid string) (bridge.Session, error) {
 	if err != nil {
 		return bridge.Session{ID: idOf("sid", sid)}, err
 	}
-	values, refused, err := s.config.Format.decode(b)
+	values, refused, err := s.config.RecordFormat.decode(b)
 	if err != nil {
 		return bridge.Session{ID: idOf("sid", sid)}, err
 	}

@@ -127,7 +127,7 @@ func TestRefused(t *testing.T) {
 	for name, c := range map[string]flask.Config{
 		"SecretKey": {}, "Digest": {SecretKey: "s", Digest: "md5"}, "Derivation": {SecretKey: "s", Derivation: "x"},
 		"Lifetime": {SecretKey: "s", Lifetime: 1}, "Fallbacks[0]": {SecretKey: "s", Fallbacks: []string{""}}, "CookieName": {SecretKey: "s", CookieName: "a b"},
-		"Format": {SecretKey: "s", Format: 9},
+		"RecordFormat": {SecretKey: "s", RecordFormat: 9},
 	} {
 		if _, err := flask.New(c); err == nil || !strings.Contains(err.Error(), "flask: Config."+name) {
 			t.Errorf("%s: %v", name, err)
@@ -142,7 +142,7 @@ func TestFormats(t *testing.T) {
 		"l": json.RawMessage(`[true,false,null,"é",[],{}]`), "m": json.RawMessage(`{"a":{"b":[1,2,3]}}`), "s": json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)}
 	for _, format := range []flask.Format{flask.Pickle, flask.MsgPack, flask.JSON} {
 		kv := new(foreigntest.KV)
-		s := source(t, flask.Config{KV: kv, Format: format, Signed: format == flask.JSON})
+		s := source(t, flask.Config{KV: kv, RecordFormat: format, Signed: format == flask.JSON})
 		w := httptest.NewRecorder()
 		if err := s.Issue(w, foreigntest.Request(), bridge.Session{User: "bob", Values: values}); err != nil {
 			t.Fatal(err)
@@ -158,7 +158,7 @@ func TestFormats(t *testing.T) {
 			}
 		}
 		for other := range 3 {
-			if _, err := source(t, flask.Config{KV: kv, Format: flask.Format(other), Signed: format == flask.JSON}).Read(r); (err == nil) != (flask.Format(other) == format) {
+			if _, err := source(t, flask.Config{KV: kv, RecordFormat: flask.Format(other), Signed: format == flask.JSON}).Read(r); (err == nil) != (flask.Format(other) == format) {
 				t.Errorf("%v read as %v: %v", format, other, err)
 			}
 		}
@@ -230,8 +230,8 @@ func FuzzOpen(f *testing.F) {
 	f.Add("x", []byte("\xdd\x00\x00\x00\x01\xc7\x0c\xff\x00"))
 	kv := new(foreigntest.KV)
 	cookies := source(f, flask.Config{Lifetime: ages})
-	packed := source(f, flask.Config{KV: kv, Format: flask.MsgPack})
-	pickled := source(f, flask.Config{KV: kv, Format: flask.Pickle, Signed: true})
+	packed := source(f, flask.Config{KV: kv, RecordFormat: flask.MsgPack})
+	pickled := source(f, flask.Config{KV: kv, RecordFormat: flask.Pickle, Signed: true})
 	f.Fuzz(func(t *testing.T, value string, record []byte) {
 		flask.Recognize(value)
 		_, _ = pickled.Open(t.Context(), value)
@@ -254,4 +254,63 @@ func FuzzOpen(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A wrong secret is an error that names the setting, and never its value.
+func TestWrongSecretIsNamed(t *testing.T) {
+	t.Parallel()
+	theirs, err := flask.New(flask.Config{SecretKey: "what Flask has"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := flask.New(flask.Config{SecretKey: "what was configured", Fallbacks: []string{"and before"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := issue(t, theirs, bridge.Session{User: "bob"})
+	_, err = ours.Open(t.Context(), value)
+	var setting *bridge.SettingError
+	if !errors.As(err, &setting) || !strings.Contains(err.Error(), "SECRET_KEY") || !errors.Is(err, bridge.ErrForged) {
+		t.Errorf("got %v; want one that names SECRET_KEY", err)
+	}
+	for _, secret := range []string{"what Flask", "what was", "and before"} {
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("%v", err)
+		}
+	}
+	for _, no := range []string{"", "x", "a.b.c", "x" + value[strings.IndexByte(value, '.'):] + "x"} {
+		if _, err := ours.Open(t.Context(), no); errors.As(err, &setting) {
+			t.Errorf("%q, which is no cookie of Flask: %v", no, err)
+		}
+	}
+}
+
+// A forged cookie costs a few MACs and derives no key, however long it is.
+func TestForgedIsBounded(t *testing.T) {
+	s, err := flask.New(flask.Config{SecretKey: "a secret", Fallbacks: []string{"b", "c", "d", "e", "f", "g"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := strings.Repeat("A", 27)
+	for name, c := range map[string]struct {
+		value  string
+		allocs float64
+	}{"short": {"eyJhIjoxfQ.aaaaaa." + sign, 10}, "long": {strings.Repeat("A", 16000) + ".aaaaaa." + sign, 10}} {
+		if got := testing.AllocsPerRun(20, func() { _, err = s.Open(t.Context(), c.value) }); got > c.allocs || !errors.Is(err, bridge.ErrForged) {
+			t.Errorf("%s: %v allocations, %v; want at most %v", name, got, err, c.allocs)
+		}
+	}
+}
+
+func BenchmarkForged(b *testing.B) {
+	s, err := flask.New(flask.Config{SecretKey: "a secret of Flask"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	value := "eyJfdXNlcl9pZCI6IjEyMyIsImNhcnQiOlsidGVhIl19.aaaaaa." + strings.Repeat("A", 27)
+	for b.Loop() {
+		if _, err := s.Open(b.Context(), value); err == nil {
+			b.Fatal("it opened")
+		}
+	}
 }

@@ -19,13 +19,13 @@ func (f Format) decode(b []byte) (values map[string]json.RawMessage, refused map
 	}
 	switch looks := formatOf(b); {
 	case f == Pickle && looks == JSON:
-		return nil, nil, &bridge.SettingError{Setting: "flask.Config.Format", Want: "JSON"}
+		return nil, nil, &bridge.SettingError{Setting: "flask.Config.RecordFormat", Want: "JSON"}
 	case f != Pickle && looks == Pickle:
-		return nil, nil, &bridge.SettingError{Setting: "flask.Config.Format", Want: "Pickle"}
+		return nil, nil, &bridge.SettingError{Setting: "flask.Config.RecordFormat", Want: "Pickle"}
 	case f == MsgPack && looks == JSON:
-		return nil, nil, &bridge.SettingError{Setting: "flask.Config.Format", Want: "JSON"}
+		return nil, nil, &bridge.SettingError{Setting: "flask.Config.RecordFormat", Want: "JSON"}
 	case f == JSON && looks == MsgPack:
-		return nil, nil, &bridge.SettingError{Setting: "flask.Config.Format", Want: "MsgPack"}
+		return nil, nil, &bridge.SettingError{Setting: "flask.Config.RecordFormat", Want: "MsgPack"}
 	}
 	switch f {
 	case Pickle:

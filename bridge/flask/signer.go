@@ -49,6 +49,7 @@ type signer struct {
 	salt, digest, derivation string
 	secrets                  []string // the first signs
 	keys                     []*macs
+	other                    map[string]func() []diagnosis // by digest, for why
 }
 
 // macs are keyed HMACs that wait to be used again.
@@ -69,6 +70,10 @@ func newSigner(salt, digest, derivation string, secrets []string) *signer {
 		k := new(macs)
 		k.New = func() any { return &mac{Hash: hmac.New(h, key)} }
 		s.keys = append(s.keys, k)
+	}
+	s.other = make(map[string]func() []diagnosis, len(digests))
+	for name := range digests {
+		s.other[name] = sync.OnceValue(func() []diagnosis { return s.diagnoses(name) })
 	}
 	return s
 }
@@ -117,8 +122,59 @@ func (k *macs) verifies(text, sig string) bool {
 	return subtle.ConstantTimeCompare(m.Sum(m.want[:0]), m.got[:n]) == 1
 }
 
-// why tries what else the application may be configured to, with the same secrets:
-// a handful of MACs, whatever was sent.
+// A diagnosis is a key of other settings, and what to say if it has signed a cookie.
+type diagnosis struct {
+	key *macs
+	err error
+}
+
+// maxDiagnosis is the longest cookie that is looked at for what is wrong, and
+// maxSecrets how many secrets are tried: browsers keep no longer one, and whoever
+// sends made-up cookies must not have much done for each.
+const (
+	maxDiagnosis = 4096
+	maxSecrets   = 3
+)
+
+// diagnoses makes those of one digest under the same secrets, once: to derive keys
+// takes longer than to try them.
+func (s *signer) diagnoses(digest string) (all []diagnosis) {
+	seen := make(map[string]bool)
+	secrets := s.secrets[:min(len(s.secrets), maxSecrets)]
+	for _, derivation := range []string{s.derivation, "hmac", "django-concat", "concat", "none"} {
+		for _, salt := range []string{s.salt, defaultSalt, serverSalt, "itsdangerous", "itsdangerous.Signer"} {
+			name := derivation + " " + salt
+			if derivation == "none" {
+				name = derivation // the salt has no part in it
+			}
+			if seen[name] || digest == s.digest && derivation == s.derivation && salt == s.salt {
+				continue
+			}
+			seen[name] = true
+			for _, k := range newSigner(salt, digest, derivation, secrets).keys {
+				all = append(all, diagnosis{k, s.mismatch(digest, derivation, salt)})
+			}
+		}
+	}
+	return all
+}
+
+// mismatch names the setting that is another here.
+func (s *signer) mismatch(digest, derivation, salt string) error {
+	switch {
+	case digest != s.digest:
+		return &bridge.SettingError{Setting: "flask.Config.Digest", Want: digest}
+	case derivation != s.derivation:
+		return &bridge.SettingError{Setting: "flask.Config.Derivation", Want: derivation}
+	case s.salt == serverSalt:
+		return &bridge.SettingError{Setting: "flask.Config.Signed", Want: "a signed cookie without Flask-Session (KV is nil)"}
+	}
+	return &bridge.SettingError{Setting: "flask.Config.Salt", Want: salt}
+}
+
+// why tries what else the application may be configured to, with the same secrets: at
+// most 16 MACs for each of three. Where none fits and the cookie looks like one of
+// Flask, the secret is another.
 func (s *signer) why(text, sig string) error {
 	digest := ""
 	for name, h := range digests {
@@ -126,30 +182,16 @@ func (s *signer) why(text, sig string) error {
 			digest = name
 		}
 	}
-	if digest == "" {
+	if digest == "" || len(text) > maxDiagnosis || !Recognize(text+"."+sig) {
 		return bridge.ErrForged
 	}
-	for _, derivation := range []string{s.derivation, "hmac", "django-concat", "concat", "none"} {
-		for _, salt := range []string{s.salt, defaultSalt, serverSalt, "itsdangerous", "itsdangerous.Signer"} {
-			for _, k := range newSigner(salt, digest, derivation, s.secrets).keys {
-				if !k.verifies(text, sig) {
-					continue
-				}
-				switch {
-				case digest != s.digest:
-					return &bridge.SettingError{Setting: "flask.Config.Digest", Want: digest}
-				case derivation != s.derivation:
-					return &bridge.SettingError{Setting: "flask.Config.Derivation", Want: derivation}
-				case s.salt == serverSalt:
-					return &bridge.SettingError{Setting: "flask.Config.Signed", Want: "a signed cookie without Flask-Session (KV is nil)"}
-				default:
-					return &bridge.SettingError{Setting: "flask.Config.Salt", Want: salt}
-				}
-			}
+	for _, d := range s.other[digest]() {
+		if d.key.verifies(text, sig) {
+			return d.err
 		}
 	}
 	if digest != s.digest { // of another length: it cannot be ours, whatever the secret
-		return &bridge.SettingError{Setting: "flask.Config.Digest or SecretKey", Want: ""}
+		return &bridge.SettingError{Setting: "flask.Config.Digest or SecretKey"}
 	}
-	return bridge.ErrForged
+	return &bridge.SettingError{Setting: "flask.Config.SecretKey, which is Flask's SECRET_KEY, or Fallbacks"}
 }

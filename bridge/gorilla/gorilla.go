@@ -14,6 +14,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -63,12 +64,21 @@ type Config struct {
 	Policy cookie.Policy
 }
 
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Config) Format(f fmt.State, _ rune) { io.WriteString(f, "{gorilla.Config}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (c Config) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
+
 // A Source is the sessions of one gorilla application, made by New. It is a
 // bridge.Source, a bridge.Identifier, a bridge.Opener and, where Store can list its keys, a bridge.Walker.
 type Source struct {
 	cfg    Config
 	cookie *cookie.Raw
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Source) Format(f fmt.State, _ rune) { io.WriteString(f, "{gorilla.Source}") }
 
 const month = 30 * 24 * time.Hour
 

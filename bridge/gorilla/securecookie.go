@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,12 @@ type KeyPair struct {
 	Hash  []byte // authenticates; required
 	Block []byte // encrypts, with AES: 16, 24 or 32 bytes; nil for a cookie that is only signed
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (KeyPair) Format(f fmt.State, _ rune) { io.WriteString(f, "{gorilla.KeyPair}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (k KeyPair) MarshalText() ([]byte, error) { return fmt.Append(nil, k), nil }
 
 // opened is a value that one of the keys has signed.
 type opened struct {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/url"
@@ -56,6 +57,12 @@ type LaravelConfig struct {
 	ExpireOnClose bool
 }
 
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (LaravelConfig) Format(f fmt.State, _ rune) { io.WriteString(f, "{php.LaravelConfig}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (l LaravelConfig) MarshalText() ([]byte, error) { return fmt.Append(nil, l), nil }
+
 // A LaravelSource is the sessions of one Laravel application, made by NewLaravel. It is
 // a bridge.Source,
 // a bridge.Identifier, a bridge.Opener and, where the store can list its keys, a
@@ -66,6 +73,9 @@ type LaravelSource struct {
 	cookie *cookie.Raw
 	user   foreign.Path
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (LaravelSource) Format(f fmt.State, _ rune) { io.WriteString(f, "{php.LaravelSource}") }
 
 // NewLaravel checks cfg, whose errors name the field.
 func NewLaravel(cfg LaravelConfig) (*LaravelSource, error) {

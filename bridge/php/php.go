@@ -16,6 +16,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -63,6 +64,12 @@ type Config struct {
 	CookieLifetime time.Duration
 }
 
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Config) Format(f fmt.State, _ rune) { io.WriteString(f, "{php.Config}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (c Config) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
+
 // A Source is the sessions of one PHP application, made by New. It is a bridge.Source,
 // a bridge.Identifier, a bridge.Opener and, where the store can list its keys, a bridge.Walker.
 type Source struct {
@@ -70,6 +77,9 @@ type Source struct {
 	cookie *cookie.Raw
 	user   foreign.Path
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Source) Format(f fmt.State, _ rune) { io.WriteString(f, "{php.Source}") }
 
 // New checks cfg, whose errors name the field.
 func New(cfg Config) (*Source, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/coatcheck/coatcheck/bridge"
@@ -27,6 +28,12 @@ type Secret struct {
 	Digest  Digest
 	CBC     bool // AES-CBC with HMAC: use_authenticated_cookie_encryption is false, as before 5.2
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, "{rails.Secret}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (s Secret) MarshalText() ([]byte, error) { return fmt.Append(nil, s), nil }
 
 // Config says how the Rails application is configured. Cookie and UserKey are needed,
 // and SecretKeyBase or Redis.
@@ -69,6 +76,12 @@ type Config struct {
 	// a record in Redis that stays.
 	ExpireAfter time.Duration
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Config) Format(f fmt.State, _ rune) { io.WriteString(f, "{rails.Config}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (c Config) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
 
 func (c Config) validate() error {
 	switch {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -34,6 +35,9 @@ type Source struct {
 	encryptors []*encryptor
 	diagnoses  func() []diagnosis
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Source) Format(f fmt.State, _ rune) { io.WriteString(f, "{rails.Source}") }
 
 // New checks the Config, whose errors name the field, and derives its keys.
 func New(c Config) (*Source, error) {

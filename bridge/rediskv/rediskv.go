@@ -4,6 +4,7 @@ package rediskv
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 
 // A KV is a bridge.KV and a bridge.KeyWalker on Redis, made by New.
 type KV struct{ client rueidis.Client }
+
+// Format prints what this is and nothing of it, whatever the verb.
+func (KV) Format(f fmt.State, _ rune) { io.WriteString(f, "{rediskv.KV}") }
 
 // New returns a KV that uses client, which stays the caller's to close.
 func New(client rueidis.Client) *KV { return &KV{client} }

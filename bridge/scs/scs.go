@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -55,12 +56,21 @@ type Config struct {
 	NotPersistent bool
 }
 
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Config) Format(f fmt.State, _ rune) { io.WriteString(f, "{scs.Config}") }
+
+// MarshalText returns the same; encoding/json and log/slog use it.
+func (c Config) MarshalText() ([]byte, error) { return fmt.Append(nil, c), nil }
+
 // A Source is the sessions of one scs application, made by New. It is a bridge.Source,
 // a bridge.Identifier, a bridge.Opener and, where the store can list its keys, a bridge.Walker.
 type Source struct {
 	cfg    Config
 	cookie *cookie.Raw
 }
+
+// Format prints what this is and nothing of it, whatever the verb: it holds secrets.
+func (Source) Format(f fmt.State, _ rune) { io.WriteString(f, "{scs.Source}") }
 
 // New checks cfg, whose errors name the field.
 func New(cfg Config) (*Source, error) {

@@ -120,6 +120,8 @@ func TestFlask(t *testing.T) {
 	t.Run("expiry", func(t *testing.T) { expiry(t, worlds["short"]) })
 	t.Run("flask-login", func(t *testing.T) { flaskLogin(t, worlds["login"]) })
 	t.Run("settings", func(t *testing.T) { settings(t, worlds) })
+	t.Run("logins of one session", func(t *testing.T) { logins(t, worlds["redis"]) })
+	t.Run("a cookie written anew", func(t *testing.T) { writtenAnew(t, worlds["cookie"]) })
 	t.Run("walk", func(t *testing.T) { walk(t, worlds["redis"]) })
 	for _, name := range []string{"cookie", "redis", "signed"} {
 		t.Run("move/"+name, worlds[name].moved)

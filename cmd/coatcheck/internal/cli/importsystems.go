@@ -62,7 +62,7 @@ const anyCookie = "session"
 
 func flaskIn(f flask.Format) system {
 	return system{inRedis: func(o importOptions, kv bridge.KV) (bridge.Source, error) {
-		return flask.New(flask.Config{SecretKey: o.secret, KV: kv, Format: f, Prefix: o.fromPrefix, UserKey: o.userKey})
+		return flask.New(flask.Config{SecretKey: o.secret, KV: kv, RecordFormat: f, Prefix: o.fromPrefix, UserKey: o.userKey})
 	}}
 }
 
