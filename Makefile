@@ -33,6 +33,7 @@ check: lint fips variants fuzz simulate ## gofmt, vet, staticcheck, FIPS mode, o
 
 packages:
 	@scripts/packages.sh
+	@[ -z "$$COATCHECK_ENGINES" ] || scripts/engines.sh || echo "engines: tests of MySQL and Valkey are skipped" >&2
 
 lint: ## gofmt, vet and staticcheck
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "lint: run gofmt -w on:" $$files >&2; exit 1; }

@@ -32,6 +32,19 @@ func TestMariaDBFoundRows(t *testing.T) {
 	storetest.Run(t, newMariaDBStores(t, "clientFoundRows=true", "interpolateParams=true"))
 }
 
+// MySQL is another program than MariaDB, and has another SQL: see Migrate.
+func TestMySQL(t *testing.T) {
+	t.Parallel()
+	server := servers.NewMySQL(t)
+	open := func(parameters ...string) func(*testing.T) store.Store {
+		return emptied(t, sqlstore.MySQL, openSQL(t, "mysql", server.DSN(server.NewDatabase(t), parameters...)))
+	}
+	t.Run("contract", func(t *testing.T) { storetest.Run(t, open()) })
+	t.Run("found rows", func(t *testing.T) { storetest.Run(t, open("clientFoundRows=true", "interpolateParams=true")) })
+	t.Run("race", func(t *testing.T) { storetest.Race(t, open("interpolateParams=true"), 300) })
+	t.Run("one row", func(t *testing.T) { lostRaces(t, open("interpolateParams=true")(t)) })
+}
+
 func TestMariaDBRace(t *testing.T) {
 	t.Parallel()
 	storetest.Race(t, newMariaDBStores(t, "interpolateParams=true"), 1000)

@@ -5,6 +5,7 @@ package integration_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -90,7 +91,8 @@ func TestToolDoctor(t *testing.T) {
 		name string
 		test func(*testing.T, *servers.Coatcheck)
 	}{
-		{"SQLite", doctorSQLite}, {"PostgreSQL", doctorPostgres}, {"MariaDB", doctorMariaDB}, {"Redis", doctorRedis}, {"away", doctorAway},
+		{"SQLite", doctorSQLite}, {"PostgreSQL", doctorPostgres}, {"MariaDB", doctorMariaDB}, {"MySQL", doctorMySQL},
+		{"Redis", doctorRedis}, {"Valkey", doctorValkey}, {"Redis Sentinel", doctorSentinel}, {"Redis Cluster", doctorCluster}, {"away", doctorAway},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -155,11 +157,19 @@ func doctorPostgres(t *testing.T, program *servers.Coatcheck) {
 }
 
 func doctorMariaDB(t *testing.T, program *servers.Coatcheck) {
-	server := servers.NewMariaDB(t)
+	doctorMySQLs(t, program, servers.NewMariaDB(t), "MariaDB 1", "tx_isolation")
+}
+
+func doctorMySQL(t *testing.T, program *servers.Coatcheck) {
+	doctorMySQLs(t, program, servers.NewMySQL(t, "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1"), "MySQL ", "transaction_isolation")
+}
+
+func doctorMySQLs(t *testing.T, program *servers.Coatcheck, server *servers.MariaDBServer, product, isolation string) {
 	name := server.NewDatabase(t)
 	p := patient{program, server.URL(name)}
 	run(t, program, 0, "up to date", "store", "migrate", "--store", p.url)
 	p.healthy(t)
+	run(t, program, 0, product, "doctor", "--quick", "--store", p.url)
 	db := openSQL(t, "mysql", server.DSN(name))
 	exec := func(query string) {
 		if _, err := db.ExecContext(context.WithoutCancel(t.Context()), query); err != nil {
@@ -167,7 +177,7 @@ func doctorMariaDB(t *testing.T, program *servers.Coatcheck) {
 		}
 	}
 	for _, query := range []string{
-		"SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL read_only = ON", "SET GLOBAL tx_isolation = 'SERIALIZABLE'",
+		"SET GLOBAL innodb_flush_log_at_trx_commit = 2", "SET GLOBAL read_only = ON", "SET GLOBAL " + isolation + " = 'SERIALIZABLE'",
 		"ALTER TABLE coatcheck_users ENGINE = MyISAM",
 	} {
 		exec(query)
@@ -217,6 +227,80 @@ func doctorRedis(t *testing.T, program *servers.Coatcheck) {
 		return strings.Contains(f.Says, "replica") || strings.Contains(f.Says, "READONLY")
 	}) {
 		t.Errorf("a replica: got %+v", wrong)
+	}
+}
+
+func doctorValkey(t *testing.T, program *servers.Coatcheck) {
+	server := servers.NewValkey(t, "appendonly yes", "maxmemory 256mb")
+	p := patient{program, "redis://" + server.Addr()}
+	p.healthy(t)
+	run(t, program, 0, "Valkey ", "doctor", "--quick", "--store", p.url)
+	server.Must(t, "CONFIG", "SET", "maxmemory-policy", "volatile-ttl")
+	server.Must(t, "CONFIG", "SET", "appendfsync", "no")
+	p.ill(t, [2]string{server.Addr(), "maxmemory-policy is volatile-ttl"}, [2]string{server.Addr(), "appendfsync is no"})
+}
+
+// doctorSentinel: the replicas are looked at, since one of them is the primary
+// after a failover, and so is who decides on that.
+func doctorSentinel(t *testing.T, program *servers.Coatcheck) {
+	set := servers.NewRedisSentinel(t)
+	p := patient{program, sentinelURL(set)}
+	p.healthy(t)
+	for _, want := range []string{"primary\n", "2 replicas; unless logins", "a replica of " + set.Nodes[0].Addr() + ", in step", "Sentinel: 3 usable Sentinels"} {
+		run(t, program, 0, want, "doctor", "--quick", "--store", p.url)
+	}
+	replica := set.Nodes[1].Addr()
+	set.Nodes[1].Must(t, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+	p.ill(t, [2]string{replica, "when it takes over"})
+	set.Nodes[1].Must(t, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+	p.sees(t, 0, "--quick")
+	one := strings.Split(p.url, ",")
+	run(t, program, 0, "1 Sentinel is named", "doctor", "--quick", "--store", one[0]+"/"+servers.RedisMasterSet)
+
+	for _, sentinel := range set.Sentinels[1:] {
+		sentinel.Kill()
+	}
+	wants := [][2]string{{set.Sentinels[0].Addr(), "could do no failover"}, {set.Sentinels[1].Addr(), "does not answer"}, {set.Sentinels[2].Addr(), "does not answer"}}
+	// For as long as the others are not down for it, it believes that it could.
+	if err := servers.Until(func() error {
+		if text, err := set.Sentinels[0].Do("SENTINEL", "CKQUORUM", servers.RedisMasterSet); err == nil {
+			return errors.New(text)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p.ill(t, wants...)
+}
+
+func doctorCluster(t *testing.T, program *servers.Coatcheck) {
+	cluster := servers.NewRedisCluster(t)
+	p := patient{program, clusterURL(cluster)}
+	p.healthy(t)
+	run(t, program, 0, "Cluster: whole, 3 parts", "doctor", "--quick", "--store", p.url)
+	run(t, program, 0, " clocks ", "doctor", "--quick", "--store", p.url)
+	last := cluster.Nodes[len(cluster.Nodes)-1]
+	last.Must(t, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+	p.ill(t, [2]string{last.Addr(), "maxmemory-policy is allkeys-lru"})
+	last.Must(t, "CONFIG", "SET", "maxmemory-policy", "noeviction")
+	p.sees(t, 0, "--quick")
+	// The replica is away, and a slot that nobody serves.
+	last.Kill()
+	first := cluster.Nodes[0]
+	first.Must(t, "CLUSTER", "DELSLOTS", "0")
+	if err := servers.Until(func() error {
+		if nodes, err := first.Do("CLUSTER", "NODES"); err != nil || !strings.Contains(nodes, "slave,fail ") {
+			return errors.Join(err, errors.New(nodes))
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	wrong := p.sees(t, 1, "--quick")
+	for addr, says := range map[string]string{first.Addr(): "16383 of 16384 slots serve", last.Addr(): "this server "} {
+		if !slices.ContainsFunc(wrong, func(f finding) bool { return f.What == addr && strings.Contains(f.Says, says) && f.Do != "" }) {
+			t.Errorf("doctor finds %+v; want of %s %q", wrong, addr, says)
+		}
 	}
 }
 

@@ -237,7 +237,8 @@ func (e *mysql) migrate(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	const name = "SHA1(CONCAT(COALESCE(DATABASE(), ''), '.coatcheck'))"
+	// Not SHA1, which MySQL has no more since 9.6; a name has 64 characters at most.
+	const name = "SHA2(CONCAT(COALESCE(DATABASE(), ''), '.coatcheck'), 224)"
 	for got := false; !got; {
 		// One second at a time, so that the end of ctx is noticed.
 		if err := conn.QueryRowContext(ctx, "SELECT COALESCE(GET_LOCK("+name+", 1), 0)").Scan(&got); err != nil {

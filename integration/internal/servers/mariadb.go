@@ -17,8 +17,8 @@ import (
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
-// A MariaDBServer is a MariaDB server with the settings that it has by itself,
-// except for more memory.
+// A MariaDBServer is a MariaDB or MySQL server with the settings that it has by
+// itself, except for more memory.
 type MariaDBServer struct {
 	*Process
 	databases atomic.Int64
@@ -66,10 +66,12 @@ func startMariaDB(install, server string, options ...string) (*MariaDBServer, er
 			"--bind-address=127.0.0.1", "--socket=" + filepath.Join(dir, "socket"), "--skip-name-resolve",
 			"--max-connections=200", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M",
 			"--pid-file=" + filepath.Join(dir, "pid")}, options...),
-		ready: func(ctx context.Context) error { return s.exec(ctx, "SELECT 1") },
+		ready: s.alive,
 	}
 	return s, s.Start()
 }
+
+func (s *MariaDBServer) alive(ctx context.Context) error { return s.exec(ctx, "SELECT 1") }
 
 // exec runs a statement on a connection of its own.
 func (s *MariaDBServer) exec(ctx context.Context, query string) error {

@@ -40,6 +40,14 @@ func NewRedis(t testing.TB, settings ...string) *Redis {
 	return own(t, s, err)
 }
 
+// NewValkey does the same with Valkey.
+func NewValkey(t testing.TB, settings ...string) *Redis {
+	t.Helper()
+	program := Engine(t, "valkey-server")
+	s, err := startRedis(program, settings...)
+	return own(t, s, err)
+}
+
 // NewTLSRedis starts a server for one test and returns the address at which it
 // speaks TLS, with the certificate of the authority.
 func NewTLSRedis(t testing.TB, a *Authority) (*Redis, string) {

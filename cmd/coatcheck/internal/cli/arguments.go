@@ -46,15 +46,31 @@ func wantCommand(group *cobra.Command, args []string) error {
 func arguments(least, most int, want string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch n := len(args); {
-		case n > most && cmd.Flags().Lookup("store") != nil:
-			return usagef("a store is given as --store URL or in %s, not as an argument, as in: %s", storeEnv, cmd.UseLine())
 		case n > most:
-			return usagef("%d arguments beside the flags; want at most %d, as in: %s", n, most, cmd.UseLine())
+			return surplus(cmd, args[most], most)
 		case n < least:
 			return usagef("want %s", want)
 		}
 		return nil
 	}
+}
+
+// surplus says where an argument that is too many belongs, by what it looks like. It
+// is not repeated: see shown.
+func surplus(cmd *cobra.Command, arg string, most int) error {
+	has := func(flag string) bool { return cmd.Flags().Lookup(flag) != nil }
+	url := strings.ContainsAny(arg, ":/")
+	switch {
+	case url && has("store"):
+		return usagef("a store is given as --store URL or in %s, not as an argument, as in: %s", storeEnv, cmd.UseLine())
+	case most > 0:
+		return usagef("an argument too many beside the flags; want %d, as in: %s", most, cmd.UseLine())
+	case !url && len(arg) == handleLength && has("handle"):
+		return usagef("a session is given as --handle HANDLE, beside --user USER, not as an argument, as in: %s", cmd.UseLine())
+	case !url && has("user") && has("store"):
+		return usagef("a user is given as --user USER, not as an argument, as in: %s", cmd.UseLine())
+	}
+	return usagef("an argument beside the flags; want none, as in: %s", cmd.UseLine())
 }
 
 // none is for commands that have flags only.

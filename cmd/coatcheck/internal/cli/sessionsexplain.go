@@ -53,8 +53,7 @@ store that does not answer; 2 for a wrong command line.
 	return c
 }
 
-// handleLength is that of store.ID.Handle.
-const handleLength = 12
+var handleLength = len(store.ID{}.Handle())
 
 // oneHandle wants one argument that can be a handle.
 func oneHandle(cmd *cobra.Command, args []string) error {

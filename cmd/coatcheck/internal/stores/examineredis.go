@@ -1,7 +1,9 @@
 package stores
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,22 +18,27 @@ import (
 // breaks its promises.
 func examineRedis(option rueidis.ClientOption, warnings func(context.Context) ([]string, error)) func(context.Context) (Findings, error) {
 	return func(ctx context.Context) (f Findings, err error) {
-		found, err := warnings(ctx)
-		if err != nil {
-			return nil, err
-		}
+		found, err := warnings(ctx) // and an error, where a server is away: see below
 		for _, w := range found {
 			addr, says, _ := strings.Cut(w, ": ")
 			f.wrong(addr, redisAdvice(says), "%s", says)
 		}
-		return f, eachNode(option, func(addr string, node rueidis.Client) error {
+		infos := make(map[string]map[string]string)
+		away := eachNode(option, func(addr string, node rueidis.Client) error {
 			text, err := node.Do(ctx, node.B().Info().Build()).ToString()
 			if err != nil {
-				return fmt.Errorf("redis: info: %w", err)
+				f.wrong(addr, "start it, or take it out of the Cluster", "this server does not answer: %v", err)
+				return nil
 			}
-			examineNode(&f, addr, redisInfo(text), option.Sentinel.MasterSet == "")
+			infos[addr] = redisInfo(text)
+			examineNode(&f, addr, infos[addr], option.Sentinel.MasterSet == "")
 			return nil
 		})
+		if len(infos) == 0 {
+			return f, cmp.Or(away, err)
+		}
+		examineTopology(ctx, &f, option, infos)
+		return f, examineClocks(ctx, &f, option)
 	}
 }
 
@@ -51,6 +58,7 @@ func redisAdvice(says string) string {
 
 func redisInfo(text string) map[string]string {
 	info := make(map[string]string)
+	text = strings.TrimPrefix(text, "txt:") // a verbatim string of RESP3
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			info[name] = value
@@ -105,10 +113,10 @@ func redisDisk(f *Findings, addr string, info map[string]string) {
 	case info["rdb_last_bgsave_status"] == "err":
 		f.wrong(addr, full, "durability: the last snapshot failed")
 	default:
-		f.note(addr, "", "durability: no append-only file; a server that restarts has logged everybody out, or has its last snapshot")
+		f.note(addr, "", "durability: no append-only file; a server that restarts has logged everybody out, or has its last snapshot where it makes any")
 	}
 	if n, _ := strconv.Atoi(info["connected_slaves"]); n > 0 && info["role"] == "master" {
-		f.note(addr, "redisstore.Config.WaitReplicas in the application", "%d replicas; unless logins and logouts wait for them, a failover may undo the last ones", n)
+		f.note(addr, "redisstore.Config.WaitReplicas in the application", "%s; unless logins and logouts wait for them, a failover may undo the last ones", plural(n, "replica", "replicas"))
 	}
 }
 
@@ -132,19 +140,35 @@ func eachNode(option rueidis.ClientOption, do func(addr string, node rueidis.Cli
 // redisClock asks all servers, and tells of the clock that is furthest from ours.
 func redisClock(option rueidis.ClientOption) func(context.Context) (ahead, within time.Duration, err error) {
 	return func(ctx context.Context) (ahead, within time.Duration, err error) {
+		asked, silent := 0, error(nil)
 		err = eachNode(option, func(_ string, node rueidis.Client) error {
-			a, w, err := askedClock(ctx, func(ctx context.Context) (time.Time, error) {
-				parts, err := node.Do(ctx, node.B().Time().Build()).AsIntSlice()
-				if err != nil || len(parts) != 2 {
-					return time.Time{}, fmt.Errorf("redis: time: %w", err)
-				}
-				return time.Unix(parts[0], parts[1]*int64(time.Microsecond)), nil
-			})
+			a, w, err := askedRedis(ctx, node)
+			if err != nil { // Examine tells of it
+				silent = err
+				return nil
+			}
+			asked++
 			if a.Abs() >= ahead.Abs() {
 				ahead, within = a, w
 			}
-			return err
+			return nil
 		})
+		if err == nil && asked == 0 {
+			err = silent
+		}
 		return ahead, within, err
 	}
+}
+
+func askedRedis(ctx context.Context, node rueidis.Client) (ahead, within time.Duration, err error) {
+	return askedClock(ctx, func(ctx context.Context) (time.Time, error) {
+		parts, err := node.Do(ctx, node.B().Time().Build()).AsIntSlice()
+		if err == nil && len(parts) != 2 {
+			err = errors.New("an answer of another shape")
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("redis: time: %w", err)
+		}
+		return time.Unix(parts[0], parts[1]*int64(time.Microsecond)), nil
+	})
 }
