@@ -22,6 +22,21 @@ func shown(arg string) string {
 	return strconv.Quote(arg)
 }
 
+// withoutURLs is what an error says without the arguments that are URLs and may have
+// a password: one is as easily given to the wrong flag as to none.
+func withoutURLs(says string, args []string) string {
+	for _, arg := range args {
+		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
+			arg = value
+		}
+		if strings.Contains(arg, "://") && strings.ContainsAny(arg, "@?") {
+			quoted := strconv.Quote(arg)
+			says = strings.NewReplacer(arg, "URL", quoted[1:len(quoted)-1], "URL").Replace(says)
+		}
+	}
+	return says
+}
+
 // wantCommand says which command of a group was wanted.
 func wantCommand(group *cobra.Command, args []string) error {
 	var names []string

@@ -81,7 +81,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if errors.Is(err, errUsage) {
 		help = "; see " + strings.Replace(path, root.Name(), root.Name()+" help", 1)
 	}
-	fmt.Fprintf(stderr, "%s: %v%s\n", path, err, help)
+	fmt.Fprintf(stderr, "%s: %s%s\n", path, withoutURLs(err.Error(), args), help)
 	if errors.Is(err, errUsage) {
 		return exitUsage
 	}

@@ -96,10 +96,16 @@ func newImport(std stdio) *cobra.Command {
 // importAll checks the command line, opens both stores, and imports.
 func importAll(ctx context.Context, std stdio, o importOptions) error {
 	system, ok := systems[o.from]
+	if o.from == "" {
+		return usagef("--from is missing; want one of %q", slices.Sorted(maps.Keys(systems)))
+	}
 	if !ok {
 		return usagef("--from %q is not known; want one of %q", o.from, slices.Sorted(maps.Keys(systems)))
 	}
 	until, err := time.Parse(time.DateOnly, o.until)
+	if o.until == "" {
+		return usagef("--until is missing; want a date such as 2027-03-01")
+	}
 	if err != nil {
 		return usagef("--until %q; want a date such as 2027-03-01", o.until)
 	}

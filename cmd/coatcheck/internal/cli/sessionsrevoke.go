@@ -66,7 +66,7 @@ func (o *sessionsOptions) checkRevoke() error {
 	case !o.everybody && count(o.all, o.handle != "", o.label != "") != 1:
 		return usagef("want either --handle, --label or --all")
 	case o.label != "" && !strings.Contains(o.label, "="):
-		return usagef("--label %s: want NAME=VALUE", o.label)
+		return usagef("--label: want NAME=VALUE")
 	}
 	return nil
 }
