@@ -495,8 +495,8 @@ func (s *Session) rivals() (ids []store.ID) {
 func (s *Session) loadNamesake(candidates []opened) {
 	m := s.x.m
 	now := time.Now()
-	s.loadCtx.Parent, s.loadCtx.At = s.x.Context, now.Add(loadTimeout)
-	defer s.loadCtx.End()
+	s.loading.x = s.x
+	defer s.loading.end()
 	var best struct {
 		id   store.ID
 		rec  store.Record
@@ -504,7 +504,7 @@ func (s *Session) loadNamesake(candidates []opened) {
 		says int
 	}
 	for i, t := range candidates {
-		rec, err := m.carrier.load(&s.loadCtx, t)
+		rec, err := m.carrier.load(&s.loading, t)
 		says := whatSays(&rec, err, now)
 		switch {
 		case says == saysNothing: // an outage is never "nobody" (G5)

@@ -52,15 +52,18 @@ func (s *Session) putHeaders() {
 
 // putInto is the work of putHeaders, on any header. The mutex is held.
 func (s *Session) putInto(h http.Header) {
-	s.x.dropForeign(h)
 	out, set := &s.x.out, s.x.out.sid != ""
-	if !set && s.cookie == cookieUnread {
-		return
-	}
 	if set {
 		out.note = ""
-	} else {
+	} else if s.cookie != cookieUnread {
 		s.leaveNote()
+	}
+	if s.cookie != cookieUnread && s.putUsual(h) {
+		return
+	}
+	s.x.dropForeign(h)
+	if !set && s.cookie == cookieUnread {
+		return
 	}
 	tidy(h)
 	if s.cookie != cookieUnread {
@@ -86,6 +89,18 @@ func (s *Session) putInto(h http.Header) {
 	if set || out.note != "" || out.stale || !private(h["Cache-Control"]) {
 		noStore(h, out.cacheControl[:])
 	}
+}
+
+// putUsual is putInto for the usual answer, of a handler that has set no more than
+// its Content-Type, where there is nothing to drop, to tidy or to weigh.
+func (s *Session) putUsual(h http.Header) bool {
+	out := &s.x.out
+	if out.sid != "" || out.note != "" || out.stale || out.offers || out.forget || len(h) > 1 || len(h) == 1 && h["Content-Type"] == nil {
+		return false
+	}
+	out.vary[0], out.cacheControl[0] = s.x.m.comesIn(), "no-store"
+	h["Vary"], h["Cache-Control"] = out.vary[:], out.cacheControl[:]
+	return true
 }
 
 // keepOut makes a header that of an answer which is not the handler's, nobody

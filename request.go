@@ -345,11 +345,62 @@ func (s *Session) absent() bool {
 
 // loadOpened asks the carrier for the record of a genuine cookie.
 func (s *Session) loadOpened(t opened) {
-	now := time.Now()
-	s.loadCtx.Parent, s.loadCtx.At = s.x.Context, now.Add(loadTimeout)
-	defer s.loadCtx.End()
-	rec, err := s.x.m.carrier.load(&s.loadCtx, t)
-	s.afterLoad(t.id, &rec, err, now)
+	s.loading.x = s.x
+	defer s.loading.end()
+	rec, err := s.x.m.carrier.load(&s.loading, t)
+	s.afterLoad(t.id, &rec, err, s.x.began)
+}
+
+// loading is the context of the first look, part of the session: it costs no
+// allocation and, in a store that never waits, no look at the clock. It ends with
+// the request, or loadTimeout after the store first asks for its end: by Deadline
+// or Done, or by Err for the second time.
+type loading struct {
+	x     *exchange
+	timed atomic.Pointer[wait.Context]
+	state atomic.Uint32 // of loadPolled and loadEnded
+}
+
+const (
+	loadPolled uint32 = 1 << iota
+	loadEnded
+)
+
+// arm makes the context that knows the time.
+func (l *loading) arm() *wait.Context {
+	if l.timed.Load() == nil {
+		l.timed.CompareAndSwap(nil, &wait.Context{Parent: l.x.Context, At: time.Now().Add(loadTimeout)})
+	}
+	timed := l.timed.Load()
+	if l.state.Load()&loadEnded != 0 { // perhaps before there was one to end
+		timed.End()
+	}
+	return timed
+}
+
+func (l *loading) Deadline() (time.Time, bool) { return l.arm().Deadline() }
+func (l *loading) Done() <-chan struct{}       { return l.arm().Done() }
+
+func (l *loading) Err() error {
+	if l.timed.Load() != nil || l.state.Or(loadPolled) != 0 {
+		return l.arm().Err()
+	}
+	return l.x.Context.Err()
+}
+
+func (l *loading) Value(key any) any {
+	if timed := l.timed.Load(); timed != nil {
+		return timed.Value(key)
+	}
+	return l.x.Context.Value(key)
+}
+
+// end releases what waits for the context.
+func (l *loading) end() {
+	l.state.Or(loadEnded)
+	if timed := l.timed.Load(); timed != nil {
+		timed.End()
+	}
 }
 
 // afterLoad is what follows the carrier's answer.

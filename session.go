@@ -31,7 +31,7 @@ type Session struct {
 	waiter *endWaiter // see Ended
 
 	// What the cookie and the store said.
-	loadCtx wait.Context
+	loading loading
 	base    snapshot // as loaded or last committed if live, else at most the ID of what was
 
 	remembered uint32      // what the header of base says of Remember, in seconds

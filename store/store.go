@@ -161,6 +161,8 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 //   - S12: Data and times come back exactly. Bytes once returned never change.
 //   - S13: A store is safe for concurrent use. A cancelled context gives its
 //     error and leaves the state before or the state after.
+//     The context of a load ends with the request, or 5 seconds after the store
+//     first asks for its end: by Deadline or Done, or by Err for the second time.
 //   - S14: A store does not retry, has no clock beside its engine's expiry, and
 //     no policy: an expired record is live until it is swept.
 //   - S15: Any other error means that the call may or may not have been applied.

@@ -323,6 +323,7 @@ var mutants = []mutant{
 	{"G8 the token's MAC is not checked", "TestG8EveryBit", "promises", macUnchecked},
 	{"G8 a foreign cookie locks out", "TestG8NamesakesLive", "promises", edit("request.go", `if isNamesakes(err) {`, `if false {`)},
 	{"G8 any number of cookies is looked at", "TestG8Namesakes", "promises", edit("crosssite.go", `values, err := m.sid.ReadAll(s.x.r.Header, maxNamesakes)`, `values, err := m.sid.ReadAll(s.x.r.Header, 1<<20)`)},
+	{"G8 a MAC is remembered by its session alone", "TestRemembered", "internal/token", edit("internal/token/verified.go", `return e.id == *id && string(e.key[:]) == string(key) && subtle.ConstantTimeCompare(e.mac[:], mac) == 1`, `return e.id == *id || subtle.ConstantTimeCompare(e.mac[:], mac) == 1`)},
 	{"G8 two genuine cookies lock out", "TestG8Namesakes", "promises", edit("crosssite.go", `	default:
 		s.loadNamesake(candidates)`, `	default:`)},
 	{"G8 a logout leaves the other scopes", "TestG8NamesakesPolicy", "promises", edit("headers.go", `if set && (s.namesakes ||`, `if set && (false ||`)},

@@ -95,7 +95,7 @@ func TestTokenKeysOfOneID(t *testing.T) {
 	both := keysOf(t, "sid", first, second)
 	both.keys[1].id = both.keys[0].id // once in 2^32 pairs of secrets
 	for i, k := range both.keys {
-		text, id := Keys{[]*key{k}}.Seal()
+		text, id := Keys{keys: []*key{k}}.Seal()
 		if got, err := both.Open(text); err != nil || got != id {
 			t.Errorf("signed by key %d: got %x, %v", i, got, err)
 		}
@@ -121,4 +121,32 @@ func FuzzToken(f *testing.F) {
 			t.Errorf("%q opens as %x", value, got)
 		}
 	})
+}
+
+// T3: what is remembered of a genuine token lets nothing else in: another MAC,
+// another key's id, another cookie's keys.
+func TestRemembered(t *testing.T) {
+	t.Parallel()
+	const secret = "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k"
+	keys, other := keysOf(t, "a", secret), keysOf(t, "b", secret)
+	value, id := keys.Seal()
+	for range 3 {
+		if got, err := keys.Open(value); err != nil || got != id {
+			t.Fatalf("a genuine token: %x, %v, want %x", got, err, id)
+		}
+	}
+	raw, err := encoding.DecodeString(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw {
+		raw[i] ^= 1
+		if got, err := keys.Open(encoding.EncodeToString(raw)); err == nil || got != [32]byte{} {
+			t.Errorf("with byte %d changed: %x, %v, want an error and no id", i, got, err)
+		}
+		raw[i] ^= 1
+	}
+	if got, err := other.Open(value); err == nil || got != [32]byte{} {
+		t.Errorf("the token of another cookie: %x, %v, want an error and no id", got, err)
+	}
 }
