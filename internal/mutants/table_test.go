@@ -89,7 +89,7 @@ var mutants = []mutant{
 	{"a bound cookie comes from elsewhere", "TestGateway", "dbsc", edit("headers.go", `return g != nil && (*g).Owns(name)`, `return false`)},
 	{"an upstream binds a session", "TestGateway", "dbsc", edit("headers.go", `x.m.guard.Load() != nil && withoutBinding(h)`, `false`)},
 	{"a manager around takes a binding for a stranger's", "TestTwoManagers", "dbsc", edit("bound.go", `for ; x != nil; x = x.outer {`, `for range 1 {`)},
-	{"a refresh proves what was bound anew meanwhile", "TestBoundAnewMeanwhile", "dbsc", edit("dbsc/handler.go", `if !same {`, `if false {`)},
+	{"a refresh proves what was bound anew meanwhile", "TestBoundAnewMeanwhile", "dbsc", edit("dbsc/handler.go", `if !same {`, `if !same && false {`)},
 	{"a registration that failed is offered no more", "TestOfferedAgain", "dbsc", edit("headers.go", `} else if out.offers {`, `} else if false {`)},
 	{"a session may be bound as long as it lives", "TestOfferedAgain", "dbsc", edit("bound.go", `bindingTime <= since && since < offerTime &&`, `bindingTime <= since &&`)},
 	{"only one bound cookie is looked at", "TestSeveralBoundCookies", "dbsc", edit("dbsc/guard.go", `for _, value := range values {`, `for _, value := range values[:1] {`)},
