@@ -17,10 +17,7 @@ func resultsOf(t *testing.T, list []budget, other map[string]float64) *Results {
 		if o, ok := other[b.what]; ok {
 			v = o / b.scale
 		}
-		switch {
-		case b.inverse:
-			v = 100 / v
-		case b.over != "":
+		if b.over != "" {
 			v *= 100 // of a base of 100
 		}
 		fmt.Fprintf(&text, "Benchmark%s 1 %v %s\n", b.name, v, b.metric)

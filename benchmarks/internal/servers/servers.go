@@ -35,8 +35,11 @@ var ErrMissing = errors.New("not installed")
 // Redis starts a Redis that keeps nothing on the disk.
 func Redis() (*Server, error) { return redis("--appendonly", "no") }
 
-// RedisDurable starts a Redis that has on the disk what it acknowledges.
-func RedisDurable() (*Server, error) { return redis("--appendonly", "yes", "--appendfsync", "always") }
+// RedisDurable starts a Redis that has on the disk what it acknowledges, and
+// does not rewrite that file meanwhile.
+func RedisDurable() (*Server, error) {
+	return redis("--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
+}
 
 func redis(options ...string) (*Server, error) {
 	program, err := look("redis-server")
