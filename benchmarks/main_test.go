@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 
 // library returns the one with that name.
 func library(name string) (benchmarks.Library, bool) {
-	for _, lib := range benchmarks.Loaded {
+	for _, lib := range append(benchmarks.Loaded, benchmarks.Raw) {
 		if lib.Name == name {
 			return lib, true
 		}

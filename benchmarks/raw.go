@@ -81,7 +81,7 @@ func rawRoutes(s rawStore, b Backend) http.Handler {
 		},
 		"/set":  func(w http.ResponseWriter, r *http.Request) { create(w, r, appendValue(nil, textName, textValue)) },
 		"/fill": func(w http.ResponseWriter, r *http.Request) { create(w, r, fillFloor(number(r))) },
-	}
+	}.pages()
 }
 
 func openRaw(b Backend) (rawStore, error) {

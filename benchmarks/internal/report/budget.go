@@ -163,7 +163,7 @@ func targets() []budget {
 	over("`/profile`, processor time of the server, over fair", 1.10, "HTTP/coatcheck/profile", "HTTP/fair/profile", server, whyParts)
 	over("`/cart`, the same", 1.20, "HTTP/coatcheck/cart", "HTTP/fair/cart", server, whyParts)
 	over("`/profile`, Redis, processor time of the server, over scs", 0.40, "HTTP/coatcheck/redis-profile", "HTTP/scs/redis-profile", server,
-		"what net/http and the system calls to Redis take; with the client cache it is the next row")
+		"raw in the table below is net/http and one GET by the client that the store uses, without a session; with the client cache it is the next row")
 	over("the same, with the client cache", 0.40, "HTTP/coatcheck/redis-cached-profile", "HTTP/scs/redis-profile", server, "")
 	for _, store := range []struct{ label, key string }{{"SQLite", "sqlite"}, {"PostgreSQL", "postgres"}, {"MariaDB", "mariadb"}, {"Redis", "redis"}} {
 		list = append(list, budget{what: "commits of 64 sessions at once, durable, " + store.label + ", of what the driver alone does", unit: "×", scale: 1,

@@ -151,7 +151,7 @@ func (r *Results) tables() map[string]table {
 		"lost": {"kept in", []string{"coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}, []row{
 			{"memory", "memory"}, {"Redis", "redis"}, {"PostgreSQL", "postgres"}, {"SQLite", "sqlite"}, {"the cookie itself", "cookie"},
 		}, func(c, k string) string { return r.cell("Lost/"+c+"/"+k, "kept", 1) }},
-		"http": {"requests a second (µs of server)", requestColumns, []row{
+		"http": {"requests a second (µs of server)", append([]string{"raw"}, requestColumns...), []row{
 			{"`/profile`, memory", "profile"}, {"`/cart`, memory", "cart"},
 			{"`/profile`, Redis", "redis-profile"}, {"`/profile`, Redis, client cache", "redis-cached-profile"}, {"`/cart`, Redis", "redis-cart"},
 		}, func(c, k string) string { return r.httpCell("HTTP/" + c + "/" + k) }},
