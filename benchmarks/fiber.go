@@ -210,3 +210,21 @@ func (b *fiberBrowser) Again(method, path string, follow bool) func() {
 		}
 	}
 }
+
+// amongFiber is Among.
+func amongFiber(list []Browser, method, path string) func(i int) {
+	first := list[0].(*fiberBrowser)
+	c := new(fasthttp.RequestCtx)
+	first.request(c, method, path)
+	return func(i int) {
+		for name, value := range list[i].(*fiberBrowser).jar {
+			c.Request.Header.SetCookie(name, value)
+		}
+		c.Response.Reset()
+		c.ResetUserValues()
+		first.h(c)
+		if status := c.Response.StatusCode(); status >= 400 {
+			panic("the answer to " + path + " is " + strconv.Itoa(status))
+		}
+	}
+}

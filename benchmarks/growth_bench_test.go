@@ -30,7 +30,7 @@ func growHeld(b *testing.B, lib benchmarks.Library) {
 	}
 	app := start(b, lib, backend)
 	there := 0
-	var some []func()
+	var some []benchmarks.Browser
 	for n := 1000; n <= *held; n *= 10 {
 		// At most 4,096 of them are asked: more than the caches hold.
 		every := max(1, n/4096)
@@ -44,13 +44,14 @@ func growHeld(b *testing.B, lib benchmarks.Library) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			some = append(some, browser.Again("GET", "/read", false))
+			some = append(some, browser)
 		}
 		b.Run(fmt.Sprintf("read-%d", n), func(b *testing.B) {
 			runtime.GC()
 			random := rand.New(rand.NewPCG(1, uint64(n)))
+			read := benchmarks.Among(some, "GET", "/read")
 			for b.Loop() {
-				some[random.IntN(len(some))]()
+				read(random.IntN(len(some)))
 			}
 		})
 	}

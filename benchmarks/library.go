@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"strings"
 )
 
 // A Library keeps sessions for the handlers of an application.
@@ -97,6 +98,25 @@ type Browser interface {
 // cookies that b has from the first.
 func Join(b Browser, app App) Browser {
 	return &webBrowser{h: app.(web).Handler, jar: b.(*webBrowser).jar}
+}
+
+// Among returns a function that sends a request with the cookies of one of the
+// browsers, all from the same memory: what comes from the network is in the
+// caches of a server already, and many clients' own memory would not be.
+func Among(list []Browser, method, path string) func(i int) {
+	if _, ok := list[0].(*fiberBrowser); ok {
+		return amongFiber(list, method, path)
+	}
+	cookies := make([]string, len(list))
+	for i, b := range list {
+		cookies[i] = strings.Join(b.(*webBrowser).jar, "; ")
+	}
+	b := list[0].(*webBrowser)
+	again, line := b.again(method, path)
+	return func(i int) {
+		*line = cookies[i]
+		again()
+	}
 }
 
 // An Op is one row of the tables: a request in a prepared session.

@@ -63,6 +63,33 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// Each request of Among is in the session of its browser.
+func TestAmong(t *testing.T) {
+	t.Parallel()
+	for _, lib := range benchmarks.Libraries {
+		app := start(t, lib, memory)
+		var list []benchmarks.Browser
+		for range 3 {
+			b, err := benchmarks.Ops[0].Prepare(app)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, b)
+		}
+		count := benchmarks.Among(list, "POST", "/count")
+		for i, times := range []int{2, 0, 3} {
+			for range times {
+				count(i)
+			}
+		}
+		for i, want := range []string{"3", "1", "4"} {
+			if _, got := list[i].Visit("POST", "/count"); got != want {
+				t.Errorf("%s: session %d has counted %s, want %s", lib.Name, i, got, want)
+			}
+		}
+	}
+}
+
 // Fair is fair: it gets the cookies and sets the headers of coatcheck.
 func TestFair(t *testing.T) {
 	t.Parallel()

@@ -193,11 +193,21 @@ func (d *discard) WriteHeader(status int)            { d.status = status }
 func (d *discard) Flush()                            {}
 
 func (b *webBrowser) Again(method, path string, follow bool) func() {
-	original := b.request(method, path)
 	// Each cookie in a line of its own, so that a new value is a substring of
 	// what the server sent and costs this client nothing.
 	var room [4]string
 	cookies := room[:copy(room[:], b.jar)]
+	return b.sender(method, path, cookies, follow)
+}
+
+// again is Again with one line of cookies, which may be changed between.
+func (b *webBrowser) again(method, path string) (send func(), cookies *string) {
+	line := []string{strings.Join(b.jar, "; ")}
+	return b.sender(method, path, line, false), &line[0]
+}
+
+func (b *webBrowser) sender(method, path string, cookies []string, follow bool) func() {
+	original := b.request(method, path)
 	w := &discard{h: make(http.Header)}
 	r := new(http.Request)
 	return func() {
