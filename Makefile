@@ -85,7 +85,7 @@ bench: ## measure ours and the other libraries, in minutes
 bench-all: packages ## the same for longer, 25 minutes on two idle cores; records what bench-check compares
 	cd benchmarks && go run ./cmd/measure -mode full
 
-bench-held: packages ## HELD (10 million) sessions in each store, added to the last results; 12 GB of memory, 10 of disk
+bench-held: packages ## HELD (10 million) sessions in each store, added to the last results; takes long
 	cd benchmarks && go run ./cmd/measure -mode held -held $(HELD)
 
 bench-check: ## fail if allocations, bytes, or times against the floor, became worse than recorded

@@ -142,6 +142,96 @@ func TestMariaDBTrips(t *testing.T) {
 	})
 }
 
+// Without interpolateParams the driver prepares each statement; those of nearly
+// every request are prepared once on a connection and then are one round trip.
+func TestMariaDBPreparesOnce(t *testing.T) {
+	server := servers.NewMariaDB(t)
+	name := server.NewDatabase(t)
+	db := openSQL(t, "mysql", server.DSN(name))
+	db.SetMaxOpenConns(1)
+	st := newSQLStore(t, db, sqlstore.MySQL, "")
+	observer := openSQL(t, "mysql", server.DSN(name, "interpolateParams=true"))
+	rec := newRecord("user")
+	if err := st.Create(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	request := func() {
+		t.Helper()
+		if err := useOnce(t.Context(), st, &rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prepared := func() int { return status(t.Context(), t, observer, "Com_stmt_prepare") }
+	before := prepared()
+	for range 3 { // a statement is prepared when it is first used, and again where it was not yet known
+		request()
+	}
+	if first := prepared() - before; first < 3 {
+		t.Fatalf("%d statements were prepared, want those of Load, Update and Touch", first)
+	}
+	before = prepared()
+	for range 20 {
+		request()
+	}
+	if more := prepared() - before; more != 0 {
+		t.Errorf("%d statements were prepared once more, want none", more)
+	}
+}
+
+// Where the server takes no more prepared statements, the store does without.
+func TestMariaDBWithoutPrepared(t *testing.T) {
+	server := servers.NewMariaDB(t)
+	name := server.NewDatabase(t)
+	db := openSQL(t, "mysql", server.DSN(name, "interpolateParams=true"))
+	st := newSQLStore(t, db, sqlstore.MySQL, "")
+	rec := newRecord("user")
+	if err := st.Create(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := useOnce(t.Context(), st, &rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.ExecContext(t.Context(), "SET GLOBAL max_prepared_stmt_count = 0"); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"on a new connection", "from the start"} {
+		if how == "on a new connection" {
+			db.SetMaxIdleConns(0) // each call has one
+		} else {
+			st = newSQLStore(t, db, sqlstore.MySQL, "")
+		}
+		if err := useOnce(t.Context(), st, &rec); err != nil {
+			t.Errorf("%s: %v", how, err)
+		}
+	}
+}
+
+// useOnce is what a request does that counts and is the first for a while.
+func useOnce(ctx context.Context, st store.Store, rec *store.Record) error {
+	if _, err := st.Load(ctx, rec.ID); err != nil {
+		return err
+	}
+	ifVersion := rec.Version
+	rec.Version = newVersion()
+	if err := st.Update(ctx, *rec, ifVersion); err != nil {
+		return err
+	}
+	rec.Seen, rec.Expires = rec.Seen.Add(time.Second), rec.Expires.Add(time.Second)
+	return st.Touch(ctx, rec.ID, rec.Seen, rec.Expires)
+}
+
+// status is a number that the server counts.
+func status(ctx context.Context, t *testing.T, db *sql.DB, what string) (n int) {
+	t.Helper()
+	var name string
+	if err := db.QueryRowContext(ctx, "SHOW GLOBAL STATUS LIKE '"+what+"'").Scan(&name, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func questions(ctx context.Context, t *testing.T, conn *sql.Conn) (n int) {
 	t.Helper()
 	var name string

@@ -16,8 +16,13 @@ import (
 // the user first and then sessions by their ids, so that no two of them can
 // wait for each other. At READ COMMITTED InnoDB locks rows only, and no gaps
 // between them.
+//
+// Load, Update and Touch are prepared once on each connection: without that
+// every statement is prepared, run and forgotten, in two round trips, unless the
+// driver has interpolateParams, and then the server reads each as a new one.
 type mysql struct {
-	s *Store
+	s     *Store
+	alike prepared // statements outside of transactions
 }
 
 const (
@@ -50,7 +55,7 @@ func (e *mysql) serial(q querier) serial {
 	}}
 }
 
-func (e *mysql) read(_ context.Context, query func(q querier) error) error { return query(e.s.db) }
+func (e *mysql) read(_ context.Context, query func(q querier) error) error { return query(&e.alike) }
 
 // write runs f in a transaction, because outside of one the isolation level is
 // the server's. After a refusal it commits: nothing was written but perhaps the
@@ -76,7 +81,7 @@ func (e *mysql) write(ctx context.Context, f func(ctx context.Context, q querier
 // changed the row, as MariaDB does with innodb_snapshot_isolation, it runs again
 // at READ COMMITTED, where a statement waits and then sees what is there.
 func (e *mysql) alone(ctx context.Context, f func(ctx context.Context, q querier) error) error {
-	err := f(ctx, e.s.db)
+	err := f(ctx, &e.alike)
 	if err != nil && undone(err) {
 		err = e.write(ctx, f)
 	}

@@ -97,7 +97,7 @@ func New(db *sql.DB, dialect Dialect, cfg Config) (*Store, error) {
 	case PostgreSQL:
 		s.engine = &postgres{s: s, text: newPostgresTexts(n)}
 	case MySQL:
-		s.engine = &mysql{s: s}
+		s.engine = &mysql{s: s, alike: prepared{querier: db, compile: db.PrepareContext}}
 	}
 	return s, nil
 }
