@@ -154,6 +154,7 @@ func (s *Session) proveAlone() {
 	case err == nil:
 		h, _ = record.CutHeader(rec.Data)
 		s.setBase(&rec, h)
+		s.x.m.commits.forget(&rec.ID) // or the next commit would meet this one for another process's
 	case errors.Is(err, ErrConflict):
 	case isOver(err):
 		s.x.event(Event{Kind: WriteEnded, Handle: s.handle(), Reason: reasonTouch})

@@ -312,6 +312,17 @@ func (s *queueShard) recall(id *store.ID) *turn {
 	return nil
 }
 
+// forget drops what is remembered of a session that was written past the queue.
+func (q *queue) forget(id *store.ID) {
+	shard := q.shard(id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if t := shard.recall(id); t != nil {
+		t.last, t.heat = store.Record{}, heat{}
+		turns.Put(t)
+	}
+}
+
 // remember keeps a turn that has ended, in the place of the oldest that is not of
 // a busy session, and returns that.
 func (s *queueShard) remember(t *turn) (forgotten *turn) {

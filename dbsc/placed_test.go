@@ -233,3 +233,25 @@ func TestTurnedOff(t *testing.T) {
 		a.status(t, d, "GET", "/account", http.StatusOK)
 	})
 }
+
+// A process alone meets no other: what it has written of a session's proof is no
+// conflict for its next commit, and costs no further call (G1).
+func TestNoConflictWithOneself(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := &breakable{Store: memstore.New(memstore.Config{})}
+		a := newApp(t, options{store: st})
+		d := a.boundDevice(t)
+		for range 3 {
+			time.Sleep(11 * time.Minute)
+			before := st.calls.Load()
+			a.status(t, d, "GET", "/account", http.StatusOK)
+			if n := st.calls.Load() - before; n != 3 { // the refresh loads and writes, the page loads
+				t.Errorf("%d calls, want 3", n)
+			}
+		}
+		if n := a.count(coatcheck.Conflict, ""); n != 0 {
+			t.Errorf("%d conflicts:\n%s", n, a.dump())
+		}
+	})
+}

@@ -114,6 +114,7 @@ var mutants = []mutant{
 	{"a prefetch takes a bound cookie", "TestBoundCookieIsTakenAway", "dbsc", edit("dbsc/guard.go", `why != reasonNoCookie && !leavesNothing(r)`, `why != reasonNoCookie`)},
 	{"a manager's offer takes another's place", "TestTwoManagersInOneAnswer", "dbsc", edit("bound.go", `h[proofHeader] = append(others, value)`, `h[proofHeader] = append(others[:0], value)`)},
 	{"what binds at one manager is another's refusal", "TestTwoManagersInOneAnswer", "dbsc", edit("bound.go", `innermost.binds()`, `_ = innermost; s.x.binds()`)},
+	{"a session's first proof is taken for another process's write", "TestNoConflictWithOneself", "dbsc", edit("bound.go", `s.x.m.commits.forget(&rec.ID)`, `_ = rec`)},
 	{"Require is asked nowhere", "TestRequire", "dbsc", edit("dbsc/guard.go", `if user != "" && h.require != nil && h.require(r) && !h.ours(r) {`, `if false {`)},
 	{"a late write makes the session again", "TestResurrection_CVE_2025_32441_CVE_2025_46336", "attack", []overlay.Edit{
 		{File: "commit.go", Old: "if s.tokenChange != logIn {\n\t\t\treturn s.why()\n\t\t}", New: ""},
