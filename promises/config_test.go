@@ -13,8 +13,6 @@ import (
 	"github.com/coatcheck/coatcheck/sealedstore"
 )
 
-const day = 24 * time.Hour
-
 // G6: What cannot work ... is an error at construction. It names the field and
 // says what is wanted.
 func TestConfigErrors(t *testing.T) {
@@ -69,15 +67,6 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("got %q, want one prefix and %q", err, c.field)
 		}
 	}
-}
-
-// prefixes are those of Config.Proxies.
-func prefixes(list ...string) []netip.Prefix {
-	var all []netip.Prefix
-	for _, p := range list {
-		all = append(all, netip.MustParsePrefix(p))
-	}
-	return all
 }
 
 // What New requires are its arguments; it says which is missing.

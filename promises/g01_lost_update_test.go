@@ -21,48 +21,6 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-var (
-	g1Count = coatcheck.NewKey[int]("count")
-	g1Cart  = coatcheck.NewKey[[]string]("cart")
-	g1Code  = coatcheck.NewKey[string]("code")
-)
-
-func increment(n int) int { return n + 1 }
-
-// g1App is a counter, a cart, a one-time code and messages.
-func g1App(m *coatcheck.Manager) http.Handler {
-	return m.Handler(paths{
-		"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Login("ann") },
-		"/count": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, g1Count.Update(s, increment))
-		},
-		"/cart": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			coatcheck.Append(s, g1Cart, r.URL.Query().Get("item"))
-		},
-		"/items": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			items, _ := g1Cart.Get(s)
-			fmt.Fprint(w, strings.Join(items, " "))
-		},
-		"/code": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { g1Code.Set(s, "4711") },
-		"/redeem": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			code, ok := g1Code.Pop(s)
-			fmt.Fprint(w, code, " ", ok)
-		},
-		"/flash": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			s.Flash(r.URL.Query().Get("text"))
-		},
-		"/flashes": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, strings.Join(s.Flashes(), " "))
-		},
-		"/set": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			coatcheck.NewKey[string](r.URL.Query().Get("key")).Set(s, "here")
-		},
-		"/keys": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, strings.Join(s.Keys(), " "))
-		},
-	})
-}
-
 // A pair is one session in a browser, served by two managers on one store, as by
 // two processes.
 type pair struct {
@@ -86,20 +44,6 @@ func newPair(t testing.TB) *pair {
 	p.b[1].Handler = g1App(p.m[1])
 	p.store.set(func(context.Context, string) error { runtime.Gosched(); return nil }, nil)
 	return p
-}
-
-// parallel runs f(0) to f(n-1) at once and waits for all of them.
-func parallel(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			f(i)
-		})
-	}
-	close(start)
-	wg.Wait()
 }
 
 // G1: "64 clients × 50 increments carry 3,200 different numbers on every store".

@@ -65,7 +65,7 @@ func (l *line) app(m *coatcheck.Manager) http.Handler {
 			fmt.Fprint(w, v)
 		},
 		"/look": func(s *coatcheck.Session, _ http.ResponseWriter) {
-			g1Count.Update(s, increment)
+			g1Count.Update(s, increase)
 			items, _ := g1Cart.Get(s)
 			n, _ := g1Count.Get(s)
 			l.read <- fmt.Sprint(items, n)

@@ -16,41 +16,6 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-var g3Theme = coatcheck.NewKey[string]("theme")
-
-// g3App does to its session what the query says, one letter after another.
-func g3App(m *coatcheck.Manager) http.Handler {
-	steps := map[rune]func(s *coatcheck.Session, r *http.Request){
-		'a': func(s *coatcheck.Session, r *http.Request) { s.Login("ann") },
-		'b': func(s *coatcheck.Session, r *http.Request) { s.Login("bob") },
-		'o': func(s *coatcheck.Session, r *http.Request) { s.Logout() },
-		'n': func(s *coatcheck.Session, r *http.Request) { s.Renew() },
-		'p': func(s *coatcheck.Session, r *http.Request) { s.Reauthenticate() },
-		'm': func(s *coatcheck.Session, r *http.Request) { s.Remember(48 * time.Hour) },
-		'd': func(s *coatcheck.Session, r *http.Request) { g3Theme.Set(s, "dark") },
-		'l': func(s *coatcheck.Session, r *http.Request) { g3Theme.Set(s, "light") },
-		'f': func(s *coatcheck.Session, r *http.Request) { s.Flash("hello") },
-		'c': func(s *coatcheck.Session, r *http.Request) { s.Commit() },
-		'F': func(s *coatcheck.Session, r *http.Request) { s.Flashes() },
-		'R': func(s *coatcheck.Session, r *http.Request) { m.RevokeAll(r.Context(), "ann") },
-		'-': func(s *coatcheck.Session, r *http.Request) { pause(r) },
-	}
-	return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s := coatcheck.From(r.Context())
-		if r.Method == "POST" {
-			for _, step := range r.URL.RawQuery {
-				steps[step](s, r)
-			}
-			return
-		}
-		theme, _ := g3Theme.Get(s)
-		fmt.Fprintf(w, "%s|%s|", s.User(), theme)
-		if r.URL.RawQuery == "flashes" {
-			fmt.Fprint(w, strings.Join(s.Flashes(), " "))
-		}
-	}))
-}
-
 // G3: "Login, Reauthenticate and Renew are the only ways to bind or raise
 // privilege and always change the token, in one conditional step (Replace); the
 // old one is dead at once, with no grace." So does Remember (G6).

@@ -18,24 +18,6 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-var errAway = errors.New("dial tcp 10.0.0.7:6379: connection refused")
-
-// away fails every call of the given methods before it is applied; of all
-// methods if none is given.
-func away(methods ...string) func(context.Context, string) error {
-	return func(_ context.Context, method string) error {
-		for _, m := range methods {
-			if m == method {
-				return errAway
-			}
-		}
-		if len(methods) == 0 {
-			return errAway
-		}
-		return nil
-	}
-}
-
 // hang keeps every call of the given methods waiting until its context ends.
 func hang(methods ...string) func(context.Context, string) error {
 	fails := away(methods...)
@@ -59,7 +41,7 @@ func g5App(m *coatcheck.Manager) http.Handler {
 			fmt.Fprint(w, "renewed")
 		},
 		"/count": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, "count ", g1Count.Update(s, increment))
+			fmt.Fprint(w, "count ", g1Count.Update(s, increase))
 		},
 		"/set": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
 			g1Count.Set(s, 7)
@@ -166,7 +148,7 @@ func TestG5AfterAFailedLoad(t *testing.T) {
 		"Set":            func(s *coatcheck.Session) { g1Count.Set(s, 1) },
 		"SetFor":         func(s *coatcheck.Session) { g1Count.SetFor(s, 1, time.Hour) },
 		"Delete":         func(s *coatcheck.Session) { g1Count.Delete(s) },
-		"Update":         func(s *coatcheck.Session) { g1Count.Update(s, increment) },
+		"Update":         func(s *coatcheck.Session) { g1Count.Update(s, increase) },
 		"Pop":            func(s *coatcheck.Session) { g1Count.Pop(s) },
 		"Append":         func(s *coatcheck.Session) { coatcheck.Append(s, g1Cart, "x") },
 		"Flash":          func(s *coatcheck.Session) { s.Flash("x") },
@@ -654,7 +636,7 @@ func TestG5CommitSurvivesTheClient(t *testing.T) {
 			t.Parallel()
 			m := manage(t, holding(memstore.New(memstore.Config{})), coatcheck.Config{})
 			b := newBrowser(m.Handler(paths{
-				"/count": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { g1Count.Update(s, increment) },
+				"/count": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { g1Count.Update(s, increase) },
 				"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Login("ann"); pause(r) },
 				"/user": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
 					n, _ := g1Count.Get(s)
@@ -683,7 +665,7 @@ func TestG5CommitSurvivesTheClient(t *testing.T) {
 func TestG5TimeoutHandler(t *testing.T) {
 	changes := map[string]func(s *coatcheck.Session){
 		"Set":    func(s *coatcheck.Session) { g1Count.Set(s, 7) },
-		"Update": func(s *coatcheck.Session) { g1Count.Update(s, increment) },
+		"Update": func(s *coatcheck.Session) { g1Count.Update(s, increase) },
 		"Login":  func(s *coatcheck.Session) { s.Login("bob") },
 		"Logout": func(s *coatcheck.Session) { s.Logout() },
 		"Touch":  func(s *coatcheck.Session) { s.Touch() },
@@ -845,7 +827,7 @@ func TestG5ValueThatDoesNotFit(t *testing.T) {
 	}{
 		"Get": {func(s *coatcheck.Session) { number.Get(s) }, `text "text"`},
 		"Update": {func(s *coatcheck.Session) {
-			if n := number.Update(s, increment); n != 1 {
+			if n := number.Update(s, increase); n != 1 {
 				t.Errorf("Update of what does not fit returned %d, want 1", n)
 			}
 		}, "number 1"},
@@ -941,7 +923,7 @@ func g5Stream(m *coatcheck.Manager) http.Handler {
 	return m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := coatcheck.From(r.Context())
 		fmt.Fprintf(w, "user %s, ", s.User())
-		fmt.Fprintf(w, "count %d", g1Count.Update(s, increment))
+		fmt.Fprintf(w, "count %d", g1Count.Update(s, increase))
 	}))
 }
 
@@ -1132,7 +1114,7 @@ func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(s *coatcheck.Session){
 		"read":  func(s *coatcheck.Session) { s.User() },
-		"write": func(s *coatcheck.Session) { g1Count.Update(s, increment) },
+		"write": func(s *coatcheck.Session) { g1Count.Update(s, increase) },
 		"login": func(s *coatcheck.Session) { s.Login("bob") },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,31 +20,6 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// life has a path for everything that moves the ends of a session. Each answers
-// with the user and the number of hits.
-func life(m *coatcheck.Manager) http.Handler {
-	acts := map[string]func(*coatcheck.Session){
-		"/look":     func(*coatcheck.Session) {},
-		"/set":      func(s *coatcheck.Session) { hits.Set(s, 1) },
-		"/count":    func(s *coatcheck.Session) { hits.Update(s, increase) },
-		"/login":    func(s *coatcheck.Session) { s.Login("alice") },
-		"/again":    (*coatcheck.Session).Reauthenticate,
-		"/renew":    (*coatcheck.Session).Renew,
-		"/touch":    (*coatcheck.Session).Touch,
-		"/logout":   (*coatcheck.Session).Logout,
-		"/remember": func(s *coatcheck.Session) { s.Login("alice"); s.Remember(30 * day) },
-	}
-	byPath := make(map[string]route)
-	for path, act := range acts {
-		byPath[path] = func(w http.ResponseWriter, _ *http.Request, s *coatcheck.Session) {
-			act(s)
-			n, _ := hits.Get(s)
-			fmt.Fprint(w, s.User(), n)
-		}
-	}
-	return routes(m, byPath)
-}
-
 var maxAge = regexp.MustCompile(`Max-Age=(\d+)`)
 
 // setCookies returns the answer's lines with the token replaced by TOKEN and the

@@ -21,22 +21,6 @@ import (
 	"github.com/coatcheck/coatcheck/memstore"
 )
 
-// kinds of requests, by the Fetch Metadata that a browser gives them.
-var (
-	navigation = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
-	frame      = []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}
-	fetching   = []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}
-	image      = []string{"Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}
-)
-
-func from(site string, kind []string, more ...string) []string {
-	headers := append([]string{}, kind...)
-	if site != "" {
-		headers = append(headers, "Sec-Fetch-Site", site)
-	}
-	return append(headers, more...)
-}
-
 // G7: *held back* = no session cookie and `Sec-Fetch-Site: cross-site`; with the
 // marker `none` as well. On a held-back request only `Login` may set a session cookie; any other first
 // write, and `Logout` where the marker is there, is `ErrHeldBack`: nothing

@@ -26,53 +26,6 @@ const (
 	iphone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
 )
 
-// g11App has the pages of a list of devices.
-func g11App(m *coatcheck.Manager) http.Handler {
-	fail := func(w http.ResponseWriter, err error) {
-		switch {
-		case errors.Is(err, coatcheck.ErrLoginRequired):
-			http.Error(w, "login", http.StatusUnauthorized)
-		case err != nil:
-			http.Error(w, "failed", http.StatusInternalServerError)
-		}
-	}
-	return m.Handler(paths{
-		"/login": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Login(r.URL.Query().Get("user")) },
-		"/user":  func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "user ", s.User()) },
-		"/renew": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) { s.Renew() },
-		"/count": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, g1Count.Update(s, increment))
-		},
-		"/sessions": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			list, err := m.Sessions(r.Context(), s.User())
-			if err != nil {
-				fail(w, err)
-				return
-			}
-			json.NewEncoder(w).Encode(list)
-		},
-		"/revoke": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			found, err := m.Revoke(r.Context(), s.User(), r.URL.Query().Get("handle"))
-			fail(w, err)
-			fmt.Fprint(w, found, " user ", s.User())
-		},
-		"/others": func(s *coatcheck.Session, w http.ResponseWriter, r *http.Request) {
-			if user := r.URL.Query().Get("login"); user != "" {
-				s.Login(user)
-			}
-			if r.URL.Query().Has("renew") {
-				s.Renew()
-			}
-			if r.URL.Query().Has("count") {
-				g1Count.Set(s, 7)
-			}
-			n, err := m.RevokeOthers(r.Context())
-			fail(w, err)
-			fmt.Fprint(w, n)
-		},
-	})
-}
-
 func list(t testing.TB, b *browser) []coatcheck.Info {
 	t.Helper()
 	w := b.Send("GET", "/sessions")

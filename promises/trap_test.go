@@ -2,6 +2,7 @@ package promises_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -101,4 +102,22 @@ func (t *trap) User(ctx context.Context, user string) (recs []store.Record, err 
 func (t *trap) Sweep(ctx context.Context, now time.Time, max int) (n int, err error) {
 	err = t.call(ctx, "Sweep", func() (err error) { n, err = t.Store.Sweep(ctx, now, max); return err })
 	return n, err
+}
+
+var errAway = errors.New("dial tcp 10.0.0.7:6379: connection refused")
+
+// away fails every call of the given methods before it is applied; of all
+// methods if none is given.
+func away(methods ...string) func(context.Context, string) error {
+	return func(_ context.Context, method string) error {
+		for _, m := range methods {
+			if m == method {
+				return errAway
+			}
+		}
+		if len(methods) == 0 {
+			return errAway
+		}
+		return nil
+	}
 }
