@@ -81,7 +81,7 @@ func TestCrossOrigin(t *testing.T) {
 				if got := b.socket(s); got != "open" {
 					t.Errorf("our own page's websocket: %s, want open", got)
 				}
-				if n := s.count(coatcheck.Refused); !handled && n != 6 {
+				if n := s.events.Count(coatcheck.Refused); !handled && n != 6 {
 					t.Errorf("%d events, want one for each of 6 refusals", n)
 				}
 			})

@@ -67,7 +67,7 @@ func serveBound(t *testing.T, cfg coatcheck.Config, life time.Duration) *boundSi
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("left out %q; events:", s.skips())
-			for _, e := range s.events {
+			for _, e := range s.events.All() {
 				t.Log(e.Kind, e.Reason, e.Err)
 			}
 			t.Logf("requests:\n%s", s.dump())
@@ -80,11 +80,7 @@ func serveBound(t *testing.T, cfg coatcheck.Config, life time.Duration) *boundSi
 func (s *boundSite) server() {
 	s.t.Helper()
 	cfg := s.cfg
-	cfg.Events = func(e coatcheck.Event) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.events = append(s.events, e)
-	}
+	cfg.Events = s.events.Record
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
 		s.t.Fatal(err)
@@ -443,7 +439,7 @@ func TestBoundOutage(t *testing.T) {
 	s.answer.Store(0)
 	b.open(s.app + "/private?again")
 	b.shows(s.app+"/private?again", "alice")
-	if s.count(coatcheck.Skipped) == 0 {
+	if s.events.Count(coatcheck.Skipped) == 0 {
 		t.Error("no event")
 	}
 }

@@ -253,7 +253,7 @@ func TestLandingExpired(t *testing.T) {
 		if n := len(s.seen("app.test", "/in/page")); n != 6 {
 			t.Errorf("%d requests, want 6:\n%s", n, s.dump())
 		}
-		if s.count(coatcheck.Expired) == 0 {
+		if s.events.Count(coatcheck.Expired) == 0 {
 			t.Error("no event says that the session expired: this test proves nothing")
 		}
 	})

@@ -208,7 +208,7 @@ func TestTipPrefixOff(t *testing.T) {
 		b.open(raw(s.sub+"/set", "sid="+attacker["sid"]+"; Domain=app.test; Path=/look; Secure; HttpOnly"))
 		b.open(s.app + "/look") // logged out, and not somebody else
 		b.shows(s.app+"/look", "")
-		if s.count(coatcheck.Refused) == 0 {
+		if s.events.Count(coatcheck.Refused) == 0 {
 			t.Error("no event says that more than one session lives")
 		}
 	})

@@ -339,11 +339,7 @@ func TestWithheld(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{Events: func(ev coatcheck.Event) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.events = append(s.events, ev)
-		}})
+		m, err := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{Events: s.events.Record})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,8 +369,8 @@ func TestWithheld(t *testing.T) {
 		before := b.cookies(s.app)
 		b.follows(s, "/back?state=4711")
 		b.leadsOn("/back?state=4711")
-		if v := s.await("/back", 1)[0]; v.status != http.StatusConflict || len(v.sets) > 0 || s.count(coatcheck.HeldBack) != 1 {
-			t.Errorf("got %v and %d events, want 409, no cookie and one", v, s.count(coatcheck.HeldBack))
+		if v := s.await("/back", 1)[0]; v.status != http.StatusConflict || len(v.sets) > 0 || s.events.Count(coatcheck.HeldBack) != 1 {
+			t.Errorf("got %v and %d events, want 409, no cookie and one", v, s.events.Count(coatcheck.HeldBack))
 		}
 		b.click("a")
 		b.until("document.querySelector('#welcome')")
@@ -383,7 +379,7 @@ func TestWithheld(t *testing.T) {
 		stranger := e.newTab(t)
 		stranger.follows(s, "/back?state=4711")
 		stranger.until("document.querySelector('#forged')")
-		if n := s.count(coatcheck.HeldBack); n != 1 {
+		if n := s.events.Count(coatcheck.HeldBack); n != 1 {
 			t.Errorf("%d events, want none for a stranger", n-1)
 		}
 	})

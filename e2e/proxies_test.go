@@ -118,7 +118,7 @@ func strictBehind(t *testing.T, e *engine, name string, recommended bool) {
 		t.Errorf("%d cookies are left", n)
 	}
 	for _, kind := range []coatcheck.Kind{coatcheck.Insecure, coatcheck.Refused, coatcheck.StoreError} {
-		if n := s.count(kind); n != 0 {
+		if n := s.events.Count(kind); n != 0 {
 			t.Errorf("%d events %q on a healthy day", n, kind)
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -75,7 +76,7 @@ type site struct {
 
 	mu     sync.Mutex
 	visits []visit
-	events []coatcheck.Event
+	events coatchecktest.Events
 }
 
 // serve starts the hosts with an application under cfg.
@@ -112,11 +113,7 @@ func (s *site) start() {
 // manage begins the application.
 func (s *site) manage(cfg coatcheck.Config) {
 	s.t.Helper()
-	cfg.Events = func(e coatcheck.Event) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.events = append(s.events, e)
-	}
+	cfg.Events = s.events.Record
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
 	if err != nil {
 		s.t.Fatal(err)
@@ -221,18 +218,6 @@ func (s *site) dump() string {
 }
 
 // count is the number of events of a kind.
-func (s *site) count(kind coatcheck.Kind) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for _, e := range s.events {
-		if e.Kind == kind {
-			n++
-		}
-	}
-	return n
-}
-
 // live is the number of sessions of alice in the store.
 func (s *site) live() int {
 	s.t.Helper()

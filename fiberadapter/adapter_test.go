@@ -165,7 +165,7 @@ func TestRefusals(t *testing.T) {
 		last = "E"
 	}
 	thief.want(200, "", "GET /user", "Cookie: "+sid+"="+token[:len(token)-1]+last)
-	if s.count(coatcheck.Refused) < 2 {
+	if s.events.Count(coatcheck.Refused) < 2 {
 		t.Error("a forged cookie is no event")
 	}
 	delete(thief.jar, sid+"-lax")
@@ -308,8 +308,8 @@ func TestStreamTooLate(t *testing.T) {
 			})
 			v := s.serve(t)
 			v.want(200, "", "POST /late")
-			if err := <-told; err == nil || s.count(coatcheck.Late) != 1 {
-				t.Errorf("got %v and %d events, want ErrLate and one", err, s.count(coatcheck.Late))
+			if err := <-told; err == nil || s.events.Count(coatcheck.Late) != 1 {
+				t.Errorf("got %v and %d events, want ErrLate and one", err, s.events.Count(coatcheck.Late))
 			}
 			if n := s.rows(t); n != 0 {
 				t.Errorf("%d sessions, want none", n)
@@ -423,12 +423,10 @@ func TestTimeoutIsNoPanic(t *testing.T) {
 		} else {
 			v.want(500, "", test.what)
 		}
-		s.mu.Lock()
-		if n := len(s.events); n != 1 || s.events[0].Kind != coatcheck.Late || s.events[0].Reason != test.want {
-			t.Errorf("%s: got the events %+v, want one that says %q", test.what, s.events, test.want)
+		if e := s.events.All(); len(e) != 1 || e[0].Kind != coatcheck.Late || e[0].Reason != test.want {
+			t.Errorf("%s: got the events %+v, want one that says %q", test.what, e, test.want)
 		}
-		s.events = nil
-		s.mu.Unlock()
+		s.events.Reset()
 	}
 	if n := s.rows(t); n != 0 {
 		t.Errorf("%d sessions, want none", n)

@@ -7,12 +7,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 	"github.com/coatcheck/coatcheck/store"
@@ -32,8 +32,7 @@ type site struct {
 	sessions *coatcheck.Manager
 	store    *st
 
-	mu     sync.Mutex
-	events []coatcheck.Event
+	events coatchecktest.Events
 }
 
 // A store fails while it is down.
@@ -52,11 +51,7 @@ func (s *st) Load(ctx context.Context, id store.ID) (store.Record, error) {
 func newSite(t *testing.T, cfg coatcheck.Config) *site {
 	t.Helper()
 	s := &site{store: &st{Store: memstore.New(memstore.Config{})}, App: fiber.New()}
-	cfg.Events = func(e coatcheck.Event) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.events = append(s.events, e)
-	}
+	cfg.Events = s.events.Record
 	s.sessions = manage(t, s.store, cfg)
 	return s
 }
@@ -72,17 +67,6 @@ func manage(t *testing.T, st store.Store, cfg coatcheck.Config) *coatcheck.Manag
 		t.Fatal(err)
 	}
 	return m
-}
-
-func (s *site) count(kind coatcheck.Kind) (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range s.events {
-		if e.Kind == kind {
-			n++
-		}
-	}
-	return n
 }
 
 // rows are the sessions that the store has.

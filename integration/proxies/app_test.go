@@ -13,14 +13,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/memstore"
 )
@@ -41,8 +40,7 @@ type app struct {
 	sessions *coatcheck.Manager
 	release  chan struct{} // closed to end all streams
 
-	mu     sync.Mutex
-	events []coatcheck.Event
+	events coatchecktest.Events
 }
 
 // listen is where an application is going to be: its proxy is started first, so
@@ -66,7 +64,7 @@ func newApp(t *testing.T, l net.Listener, inCookie bool, cfg coatcheck.Config) *
 	}
 	a := &app{release: make(chan struct{})}
 	cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
-	cfg.Events = a.hear
+	cfg.Events = a.events.Record
 	if inCookie {
 		a.sessions, err = coatcheck.NewInCookie(keys, coatcheck.StoreRevoker(memstore.New(memstore.Config{})), cfg)
 	} else {
@@ -83,30 +81,20 @@ func newApp(t *testing.T, l net.Listener, inCookie bool, cfg coatcheck.Config) *
 	return a
 }
 
-func (a *app) hear(e coatcheck.Event) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.events = append(a.events, e)
-}
-
 // heard reports whether an event of the kind came since told.
 func (a *app) heard(kind coatcheck.Kind) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.events, func(e coatcheck.Event) bool { return e.Kind == kind })
+	return a.events.Count(kind) > 0
 }
 
 // told returns what was refused or held back, and forgets it.
 func (a *app) told() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	var b strings.Builder
-	for _, e := range a.events {
+	for _, e := range a.events.All() {
 		if e.Kind == coatcheck.Refused || e.Kind == coatcheck.HeldBack {
 			fmt.Fprintln(&b, e.Kind, e.Reason, e.Err)
 		}
 	}
-	a.events = nil
+	a.events.Reset()
 	return b.String()
 }
 
