@@ -131,6 +131,7 @@ func (a *there) keys() map[string]bool {
 type here struct {
 	t        *testing.T
 	sessions *coatcheck.Manager
+	store    *memstore.Store
 	handler  http.Handler
 }
 
@@ -140,8 +141,8 @@ func adopts(t *testing.T, source bridge.Source, cfg bridge.MoveConfig) *here {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &here{t: t}
-	if h.sessions, err = coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{}); err != nil {
+	h := &here{t: t, store: memstore.New(memstore.Config{})}
+	if h.sessions, err = coatcheck.New(h.store, keys, coatcheck.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Until = time.Now().AddDate(0, 6, 0)
@@ -387,6 +388,42 @@ func TestRevokedAndWrittenAnew(t *testing.T) {
 			})
 		})
 	}
+}
+
+// G14: what is kept of a login here goes when the cookie that it issued has expired,
+// and not only at the end of the move.
+func TestWhatLoginsKeepEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		old, err := flask.New(flask.Config{SecretKey: secretThere, Lifetime: 24 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := adopts(t, old, bridge.MoveConfig{})
+		for range 10 {
+			h.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "https://example.com/login", nil))
+			time.Sleep(time.Second)
+		}
+		count := func() int64 {
+			t.Helper()
+			if _, err := h.sessions.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			n, err := h.store.Stats(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return int64(n.Sessions)
+		}
+		time.Sleep(23*time.Hour + 59*time.Minute) // our sessions are over, the cookies are not
+		if n := count(); n != 10 {
+			t.Errorf("while the cookies are good: %d records; want 10", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := count(); n != 0 {
+			t.Errorf("after their end: %d records; want none", n)
+		}
+	})
 }
 
 // Two devices of a user whose cookies are the same, letter by letter, are one session

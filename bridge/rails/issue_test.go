@@ -5,16 +5,22 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/foreigntest"
 	"github.com/coatcheck/coatcheck/bridge/rails"
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/memstore"
 )
 
 const secret = "a secret of this test's, long enough for all of it"
@@ -249,4 +255,56 @@ func FuzzContents(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Rails keeps session_id through a login without reset_session. Two users of one id are
+// two sessions of ours, and a cookie of before is what it was (G2, G3).
+func TestOneSessionIDTwoUsers(t *testing.T) {
+	t.Parallel()
+	s := source(t, load(t, "7.2"), rails.Secret{KeyBase: secret})
+	seal := rails.Sealer(rails.Secret{KeyBase: secret})
+	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := coatcheck.New(memstore.New(memstore.Config{}), keys, coatcheck.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	move, err := bridge.NewMove(sessions, s, bridge.MoveConfig{Until: time.Now().AddDate(0, 6, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := move.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		of := coatcheck.From(r.Context())
+		if r.URL.Path == "/logout" {
+			of.Logout()
+		}
+		fmt.Fprint(w, of.User())
+	}))
+	visit := func(path, user string) (who, ours string) {
+		r := httptest.NewRequest("GET", path, nil)
+		value := seal([]byte(`{"session_id":"592cf4dafa84aac8b0f667d511f0f639","user_id":` + user + `}`))
+		r.Header.Set("Cookie", "_shop_session="+url.QueryEscape(value))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		for _, c := range w.Result().Cookies() {
+			if c.Name == "__Host-Http-sid" {
+				ours = c.Value
+			}
+		}
+		return w.Body.String(), ours
+	}
+	one, first := visit("/", "7")
+	two, second := visit("/", "42")
+	if one != "7" || two != "42" || first == second || second == "" {
+		t.Errorf("got the users %q and %q, of one token: %v", one, two, first == second)
+	}
+	visit("/logout", "7")
+	if who, _ := visit("/", "7"); who != "" {
+		t.Errorf("the first, logged out here and written anew: %q", who)
+	}
+	if who, ours := visit("/", "42"); who != "42" || ours != second {
+		t.Errorf("the other: %q", who)
+	}
 }
