@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/coatcheck/coatcheck"
+	"github.com/coatcheck/coatcheck/coatchecktest"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/dbsc"
 	"github.com/coatcheck/coatcheck/internal/device"
@@ -30,8 +30,7 @@ type app struct {
 	bound *dbsc.Handler
 	http.Handler
 
-	mu     sync.Mutex
-	events []coatcheck.Event
+	events coatchecktest.Events
 }
 
 type options struct {
@@ -55,11 +54,7 @@ func newApp(t testing.TB, o options) *app {
 		t.Fatal(err)
 	}
 	a := new(app)
-	o.cfg.Events = func(e coatcheck.Event) {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.events = append(a.events, e)
-	}
+	o.cfg.Events = a.events.Record
 	if a.m, err = coatcheck.New(o.store, keys, o.cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -114,10 +109,8 @@ func (a *app) sessions(t testing.TB) []coatcheck.Info {
 
 // count is the number of events of a kind, of that reason unless it is empty.
 func (a *app) count(kind coatcheck.Kind, reason string) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	n := 0
-	for _, e := range a.events {
+	for _, e := range a.events.All() {
 		if e.Kind == kind && (reason == "" || e.Reason == reason) {
 			n++
 		}
@@ -126,9 +119,7 @@ func (a *app) count(kind coatcheck.Kind, reason string) int {
 }
 
 func (a *app) dump() (s string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, e := range a.events {
+	for _, e := range a.events.All() {
 		s += fmt.Sprintf("%s %q %v\n", e.Kind, e.Reason, e.Err)
 	}
 	return s

@@ -198,9 +198,8 @@ func TestChallenges(t *testing.T) {
 			w := d.Raw("POST", d.Refresh, "Sec-Secure-Session-Id", d.ID, "Secure-Session-Response", device.Refreshing(d.Key, challenge))
 			got := "accepted"
 			if w.Code != http.StatusOK {
-				a.mu.Lock()
-				got = fmt.Sprint(w.Code, " ", a.events[len(a.events)-1].Reason)
-				a.mu.Unlock()
+				all := a.events.All()
+				got = fmt.Sprint(w.Code, " ", all[len(all)-1].Reason)
 			} else {
 				d.KeepChallenge(w)
 			}
@@ -342,13 +341,9 @@ func TestForgedBoundCookie(t *testing.T) {
 			if value != "" {
 				thief.Jar[boundName] = device.Kept{Value: value}
 			}
-			a.mu.Lock()
-			a.events = nil
-			a.mu.Unlock()
+			a.events.Reset()
 			w := thief.Do("GET", "/account")
-			a.mu.Lock()
-			got := a.events[0].Reason
-			a.mu.Unlock()
+			got := a.events.All()[0].Reason
 			if w.Code != http.StatusUnauthorized || got != reason {
 				t.Errorf("%q: %d, %q, want %q", value, w.Code, got, reason)
 			}
@@ -379,9 +374,7 @@ func TestSkipped(t *testing.T) {
 			`quota_exceeded;;`:                                                                     "",
 			`"` + strings.Repeat("x", 5000) + `"`:                                                  "",
 		} {
-			a.mu.Lock()
-			a.events = nil
-			a.mu.Unlock()
+			a.events.Reset()
 			w := d.Raw("GET", "/account", "Secure-Session-Skipped", said)
 			status := http.StatusServiceUnavailable
 			if want == "" {
