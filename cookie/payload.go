@@ -9,10 +9,10 @@ import (
 // appendJSON appends v as encoding/json writes it (C11), or refuses what would not
 // come back equal.
 func appendJSON[T any](b []byte, x *exact.Type, v T) ([]byte, error) {
-	if s, ok := any(v).(string); ok && exact.Plain(s) {
-		b = append(b, '"')
-		b = append(b, s...)
-		return append(b, '"'), nil
+	if s, isString := any(v).(string); isString {
+		if b, ok := exact.AppendString(b, s); ok {
+			return b, nil
+		}
 	}
 	return marshal(b, x, v)
 }
@@ -32,9 +32,9 @@ func marshal[T any](b []byte, x *exact.Type, v T) ([]byte, error) {
 
 // parseJSON reads a payload. Beside false stands no T that means anything.
 func parseJSON[T any](b []byte) (v T, ok bool) {
-	if p, isString := any(&v).(*string); isString && len(b) >= 2 && b[0] == '"' && b[len(b)-1] == '"' {
-		if inner := b[1 : len(b)-1]; exact.Plain(inner) {
-			*p = string(inner)
+	if p, isString := any(&v).(*string); isString {
+		if s, ok := exact.CutString(b); ok {
+			*p = string(s)
 			return v, true
 		}
 	}

@@ -17,8 +17,8 @@ func Unmarshal[T any](raw []byte) (T, error) {
 	var v T
 	switch p := any(&v).(type) {
 	case *string:
-		if plainString(raw) {
-			*p = string(raw[1 : len(raw)-1])
+		if s, ok := exact.CutString(raw); ok {
+			*p = string(s)
 			return v, nil
 		}
 	case *bool:
@@ -74,11 +74,8 @@ func unmarshalAny[T any](raw []byte) (T, error) {
 func Marshal[T any](x *exact.Type, v T) ([]byte, error) {
 	switch p := any(&v).(type) {
 	case *string:
-		if exact.Plain(*p) {
-			b := make([]byte, 0, len(*p)+2)
-			b = append(b, '"')
-			b = append(b, *p...)
-			return append(b, '"'), nil
+		if b, ok := exact.AppendString(make([]byte, 0, len(*p)+2), *p); ok {
+			return b, nil
 		}
 	case *bool:
 		return strconv.AppendBool(nil, *p), nil
@@ -110,11 +107,6 @@ func marshalAny[T any](x *exact.Type, v T) ([]byte, error) {
 		}
 	}
 	return json.Marshal(&v)
-}
-
-// plainString reports whether raw is a JSON string that needs no unescaping.
-func plainString(raw []byte) bool {
-	return len(raw) >= 2 && raw[0] == '"' && raw[len(raw)-1] == '"' && exact.Plain(raw[1:len(raw)-1])
 }
 
 // digits reports whether raw is a JSON integer without a sign.
@@ -151,10 +143,10 @@ func scanUint(raw []byte) (uint64, bool) {
 }
 
 func scanBytes(raw []byte) ([]byte, bool) {
-	if !plainString(raw) {
+	text, ok := exact.CutString(raw)
+	if !ok {
 		return nil, false
 	}
-	text := raw[1 : len(raw)-1]
 	b := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(b, text)
 	return b[:n], err == nil
