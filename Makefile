@@ -32,8 +32,8 @@ check: lint fips variants fuzz simulate ## gofmt, vet, staticcheck, FIPS mode, o
 	@go test $(RACE) -timeout $(TIMEOUT) work
 
 packages:
-	@scripts/packages.sh
-	@[ -z "$$COATCHECK_ENGINES" ] || scripts/engines.sh || echo "engines: tests of MySQL and Valkey are skipped" >&2
+	@tools/packages.sh
+	@[ -z "$$COATCHECK_ENGINES" ] || tools/engines.sh || echo "engines: tests of MySQL and Valkey are skipped" >&2
 
 lint: ## gofmt, vet and staticcheck
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "lint: run gofmt -w on:" $$files >&2; exit 1; }
@@ -92,7 +92,7 @@ bench-check: ## fail if allocations, bytes, or times against the floor, became w
 	cd benchmarks && go run ./cmd/measure -mode check
 
 bench-hot: packages ## many clients in one session, side by side with the commit BASE
-	scripts/bench-hot.sh $(BASE)
+	tools/bench-hot.sh $(BASE)
 
 api: ## write the exported names into api.txt
 	go test ./internal/repotest -run '^TestAPI$$' -update
@@ -101,7 +101,7 @@ asvs: ## write docs/asvs.md
 	go test ./internal/repotest -run '^TestASVS$$' -update
 
 docs: packages ## the documentation site, from docs/ into site/
-	scripts/docs.sh site
+	tools/docs.sh site
 
 vuln: ## known vulnerabilities in what we call; needs the network
 	go tool govulncheck work

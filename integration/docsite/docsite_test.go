@@ -59,7 +59,7 @@ func build(t *testing.T) string {
 	servers.Program(t, "node", "nodejs")
 	servers.Program(t, "npm", "npm")
 	out := filepath.Join(t.TempDir(), "site")
-	cmd := exec.CommandContext(t.Context(), "../../scripts/docs.sh", out)
+	cmd := exec.CommandContext(t.Context(), "../../tools/docs.sh", out)
 	text, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:

@@ -13,13 +13,13 @@ import (
 )
 
 // Engine returns the path of a server that Debian's stable release lacks, from the
-// folder that scripts/engines.sh has filled. Where it is not there the test skips,
+// folder that tools/engines.sh has filled. Where it is not there the test skips,
 // also under COATCHECK_REQUIRE_ALL: nobody can install it by its name.
 func Engine(t testing.TB, name string) string {
 	t.Helper()
 	dir := os.Getenv("COATCHECK_ENGINES")
 	if dir == "" {
-		t.Skipf("%s: COATCHECK_ENGINES names no folder that scripts/engines.sh has filled", name)
+		t.Skipf("%s: COATCHECK_ENGINES names no folder that tools/engines.sh has filled", name)
 	}
 	path := filepath.Join(dir, "bin", name)
 	if _, err := os.Stat(path); err != nil {

@@ -10,7 +10,7 @@ dir=${1:-${COATCHECK_ENGINES:-}}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 if [ -z "$dir" ]; then
-	echo "usage: scripts/engines.sh FOLDER, or COATCHECK_ENGINES=FOLDER" >&2
+	echo "usage: tools/engines.sh FOLDER, or COATCHECK_ENGINES=FOLDER" >&2
 	exit 2
 fi
 if [ -x "$dir/bin/mysqld" ] && [ -x "$dir/bin/valkey-server" ]; then exit 0; fi

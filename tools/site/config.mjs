@@ -1,5 +1,5 @@
 // The configuration of VitePress for the documentation site: docs/ as it is, in
-// which links work as they do on GitHub. scripts/docs.sh runs it.
+// which links work as they do on GitHub. tools/docs.sh runs it.
 import fs from 'node:fs'
 import path from 'node:path'
 import { defineConfig } from 'vitepress'
