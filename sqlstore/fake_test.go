@@ -25,6 +25,8 @@ type fake struct {
 	answer func(ctx context.Context, query string, args []driver.NamedValue) error
 	count  int64
 	rows   func(query string) [][]driver.Value
+
+	prepare func(ctx context.Context) error // asked before a statement is prepared
 }
 
 func (f *fake) ask(ctx context.Context, query string, args []driver.NamedValue) error {
@@ -56,10 +58,22 @@ func (f *fake) Driver() driver.Driver                        { return nil }
 
 type fakeConn struct{ *fake }
 
-func (c *fakeConn) Prepare(query string) (driver.Stmt, error) { return &fakeStmt{c, query}, nil }
-func (c *fakeConn) Begin() (driver.Tx, error)                 { return c, c.ask(context.Background(), "BEGIN", nil) }
-func (c *fakeConn) Commit() error                             { return c.ask(context.Background(), "COMMIT", nil) }
-func (c *fakeConn) Rollback() error                           { return c.ask(context.Background(), "ROLLBACK", nil) }
+func (c *fakeConn) Begin() (driver.Tx, error) { return c, c.ask(context.Background(), "BEGIN", nil) }
+func (c *fakeConn) Commit() error             { return c.ask(context.Background(), "COMMIT", nil) }
+func (c *fakeConn) Rollback() error           { return c.ask(context.Background(), "ROLLBACK", nil) }
+
+func (c *fakeConn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+func (c *fakeConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if c.prepare != nil {
+		if err := c.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return &fakeStmt{c, query}, nil
+}
 
 func (c *fakeConn) Close() error {
 	c.mu.Lock()
