@@ -90,8 +90,9 @@ type adoptKey struct{ m *Manager }
 // [StoreRevoker] on the same store. It costs one store write more than a login, a
 // record that stays until then and that a full store does not drop; and, for who
 // brings a foreign session and none of ours, two loads. Managers that share a store
-// adopt a foreign session once between them, whatever their cookies are called. A request that is held back adopts nothing (G7), and is answered with
-// [ErrHeldBack] where it needs a login.
+// adopt a foreign session once between them, whatever their cookies are called. A
+// request that is held back adopts nothing (G7), and is answered with [ErrHeldBack]
+// where it needs a login.
 //
 // An error of find says that the other system could not be asked, and is one of
 // loading (G5). A foreign session that cannot be one of ours, for its user, its
@@ -135,12 +136,12 @@ func (m *Manager) mayAdopt() error {
 	return nil
 }
 
-// A guard is the record that a foreign session was adopted, or is not to be. Its id
+// An adoptGuard is the record that a foreign session was adopted, or is not to be. Its id
 // is a hash of the identity without a key, so that it outlives every rotation, and
 // without the cookie's name, so that a new name revives nothing (G2). It has a user
 // for the reasons of revokerUser. Its data:
 //
-//	2 version | 1 state | 32 id of the session | 16 nonce | 32 hash of the login | 8 since
+//	1 version, 2 | 1 state | 32 id of the session | 16 nonce | 32 hash of the login | 8 since
 type adoptGuard struct {
 	state byte
 	id    store.ID  // of the session that was made
@@ -358,7 +359,6 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	if !ok || g.other(a) {
 		return // made under a secret that is gone, as is the session; or of another login
 	}
-	began := time.Now()
 	rec, err := t.Load(&c.ctx, id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -377,7 +377,7 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	if err == nil {
 		s.life = noSession
 	}
-	if s.afterLoad(id, &rec, err, began); s.life != live {
+	if s.afterLoad(id, &rec, err); s.life != live {
 		return
 	}
 	if s.x.phase() != open || s.x.tooOld(c.now) {
@@ -402,7 +402,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		s.adoptFailed(c, "load", err)
 		return
 	}
-	s.login(a, entries)
+	s.pendAdoption(a, entries)
 	if s.rehearses() {
 		return // the answer to HEAD is as if, and keeps nothing
 	}
@@ -456,9 +456,10 @@ func (s *Session) adoptRefused(a *Adoption, err error) {
 	s.x.event(e)
 }
 
-// login makes the adoption the session's pending change.
-func (s *Session) login(a *Adoption, entries []record.Entry) {
+// pendAdoption makes the adoption the session's pending change.
+func (s *Session) pendAdoption(a *Adoption, entries []record.Entry) {
 	changes := s.edit()
+	s.nameDevice()
 	s.tokenChange, s.user, changes.authAt = logIn, a.User, a.authTime(s.x.began)
 	if d := min(a.Remember, s.x.m.cfg.MaxRemember).Truncate(time.Second); d > 0 {
 		s.remember = d

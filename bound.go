@@ -31,24 +31,24 @@ var (
 	// still be about it.
 	errNotBoundYet = fmt.Errorf("%w yet", ErrNotBound)
 
-	// errElsewhere is the ErrUnproven of a link on another site, before which
+	// errLedHere is the ErrUnproven of a link on another site, before which
 	// browsers prove nothing: they do once our own origin leads on.
-	errElsewhere = fmt.Errorf("%w, and another site led here", ErrUnproven)
+	errLedHere = fmt.Errorf("%w, and another site led here", ErrUnproven)
 
-	// errProofLater is ErrUnproven where the browser has the key and says that it
-	// could not prove it for now. To what wants a user an outage never looks like
-	// "not logged in" (G5).
+	// errProofLater stands in the place of ErrUnproven, and is none, where the browser
+	// has the key and says that it could not prove it for now. To what wants a user an
+	// outage never looks like "not logged in" (G5).
 	errProofLater = errors.New("coatcheck: the browser could not prove its device for now")
 )
 
 const (
-	reasonUnproven  = "the session is bound, and the request did not show its device"
-	reasonProof     = "the browser could not prove its device for now"
-	reasonUnbound   = "the page wants a bound session, and this one is not"
-	bindingTime     = 15 * time.Second // after a login
-	offerTime       = 5 * time.Minute  // the same, for a registration that has failed
-	proofHeader     = "Secure-Session-Registration"
-	challengeHeader = "Secure-Session-Challenge"
+	reasonUnproven     = "the session is bound, and the request did not show its device"
+	reasonProof        = "the browser could not prove its device for now"
+	reasonUnbound      = "the page wants a bound session, and this one is not"
+	bindingTime        = 15 * time.Second // after a login
+	offerTime          = 5 * time.Minute  // the same, for a registration that has failed
+	registrationHeader = "Secure-Session-Registration"
+	challengeHeader    = "Secure-Session-Challenge"
 )
 
 // A Binding says to which kind of key of a device a session is bound, by package
@@ -181,14 +181,14 @@ func (s *Session) tellUnproven(v binding.Verdict, h *record.Header) {
 
 // deviceBits is how much of an IPv6 address is the network's. Within it a device
 // takes another address each day (RFC 8981).
-const deviceBits = 64
+const networkBits = 64
 
 // otherNetwork reports whether two addresses are of different networks. One that is
 // not known says nothing.
 func otherNetwork(one, other string) bool {
 	a, b := address(one), address(other)
 	if a.IsValid() && b.IsValid() && a.Is6() && b.Is6() {
-		network, err := a.Prefix(deviceBits)
+		network, err := a.Prefix(networkBits)
 		return err == nil && !network.Contains(b)
 	}
 	return a.IsValid() && b.IsValid() && a != b
@@ -216,7 +216,7 @@ func (x *exchange) onError(w http.ResponseWriter, err error) {
 	switch g := x.m.guard.Load(); {
 	case g != nil && x.out.admitted:
 		(*g).Fail(w, errors.Is(err, ErrEnded) && !errors.Is(err, ErrTooOld) && !errors.Is(err, errOvertaken))
-	case errors.Is(err, errElsewhere): // not the application's: a redirect to its login would come back here
+	case errors.Is(err, errLedHere): // not the application's: a redirect to its login would come back here
 		servePage(w, x.r, http.StatusUnauthorized, landingPage, leadingTo(requested(x.r)))
 	default:
 		x.m.cfg.OnError(w, x.r, err)
@@ -262,7 +262,7 @@ func (s *Session) offersAgain() bool {
 	return bindingTime <= since && since < offerTime && opensPage(s.x.r) && !prefetch(s.x.r)
 }
 
-// offerAgain does.
+// offerAgain asks once more, where offersAgain has said so.
 func (s *Session) offerAgain(h http.Header) {
 	if g := s.x.m.guard.Load(); g != nil {
 		s.offerTo(h, *g, s.stored(boundName).Raw)
@@ -295,8 +295,8 @@ func withoutBinding(h http.Header) (found bool) {
 // bindsSession reports whether a header of an answer binds a session of the browser.
 func bindsSession(key string) bool {
 	switch len(key) {
-	case len(proofHeader):
-		return strings.EqualFold(key, proofHeader)
+	case len(registrationHeader):
+		return strings.EqualFold(key, registrationHeader)
 	case len(challengeHeader):
 		return strings.EqualFold(key, challengeHeader)
 	}
@@ -334,8 +334,8 @@ func (x *exchange) putBound(h http.Header, line string) {
 // beside those of others, which have other addresses.
 func putOffer(h http.Header, value string) {
 	ours, _, _ := strings.Cut(value, ";challenge=")
-	others := slices.DeleteFunc(slices.Clone(h[proofHeader]), func(line string) bool { return strings.HasPrefix(line, ours) })
-	h[proofHeader] = append(others, value)
+	others := slices.DeleteFunc(slices.Clone(h[registrationHeader]), func(line string) bool { return strings.HasPrefix(line, ours) })
+	h[registrationHeader] = append(others, value)
 }
 
 // takeStale clears a bound cookie that did not prove the session: while the browser
@@ -366,12 +366,11 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 	innermost.binds()
 	if s.cookie >= cookieUnproven || isBinding(s.err) { // middleware has looked before
 		s.cookie, s.err = cookieBrought, nil
-		now := time.Now()
-		ctx := &wait.Context{Parent: s.x.Context, At: now.Add(loadTimeout)}
+		ctx := s.loadContext()
 		defer ctx.End()
 		id := s.base.ID
 		rec, err := m.carrier.load(ctx, opened{id: id})
-		s.afterLoad(id, &rec, err, now)
+		s.afterLoad(id, &rec, err)
 	}
 	return s.seen(), s.err
 }

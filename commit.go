@@ -34,7 +34,7 @@ type pendingWrite struct {
 	// In the queue.
 	plain   bool // keeps its token: may share a store call
 	waited  bool // for others, at least once
-	left    bool // has left the line; guarded by the shard
+	left    bool // has left the line; guarded by the shard, but for the holder of the turn
 	sure    bool // the store was asked while this waited, and base is its answer
 	idle    bool // changes nothing, or is refused, where it has replayed
 	done    bool // there is an outcome
@@ -127,7 +127,7 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 			}
 		}
 	}
-	for _, id := range s.rivals() {
+	for _, id := range s.liveNamesakes() {
 		if _, err := s.x.m.endOne(c.callCtx(c.ctx.At), id, Event{Kind: LoggedOut}); err != nil {
 			c.told = storeFailed(err)
 			return err
@@ -873,8 +873,7 @@ func (c *pendingWrite) end() {
 }
 
 // A snapshot is a store.Record whose times are Unix microseconds, the precision
-// that stores keep: of the 280 bytes and more that a request's session takes it
-// is the most, and so takes 80 bytes less.
+// that stores keep: it is half of a Session, and a Record would take 80 bytes more.
 type snapshot struct {
 	ID      store.ID
 	Version uint64

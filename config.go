@@ -73,7 +73,7 @@ type Config struct {
 
 	// Device names the device or program that logs in, for lists of devices: a
 	// library that knows User-Agents, or the name that a native client sends of
-	// itself. It is asked once by each Login, must not use the session, and may
+	// itself. It is asked once by each Login or adoption, must not use the session, and may
 	// return what it likes: 64 bytes are kept, and of those only what can be
 	// printed, without quotes, backslashes and what HTML begins with. Like a
 	// User-Agent it proves nothing. Nil knows the usual browsers and systems, and
@@ -246,16 +246,16 @@ const (
 	cookieWindow  = tombstoneLife - loadTimeout - commitTimeout
 )
 
-// lockWait bounds how long a call waits for another of the same request: the
-// longest that one may take. Only a function given to Update that uses the
-// session, which it must not, waits in vain.
+// lockWait bounds how long a call waits for another of the same request: as long as
+// a load and a commit may take. Waiting in vain are a function given to Update that
+// uses the session, which it must not, and who waits for an adoption that takes longer.
 const lockWait = loadTimeout + commitTimeout
 
 // markerSuffix makes the marker's name of the session cookie's.
 const markerSuffix = "-lax"
 
-// overSuffix makes the name of the note by which an answer tells a browser that
-// its session is over (see Session.told).
+// noteSuffix makes the name of the note by which an answer tells a browser that
+// its session is over (see Session.knowsOfEnd).
 const noteSuffix = "-over"
 
 // markerPolicy is that of the marker beside a Strict session cookie: the same

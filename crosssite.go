@@ -19,12 +19,12 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// foreign returns why the request must be refused as cross-origin, or nil. An
+// crossOrigin returns why the request must be refused as cross-origin, or nil. An
 // upgrade to a websocket is a GET with effects, and is judged as a POST.
 //
 // Fetch Metadata is not the whole truth: what a service worker passes on says
 // "same-origin", and its Origin and Referer still name the page that asked (G7).
-func (m *Manager) foreign(r *http.Request) error {
+func (m *Manager) crossOrigin(r *http.Request) error {
 	if m.brings(r) {
 		return nil
 	}
@@ -48,13 +48,13 @@ func (m *Manager) foreign(r *http.Request) error {
 			return fromElsewhere(r, err)
 		}
 	}
-	return m.elsewhere(r)
+	return m.otherHost(r)
 }
 
-// elsewhere returns an error that names both, if Origin or Referer are of
+// otherHost returns an error that names both, if Origin or Referer are of
 // another host than the request and Config.CrossOrigin does not trust them.
 // "Origin: null" names no host: pages that send no Referer have that too.
-func (m *Manager) elsewhere(r *http.Request) error {
+func (m *Manager) otherHost(r *http.Request) error {
 	for _, name := range [...]string{"Origin", "Referer"} {
 		for _, value := range r.Header[name] {
 			if origin, host := cutOrigin(value); host != "" && !m.own(r, origin, host) {
@@ -97,7 +97,7 @@ func fromElsewhere(r *http.Request, err error) error {
 // another site's, and Origin or Referer that it is. A first write is then held
 // back (G7).
 func (m *Manager) contradicted(r *http.Request) bool {
-	return m.marker != nil && r.Header.Get("Sec-Fetch-Site") != "" && m.elsewhere(r) != nil
+	return m.marker != nil && r.Header.Get("Sec-Fetch-Site") != "" && m.otherHost(r) != nil
 }
 
 // own reports whether an origin is that of the request or one that the
@@ -236,7 +236,7 @@ func (x *exchange) lands(r *http.Request) bool {
 	if again == withheld || !m.cfg.Landing(asked) {
 		return false
 	}
-	x.dropForeign(w.Header())
+	x.dropPosing(w.Header())
 	if again {
 		redirectLanded(w, r)
 	} else {
@@ -245,12 +245,12 @@ func (x *exchange) lands(r *http.Request) bool {
 	return true
 }
 
-// landsBound answers the second request of errElsewhere, which our own page makes.
+// landsBound answers the second request of errLedHere, which our own page makes.
 func (x *exchange) landsBound(r *http.Request) bool {
 	if x.m.guard.Load() == nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
 		return false
 	}
-	x.dropForeign(x.w.Header())
+	x.dropPosing(x.w.Header())
 	redirectLanded(x.w, r)
 	return true
 }
@@ -285,9 +285,9 @@ func (m *Manager) mayWithhold(r *http.Request) bool {
 // cookiesAreAll reports whether the cookies of our names that such a request brings are
 // all that the browser has, as far as can be told: each marker names a session
 // whose genuine cookie is there, or cannot be one of ours beside one that does.
-// Without a marker nothing was withheld, unless
-// the request is one that Lax cookies do not come with either: then what came is
-// neither, and not ours. It asks no store (G8).
+// Without a marker nothing was withheld, unless the request is one that Lax cookies
+// do not come with either: then what came is neither, and not ours. It asks no store
+// (G8).
 func (m *Manager) cookiesAreAll(r *http.Request) bool {
 	markers, err := m.marker.ReadAll(r.Header, maxNamesakes)
 	if isAbsent(err) {
@@ -333,9 +333,10 @@ func isHandle(v string) bool {
 //
 // [Config.Landing] spares the visitor that page. A POST of another site brings no
 // cookie of the session at all: what it needs belongs into a cookie of its own,
-// sealed and with SameSite=None. After a Login, and for a browser that sends no
-// Fetch Metadata, Withheld is false. It looks at the session, and believes what
-// the request says: it protects from nothing.
+// sealed and with SameSite=None. After a Login it is false. For a browser that sends no
+// Fetch Metadata it is true only where a proxy joined the cookie to another, or a bound
+// session (package dbsc) was not proven; both count as withheld for every browser. It
+// looks at the session, and believes what the request says: it protects from nothing.
 func (s *Session) Withheld() bool {
 	if !s.lock() {
 		return false
@@ -473,9 +474,9 @@ func (s *Session) genuine() ([]opened, error) {
 	return candidates, err
 }
 
-// rivals are the sessions of which none counts because more than one lives. A
+// liveNamesakes are the sessions of which none counts because more than one lives. A
 // logout ends them all: one of them is the visitor's.
-func (s *Session) rivals() (ids []store.ID) {
+func (s *Session) liveNamesakes() (ids []store.ID) {
 	if !s.namesakes || !s.endingID.IsZero() {
 		return nil
 	}
@@ -494,7 +495,6 @@ func (s *Session) rivals() (ids []store.ID) {
 // since no cookie tells.
 func (s *Session) loadNamesake(candidates []opened) {
 	m := s.x.m
-	now := time.Now()
 	s.loading.x = s.x
 	defer s.loading.end()
 	var best struct {
@@ -505,10 +505,10 @@ func (s *Session) loadNamesake(candidates []opened) {
 	}
 	for i, t := range candidates {
 		rec, err := m.carrier.load(&s.loading, t)
-		says := whatSays(&rec, err, now)
+		says := whatSays(&rec, err, s.x.began)
 		switch {
 		case says == saysNothing: // an outage is never "nobody" (G5)
-			s.afterLoad(t.id, &rec, err, now)
+			s.afterLoad(t.id, &rec, err)
 			return
 		case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):
 			s.x.event(Event{Kind: Refused, Reason: reasonSeveralLive})
@@ -517,7 +517,7 @@ func (s *Session) loadNamesake(candidates []opened) {
 			best.id, best.rec, best.err, best.says = t.id, rec, err, says
 		}
 	}
-	s.afterLoad(best.id, &best.rec, best.err, now)
+	s.afterLoad(best.id, &best.rec, best.err)
 }
 
 // oneOwner reports whether of two sessions that live the later counts, since both
@@ -536,19 +536,19 @@ const (
 	saysLive
 )
 
-func whatSays(rec *store.Record, err error, now time.Time) int {
+func whatSays(rec *store.Record, err error, began time.Time) int {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return saysUnknown
 	case errors.Is(err, ErrEnded):
-		if standing(err, now) {
+		if standing(err, began) {
 			return saysEnded
 		}
 		return saysUnknown
 	case err != nil:
 		return saysNothing
 	}
-	if _, err := record.Open(rec.Data); err != nil || expired(rec, micros(now)) {
+	if _, err := record.Open(rec.Data); err != nil || expired(rec, clock()) {
 		return saysOver
 	}
 	return saysLive

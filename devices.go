@@ -102,16 +102,16 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if err := m.revokeForeign(ctx, user, clock()); err != nil {
 		return false, err
 	}
-	if err := m.endChain(ctx, s, records[i].ID, user, s.revokeReason(user, reasonRevoke, reasonRevokeOwn)); err != nil {
+	if err := m.endSuccessors(ctx, s, records[i].ID, user, s.revokeReason(user, reasonRevoke, reasonRevokeOwn)); err != nil {
 		return false, err
 	}
 	return true, nil
 }
 
-// endChain ends a session of user, as the request of s asks, if it is one. A login
+// endSuccessors ends a session of user, as the request of s asks, if it is one. A login
 // or renewal may replace the id meanwhile: it is followed, but only while it is
 // the same user's.
-func (m *Manager) endChain(ctx context.Context, s *Session, id store.ID, user, why string) error {
+func (m *Manager) endSuccessors(ctx context.Context, s *Session, id store.ID, user, why string) error {
 	for !id.IsZero() {
 		next, err := m.endOne(ctx, id, Event{Kind: Revoked, User: user, Reason: why})
 		if err != nil {
@@ -236,7 +236,7 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 		if err := m.revokeForeign(ctx, user, clock()); err != nil {
 			return n, err
 		}
-		if err := m.endChain(ctx, s, rec.ID, user, why); err != nil {
+		if err := m.endSuccessors(ctx, s, rec.ID, user, why); err != nil {
 			return n, err
 		}
 		n++
@@ -434,8 +434,8 @@ type revocation struct {
 // of them together; nobody else waits for it. A session that is live all the
 // while comes at least once, on Redis perhaps twice; one that begins, ends or
 // gets a new token meanwhile may be missing. An error is yielded once and ends
-// the walk: errors.ErrUnsupported where the store is no Lister, as every store
-// here is, or sessions live in their cookies.
+// the walk: errors.ErrUnsupported where the store is no Lister (every store here is
+// one), or sessions live in their cookies.
 func (m *Manager) All(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		var current store.ID
@@ -460,9 +460,8 @@ func (m *Manager) All(ctx context.Context) iter.Seq2[Info, error] {
 // trusted. Like RevokeAll it defeats logins that had begun, of users who had a
 // session, and with a request's context it first commits what is pending; that
 // request's session ends too. A user who logs in meanwhile may have to do it
-// again. It costs two walks through all sessions or more,
-// and a call for each user. After an error it can be called again: what has
-// ended stays ended. ASVS 7.4.5
+// again. It costs two walks through all sessions or more, and a call for each user.
+// After an error it can be called again: what has ended stays ended. ASVS 7.4.5
 func (m *Manager) RevokeEverybody(ctx context.Context) (int, error) {
 	s, err := m.asking(ctx)
 	if err != nil {

@@ -33,12 +33,13 @@
 //     that anybody may use.
 //   - Values: a [Key], made by [NewKey], has Get, Set, Update and Pop; [Append].
 //   - Messages for the next page: [Session.Flash], [Session.Flashes].
-//   - Devices: [Manager.Sessions] lists a user's, [Manager.RevokeOthers] ends them.
+//   - Devices: [Manager.Sessions] lists a user's, [Manager.RevokeOthers] ends all
+//     but this one.
 //   - What happened: [LogEvents] for the log, [Session.Err] for the handler.
 //
 // Other carriers: [NewInCookie] without a store, [NewBearer] for native clients.
 // Package coatchecktest is for tests, docs/guide/README.md answers by the words that
-// people search for. What a store must do is [Store], and package storetest checks it.
+// people search for. What a store must do is [store.Store], and package storetest checks it.
 //
 // # What it promises
 //
@@ -51,8 +52,8 @@
 //
 // # How it works
 //
-// The cookie holds a token: random bytes and a MAC. The [Store] keeps a
-// [Record] under a hash of the random bytes, so a stolen store opens nothing
+// The cookie holds a token: random bytes and a MAC. The [store.Store] keeps a
+// [store.Record] under a hash of the random bytes, so a stolen store opens nothing
 // and a forged cookie costs no call. A session is loaded when it is first
 // looked at, its changes are recorded as operations, and a commit names the
 // version it read: on conflict the operations are replayed on what the other
@@ -62,19 +63,22 @@
 //
 // In the order of a request; docs/architecture.md walks through it.
 //
-//   - manager.go, config.go: what a program sets up. handler.go: what it wraps.
+//   - manager.go, config.go: what a program sets up. handler.go: what it wraps, who may
+//     pass, where a login may return to.
 //   - request.go: one request. The exchange and its session, the first look, the
 //     first byte, what comes after the handler. crosssite.go: which requests and
 //     cookies count (G7).
-//   - session.go, login.go, values.go: what a handler says. devices.go, ended.go:
-//     a user's sessions, from outside a request.
+//   - session.go, login.go, values.go: what a handler says. devices.go: sessions of a
+//     user, or of everybody, listed and ended. ended.go: who waits for an end.
 //   - commit.go: one commit, from what is pending to what is stored. queue.go:
 //     those that wait in line, here and in other processes (G1).
 //   - headers.go, writer.go, errors.go: what the answer becomes. event.go: what is
 //     told.
 //   - token.go and incookie.go: the two carriers. adopt.go: sessions of other
 //     systems. bound.go: the door of package dbsc.
-//   - internal/token, internal/record: bytes. internal/wait: waiting that ends.
+//   - internal/token, internal/record, internal/exact: bytes. internal/wait: waiting
+//     that ends. internal/binding, internal/passedby: what other packages of ours hook
+//     into.
 //
 // # Compatibility
 //

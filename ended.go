@@ -19,7 +19,7 @@ type endWaiters struct {
 }
 
 // An endWaiter is what all the requests share that wait for one session. Nobody
-// tells when a hijacked connection is done: it leaves its stream behind until
+// tells when a hijacked connection is done: it leaves its endWaiter behind until
 // the session ends, but never more than one for a session.
 type endWaiter struct {
 	id    store.ID
@@ -49,7 +49,7 @@ func (s *Session) Ended() <-chan struct{} {
 	case s.life != live || s.x.phase() == closed:
 		return closedChannel()
 	default: // what an earlier token had is closed already
-		s.waiter = s.x.m.watch(s.base.ID, utc(s.base.expires))
+		s.waiter = s.x.m.await(s.base.ID, utc(s.base.expires))
 	}
 	return s.waiter.over
 }
@@ -60,48 +60,48 @@ func closedChannel() chan struct{} {
 	return c
 }
 
-// watch registers a request until its session ends.
-func (m *Manager) watch(id store.ID, expires time.Time) *endWaiter {
+// await registers a request until its session ends.
+func (m *Manager) await(id store.ID, expires time.Time) *endWaiter {
 	w := &m.endWaiters
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	st := w.waiting[id]
-	if st == nil {
-		st = &endWaiter{id: id, over: make(chan struct{})}
+	e := w.waiting[id]
+	if e == nil {
+		e = &endWaiter{id: id, over: make(chan struct{})}
 		if w.waiting == nil {
 			w.waiting = make(map[store.ID]*endWaiter)
 		}
-		w.waiting[id] = st
+		w.waiting[id] = e
 		w.observe(1)
 		// The session may have ended since this request loaded it.
 		wait := time.Duration(0)
 		if m.carrier.inCookie() {
 			wait = time.Until(expires)
 		}
-		st.timer = time.AfterFunc(wait, func() { m.expire(st) })
+		e.timer = time.AfterFunc(wait, func() { m.expire(e) })
 	}
-	st.refs++
-	return st
+	e.refs++
+	return e
 }
 
-// expire looks whether a stream's session is over, and when to look again:
+// expire looks whether the session of an endWaiter is over, and when to look again:
 // activity moves its end.
-func (m *Manager) expire(st *endWaiter) {
+func (m *Manager) expire(e *endWaiter) {
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	rec, err := m.carrier.Load(ctx, st.id)
+	rec, err := m.carrier.Load(ctx, e.id)
 	wait := time.Until(rec.Expires)
 	switch {
 	case err != nil && !isOver(err) && !errors.Is(err, errors.ErrUnsupported):
 		wait = loadTimeout // the store is away: ask again
 	case err != nil || wait <= 0:
-		m.endWaiters.found(st.id)
+		m.endWaiters.found(e.id)
 		return
 	}
 	m.endWaiters.mu.Lock()
 	defer m.endWaiters.mu.Unlock()
-	if m.endWaiters.waiting[st.id] == st {
-		st.timer.Reset(wait)
+	if m.endWaiters.waiting[e.id] == e {
+		e.timer.Reset(wait)
 	}
 }
 
@@ -125,10 +125,10 @@ const tellTime = 10 * time.Millisecond
 // have ended it, its event comes first (G13).
 func (w *endWaiters) found(id store.ID) {
 	w.mu.Lock()
-	st := w.waiting[id]
-	wait := st != nil && w.ending > 0
+	e := w.waiting[id]
+	wait := e != nil && w.ending > 0
 	if wait {
-		st.timer.Reset(tellTime)
+		e.timer.Reset(tellTime)
 	}
 	w.mu.Unlock()
 	if !wait {
@@ -140,21 +140,21 @@ func (w *endWaiters) found(id store.ID) {
 func (w *endWaiters) end(id store.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if st := w.waiting[id]; st != nil {
-		st.timer.Stop()
-		close(st.over)
+	if e := w.waiting[id]; e != nil {
+		e.timer.Stop()
+		close(e.over)
 		delete(w.waiting, id)
 		w.observe(-1)
 	}
 }
 
 // remove forgets a request that has returned.
-func (w *endWaiters) remove(st *endWaiter) {
+func (w *endWaiters) remove(e *endWaiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if st.refs--; st.refs == 0 && w.waiting[st.id] == st {
-		st.timer.Stop()
-		delete(w.waiting, st.id)
+	if e.refs--; e.refs == 0 && w.waiting[e.id] == e {
+		e.timer.Stop()
+		delete(w.waiting, e.id)
 		w.observe(-1)
 	}
 }

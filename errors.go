@@ -33,7 +33,7 @@ var (
 
 	// ErrHeldBack: the request came from another site, or with the marker from
 	// none, without the Strict session cookie, so nothing may be written over
-	// the session it left.
+	// the session it left; or a proxy joined the session cookie to another by a comma.
 	ErrHeldBack = errors.New("coatcheck: request from another site without the session cookie")
 
 	// ErrReadOnly: a prefetch wanted to change the session.

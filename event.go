@@ -22,7 +22,7 @@ const (
 	LoggedIn        Kind = "login"           // a user logged in: new token
 	Reauthenticated Kind = "reauthenticated" // the logged-in user has proven again who they are: new token
 	Renewed         Kind = "renewed"         // new token, same user
-	LoggedOut       Kind = "logout"          // a handler ended the session
+	LoggedOut       Kind = "logout"          // a handler ended the session, by Logout or a login in its place; or its login came too late to be sent
 	Revoked         Kind = "revoked"         // the session was ended from outside its requests
 	Expired         Kind = "expired"         // a cookie came whose session was over
 	LoginRequired   Kind = "login required"  // a request was turned away: nobody was logged in, or not recently enough
@@ -35,13 +35,13 @@ const (
 
 	Refused    Kind = "refused"        // a cookie or a request was turned away; Reason says why
 	Copied     Kind = "copied"         // the cookie of a bound session came, from another network, as its own browser would not send it
-	Failed     Kind = "failed"         // an answer was replaced, or a change refused, for an error of which no other kind tells
+	Failed     Kind = "failed"         // an answer was replaced, a change refused, or old messages of Flash dropped, for a reason of which no other kind tells
 	Mismatch   Kind = "value mismatch" // a stored value does not fit its key's type; Err names the key
 	Damaged    Kind = "damaged"        // a record cannot be read; the session was ended
 	TooOld     Kind = "too old"        // a request that took longer than 50 seconds wanted to begin, renew or end a session
 	Late       Kind = "late"           // the session was used too late in the response
 	StoreError Kind = "store error"    // the store failed
-	Insecure   Kind = "insecure"       // New was told to allow plain HTTP, or a Secure cookie was set over it
+	Insecure   Kind = "insecure"       // New was told to allow plain HTTP, or a Secure cookie was set or a bearer token given over it
 	Large      Kind = "large cookie"   // a session in its cookie is so large that proxies may refuse the answer
 )
 
@@ -54,7 +54,7 @@ type Event struct {
 	User   string // the logged-in user, where known
 	Reason string // why, in plain words out of a fixed list, which the guide's page on events has
 	By     string // who did it, an operator for one, as the context said: see By; empty = the user, or the application by itself
-	Err    error  // what went wrong, for StoreError, Failed and Mismatch; for Refused and HeldBack the hosts that differ
+	Err    error  // what went wrong, for StoreError, Failed, Mismatch, some Late and a refused adoption; for other Refused and for HeldBack the hosts that differ
 
 	// Context has the values of the request that this happened in, as they were
 	// where Manager.Handler was called, such as a request id that middleware
@@ -145,7 +145,7 @@ func (s *Session) tell(err error) {
 	case errors.Is(err, ErrEnded):
 		e.Kind, e.Reason = WriteEnded, whyEnded(err)
 	case errors.Is(err, ErrHeldBack):
-		e.Kind, e.Reason, e.Err = HeldBack, s.whyHeldBack(), s.x.m.elsewhere(s.x.r)
+		e.Kind, e.Reason, e.Err = HeldBack, s.whyHeldBack(), s.x.m.otherHost(s.x.r)
 	case errors.Is(err, ErrLate):
 		e.Kind, e.Reason = Late, s.whyLate(err)
 	case errors.Is(err, ErrNotFresh):
@@ -160,8 +160,8 @@ func (s *Session) tell(err error) {
 	s.x.event(e)
 }
 
-// Reasons of events: all there are, beside what StoreError says the store was
-// asked to do.
+// Reasons of events: all there are, beside those of bound sessions (bound.go, package
+// dbsc) and what StoreError says the store was asked to do.
 const (
 	reasonNobody   = "nobody is logged in"
 	reasonNotFresh = "the login is not recent enough"
@@ -185,7 +185,7 @@ const (
 	reasonNeverSent   = "its login was too late to be sent to the browser"
 
 	reasonOtherSite = "the browser kept the cookie back because the visitor came from another site"
-	reasonElsewhere = "the browser kept the cookie back because the address was typed, or opened from a mail or another program"
+	reasonTyped     = "the browser kept the cookie back because the address was typed, or opened from a mail or another program"
 	reasonWithheld  = "a value was asked for, and the browser kept the cookie back"
 	reasonMayHide   = "the cookie may stand behind a comma, where it is not believed"
 
@@ -295,7 +295,7 @@ func (s *Session) whyHeldBack() string {
 	case !s.cookie.absent(): // or it would not be held
 		return reasonMayHide
 	case site == "none":
-		return reasonElsewhere
+		return reasonTyped
 	}
 	return reasonOtherSite
 }

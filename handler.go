@@ -100,7 +100,7 @@ func (x *exchange) challenge(h http.Header, status int) {
 }
 
 // DropOnPanic is for routers that recover a handler's panic inside of
-// [Manager.Handler]: gin.Recovery, echo's and chi's Recover. Their answer looks
+// [Manager.Handler]: gin.Recovery, echo's Recover, chi's Recoverer. Their answer looks
 // like any other to us, and what the handler had changed before it panicked, a
 // login or half of an order, would be stored with it. Put DropOnPanic inside of
 // theirs and around the handlers, and nothing is:

@@ -34,8 +34,8 @@ func (s *Session) headersInto(h http.Header) {
 	s.putInto(h)
 }
 
-// setIn reports whether the session's cookie stands in h.
-func (s *Session) setIn(h http.Header) bool {
+// cookieIsIn reports whether the session's cookie stands in h.
+func (s *Session) cookieIsIn(h http.Header) bool {
 	if !s.lock() {
 		return false
 	}
@@ -61,7 +61,7 @@ func (s *Session) putInto(h http.Header) {
 	if s.cookie != cookieUnread && s.putUsual(h) {
 		return
 	}
-	s.x.dropForeign(h)
+	s.x.dropPosing(h)
 	if !set && s.cookie == cookieUnread {
 		return
 	}
@@ -478,10 +478,10 @@ func (m *Manager) isOurs(pair string) bool {
 	return g != nil && (*g).Owns(name)
 }
 
-// dropForeign takes Set-Cookie lines of our names that are not ours out of an
+// dropPosing takes Set-Cookie lines of our names that are not ours out of an
 // answer that is about to leave: an upstream behind a gateway, or a handler that
 // sets such a cookie itself, must not replace the session (G4, G8).
-func (x *exchange) dropForeign(h http.Header) {
+func (x *exchange) dropPosing(h http.Header) {
 	if x.m.bearer {
 		x.dropForeignToken(h)
 		return

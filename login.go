@@ -35,12 +35,17 @@ func (s *Session) Login(user string) {
 	}
 	// A copy: fasthttp, under Fiber, lets strings change after the request.
 	s.tokenChange, s.user, s.remember = logIn, strings.Clone(user), 0
-	if name := s.x.m.cfg.Device; name != nil {
-		s.device = deviceLabel(name(s.x.r))
-	}
+	s.nameDevice()
 	if w := s.wishes; w != nil {
 		s.remember = w.remember
 		s.label(w.labels)
+	}
+}
+
+// nameDevice asks Config.Device for the label of the device, of a login.
+func (s *Session) nameDevice() {
+	if name := s.x.m.cfg.Device; name != nil {
+		s.device = deviceLabel(name(s.x.r))
 	}
 }
 

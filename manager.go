@@ -15,18 +15,19 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// A Manager gives the requests of an application their sessions. It is made by
-// New, safe for concurrent use, and starts no goroutine. Several managers may
+// A Manager gives the requests of an application their sessions. It is made by New,
+// NewInCookie or NewBearer, safe for concurrent use, and keeps no goroutine running
+// (the timers of [Session.Ended] run in theirs). Several managers may
 // serve one request, each with a cookie name and a store of its own.
 type Manager struct {
 	cfg        Config
 	carrier    carrier
 	sid        *cookie.Raw
-	marker     *cookie.Raw // nil unless SameSite is Strict
-	bearer     bool        // no cookies: see NewBearer
-	note       *cookie.Raw // see Session.knowsOfEnd; nil with bearer
-	scopes     []string    // see putScopes
-	keys       *cookie.Keys
+	marker     *cookie.Raw                   // nil unless SameSite is Strict; nil with bearer
+	bearer     bool                          // no cookies: see NewBearer
+	note       *cookie.Raw                   // see Session.knowsOfEnd; nil with bearer
+	scopes     []string                      // see putScopes
+	keys       *cookie.Keys                  // for package dbsc; of New alone
 	guard      atomic.Pointer[binding.Guard] // of package dbsc; nil without
 	origins    origins
 	commits    queue
@@ -70,10 +71,15 @@ func errNoSecret(what string) error {
 	return fmt.Errorf("coatcheck: %s: keys hold no secret; want those of cookie.KeysFromEnv or cookie.NewKeys", what)
 }
 
+// findObserver finds who in the store wants to know of commits and of those who wait.
+func (m *Manager) findObserver() {
+	m.observer, _ = store.As[store.Observer](m.carrier)
+	m.endWaiters.observer = m.observer
+}
+
 func newManager(c carrier, cfg Config) (*Manager, error) {
 	m := &Manager{cfg: cfg, carrier: c, origins: cfg.Origins}
-	m.observer, _ = store.As[store.Observer](c)
-	m.endWaiters.observer = m.observer
+	m.findObserver()
 	var err error
 	if m.sid, err = cookie.NewRaw(cfg.Name, cfg.Cookie); err != nil {
 		return nil, fmt.Errorf("coatcheck: Config.Name, Config.Cookie: %w", err)

@@ -137,7 +137,7 @@ func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 // chain begins with what it loaded, or with what this process stored last.
 func (s *Session) onTo(t *turn, c *pendingWrite) error {
 	last := &t.last
-	if s.sawRival(last, c.waited) {
+	if s.otherWrote(last, c.waited) {
 		t.heat.sawRival(time.Now())
 	}
 	switch {
@@ -692,10 +692,10 @@ func (s *Session) showItself(c *pendingWrite, seen time.Time) {
 	_ = s.x.m.carrier.Touch(&c.ctx, s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline()))
 }
 
-// sawRival reports whether another process has seen the session since this one
+// otherWrote reports whether another process has seen the session since this one
 // stored last, what it loaded says; of who has waited, before that. Touches of
 // its own are a tenth of the idle time apart.
-func (s *Session) sawRival(last *store.Record, waited bool) bool {
+func (s *Session) otherWrote(last *store.Record, waited bool) bool {
 	return last.Version != 0 && (waited || s.base.Version == last.Version) &&
 		s.base.Seen().After(last.Seen) && s.base.Seen().Sub(last.Seen) < s.idleTime()/10
 }

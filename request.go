@@ -56,7 +56,7 @@ const (
 // changes it; those that use the session read the phase.
 type response struct {
 	state       atomic.Uint32
-	replaced    bool // what the handler still writes is refused
+	refusing    bool // what the handler still writes is refused
 	whole       bool // and what replaces it has been written
 	returned    bool // the handler, and not by a panic
 	forget      bool // the browser is to clear what pages kept
@@ -81,8 +81,8 @@ type response struct {
 
 type exchangeKey struct{}
 
-// serve is one request from its entry to its end: the exchange is made, forged and
-// landing requests are answered, the handler is called, what it left is committed
+// serve is one request from its entry to its end: the exchange is made, cross-origin
+// and landing requests are answered, the handler is called, what it left is committed
 // (finish), and end closes the session however the handler ended.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler, outer *exchange) {
 	x := m.newExchange(w, r)
@@ -94,7 +94,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	x.out.begunBefore = inTest() && hasBegun(w)
 	defer x.endAbort()
 	defer x.end(r)
-	err := m.foreign(r)
+	err := m.crossOrigin(r)
 	switch {
 	case err != nil:
 		x.event(Event{Kind: Refused, Reason: reasonCrossOrigin, Err: err})
@@ -348,7 +348,7 @@ func (s *Session) loadOpened(t opened) {
 	s.loading.x = s.x
 	defer s.loading.end()
 	rec, err := s.x.m.carrier.load(&s.loading, t)
-	s.afterLoad(t.id, &rec, err, s.x.began)
+	s.afterLoad(t.id, &rec, err)
 }
 
 // loading is the context of the first look, part of the session: it costs no
@@ -403,8 +403,9 @@ func (l *loading) end() {
 	}
 }
 
-// afterLoad is what follows the carrier's answer.
-func (s *Session) afterLoad(id store.ID, rec *store.Record, err error, now time.Time) {
+// afterLoad is what follows the carrier's answer. A tombstone that stood when the
+// request began is no absence: the request was in flight (G2).
+func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 	switch {
 	case err == nil:
 		s.accept(id, rec, clock())
@@ -417,7 +418,7 @@ func (s *Session) afterLoad(id store.ID, rec *store.Record, err error, now time.
 		case s.changes != nil && s.revoker != nil && slices.Contains(s.revoker.ids, id):
 			s.logOut()
 			s.leftHere()
-		case !standing(err, now):
+		case !standing(err, s.x.began):
 			s.life = noSession
 			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})
 		case s.life == finished && s.knowsOfEnd(id):
@@ -456,7 +457,7 @@ func (s *Session) checkBinding(h *record.Header) {
 	case binding.Unproven:
 		s.tellUnproven(v, h)
 		if s.ledHere() {
-			s.failTold(errElsewhere, true)
+			s.failTold(errLedHere, true)
 		}
 		s.cookie = cookieUnproven
 	case binding.Later:
@@ -601,8 +602,8 @@ func (s *Session) entries() []byte {
 	return s.base.Data[s.entriesAt:]
 }
 
-// isWithheld reports whether there is a session that the browser withheld, and no
-// login has made another (G7).
+// isWithheld reports whether there is a session that the request does not show, and
+// no login has made another (G7).
 func (s *Session) isWithheld() bool {
 	return s.cookie >= cookieWithheld && s.life != live && s.tokenChange != logIn
 }
@@ -709,12 +710,12 @@ func begunField(t reflect.Type) (outer, inner int) {
 // start commits before the first byte and reports whether the handler's answer
 // may leave.
 func (x *exchange) start(next uint32) bool {
-	if x.phase() != open || x.out.replaced {
-		return !x.out.replaced
+	if x.phase() != open || x.out.refusing {
+		return !x.out.refusing
 	}
 	s := x.used.Load()
 	if s == nil {
-		x.dropForeign(x.w.Header())
+		x.dropPosing(x.w.Header())
 		x.enter(next)
 		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
 			s.headers()
@@ -756,13 +757,13 @@ func (s *Session) beforeHeaders(next uint32) error {
 
 // replace drops what the handler has answered and lets OnError answer (G5).
 func (x *exchange) replace(err error) {
-	x.out.replaced = true
+	x.out.refusing = true
 	if s := x.session(); s.turned {
 		s.readmit() // and conclude ends that
 	} else {
 		x.enter(replaced)
 	}
-	x.answer(err, x.setInside(x.w.Header()))
+	x.answer(err, x.innerWithCookies(x.w.Header()))
 	x.out.whole = true
 }
 
@@ -788,13 +789,13 @@ func (x *exchange) answer(err error, inner []*Session) {
 	}
 }
 
-// dropTrailers is dropForeign for the trailers that the server sends when the handler
+// dropTrailers is dropPosing for the trailers that the server sends when the handler
 // has returned: those that the header announced, and those with http.TrailerPrefix,
 // as httputil.ReverseProxy has them.
 func (x *exchange) dropTrailers() {
 	h := x.w.Header()
 	if len(h["Trailer"]) > 0 {
-		x.dropForeign(h)
+		x.dropPosing(h)
 	}
 	name := "Set-Cookie"
 	if x.m.bearer {
@@ -849,7 +850,7 @@ func (x *exchange) end(r *http.Request) {
 	}
 	before := x.out.state.Swap(closed)
 	if before == open { // a panic
-		x.dropForeign(x.w.Header())
+		x.dropPosing(x.w.Header())
 	}
 	if s := x.used.Load(); s != nil { // just made by a goroutine of the handler
 		s.afterHeadersFrom(before)
@@ -928,10 +929,10 @@ func (x *exchange) tellOuter() {
 	}
 }
 
-// setInside returns the sessions of exchanges inside whose cookies stand in h.
-func (x *exchange) setInside(h http.Header) (list []*Session) {
+// innerWithCookies returns the sessions of exchanges inside whose cookies stand in h.
+func (x *exchange) innerWithCookies(h http.Header) (list []*Session) {
 	for in := x.inner.Load(); in != nil; in = in.next {
-		if s := in.x.used.Load(); s != nil && !slices.Contains(list, s) && s.setIn(h) {
+		if s := in.x.used.Load(); s != nil && !slices.Contains(list, s) && s.cookieIsIn(h) {
 			list = append(list, s)
 		}
 	}
@@ -942,13 +943,13 @@ func (x *exchange) setInside(h http.Header) (list []*Session) {
 // the cookie was, unless the request was held back, which was told.
 func (s *Session) tellMissed() {
 	if s.missing && s.err == nil {
-		s.x.event(Event{Kind: HeldBack, Reason: reasonWithheld, Err: s.x.m.elsewhere(s.x.r)})
+		s.x.event(Event{Kind: HeldBack, Reason: reasonWithheld, Err: s.x.m.otherHost(s.x.r)})
 	}
 }
 
 // writer returns the response's writer: with Flush, Hijack, ReadFrom, Push and
 // CloseNotify where the server's has them, so that a handler finds what it would
-// find without us. Each type below is one pointer and so costs no allocation.
+// find without us. Each type, in writer.go, is one pointer and so costs no allocation.
 func (x *exchange) writer() http.ResponseWriter {
 	w := plainWriter{x}
 	if _, notify := x.w.(closeNotifier); notify {

@@ -99,7 +99,7 @@ const (
 func (c cookieState) absent() bool { return cookieAbsent <= c && c <= cookieWithheld }
 
 // hidden reports whether there may be a session that the request does not show;
-// from cookieWithheld on there is one.
+// from cookieWithheld on one is taken to be there.
 func (c cookieState) hidden() bool { return c >= cookieMayBeWithheld }
 
 // A lifeState is what has become of the session: from ended on it is over.
@@ -220,8 +220,8 @@ func (s *Session) nobody() error {
 	return s.orEnded(ErrLoginRequired)
 }
 
-// looksWithheld reports whether a request from another site came without the
-// session cookie that its marker proves.
+// looksWithheld looks at the session and reports whether there is one that the request
+// does not show: its cookie was withheld or joined to another, or its device not proven.
 func (s *Session) looksWithheld() bool {
 	if !s.lock() {
 		return false
@@ -466,7 +466,7 @@ func (s *Session) Reload() error {
 		return nil // just asked
 	}
 	s.edit() // which rebase works in
-	if err := s.ask(time.Now()); err != nil {
+	if err := s.ask(); err != nil {
 		if errors.Is(err, ErrEnded) {
 			s.markEnded()
 		}
@@ -478,10 +478,15 @@ func (s *Session) Reload() error {
 	return s.err
 }
 
+// loadContext is the context of a load that is not the first look.
+func (s *Session) loadContext() *wait.Context {
+	return &wait.Context{Parent: s.x.Context, At: time.Now().Add(loadTimeout)}
+}
+
 // ask loads the base anew.
-func (s *Session) ask(now time.Time) error {
+func (s *Session) ask() error {
 	m, id := s.x.m, s.base.ID
-	ctx := &wait.Context{Parent: s.x.Context, At: now.Add(loadTimeout)}
+	ctx := s.loadContext()
 	defer ctx.End()
 	rec, err := m.carrier.Load(ctx, id)
 	switch {

@@ -79,8 +79,8 @@ func (t *tokens) seal(rec *store.Record, fresh bool) (string, error) {
 func (t *tokens) Unwrap() store.Store { return t.Store }
 
 // TokenHeader is the header of an answer in which a manager of NewBearer gives a
-// client its token: a new one after Login, Reauthenticate, Renew and the first
-// value that is kept, or "none" after Logout.
+// client its token: a new one after Login, Reauthenticate, Renew, Remember and the
+// first value that is kept, or "none" after Logout.
 const TokenHeader = "Session-Token"
 
 // noToken says that the client has none, or is to forget the one it has.
@@ -97,8 +97,8 @@ const noToken = "none"
 // script that keeps such a token keeps what HttpOnly hides from scripts: for
 // browsers use New.
 //
-// What belongs to cookies is an error in cfg: Name, Cookie, MaxCookie, Landing,
-// KeepSiteData.
+// What belongs to cookies is an error in cfg: Name, Cookie, FormerCookies, MaxCookie,
+// Landing, KeepSiteData.
 func NewBearer(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) {
 	if st == nil {
 		return nil, errors.New("coatcheck: NewBearer: store is nil")
@@ -118,7 +118,9 @@ func NewBearer(st store.Store, keys *cookie.Keys, cfg Config) (*Manager, error) 
 		return nil, errNoSecret("NewBearer")
 	}
 	cfg.Name = authorization
-	return &Manager{cfg: cfg, carrier: tokens, origins: cfg.Origins, bearer: true}, nil
+	m := &Manager{cfg: cfg, carrier: tokens, origins: cfg.Origins, bearer: true}
+	m.findObserver()
+	return m, nil
 }
 
 const (

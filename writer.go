@@ -55,7 +55,7 @@ func (w *errorWriter) WriteHeader(status int) {
 			s.headersInto(w.ResponseWriter.Header())
 		}
 	} else if !w.wrote {
-		w.x.dropForeign(w.ResponseWriter.Header())
+		w.x.dropPosing(w.ResponseWriter.Header())
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -92,7 +92,7 @@ func (w plainWriter) Unwrap() http.ResponseWriter { return w.x.w }
 
 func (w plainWriter) WriteHeader(status int) {
 	if !final(status) {
-		w.x.dropForeign(w.x.w.Header()) // 103 carries headers too
+		w.x.dropPosing(w.x.w.Header()) // 103 carries headers too
 	} else if !w.x.start(sent) {
 		return
 	}

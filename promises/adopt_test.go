@@ -608,3 +608,17 @@ func TestAdoptionPrintsNothing(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// G11: the device of an adopted session is named as that of a login is.
+func TestAdoptNamesTheDevice(t *testing.T) {
+	t.Parallel()
+	st := memstore.New(memstore.Config{})
+	m := manage(t, st, coatcheck.Config{Device: func(r *http.Request) string { return "Bob's " + r.Header.Get("X-Device") }})
+	b := arrival(adopting(t, m), "bob-1")
+	r := b.Request("GET", "/")
+	r.Header.Set("X-Device", "phone")
+	wantBody(t, "the first request", b.Serve(r), bobsCart)
+	if got := listed(t, m, "bob", 1)[0].Device; got != "Bob's phone" {
+		t.Errorf("the list says %q, want %q", got, "Bob's phone")
+	}
+}

@@ -138,3 +138,15 @@ func TestG13StreamsAreTold(t *testing.T) {
 		want(0, "everybody has left")
 	})
 }
+
+// G13: an Observer is told of a manager of native clients too.
+func TestG13NativeClientsAreTold(t *testing.T) {
+	t.Parallel()
+	o := &observing{Store: memstore.New(memstore.Config{})}
+	c := &client{h: bearer(t, o, coatcheck.Config{}).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { increaseObserved(r) }))}
+	c.do("POST", "/")
+	c.do("POST", "/")
+	if got := fmt.Sprint(o.commits); got != "[{0s 0}]" {
+		t.Errorf("got %s, want the commit of the second request", got)
+	}
+}

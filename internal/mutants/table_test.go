@@ -104,7 +104,7 @@ var mutants = []mutant{
 	{"a link on another site is a copy", "TestCopiedByNobody", "dbsc", edit("dbsc/guard.go", `binding.Unproven && !elsewhere(r)`, `binding.Unproven`)},
 	{"an outage is a copy", "TestCopiedByNobody", "dbsc", edit("dbsc/guard.go", `v.Outcome == binding.Unproven && !elsewhere(r)`, `!elsewhere(r)`)},
 	{"what middleware sees of a refresh is a copy", "TestMiddlewareLooks", "dbsc", edit("dbsc/guard.go", "if h.ours(r) { //", "if false { //")},
-	{"a device's next address is another's", "TestCopiedFromElsewhere", "dbsc", edit("bound.go", `deviceBits = 64`, `deviceBits = 128`)},
+	{"a device's next address is another's", "TestCopiedFromElsewhere", "dbsc", edit("bound.go", `networkBits = 64`, `networkBits = 128`)},
 	{"an address that is not known is another", "TestCopiedFromElsewhere", "dbsc", edit("bound.go", `return a.IsValid() && b.IsValid() && a != b`, `return a != b`)},
 	{"a session whose key is lost keeps its place", "TestLostKeyHasItsPlace", "dbsc", edit("commit.go", `s.cookie >= cookieUnproven && r.ID == s.base.ID`, `false`)},
 	{"a session whose key is lost costs another's place", "TestLostKeyHasItsPlace", "dbsc", edit("commit.go", `return r.ID == leaving`, `return false`)},
@@ -112,7 +112,7 @@ var mutants = []mutant{
 	{"a bound cookie that serves no more stays", "TestFormerCookieComesLate", "dbsc", edit("headers.go", `} else if out.stale {`, `} else if false {`)},
 	{"a late answer takes a bound cookie", "TestBoundCookieIsTakenAway", "dbsc", edit("bound.go", `!s.x.out.admitted && !s.x.tooOld(clock())`, `!s.x.out.admitted`)},
 	{"a prefetch takes a bound cookie", "TestBoundCookieIsTakenAway", "dbsc", edit("dbsc/guard.go", `why != reasonNoCookie && !leavesNothing(r)`, `why != reasonNoCookie`)},
-	{"a manager's offer takes another's place", "TestTwoManagersInOneAnswer", "dbsc", edit("bound.go", `h[proofHeader] = append(others, value)`, `h[proofHeader] = append(others[:0], value)`)},
+	{"a manager's offer takes another's place", "TestTwoManagersInOneAnswer", "dbsc", edit("bound.go", `h[registrationHeader] = append(others, value)`, `h[registrationHeader] = append(others[:0], value)`)},
 	{"what binds at one manager is another's refusal", "TestTwoManagersInOneAnswer", "dbsc", edit("bound.go", `innermost.binds()`, `_ = innermost; s.x.binds()`)},
 	{"a session's first proof is taken for another process's write", "TestNoConflictWithOneself", "dbsc", edit("bound.go", `s.x.m.commits.forget(&rec.ID)`, `_ = rec`)},
 	{"Require is asked nowhere", "TestRequire", "dbsc", edit("dbsc/guard.go", `if user != "" && h.require != nil && h.require(r) && !h.ours(r) {`, `if false {`)},
@@ -171,7 +171,7 @@ var mutants = []mutant{
 	{"S8 what replaced a kept session is ended", "TestG11RevokeOthersWhileRenewed", "promises", edit("memstore/user.go", `; id = s.successor(id) {`, `; id = (store.ID{}) {`)},
 	{"S8 the zero id is kept", "TestStore", "memstore", edit("memstore/user.go", `for ; !id.IsZero() && `, `for ; `)},
 	{"G1 who loses does not show itself", "TestG1TheFarOneGetsItsShareOfFew", "promises", edit("queue.go", `if conflict != nil && try%8 == patience {`, `if false {`)},
-	{"G1 who wins does not see who shows itself", "TestG1TheFarOneGetsItsShareOfFew", "promises", edit("queue.go", `if s.sawRival(last, c.waited) {`, `if false {`)},
+	{"G1 who wins does not see who shows itself", "TestG1TheFarOneGetsItsShareOfFew", "promises", edit("queue.go", `if s.otherWrote(last, c.waited) {`, `if false {`)},
 	{"G1 a process is its own rival", "TestG1NobodyWaitsForNobody", "promises", edit("queue.go", `if h.mine != 0 && h.mine != was {`, `if true {`)},
 	{"G11 a login whose new date is unknown is one", "TestG11RedatedAndNoAnswer", "promises", edit("commit.go", "\t\t\ts.markEnded()\n\t\t\treturn nil, err\n", "\t\t\treturn nil, nil\n")},
 	{"S3 a sealed conflict is told as it is stored", "TestContract", "sealedstore", edit("sealedstore/sealedstore.go", `return s.conflict(s.Store.Update(ctx, sealed, ifVersion))`, `return s.Store.Update(ctx, sealed, ifVersion)`)},
@@ -266,7 +266,7 @@ var mutants = []mutant{
 	{"G6 a way back is looked at only as it is", "TestSafeReturnInEveryOrder", "promises", edit("handler.go", ` || !staysHere(path, maxDecodings)`, ``)},
 	{"G7 a request from another site overwrites", "TestG7HeldBack", "promises",
 		edit("commit.go", `case s.mustNotBegin():`, `case false:`)},
-	{"G7 Fetch Metadata is believed against Origin and Referer", "TestG7AnotherHost", "promises", edit("crosssite.go", "\t}\n\treturn m.elsewhere(r)\n}", "\t}\n\treturn nil\n}")},
+	{"G7 Fetch Metadata is believed against Origin and Referer", "TestG7AnotherHost", "promises", edit("crosssite.go", "\t}\n\treturn m.otherHost(r)\n}", "\t}\n\treturn nil\n}")},
 	{"G7 Fetch Metadata is believed for a first write", "TestG7AnotherHost", "promises", edit("crosssite.go", ` && !m.contradicted(r):`, `:`)},
 	{"G6 an origin of ours is trusted from other sites", "TestG6OriginsBehindAProxy", "promises", edit("crosssite.go", `r.Header.Get("Sec-Fetch-Site") != "" || !m.origins`, `!m.origins`)},
 	{"G7 a value that the browser withheld looks absent", "TestG7Withheld", "promises", edit("crosssite.go", `return s.mustNotBegin()`, `return false`)},
@@ -281,8 +281,8 @@ var mutants = []mutant{
 	{"G7 the landing page leads on for ever", "TestG7LandingLeadsOn", "promises", edit("crosssite.go", `if again == withheld || !m.cfg.Landing(asked) {`, `if !again && !withheld || !m.cfg.Landing(asked) {`)},
 	{"G4 a recovered panic stores what was changed before", "TestG4RecoveredPanics", "promises", edit("request.go", "x != nil && !returned;", "x != nil && returned;")},
 	{"G4 a recovered panic takes the session for logged out", "TestG4AfterARecoveredPanic", "promises", edit("handler.go", `if s.loggedOut && s.beforeLogout != nil {`, `if false {`)},
-	{"G4 a Set-Cookie of our name leaves where no session is used", "TestG4SetCookieFromElsewhere", "promises", edit("request.go", "x.dropForeign(x.w.Header())\n\t\tx.enter(next)", "x.enter(next)")},
-	{"G4 a Set-Cookie of our name leaves beside ours", "TestG4SetCookieFromElsewhere", "promises", edit("headers.go", "\ts.x.dropForeign(h)\n", "")},
+	{"G4 a Set-Cookie of our name leaves where no session is used", "TestG4SetCookieFromElsewhere", "promises", edit("request.go", "x.dropPosing(x.w.Header())\n\t\tx.enter(next)", "x.enter(next)")},
+	{"G4 a Set-Cookie of our name leaves beside ours", "TestG4SetCookieFromElsewhere", "promises", edit("headers.go", "\ts.x.dropPosing(h)\n", "")},
 	{"G4 a nameless cookie poses as the session's", "TestG4SetCookieFromElsewhere", "promises", edit("headers.go", `name == "" && ok {`, `false {`)},
 	{"G4 a Set-Cookie of our name leaves in a trailer", "TestG4Trailers", "promises", edit("request.go", `	defer x.dropTrailers()
 `, ``)},
@@ -318,7 +318,7 @@ var mutants = []mutant{
 `, ``)},
 	{"G12 an answer to an error is for shared caches", "TestG12AnswerErrorAlone", "promises", edit("errors.go", `	keepOut(h)
 `, ``)},
-	{"G4 a Set-Cookie of our name leaves with the landing page", "TestG12OwnAnswers", "promises", edit("crosssite.go", `	x.dropForeign(w.Header())
+	{"G4 a Set-Cookie of our name leaves with the landing page", "TestG12OwnAnswers", "promises", edit("crosssite.go", `	x.dropPosing(w.Header())
 	if again`, `	if again`)},
 	{"G12 public stands behind no-cache, and HAProxy forgets it", "TestCaches", "cookie", edit("cookie/put.go", `strings.HasSuffix(last, keepOut)`, `strings.Contains(last, keepOut)`)},
 	{"G8 the token's MAC is not checked", "TestG8EveryBit", "promises", macUnchecked},
@@ -425,7 +425,7 @@ var mutants = []mutant{
 	{"the console heeds origins that the application trusts", "TestTrustedOrigin", "console", edit("console/console.go", `if err := ownOrigin.Check(r); err != nil {`, `if false {`)},
 	{"the console is outside of the cross-origin check", "TestForgedOrigin", "console", []overlay.Edit{
 		{File: "console/console.go", Old: `if err := ownOrigin.Check(r); err != nil {`, New: `if false {`},
-		{File: "request.go", Old: `err := m.foreign(r)`, New: `var err error`},
+		{File: "request.go", Old: `err := m.crossOrigin(r)`, New: `var err error`},
 	}},
 	{"the console ends sessions on GET", "TestForgedOrigin", "console", edit("console/console.go", `{http.MethodPost, (*Console).endAll}`, `{http.MethodGet, (*Console).endAll}`)},
 	{"the console takes an action from the URL", "TestForgedOrigin", "console", []overlay.Edit{
