@@ -161,7 +161,10 @@ const (
 	// not know may be one that was not made yet, by a request under way or one that
 	// died. Less than tombstoneLife by the time-outs of such a request: if that
 	// session was made and ended, its tombstone still stands (G2).
-	youngGuard = tombstoneLife - 2*(loadTimeout+commitTimeout)
+	youngGuard = tombstoneLife - 2*(loadTimeout+commitTimeout) - clocksApart
+
+	// clocksApart is by how much the clocks of stores and servers may differ.
+	clocksApart = 30 * time.Second
 
 	// guardMargin is for clocks of stores and servers that differ.
 	guardMargin = time.Hour
@@ -295,10 +298,8 @@ func (a *Adoption) entries(now time.Time) ([]record.Entry, error) {
 // for a password just given.
 func (a *Adoption) authTime(began time.Time) time.Time {
 	switch {
-	case a.AuthTime.IsZero():
+	case a.AuthTime.IsZero(), a.AuthTime.After(began): // a time to come says nothing
 		return time.Unix(1, 0).UTC()
-	case a.AuthTime.After(began):
-		return micros(began)
 	}
 	return micros(a.AuthTime)
 }
@@ -575,6 +576,13 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 		return err
 	}
 	ended, from := s.adoptedFrom()
+	if !ended.IsZero() { // what was ended here meanwhile stays spent (G2)
+		if _, err := m.carrier.Load(ctx, ended); isOver(err) {
+			from, brought = store.ID{}, ""
+		} else if err != nil {
+			return fmt.Errorf("coatcheck: end adopted session: %w", err)
+		}
+	}
 	s.Logout()
 	if err := s.Commit(); err != nil || s.rehearses() {
 		return err

@@ -153,7 +153,7 @@ func (m *Move) adoption(ctx context.Context, old *Session, asOf time.Time) (a co
 	if err != nil || user == "" && (old.User != "" || !old.Stored) {
 		return a, err
 	}
-	a = m.identified(old, user, asOf)
+	a = m.identified(old, old.User, asOf)
 	if user == "" {
 		return a, nil
 	}
@@ -181,6 +181,8 @@ func (m *Move) adoption(ctx context.Context, old *Session, asOf time.Time) (a co
 // identified says which login of which old session it is. Of a store's record the id
 // stays and the newest login counts. A cookie that is the session may be an earlier
 // one: there each login has an identity of its own, as far as the cookie tells.
+// user is as the other system calls it: how we map it may change while the move lasts,
+// and what is spent must stay so (G2).
 func (m *Move) identified(old *Session, user string, asOf time.Time) coatcheck.Adoption {
 	a := coatcheck.Adoption{Identity: old.ID, Until: m.cfg.Until, AuthTime: timeIn(old.Values[m.cfg.LoginTime])}
 	login := string(old.Values[m.cfg.LoginKey])
@@ -251,6 +253,11 @@ func (m *Move) follow(next http.Handler) http.Handler {
 // brought is the identity that the user's session has there, if the request's tells.
 func (m *Move) brought(r *http.Request, old *Session, err error, user string) string {
 	if err == nil {
+		if m.cfg.OldUser != nil {
+			if user, err = m.cfg.OldUser(r.Context(), user); err != nil {
+				return ""
+			}
+		}
 		return m.identified(old, user, time.Time{}).Identity
 	}
 	if i, ok := m.old.(Identifier); ok && errors.Is(err, ErrEnded) {
@@ -321,7 +328,7 @@ func (m *Move) spend(r *http.Request) error {
 	if user == "" || err != nil { // it would keep a record for each visitor
 		return err
 	}
-	return m.sessions.AdoptNever(r.Context(), m.identified(&old, user, asOf))
+	return m.sessions.AdoptNever(r.Context(), m.identified(&old, old.User, asOf))
 }
 
 // Logout ends the session here and over there: Session.Logout, and End. The old
@@ -329,10 +336,13 @@ func (m *Move) spend(r *http.Request) error {
 // cannot be called back. Call it before the first byte of the answer.
 func (m *Move) Logout(w http.ResponseWriter, r *http.Request) error {
 	s := m.sessions.From(r.Context())
-	s.User() // adopts what is there, so that it ends
+	user := s.User() // adopts what is there, so that it ends
 	s.Logout()
 	if err := s.Commit(); err != nil { // held back, perhaps: then nothing ends (G7)
 		return err
+	}
+	if m.cfg.Imported && user == "" { // nothing is adopted without a guard, and a made-up id must not make one
+		return m.old.End(w, r)
 	}
 	return errors.Join(m.spend(r), m.old.End(w, r))
 }

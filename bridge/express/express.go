@@ -195,6 +195,9 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 
 // object reads what JSON.stringify made of a session.
 func object(data []byte) (values map[string]json.RawMessage, _ error) {
+	if err := foreign.Measure(data); err != nil {
+		return nil, err
+	}
 	if json.Unmarshal(data, &values) != nil || values == nil {
 		return nil, bridge.Refused("a record that is no JSON object")
 	}

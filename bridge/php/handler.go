@@ -57,6 +57,23 @@ func (h Handler) decode(data []byte) (phpdata.Array, error) {
 	return out, nil
 }
 
+// ambiguous reports whether another handler reads the same bytes. In what that one wrote
+// a visitor's own text may look like the variables of this one, a user among them;
+// whatever begins as an array is none of the others' names, so php_serialize is sure.
+func (h Handler) ambiguous(data []byte) (other Handler, _ bool) {
+	if h == HandlerSerialize || len(data) == 0 {
+		return 0, false
+	}
+	for _, other := range []Handler{HandlerSerialize, HandlerBinary, HandlerPHP} {
+		if other != h {
+			if vars, err := other.decode(data); err == nil && len(vars) > 0 {
+				return other, true
+			}
+		}
+	}
+	return 0, false
+}
+
 func decodeArray(data []byte) (phpdata.Array, error) {
 	if len(data) == 0 {
 		return nil, nil

@@ -188,6 +188,9 @@ func (s *Source) load(ctx context.Context, id string) (bridge.Session, error) {
 	if err != nil {
 		return bridge.Session{}, s.otherHandler(data)
 	}
+	if other, ok := s.cfg.Handler.ambiguous(data); ok {
+		return bridge.Session{}, &bridge.SettingError{Setting: "php.Config.Handler", Want: other.String()}
+	}
 	session, err := open(vars, s.user, s.cfg.CSRFKey)
 	session.ID, session.Stored = identity(id), true
 	if left >= 0 {

@@ -44,6 +44,7 @@ type wire struct {
 	key    int64 // of a map
 	elem   int64 // of an array, a slice, a map
 	fields []field
+	zeros  []field // those of fields that a struct leaves out when they are zero
 }
 
 type field struct {
@@ -266,11 +267,9 @@ var zeros = map[int64]any{boolID: false, intID: int64(0), uintID: uint64(0), flo
 // object reads a struct: for each field that is not zero how many fields on it is.
 func (d *decoder) object(t *wire, depth int) (any, error) {
 	out := make(map[string]any)
-	for _, f := range t.fields[:min(len(t.fields), d.room)] {
-		if zero, ok := zeros[f.id]; ok {
-			out[f.name] = zero
-			d.room--
-		}
+	for _, f := range t.zeros[:min(len(t.zeros), d.room)] {
+		out[f.name] = zeros[f.id]
+		d.room--
 	}
 	err := d.eachField(func(n int) error {
 		if n > len(t.fields) {
@@ -329,6 +328,11 @@ func (d *decoder) definition(t *wire) error {
 			return d.common(t)
 		case n == 2 && t.kind == structKind:
 			t.fields, err = d.fieldTypes()
+			for _, f := range t.fields {
+				if _, ok := zeros[f.id]; ok {
+					t.zeros = append(t.zeros, f)
+				}
+			}
 		case n == 2 && t.kind == mapKind:
 			t.key, err = d.int()
 		case n == 2 && (t.kind == arrayKind || t.kind == sliceKind), n == 3 && t.kind == mapKind:

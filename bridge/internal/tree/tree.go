@@ -81,7 +81,7 @@ func Objects(d *Dict) (values map[string]json.RawMessage, refused map[string]str
 		delete(values, key) // one that comes again replaces
 		delete(refused, key)
 		if err := e.value(d.Values[i], 1); err != nil {
-			if e.items > bridge.MaxItems || e.out.Len() > bridge.MaxRecord {
+			if e.items > bridge.MaxItems || e.keys > bridge.MaxItems || e.out.Len() > bridge.MaxRecord {
 				return nil, nil, err
 			}
 			refused[key] = err.(*bridge.RefusedError).What
@@ -102,6 +102,7 @@ var (
 type encoder struct {
 	out   bytes.Buffer
 	items int
+	keys  int // of all dicts that were begun, also where nothing was written of them
 }
 
 func (e *encoder) value(v any, depth int) error {
@@ -174,6 +175,9 @@ func (e *encoder) list(l *List, depth int) error {
 }
 
 func (e *encoder) dict(d *Dict, depth int) error {
+	if e.keys += len(d.Keys); e.keys > bridge.MaxItems {
+		return ErrItems
+	}
 	places := make(map[any]int, len(d.Keys)) // the last value of a key is the one
 	names := make(map[string]any, len(d.Keys))
 	for i, k := range d.Keys {
@@ -209,6 +213,9 @@ func (e *encoder) dict(d *Dict, depth int) error {
 	return nil
 }
 
+// maxKey is of a number that is a key, in bits: one of the memo may be that of many.
+const maxKey = 256
+
 // keyOf returns the name of a key in JSON, and something comparable that tells it
 // from others of that name.
 func keyOf(k any) (id any, name string, err error) {
@@ -218,7 +225,11 @@ func keyOf(k any) (id any, name string, err error) {
 	case Symbol:
 		return k, string(k), nil
 	case *big.Int:
-		return k.String() + " (int)", k.String(), nil
+		if k.BitLen() > maxKey {
+			return nil, "", errKey
+		}
+		s := k.String()
+		return s + " (int)", s, nil
 	case int64:
 		s := strconv.FormatInt(k, 10)
 		return s + " (int)", s, nil
