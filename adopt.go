@@ -314,7 +314,7 @@ func (s *Session) adopt(a *Adoption) {
 	switch {
 	case err == nil && g.reopens(a) && a.nobody():
 		s.endedThere(c, a, g)
-	case err == nil && g.reopens(a) && !a.made:
+	case err == nil && g.reopens(a) && a.User != "" && !a.made:
 		s.adoptNew(c, a, g, nil)
 	case err == nil:
 		s.adoptNamed(c, a, g)
@@ -357,7 +357,7 @@ var errOtherUser = fmt.Errorf("%w: the foreign session had another user when it 
 func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	t := s.x.m.carrier.(*tokens)
 	token, id, ok := t.named(g, a.Identity)
-	if !ok || g.other(a) {
+	if !ok || g.other(a) || a.nobody() {
 		return // made under a secret that is gone, as is the session; or of another login
 	}
 	rec, err := t.Load(&c.ctx, id)
@@ -403,6 +403,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		s.adoptFailed(c, "load", err)
 		return
 	}
+	authAt, wishes := s.edit().authAt, s.wishes
 	s.pendAdoption(a, entries)
 	if s.rehearses() {
 		return // the answer to HEAD is as if, and keeps nothing
@@ -416,6 +417,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 			break
 		}
 	}
+	s.authAt, s.wishes = authAt, wishes // those were of the foreign login, not of one that this request makes
 	if err == nil {
 		return
 	}
@@ -575,7 +577,7 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 	if err := m.mayAdopt(); err != nil {
 		return err
 	}
-	ended, from := s.adoptedFrom()
+	ended, from, made := s.adoptedFrom()
 	if !ended.IsZero() { // what was ended here meanwhile stays spent (G2)
 		if _, err := m.carrier.Load(ctx, ended); isOver(err) {
 			from, brought = store.ID{}, ""
@@ -587,7 +589,8 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 	if err := s.Commit(); err != nil || s.rehearses() {
 		return err
 	}
-	err := m.openAgain(ctx, from, func(*adoptGuard) bool { return true })
+	// Of a login after this session's the guard knows more than this request.
+	err := m.openAgain(ctx, from, func(g *adoptGuard) bool { return g.id == ended || !g.since.After(made) })
 	if err == nil && brought != "" && guardID(brought) != from {
 		err = m.openAgain(ctx, guardID(brought), func(g *adoptGuard) bool { return g.state == neverAdopted || g.id == ended })
 	}
@@ -598,10 +601,11 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 	return nil
 }
 
-// adoptedFrom returns the session's id and that of its guard, if it has one.
-func (s *Session) adoptedFrom() (id, guard store.ID) {
+// adoptedFrom returns the session's id, that of its guard, if it has one, and when
+// it was made, which a renewal leaves as it is.
+func (s *Session) adoptedFrom() (id, guard store.ID, made time.Time) {
 	if !s.lock() {
-		return id, guard
+		return id, guard, made
 	}
 	defer s.unlock()
 	s.ensureLoaded()
@@ -609,7 +613,7 @@ func (s *Session) adoptedFrom() (id, guard store.ID) {
 	if raw, decodeErr := base64.RawURLEncoding.DecodeString(text); err == nil && decodeErr == nil && s.life == live && len(raw) == len(guard) {
 		guard = store.ID(raw)
 	}
-	return s.base.ID, guard
+	return s.base.ID, guard, utc(s.base.created)
 }
 
 // openAgain makes a guard, if it may be, one of a login that has ended over there.

@@ -137,6 +137,7 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 		s.clearCookie()
 	}
 	s.endingID, s.endingUser, s.beforeLogout, s.brought, s.loggedOut, s.logoutDone = store.ID{}, "", nil, store.ID{}, false, true
+	s.unproven = cookieUnread
 	s.life = noSession
 	return nil
 }

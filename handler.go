@@ -160,6 +160,9 @@ func (s *Session) abandon() {
 			s.doubt()
 		}
 	}
+	if s.loggedOut {
+		s.cookie, s.unproven = max(s.cookie, s.unproven), cookieUnread
+	}
 	s.loggedOut, s.endingID, s.endingUser, s.beforeLogout, s.wishes = false, store.ID{}, "", nil, nil
 	s.clearPending()
 }

@@ -134,7 +134,7 @@ func (s *Session) logOut() {
 		c.endingID = s.base.ID
 	}
 	if s.cookie >= cookieUnproven {
-		s.cookie = cookieBrought
+		s.unproven, s.cookie = s.cookie, cookieBrought
 	}
 	if s.loggedOut = true; s.life == live {
 		s.life = noSession

@@ -418,6 +418,8 @@ func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 		case s.changes != nil && s.revoker != nil && slices.Contains(s.revoker.ids, id):
 			s.logOut()
 			s.leftHere()
+			s.leaveNote() // for an answer that cannot clear the cookie
+			s.life = noSession
 		case !standing(err, s.x.began):
 			s.life = noSession
 			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})
@@ -497,7 +499,7 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 // adoptForeign follows a look that found nobody logged in. The mutex is held.
 func (s *Session) adoptForeign() {
 	find, ok := s.x.Context.Value(adoptKey{s.x.m}).(adopter)
-	if !ok || s.err != nil || s.life == live && s.base.User != "" || s.life >= ended && s.life != replacedElsewhere {
+	if !ok || s.err != nil || s.loggedOut || s.life == live && s.base.User != "" || s.life >= ended && s.life != replacedElsewhere {
 		return
 	}
 	foreign, err := find(s.x.r)

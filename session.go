@@ -63,6 +63,7 @@ type changes struct {
 	beforeLogout *store.Record // what Logout took away, for who panics before it is done
 	brought      store.ID      // by the browser, ended or replaced before a login here made a session of its own
 	logoutDone   bool          // a Logout of this request is done
+	unproven     cookieState   // what cookie was before Logout, if that; for the same
 	revoker      *revocation
 	authAt       time.Time     // what a login records, where it is not the request's start
 	user         string        // of a login
