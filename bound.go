@@ -205,10 +205,12 @@ func (s *Session) orUnproven(err error) error {
 	return ErrUnproven
 }
 
-// ledHere reports whether another site's link led here, for the first time.
+// ledHere reports whether a link of another origin led here, for the first time. Of a
+// sibling host's, too, browsers prove nothing before it.
 func (s *Session) ledHere() bool {
 	r := s.x.r
-	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && opensPage(r) && !prefetch(r) && withoutLanded(r.URL) == r.URL
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "cross-site" || site == "same-site") && opensPage(r) && !prefetch(r) && withoutLanded(r.URL) == r.URL
 }
 
 // onError answers in place of the handler.
@@ -241,7 +243,7 @@ func (s *Session) offer(h http.Header) {
 }
 
 func (s *Session) offerTo(h http.Header, g binding.Guard, entry []byte) {
-	if s.life != live || s.base.User == "" {
+	if s.life != live || s.base.User == "" || byScriptElsewhere(s.x.r) {
 		return
 	}
 	if value := g.Offer(s.base.ID, entry, clock()); value != "" {
@@ -251,6 +253,14 @@ func (s *Session) offerTo(h http.Header, g binding.Guard, entry []byte) {
 		s.x.binds()
 		putOffer(h, value)
 	}
+}
+
+// byScriptElsewhere reports whether a script of another origin made the request, of a
+// sibling host for one. Browsers prove no key before its requests, which would be
+// refused from the end of the first bound cookie on: its sessions stay as they are.
+func byScriptElsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "same-site" || site == "cross-site") && !navigates(r)
 }
 
 // offersAgain reports whether the page that this request opens offers a binding that

@@ -86,7 +86,7 @@ func (s *Session) putInto(h http.Header) {
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
-	if set || out.note != "" || out.stale || !private(h["Cache-Control"]) {
+	if set || out.note != "" || out.stale || out.offers || !private(h["Cache-Control"]) {
 		noStore(h, out.cacheControl[:])
 	}
 }

@@ -48,6 +48,8 @@ func (h *Handler) RequireProof(next http.Handler) http.Handler {
 		case h.wasAsked(r.Header): // whoever proves it has a clock that is behind: no loop
 			h.tell(r, coatcheck.Refused, reasonClocks)
 			h.sessions.Refuse(r.Context(), binding.Later)
+		case strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch"): // which changes nothing (G14)
+			h.sessions.Refuse(r.Context(), binding.Later)
 		default:
 			h.ask(w, r)
 		}

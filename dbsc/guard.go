@@ -79,9 +79,12 @@ func (h *Handler) ours(r *http.Request) bool {
 	return path == h.register || path == h.refresh
 }
 
-// elsewhere reports whether another site made the request: before it a browser
-// proves nothing.
-func elsewhere(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Site") == "cross-site" }
+// elsewhere reports whether another origin made the request, of another site or a
+// sibling host: before it a browser proves nothing.
+func elsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
 
 // unbound decides on a session that is not bound, or may not be.
 func (h *Handler) unbound(r *http.Request, user string) binding.Verdict {
@@ -145,7 +148,7 @@ func leavesNothing(r *http.Request) bool {
 // bound: then the new token is bound to the same key.
 func (g guard) Offer(id [32]byte, entry []byte, now time.Time) string {
 	if entry != nil {
-		if b, ok := binding.Head(entry); !ok || !b.Proven.IsZero() {
+		if b, ok := binding.Head(entry); !ok || !replaceable(b, now) {
 			return ""
 		}
 	}

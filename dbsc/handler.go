@@ -92,7 +92,7 @@ func (h *Handler) answerRegistration(w http.ResponseWriter, r *http.Request, vie
 	var kept binding.Record
 	err = h.sessions.Change(r.Context(), func(old []byte) []byte {
 		entry := b.Encode()
-		if before, ok := binding.Decode(old); ok && (!before.Proven.IsZero() || slices.Equal(before.Key, b.Key)) || old != nil && !ok {
+		if before, ok := binding.Decode(old); ok && (!replaceable(before, now) || slices.Equal(before.Key, b.Key)) || old != nil && !ok {
 			entry = old
 		}
 		kept, _ = binding.Decode(entry)
@@ -102,10 +102,19 @@ func (h *Handler) answerRegistration(w http.ResponseWriter, r *http.Request, vie
 	case err != nil:
 	case kept.Algorithm != b.Algorithm || !slices.Equal(kept.Key, b.Key):
 		h.refused(w, r, refusal(reasonTaken))
+	case now.Sub(kept.Since) > usesWithin: // what was lost comes again within seconds
+		h.refused(w, r, reasonReplayed)
 	default:
 		h.tell(r, coatcheck.Bound, algorithmName(b.Algorithm))
 		h.instruct(w, r, kept.ID, now)
 	}
+}
+
+// replaceable reports whether another key may take the place of a binding: its answer
+// may have been lost, and no request has brought its cookie. Longer than seconds a copy
+// of the cookies could make use of that while the owner reads the first page.
+func replaceable(b binding.Record, now time.Time) bool {
+	return b.Proven.IsZero() && now.Sub(b.Since) <= usesWithin
 }
 
 func (h *Handler) checkRegistration(r *http.Request, p *proof, view binding.View, now time.Time) error {

@@ -64,7 +64,7 @@ var mutants = []mutant{
 	}},
 	{"proofs are replayed", "TestForgedProof_RFC8725", "attack", edit("dbsc/handler.go", `now.Sub(b.Refreshed) > usesWithin:`, `false:`)},
 	{"challenges live for ever", "TestChallenges", "dbsc", edit("dbsc/handler.go", `case !current(issued, now, h.maxAge+refreshAhead):`, `case false:`)},
-	{"a session is bound twice", "TestRegistrationChallenges", "dbsc", edit("dbsc/handler.go", `ok && (!before.Proven.IsZero() || slices.Equal(before.Key, b.Key)) || old != nil && !ok`, `ok && slices.Equal(before.Key, b.Key)`)},
+	{"a session is bound twice", "TestRegistrationChallenges", "dbsc", edit("dbsc/handler.go", `ok && (!replaceable(before, now) || slices.Equal(before.Key, b.Key)) || old != nil && !ok`, `ok && slices.Equal(before.Key, b.Key)`)},
 	{"points need not be on the curve", "TestForgedRegistration", "dbsc", edit("dbsc/key.go", "err != nil { // not on the curve\n\t\treturn nil, reasonKey", "err != nil { // not on the curve\n\t\treturn point, nil")},
 	{"short RSA keys are taken", "TestForgedRegistration", "dbsc", edit("dbsc/key.go", `minModulus = 2048`, `minModulus = 512`)},
 	{"a renewed token is not bound", "TestSurvives", "dbsc", edit("internal/record/record.go", ` || string(name) == Bound`, ``)},
@@ -97,6 +97,10 @@ var mutants = []mutant{
 	{"a copy of a bound cookie writes", "TestThief", "dbsc", edit("request.go", `s.cookie = cookieUnproven
 `, `s.cookie = cookieBrought
 `)},
+	{"who copied the cookies binds them to another key", "TestTakeover", "dbsc", edit("dbsc/handler.go", `b.Proven.IsZero() && now.Sub(b.Since) <= usesWithin`, `b.Proven.IsZero()`)},
+	{"a copied registration makes a bound cookie", "TestReplayedRegistration", "dbsc", edit("dbsc/handler.go", `case now.Sub(kept.Since) > usesWithin:`, `case false:`)},
+	{"a prefetch asks for a proof", "TestPrefetchedProof", "dbsc", edit("dbsc/fresh.go", `case strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch"):`, `case strings.Contains(r.Header.Get("Sec-Purpose"), "never"):`)},
+	{"a script of a sibling host binds its session", "TestSibling", "dbsc", edit("bound.go", ` || byScriptElsewhere(s.x.r) {`, ` {`)},
 	{"who registers is bound at once", "TestOnTheirWay", "dbsc", edit("dbsc/guard.go", `if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {`, `if false {`)},
 	{"a registration serves every session", "TestRegistrationChallenges", "dbsc", edit("dbsc/handler.go", `subjectOf(forRegistration, id[:])`, `subjectOf(forRegistration, nil)`)},
 	{"a copied pair is told as what the owner may do", "TestCopiedPair", "dbsc", edit("dbsc/guard.go", `v.Copy = why != reasonNoCookie || v.Outcome`, `v.Copy = v.Outcome`)},
@@ -145,7 +149,7 @@ var mutants = []mutant{
 		edit("cookie/seal.go", `s.frame = aead.Seal(s.frame, nil, payload, s.aad)`, `s.frame = aead.Seal(s.frame, nil, payload, s.aad); copy(s.frame[headerSize:], make([]byte, 12))`)},
 	{"events tell the cookie", "TestLogLeak_CVE_2023_20866", "attack", edit("request.go", `s.x.refusedCookie(err)`, `s.x.event(Event{Kind: Refused, Reason: value})`)},
 	{"answers that only read a session may be cached", "TestCacheLeak_CVE_2023_30861_CVE_2026_27205", "attack",
-		edit("headers.go", `if set || out.note != "" || out.stale || !private(h["Cache-Control"]) {`, `if set {`)},
+		edit("headers.go", `if set || out.note != "" || out.stale || out.offers || !private(h["Cache-Control"]) {`, `if set {`)},
 	{"the other sessions go on", "TestPasswordChange_Vikunja_listmonk", "attack",
 		edit("devices.go", `ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)`, `ended, err := []store.ID(nil), error(nil)`)},
 	{"the deletion lacks the attributes", "TestCookieLeftBehind_CVE_2026_34454", "attack",
