@@ -481,26 +481,45 @@ func TestBoundLoginInAnOutage(t *testing.T) {
 	s.answer.Store(0)
 }
 
-// A browser whose binding something before us has ended for good, as a rate limit
-// by 429 does, can log in again.
+// What ends a binding for good in Chromium: too many, a redirect, a second 403, and
+// 404. The user logs in again, and has one session.
 func TestBoundLost(t *testing.T) {
 	t.Parallel()
-	s := serveBound(t, coatcheck.Config{}, shortLife)
+	for _, status := range []int32{http.StatusTooManyRequests, http.StatusFound, http.StatusForbidden, http.StatusNotFound} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			s := serveBound(t, coatcheck.Config{}, shortLife)
+			b := s.login()
+			s.expire()
+			s.answer.Store(status)
+			b.open(s.app + "/private?lost")
+			list := s.await("/private", 2)
+			if v := list[len(list)-1]; v.status != http.StatusUnauthorized {
+				t.Errorf("%v", v)
+			}
+			s.answer.Store(0)
+			b.open(s.app + "/look")
+			b.shows(s.app+"/look", "")
+			s.logIn(b)
+			if n := s.live(); n != 1 {
+				t.Errorf("%d sessions, want the new one alone", n)
+			}
+		})
+	}
+}
+
+// A cookie of which two minutes are left is refreshed before it is over: no visit
+// waits for that.
+func TestBoundEarly(t *testing.T) {
+	t.Parallel()
+	s := serveBound(t, coatcheck.Config{}, 130*time.Second)
 	b := s.login()
-	s.expire()
-	s.answer.Store(http.StatusTooManyRequests)
-	b.open(s.app + "/private?429")
-	list := s.await("/private", 2)
-	if v := list[len(list)-1]; v.status != http.StatusUnauthorized {
-		t.Errorf("%v", v)
-	}
-	s.answer.Store(0)
-	b.open(s.app + "/look")
-	b.shows(s.app+"/look", "")
-	s.logIn(b)
-	if n := s.live(); n != 1 {
-		t.Errorf("%d sessions, want the new one alone", n)
-	}
+	b.open(s.app + "/private?first")
+	b.shows(s.app+"/private?first", "alice")
+	time.Sleep(15 * time.Second)
+	b.open(s.app + "/private?early")
+	b.shows(s.app+"/private?early", "alice")
+	s.awaitAccepted("/dbsc/refresh", 1)
 }
 
 // The server is started again, which is also what another server of the same
