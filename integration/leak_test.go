@@ -61,10 +61,9 @@ func Said(text string)                  { note("COATCHECK_SAID", text) }
 	{File: "session.go", Old: "	s.err = err\n	if !told {\n", New: "	s.err = err\n	cookie.Said(err.Error())\n	if !told {\n"},
 	{File: "session.go", Old: "	\"github.com/coatcheck/coatcheck/store\"\n", New: "	\"github.com/coatcheck/coatcheck/cookie\"\n	\"github.com/coatcheck/coatcheck/store\"\n"},
 	// The bodies of answers: a token leaves in Set-Cookie alone.
-	{File: "promises/harness_test.go", Old: "	b.h.ServeHTTP(w, r)\n", New: "	b.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
-	{File: "attack/app_test.go", Old: "	j.h.ServeHTTP(w, r)\n", New: "	j.h.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
+	{File: "coatchecktest/browser.go", Old: "	h.ServeHTTP(w, in)\n", New: "	h.ServeHTTP(w, in)\n	cookie.Said(w.Body.String())\n"},
+	{File: "coatchecktest/browser.go", Old: "	\"github.com/coatcheck/coatcheck/internal/passedby\"\n", New: "	\"github.com/coatcheck/coatcheck/cookie\"\n	\"github.com/coatcheck/coatcheck/internal/passedby\"\n"},
 	{File: "console/site_test.go", Old: "	return answer{res.StatusCode, res.Header, string(b)}\n", New: "	cookie.Said(string(b))\n	return answer{res.StatusCode, res.Header, string(b)}\n"},
-	{File: "cmd/coatcheck/internal/walkthrough/visitor_test.go", Old: "	v.site.ServeHTTP(w, r)\n", New: "	v.site.ServeHTTP(w, r)\n	cookie.Said(w.Body.String())\n"},
 	{File: "cmd/coatcheck/internal/cli/server_test.go", Old: "	return s.log.Write(b)\n", New: "	os.Stdout.Write(b)\n	return s.log.Write(b)\n"},
 }
 
