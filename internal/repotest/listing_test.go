@@ -2,6 +2,7 @@ package repotest_test
 
 import (
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,13 +22,25 @@ func TestListing(t *testing.T) {
 	}
 	var names []string
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") {
+		if !strings.HasPrefix(e.Name(), ".") && !ignored(t, e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
 	if len(names) > mostEntries {
 		t.Errorf("the root has %d entries, want at most %d: move or merge one of\n%s", len(names), mostEntries, strings.Join(names, "\n"))
 	}
+}
+
+// ignored reports whether .gitignore names an entry of the root: what `serve` or a
+// build leaves there is no part of the listing.
+func ignored(t *testing.T, name string) bool {
+	t.Helper()
+	for line := range strings.Lines(read(t, ".gitignore")) {
+		if ok, _ := path.Match(strings.Trim(line, "/\n"), name); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // docs/architecture.md has a line for every folder, and for no other.
