@@ -179,7 +179,7 @@ func (s *Session) tellUnproven(v binding.Verdict, h *record.Header) {
 	s.x.event(Event{Kind: kind, Handle: s.handle(), User: s.base.User, Reason: v.Reason})
 }
 
-// deviceBits is how much of an IPv6 address is the network's. Within it a device
+// networkBits is how much of an IPv6 address is the network's. Within it a device
 // takes another address each day (RFC 8981).
 const networkBits = 64
 
@@ -209,8 +209,7 @@ func (s *Session) orUnproven(err error) error {
 // sibling host's, too, browsers prove nothing before it.
 func (s *Session) ledHere() bool {
 	r := s.x.r
-	site := r.Header.Get("Sec-Fetch-Site")
-	return (site == "cross-site" || site == "same-site") && opensPage(r) && !prefetch(r) && withoutLanded(r.URL) == r.URL
+	return binding.Elsewhere(r) && opensPage(r) && !prefetch(r) && withoutLanded(r.URL) == r.URL
 }
 
 // onError answers in place of the handler.
@@ -258,10 +257,7 @@ func (s *Session) offerTo(h http.Header, g binding.Guard, entry []byte) {
 // byScriptElsewhere reports whether a script of another origin made the request, of a
 // sibling host for one. Browsers prove no key before its requests, which would be
 // refused from the end of the first bound cookie on: its sessions stay as they are.
-func byScriptElsewhere(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return (site == "same-site" || site == "cross-site") && !navigates(r)
-}
+func byScriptElsewhere(r *http.Request) bool { return binding.Elsewhere(r) && !navigates(r) }
 
 // offersAgain reports whether the page that this request opens offers a binding that
 // is not there yet: the browser tries no registration twice by itself. While it may

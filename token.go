@@ -50,7 +50,8 @@ type tokens struct {
 }
 
 func newTokens(st store.Store, keys *cookie.Keys, purpose string) *tokens {
-	return &tokens{st, token.New(keys, purpose), token.NewDerived(keys, purpose)}
+	own := token.New(keys, purpose)
+	return &tokens{st, own, token.NewDerived(own, keys, purpose)}
 }
 
 func (t *tokens) open(value string) (opened, error) {

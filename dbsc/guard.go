@@ -52,7 +52,7 @@ func (h *Handler) unproven(r *http.Request, user string, b binding.Record, why s
 	if h.ours(r) { // middleware has looked: what is to be told of it the handler tells
 		v.Reason = ""
 	}
-	v.Copy = why != reasonNoCookie || v.Outcome == binding.Unproven && !elsewhere(r)
+	v.Copy = why != reasonNoCookie || v.Outcome == binding.Unproven && !binding.Elsewhere(r)
 	// The answer to the registration may not have arrived. But a session whose owner
 	// makes no further request must not be open to a copy for as long as it lives.
 	if b.Proven.IsZero() && now.Before(b.Since.Add(h.maxAge)) {
@@ -77,13 +77,6 @@ func (h *Handler) ours(r *http.Request) bool {
 		path = u.Path // as browsers see it: a prefix may be gone from r.URL
 	}
 	return path == h.register || path == h.refresh
-}
-
-// elsewhere reports whether another origin made the request, of another site or a
-// sibling host: before it a browser proves nothing.
-func elsewhere(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return site == "cross-site" || site == "same-site"
 }
 
 // unbound decides on a session that is not bound, or may not be.

@@ -20,6 +20,13 @@ const (
 	Unbound                 // the session is not bound, and the route wants one that is
 )
 
+// Elsewhere reports whether another origin made the request, of another site or a
+// sibling host: before it a browser proves nothing.
+func Elsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site == "cross-site" || site == "same-site"
+}
+
 // A Verdict is the answer of a Guard's Look.
 type Verdict struct {
 	Outcome Outcome

@@ -17,9 +17,10 @@ type Derived struct {
 	deriver []cookie.Subkey
 }
 
-// NewDerived returns the derived tokens of the keys that New returns.
-func NewDerived(keyring *cookie.Keys, purpose string) Derived {
-	return Derived{New(keyring, purpose), keyring.Derive(purpose + derivedPurpose)}
+// NewDerived returns the derived tokens of keys, which New has made of the same
+// keyring and purpose.
+func NewDerived(keys Keys, keyring *cookie.Keys, purpose string) Derived {
+	return Derived{keys, keyring.Derive(purpose + derivedPurpose)}
 }
 
 // Len returns how many keys there are; the first is for making.
