@@ -57,6 +57,9 @@ func newCoatcheck(b Backend, cfg coatcheck.Config) (App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.Made != nil {
+		b.Made(st)
+	}
 	m, err := coatcheck.New(st, keys, cfg)
 	if err != nil {
 		return nil, err

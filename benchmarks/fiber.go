@@ -212,11 +212,11 @@ func (b *fiberBrowser) Again(method, path string, follow bool) func() {
 }
 
 // amongFiber is Among.
-func amongFiber(list []Browser, method, path string) func(i int) {
+func amongFiber(list []Browser, method, path string) (send, warm func(i int)) {
 	first := list[0].(*fiberBrowser)
 	c := new(fasthttp.RequestCtx)
 	first.request(c, method, path)
-	return func(i int) {
+	send = func(i int) {
 		for name, value := range list[i].(*fiberBrowser).jar {
 			c.Request.Header.SetCookie(name, value)
 		}
@@ -225,6 +225,11 @@ func amongFiber(list []Browser, method, path string) func(i int) {
 		first.h(c)
 		if status := c.Response.StatusCode(); status >= 400 {
 			panic("the answer to " + path + " is " + strconv.Itoa(status))
+		}
+	}
+	return send, func(i int) {
+		for _, value := range list[i].(*fiberBrowser).jar {
+			touched(value)
 		}
 	}
 }

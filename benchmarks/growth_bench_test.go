@@ -14,6 +14,7 @@ import (
 
 	"github.com/coatcheck/coatcheck/benchmarks"
 	"github.com/coatcheck/coatcheck/memstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // BenchmarkGrowHeld reads in a random one of n sessions.
@@ -49,12 +50,106 @@ func growHeld(b *testing.B, lib benchmarks.Library) {
 		b.Run(fmt.Sprintf("read-%d", n), func(b *testing.B) {
 			runtime.GC()
 			random := rand.New(rand.NewPCG(1, uint64(n)))
-			read := benchmarks.Among(some, "GET", "/read")
+			read, _ := benchmarks.Among(some, "GET", "/read")
 			for b.Loop() {
 				read(random.IntN(len(some)))
 			}
 		})
 	}
+}
+
+// BenchmarkAmong reads one value in a random session of -held and in one of a
+// thousand, in turns; "times" is the median of the one over that of the other.
+func BenchmarkAmong(b *testing.B) {
+	for _, lib := range []benchmarks.Library{benchmarks.FloorAPI, benchmarks.Coatcheck} {
+		b.Run(lib.Name, func(b *testing.B) {
+			few, many := amongOf(b, lib, 1000), amongOf(b, lib, *held)
+			runtime.GC()
+			var fewTook, manyTook []float64
+			for b.Loop() {
+				fewTook, manyTook = append(fewTook, few()), append(manyTook, many())
+			}
+			b.ReportMetric(middle(fewTook), "few-ns/op")
+			b.ReportMetric(middle(manyTook), "many-ns/op")
+			b.ReportMetric(middle(manyTook)/middle(fewTook), "times")
+			b.ReportMetric(n(*held), "sessions")
+			b.ReportMetric(0, "ns/op") // of both together
+		})
+	}
+}
+
+const (
+	asked = 1 << 16 // at most so many sessions are asked: more than the caches hold
+	atOne = 64      // requests in a turn
+)
+
+// amongOf fills an application with so many sessions and returns a function that
+// returns the nanoseconds of a request in one of them.
+func amongOf(b *testing.B, lib benchmarks.Library, sessions int) func() float64 {
+	some := holding(b, lib, sessions)
+	send, warm := benchmarks.Among(some, "GET", "/read")
+	random := rand.New(rand.NewPCG(1, uint64(sessions)))
+	var picks [atOne]int
+	return func() float64 {
+		for i := range picks {
+			picks[i] = random.IntN(len(some))
+			warm(picks[i])
+		}
+		began := time.Now()
+		for _, i := range picks {
+			send(i)
+		}
+		return float64(time.Since(began)) / atOne
+	}
+}
+
+// holding fills an application with so many sessions of ten small values and
+// returns clients of some of them, which lie evenly among the others.
+func holding(b *testing.B, lib benchmarks.Library, sessions int) (some []benchmarks.Browser) {
+	backend := memory
+	var st store.Store
+	backend.Sessions, backend.Made = sessions+1000, func(made store.Store) { st = made }
+	app := start(b, lib, backend)
+	other := app.Browser().Again("POST", "/fill?n=10", false)
+	every := max(1, sessions/asked)
+	var like store.Record
+	for i := range sessions {
+		switch {
+		case i%every == 0 && len(some) < asked:
+			browser, err := benchmarks.Ops[0].Prepare(app)
+			if err != nil {
+				b.Fatal(err)
+			}
+			some = append(some, browser)
+			if st != nil && i == 0 {
+				like = loggedIn(b, st)
+			}
+		case st == nil:
+			other()
+		default: // as that would, but in a tenth of the time
+			like.ID, like.User = heldID(i), fmt.Sprint("user", i/2)
+			if err := st.Create(context.Background(), like); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	return some
+}
+
+// loggedIn is the one session that a store has.
+func loggedIn(b *testing.B, st store.Store) store.Record {
+	all, ok := st.(store.Lister)
+	if !ok {
+		b.Fatalf("%T cannot be walked through", st)
+	}
+	for rec, err := range all.All(context.Background()) {
+		if err != nil {
+			b.Fatal(err)
+		}
+		return rec
+	}
+	b.Fatal("no session was made")
+	return store.Record{}
 }
 
 // BenchmarkGrowValues reads and counts in a session of n values.

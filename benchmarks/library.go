@@ -6,6 +6,8 @@ import (
 	"iter"
 	"net"
 	"strings"
+
+	"github.com/coatcheck/coatcheck/store"
 )
 
 // A Library keeps sessions for the handlers of an application.
@@ -34,6 +36,9 @@ type Backend struct {
 	Idle bool   // with an idle timeout of 30 minutes
 
 	Sessions int // that memory must have room for, where the default has not
+
+	// Made is called with the store that coatcheck then uses; nil is nothing.
+	Made func(store.Store) `json:"-"`
 
 	// Router puts libraries for net/http behind chi, as applications do. The
 	// others bring their own.
@@ -101,9 +106,9 @@ func Join(b Browser, app App) Browser {
 }
 
 // Among returns a function that sends a request with the cookies of one of the
-// browsers, all from the same memory: what comes from the network is in the
-// caches of a server already, and many clients' own memory would not be.
-func Among(list []Browser, method, path string) func(i int) {
+// browsers. What comes from the network is in the caches of a server already,
+// and many clients' own memory would not be: warm puts it there.
+func Among(list []Browser, method, path string) (send, warm func(i int)) {
 	if _, ok := list[0].(*fiberBrowser); ok {
 		return amongFiber(list, method, path)
 	}
@@ -114,9 +119,22 @@ func Among(list []Browser, method, path string) func(i int) {
 	b := list[0].(*webBrowser)
 	again, line := b.again(method, path)
 	return func(i int) {
-		*line = cookies[i]
-		again()
+			*line = cookies[i]
+			again()
+		}, func(i int) {
+			touched(cookies[i])
+		}
+}
+
+// touched reads all of a text.
+func touched(text string) (sum int) {
+	for i := range len(text) {
+		sum += int(text[i])
 	}
+	if sum == 1 { // which no text is; the compiler must not know
+		panic("an empty text")
+	}
+	return sum
 }
 
 // An Op is one row of the tables: a request in a prepared session.

@@ -76,9 +76,10 @@ func TestAmong(t *testing.T) {
 			}
 			list = append(list, b)
 		}
-		count := benchmarks.Among(list, "POST", "/count")
+		count, warm := benchmarks.Among(list, "POST", "/count")
 		for i, times := range []int{2, 0, 3} {
 			for range times {
+				warm(i)
 				count(i)
 			}
 		}

@@ -4,6 +4,8 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -17,74 +19,99 @@ import (
 	"github.com/coatcheck/coatcheck/benchmarks/internal/report"
 )
 
+// docs is where the page goes; the README is beside that folder.
+var docs = flag.String("docs", "../docs", "folder of the page; the README is beside it")
+
 const (
-	docs     = "../docs"
 	results  = "performance/results.txt" // in docs, as the two below
 	stat     = "performance/benchstat.txt"
 	baseline = "baseline.json"
+	partial  = "partial.txt" // what was measured so far, should a run not come to its end
 )
 
 func main() {
-	mode := flag.String("mode", "", "short, full, check, held: add -held sessions to the last results, or write: the page again from those")
+	mode := flag.String("mode", "", "short, full, check, held: add -held sessions to the last results, write: the page again from those, or try: each row once, as a test of this program")
 	held := flag.Int("held", 10_000_000, "with held: how many sessions")
 	record := flag.Bool("record", false, "with check: record what was measured as the new baseline")
+	from := flag.String("from", "", "with write: the results, instead of the last ones; "+partial+" is what a run that was broken off has left")
 	flag.Parse()
-	if err := run(*mode, *record, *held); err != nil {
+	if err := run(*mode, *record, *held, *from); err != nil {
 		fmt.Fprintln(os.Stderr, "measure:", err)
 		os.Exit(1)
 	}
 }
 
-func run(mode string, record bool, held int) error {
+func run(mode string, record bool, held int, from string) error {
 	switch mode {
-	case "short", "full":
+	case "short", "full", "try":
 		return measure(mode)
 	case "check":
 		return check(record)
 	case "held", "write":
-		text, err := os.ReadFile(filepath.Join(docs, results))
+		text, err := os.ReadFile(cmp.Or(from, filepath.Join(*docs, results)))
 		if err != nil {
 			return err
 		}
 		if mode == "held" {
 			return more(string(text), held)
 		}
-		return write(string(text), false)
+		return write(tidy(string(text)), false)
 	}
-	return fmt.Errorf("-mode is %q; want short, full, check, held or write", mode)
+	return fmt.Errorf("-mode is %q; want short, full, check, held, write or try", mode)
 }
 
 // more adds what so many sessions take, and reading among them, to the results.
 func more(text string, held int) error {
-	plan := slices.Clone(plans["held"])
+	plan := planned("held")
 	for i := range plan {
 		plan[i].flags = []string{fmt.Sprint("-held=", held)}
 	}
-	added, err := benchmark(plan, nil)
-	if err != nil {
-		return err
-	}
+	added, failed := benchmark(plan, nil)
 	// In the place of what an earlier one has measured.
+	again := make(map[string]bool)
+	for line := range strings.Lines(added) {
+		again[firstWord(line)] = true
+	}
 	var kept strings.Builder
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "BenchmarkHeld/") && !strings.HasPrefix(line, "BenchmarkGrowHeld/coatcheck/") {
+		if !again[firstWord(line)] {
 			kept.WriteString(line)
 		}
 	}
-	return write(tidy(kept.String()+added), false)
+	return errors.Join(write(tidy(kept.String()+added), false), failed)
 }
 
-// measure runs everything and writes the page.
+func firstWord(line string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	word, _, _ = strings.Cut(word, "\t")
+	return word
+}
+
+// measure runs everything and writes the page, also where something failed:
+// then of what is left, with an error that names the rest.
 func measure(mode string) error {
 	header, err := header(mode)
 	if err != nil {
 		return err
 	}
-	text, err := benchmark(plans[mode], header)
+	text, failed := benchmark(planned(mode), header)
+	err = errors.Join(write(text, mode == "full" && failed == nil), failed)
+	if err == nil && mode != "short" {
+		return complete(text)
+	}
+	return err
+}
+
+// complete reports which targets were not measured.
+func complete(text string) error {
+	r, err := report.Read(strings.NewReader(text))
 	if err != nil {
 		return err
 	}
-	return write(text, mode == "full")
+	if missing := report.Missing(r); len(missing) > 0 {
+		return fmt.Errorf("not measured:\n\t%s", strings.Join(missing, "\n\t"))
+	}
+	return nil
 }
 
 // write writes what follows from results.
@@ -98,25 +125,42 @@ func write(text string, record bool) error {
 		return err
 	}
 	pages[results] = []byte(text)
-	if err := os.MkdirAll(filepath.Join(docs, "performance"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(*docs, "performance"), 0o755); err != nil {
 		return err
 	}
 	for name, content := range pages {
-		if err := os.WriteFile(filepath.Join(docs, name), content, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(*docs, name), content, 0o644); err != nil {
 			return err
 		}
 	}
-	table, err := exec.Command("go", "tool", "benchstat", filepath.Join(docs, results)).Output()
+	table, err := exec.Command("go", "tool", "benchstat", filepath.Join(*docs, results)).Output()
 	if err != nil {
 		return fmt.Errorf("benchstat: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(docs, stat), table, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(*docs, stat), table, 0o644); err != nil {
+		return err
+	}
+	if err := readme(r); err != nil {
 		return err
 	}
 	if record {
 		return save(report.NewBaseline(r))
 	}
 	return nil
+}
+
+// readme puts the sentence of the results into the README.
+func readme(r *report.Results) error {
+	name := filepath.Join(*docs, "..", "README.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	changed, err := report.WithSentence(string(text), r)
+	if err != nil {
+		return fmt.Errorf("README.md: %w", err)
+	}
+	return os.WriteFile(name, []byte(changed), 0o644)
 }
 
 func save(b report.Baseline) error {
@@ -139,9 +183,9 @@ func check(record bool) error {
 			return err
 		}
 	}
-	text, err := benchmark(plans["check"], []string{cores()})
-	if err != nil {
-		return err
+	text, failed := benchmark(planned("check"), []string{cores()})
+	if failed != nil {
+		return failed
 	}
 	r, err := report.Read(strings.NewReader(text))
 	if err != nil {
@@ -167,7 +211,8 @@ func check(record bool) error {
 }
 
 // benchmark runs a plan, round after round, so that what is compared was
-// measured within the same minute.
+// measured within the same minute. What fails is named in the error, and all
+// that was measured is in the text, and in the file partial, all the same.
 func benchmark(plan []step, header []string) (string, error) {
 	dir, err := os.MkdirTemp("", "benchmarks-")
 	if err != nil {
@@ -178,26 +223,46 @@ func benchmark(plan []step, header []string) (string, error) {
 	if out, err := exec.Command("go", "test", "-c", "-o", program, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go test -c: %w\n%s", err, out)
 	}
-	rounds := slices.MaxFunc(plan, func(a, b step) int { return a.rounds - b.rounds }).rounds
+	file, err := os.Create(partial)
+	if err != nil {
+		return "", err
+	}
 	var text strings.Builder
+	failed := rounds(program, plan, io.MultiWriter(&text, file), header)
+	if err := file.Close(); err != nil {
+		failed = append(failed, err)
+	}
+	if len(failed) == 0 {
+		failed = append(failed, os.Remove(partial))
+	}
+	return tidy(text.String()), errors.Join(failed...)
+}
+
+func rounds(program string, plan []step, out io.Writer, header []string) (failed []error) {
 	for _, line := range header {
-		fmt.Fprintln(&text, line)
+		fmt.Fprintln(out, line)
 	}
 	began := time.Now()
-	for round := range rounds {
+	most := slices.MaxFunc(plan, func(a, b step) int { return a.rounds - b.rounds }).rounds
+	for round := range most {
 		for _, s := range plan {
 			if round >= s.rounds || round > 0 && time.Since(began) > enough {
 				continue
 			}
-			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, s.rounds, s.bench)
+			if lack := s.lack(); lack != nil {
+				failed = append(failed, lack)
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "%s, round %d of %d: %s\n", time.Since(began).Round(time.Second), round+1, s.rounds, s.bench)
 			cmd := exec.Command(program, s.args()...)
-			cmd.Stdout, cmd.Stderr = io.MultiWriter(&text, os.Stderr), os.Stderr
+			cmd.Stdout, cmd.Stderr = io.MultiWriter(out, os.Stderr), os.Stderr
 			if err := cmd.Run(); err != nil {
-				return "", fmt.Errorf("%s: %w", s.bench, err)
+				failed = append(failed, fmt.Errorf("round %d of %s: %w", round+1, s.bench, err))
 			}
 		}
 	}
-	return tidy(text.String()), nil
+	fmt.Fprintf(os.Stderr, "took %s\n", time.Since(began).Round(time.Second))
+	return failed
 }
 
 // tidy keeps the lines of the benchmark format, and each key once.

@@ -41,13 +41,9 @@ func Page(r *Results) (map[string][]byte, error) {
 			return fmt.Sprintf("![%s](performance/%s)", c.title, name)
 		},
 		"budgets": func() string { return strings.TrimSuffix(r.budgetTable(budgets()), "\n") },
-		"targets": func() string { return strings.TrimSuffix(r.budgetTable(targets()), "\n") },
+		"targets": func() string { return strings.TrimSuffix(r.targetTable(targets()), "\n") },
 		"parts": func() string {
-			sum := 0.0
-			for _, name := range r.Names("Parts/") {
-				ns, _ := r.Value(name, "ns/op")
-				sum += ns
-			}
+			sum, _ := r.sum("ns/op", readParts...)
 			return number(sum)
 		},
 		"header": func(key string) string { return r.Header[key] },

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -74,6 +75,27 @@ func (r *Results) Value(name, unit string) (float64, bool) {
 		return 0, false
 	}
 	return median(values), true
+}
+
+// sum is that of the medians of rows, if all are there.
+func (r *Results) sum(unit string, names ...string) (sum float64, ok bool) {
+	for _, name := range names {
+		v, ok := r.Value(name, unit)
+		if !ok {
+			return 0, false
+		}
+		sum += v
+	}
+	return sum, true
+}
+
+// cores is on how many the rows were measured.
+func (r *Results) cores() float64 {
+	n, err := strconv.Atoi(r.Header["cores"])
+	if err != nil {
+		return 1
+	}
+	return float64(n)
 }
 
 func median(values []float64) float64 {

@@ -127,17 +127,36 @@ func (r *Results) tables() map[string]table {
 			{"login, the same", "login-slog"},
 		}, func(c, k string) string { return r.cost("Request/" + c + "/" + k) }},
 		"parts": {"part", []string{"ns"}, []row{
-			{"read the clock: twice the time, twice a difference", "clock"},
-			{"allocate what a request keeps, 512 bytes", "object"},
-			{"copy the request, for its context", "request"},
+			{"read the clock: once the time, once a difference", "clock"},
+			{"allocate what a request keeps, 576 bytes, and copy the request there, for its context", "request"},
 			{"find the cookie", "scan"},
 			{"decode its base64", "base64"},
-			{"check the MAC of the token (G8)", "mac"},
+			{"compare the MAC of the token with one that was genuine a moment ago (G8)", "mac"},
 			{"hash it into the id (G9)", "hash"},
 			{"load the record from memory", "store"},
 			{"allocate the value", "value"},
 			{"two headers for caches (G12)", "headers"},
 		}, func(_, k string) string { return r.cell("Parts/"+k, "ns/op", 1) }},
+		"write-parts": {"part", []string{"ns"}, []row{
+			{"of each commit: a random version", "version"}, {"its data, allocated and copied", "record"}, {"update the record in memory", "update"},
+			{"of a login: a random token (G3)", "entropy"}, {"its MAC", "sign"}, {"the record under the new id, and a tombstone under the old", "replace"},
+			{"the lines of two cookies", "cookies"},
+		}, func(_, k string) string { return r.cell("WriteParts/"+k, "ns/op", 1) }},
+		"bridge": {"", []string{"flask", "gorilla"}, []row{
+			{"coatcheck's bridge, ns", "ours-ns/op"}, {"the other code, ns", "other-ns/op"}, {"of the other", "of-other"},
+		}, func(c, k string) string { return r.cell("BridgeRead/"+c, k, 1) }},
+		"adopt": {"", []string{"µs", "store writes", "allocations"}, []row{
+			{"a login", "login"}, {"a first request that is logged in at Flask", "adopt"},
+		}, func(c, k string) string {
+			unit := map[string]string{"µs": "ns/op", "store writes": "writes/op", "allocations": "allocs/op"}[c]
+			if unit == "ns/op" {
+				return r.cell("Adopt/"+k, unit, 1e-3)
+			}
+			return r.cell("Adopt/"+k, unit, 1)
+		}},
+		"among": {"ns", []string{"floor-mw", "coatcheck"}, []row{
+			{"among a thousand", "few-ns/op"}, {"among all", "many-ns/op"}, {"times", "times"},
+		}, func(c, k string) string { return r.cell("Among/"+c, k, 1) }},
 		"cookie": {"", []string{"floor", "coatcheck", "securecookie", "encryptcookie"}, []row{
 			{"sign 64 bytes", "sign-64"}, {"sign 1 KiB", "sign-1024"},
 			{"verify 64 bytes", "verify-64"}, {"verify 1 KiB", "verify-1024"},
@@ -162,7 +181,7 @@ func (r *Results) tables() map[string]table {
 			benchmark, kind, _ := strings.Cut(k, "/")
 			return r.httpCell(benchmark + "/" + c + "/" + kind)
 		}},
-		"steady": {"", []string{"fair", "coatcheck", "scs", "iris"}, []row{
+		"steady": {"", []string{"fair", "floor-mw", "coatcheck", "scs", "iris"}, []row{
 			{"half of the answers within, µs", "p50-µs"}, {"99 of 100 within, µs", "p99-µs"}, {"answered a second", "req/s"},
 		}, func(c, k string) string { return r.cell("Steady/"+c, k, 1) }},
 		"commits": {"", []string{"sqlite", "postgres", "mariadb", "redis"}, []row{
@@ -186,8 +205,9 @@ func (r *Results) httpCell(name string) string {
 // heldRows are the numbers of sessions that stores were filled with.
 func (r *Results) heldRows() (rows []row) {
 	var counts []int
-	for _, name := range r.Names("Held/memstore/load-") {
-		if n, err := strconv.Atoi(strings.TrimPrefix(name, "Held/memstore/load-")); err == nil {
+	for _, name := range r.Names("Held/") {
+		_, digits, _ := strings.Cut(name, "/load-")
+		if n, err := strconv.Atoi(digits); err == nil && !slices.Contains(counts, n) {
 			counts = append(counts, n)
 		}
 	}
@@ -195,9 +215,10 @@ func (r *Results) heldRows() (rows []row) {
 	for _, n := range counts {
 		rows = append(rows, row{fmt.Sprintf("load one of %s, µs", number(float64(n))), fmt.Sprint("load-", n)})
 	}
-	if len(counts) > 0 {
-		most := counts[len(counts)-1]
-		rows = append(rows, row{fmt.Sprintf("bytes for each of %s", number(float64(most))), fmt.Sprint("bytes-", most)})
+	for _, n := range counts {
+		if n > 1000 || len(counts) == 1 {
+			rows = append(rows, row{fmt.Sprintf("bytes for each of %s", number(float64(n))), fmt.Sprint("bytes-", n)})
+		}
 	}
 	return rows
 }
