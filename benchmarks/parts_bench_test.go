@@ -34,7 +34,7 @@ var (
 // into, and of the size class of 576 bytes what that leaves.
 type partExchange struct {
 	request http.Request
-	rest    [33]*int
+	_       [33]*int
 }
 
 // BenchmarkParts are the parts of reading one value that no way to write the
