@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -46,6 +47,19 @@ type Adoption struct {
 	// AuthTime is when they logged in there, for RequireFresh and for revocations;
 	// zero = long ago.
 	AuthTime time.Time
+
+	// Writings names the foreign sessions of which each may be another writing of the
+	// same login, as those of one user where the cookie is the session. When a session
+	// of ours that came of one of them ends by a logout or a revocation, those that are
+	// not known to be of a later time open nothing more either: AuthTime counts, or else
+	// AsOf, and half a minute for clocks that differ; without a time none does, until
+	// the end is forgotten after 400 days. Only a hash of it is kept. Empty = there is
+	// no other writing with another Identity.
+	Writings string
+
+	// Whole says that this one has the same Identity however it is written, as by a value
+	// that stays: then only the end of one that has not keeps it out.
+	Whole bool
 
 	// Values are kept in the new session: JSON, by the names of Keys.
 	Values map[string]json.RawMessage
@@ -136,7 +150,7 @@ func (m *Manager) mayAdopt() error {
 	return nil
 }
 
-// An adoptGuard is the record that a foreign session was adopted, or is not to be. Its id
+// An adoptGuard is the record that a foreign session was adopted, or is not to be (R12). Its id
 // is a hash of the identity without a key, so that it outlives every rotation, and
 // without the cookie's name, so that a new name revives nothing (G2). It has a user
 // for the reasons of revokerUser. Its data:
@@ -278,6 +292,9 @@ func (a *Adoption) entries(now time.Time) ([]record.Entry, error) {
 	}
 	guarding := guardID(a.Identity)
 	list := []record.Entry{{Name: record.Adopted, Raw: fmt.Appendf(nil, "%q", base64.RawURLEncoding.EncodeToString(guarding[:]))}}
+	if a.Writings != "" {
+		list = append(list, a.writings().entry())
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Values)) {
 		if k := NewKey[json.RawMessage](name); k.err != nil {
 			return nil, k.err
@@ -397,7 +414,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		s.adoptRefused(a, err)
 		return
 	}
-	if err := s.x.m.foreignCounts(&c.ctx, a.authTime(s.x.began), everybody, a.User); isOver(err) {
+	if err := s.x.m.mayBegin(&c.ctx, a, s.x.began); isOver(err) {
 		return
 	} else if err != nil {
 		s.adoptFailed(c, "load", err)
@@ -501,10 +518,8 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **ad
 	if err := s.write(c, c.ctx.At); err != nil {
 		return err
 	}
-	// Who revokes everybody notes it before looking for sessions: this one it has
-	// found, or this finds the note. For one user the store sees to it (S8).
-	if err := s.x.m.foreignCounts(&c.ctx, c.rec.AuthTime, everybody); err != nil {
-		_, endErr := s.x.m.endOne(&c.ctx, id, Event{Kind: Revoked, User: a.User, Reason: reasonEverybody})
+	if why, err := s.x.m.stillCounts(&c.ctx, a, c.now); err != nil {
+		_, endErr := s.x.m.endOne(&c.ctx, id, Event{Kind: Revoked, User: a.User, Reason: why})
 		return errors.Join(err, endErr)
 	}
 	return s.committed(c)
@@ -563,6 +578,24 @@ func (m *Manager) foreignCounts(ctx context.Context, began time.Time, users ...s
 	return nil
 }
 
+// mayBegin returns ErrEnded if what was ended or revoked here keeps the adoption out.
+func (m *Manager) mayBegin(ctx context.Context, a *Adoption, began time.Time) error {
+	if err := m.foreignCounts(ctx, a.authTime(began), everybody, a.User); err != nil {
+		return err
+	}
+	return m.writingCounts(ctx, a, began)
+}
+
+// stillCounts is asked once more when the session is there. Who revokes everybody, or
+// ends another writing, notes it before: this session they have found, or this finds
+// the note. For one user the store sees to it (S8).
+func (m *Manager) stillCounts(ctx context.Context, a *Adoption, began time.Time) (why string, err error) {
+	if err = m.foreignCounts(ctx, a.authTime(began), everybody); err != nil {
+		return reasonEverybody, err
+	}
+	return reasonWriting, m.writingCounts(ctx, a, began)
+}
+
 // EndAdopted is Session.Logout for a request that shows that the foreign login of
 // its session has ended in the other system, as by a logout there. It commits at
 // once. The next login there is adopted, even if its Identity is the same: unlike
@@ -578,12 +611,11 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 		return err
 	}
 	ended, from, made := s.adoptedFrom()
-	if !ended.IsZero() { // what was ended here meanwhile stays spent (G2)
-		if _, err := m.carrier.Load(ctx, ended); isOver(err) {
-			from, brought = store.ID{}, ""
-		} else if err != nil {
-			return fmt.Errorf("coatcheck: end adopted session: %w", err)
-		}
+	switch over, err := s.endThere(ended, made); {
+	case err != nil || over == replacedByLogin:
+		return err
+	case over == overBefore: // what was ended here meanwhile stays spent (G2)
+		from, brought = store.ID{}, ""
 	}
 	s.Logout()
 	if err := s.Commit(); err != nil || s.rehearses() {
@@ -602,18 +634,78 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 }
 
 // adoptedFrom returns the session's id, that of its guard, if it has one, and when
-// it was made, which a renewal leaves as it is.
+// it was made, which a renewal leaves as it is. A session that is not live has none
+// of these but the id.
 func (s *Session) adoptedFrom() (id, guard store.ID, made time.Time) {
 	if !s.lock() {
 		return id, guard, made
 	}
 	defer s.unlock()
 	s.ensureLoaded()
+	if s.life != live {
+		return s.base.ID, guard, made
+	}
 	text, err := record.Unmarshal[string](s.stored(record.Adopted).Raw)
-	if raw, decodeErr := base64.RawURLEncoding.DecodeString(text); err == nil && decodeErr == nil && s.life == live && len(raw) == len(guard) {
+	if raw, decodeErr := base64.RawURLEncoding.DecodeString(text); err == nil && decodeErr == nil && len(raw) == len(guard) {
 		guard = store.ID(raw)
 	}
 	return s.base.ID, guard, utc(s.base.created)
+}
+
+// What endThere has found.
+type overThere uint8
+
+const (
+	overNow         overThere = iota // the session has ended by this request, or there was none
+	overBefore                       // it had ended here
+	replacedByLogin                  // a login has taken its place
+)
+
+// endThere ends the session because it has ended in the other system: in the one step
+// that finds it live, or a logout or a login here that comes between would be taken
+// for what it is not. A renewal is followed, since it keeps the beginning; a login is
+// another session, and goes on.
+func (s *Session) endThere(id store.ID, made time.Time) (over overThere, err error) {
+	if !s.lock() {
+		return over, errStuck
+	}
+	defer s.unlock()
+	if s.err != nil || id.IsZero() || s.readOnly() || s.x.phase() == closed {
+		return over, s.err // Logout says the rest
+	}
+	if s.life != live {
+		return overBefore, nil
+	}
+	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
+	defer ctx.End()
+	for err = error(store.ErrConflict); errors.Is(err, store.ErrConflict) || isOver(err); {
+		rec, loadErr := s.x.m.carrier.Load(ctx, id)
+		ended, replaced := errors.AsType[*store.EndedError](loadErr)
+		switch {
+		case replaced && !ended.Next.IsZero():
+			id = ended.Next
+			continue
+		case isOver(loadErr):
+			s.edit().followed = true
+			return overBefore, nil
+		case loadErr == nil && !rec.Created.Equal(made):
+			s.life = replacedElsewhere
+			s.markEnded()
+			return replacedByLogin, nil
+		}
+		if err = loadErr; err == nil {
+			was := rec.Version
+			rec.Version, rec.Deadline = newVersion(), clock() // over for all who look from now on
+			err = s.x.m.carrier.Update(ctx, rec, was)
+		}
+	}
+	if err != nil {
+		told := s.x.storeError(id, "end", err)
+		s.failTold(fmt.Errorf("coatcheck: end adopted session: %w", err), told)
+		return over, s.err
+	}
+	s.edit().followed = true
+	return overNow, nil
 }
 
 // openAgain makes a guard, if it may be, one of a login that has ended over there.
@@ -674,7 +766,7 @@ func (m *Manager) Adopt(ctx context.Context, a Adoption) (bool, error) {
 		return false, nil
 	}
 	if err == nil || errors.Is(err, store.ErrNotFound) {
-		err = m.foreignCounts(ctx, a.authTime(now), everybody, a.User)
+		err = m.mayBegin(ctx, &a, now)
 	}
 	if err != nil {
 		return false, err
@@ -696,7 +788,7 @@ func (m *Manager) adoptStored(ctx context.Context, a *Adoption, rec store.Record
 	}
 	err := m.hasRoom(ctx, a.User)
 	if err == nil {
-		err = m.foreignCounts(ctx, rec.AuthTime, everybody)
+		_, err = m.stillCounts(ctx, a, rec.Created)
 	}
 	if err == nil {
 		err = m.putGuard(ctx, a, g, old)
@@ -725,8 +817,10 @@ func (m *Manager) hasRoom(ctx context.Context, user string) error {
 
 // AdoptNever sees to it that a foreign session is not adopted, as one that was
 // issued for a session of ours, or is brought to its logout. Of the Adoption only
-// Identity, Login, AsOf, Until and Ends count. Where it was adopted before, that
-// session goes on.
+// Identity, Login, AsOf, AuthTime, Writings, Whole, Until and Ends count. Where it was
+// adopted before, that session goes on. With Writings the others are kept out as well,
+// when the session ends of the request to which ctx belongs, which it commits; where
+// nobody is logged in, as after a Logout, at once.
 func (m *Manager) AdoptNever(ctx context.Context, a Adoption) error {
 	if err := m.mayAdopt(); err != nil {
 		return err
@@ -738,21 +832,309 @@ func (m *Manager) AdoptNever(ctx context.Context, a Adoption) error {
 	if !a.Until.After(now) {
 		return nil
 	}
-	err := m.putGuard(ctx, &a, a.newGuard(neverAdopted, now), nil)
-	if errors.Is(err, store.ErrExists) {
-		var old *adoptGuard
-		if old, err = m.loadGuard(ctx, a.Identity); err == nil && old.reopens(&a) {
-			err = m.putGuard(ctx, &a, a.newGuard(neverAdopted, now), old)
-		}
-		if err = ifNotOver(err); errors.Is(err, store.ErrConflict) { // adopted at this moment
-			err = nil
-		}
+	spent, err := false, error(nil)
+	if a.Writings != "" {
+		spent, err = m.endWithSession(ctx, &a, now)
+	}
+	if err == nil && !spent {
+		err = m.spend(ctx, &a, now)
 	}
 	if err != nil {
 		m.storeError(ctx, store.ID{}, "adopt", err)
 		return fmt.Errorf("coatcheck: adopt session: %w", err)
 	}
 	return nil
+}
+
+// spend makes the guard of a foreign session that is not to be adopted.
+func (m *Manager) spend(ctx context.Context, a *Adoption, now time.Time) error {
+	err := m.putGuard(ctx, a, a.newGuard(neverAdopted, now), nil)
+	if errors.Is(err, store.ErrExists) {
+		var old *adoptGuard
+		if old, err = m.loadGuard(ctx, a.Identity); err == nil && old.reopens(a) {
+			err = m.putGuard(ctx, a, a.newGuard(neverAdopted, now), old)
+		}
+		if err = ifNotOver(err); errors.Is(err, store.ErrConflict) { // adopted at this moment
+			err = nil
+		}
+	}
+	return err
+}
+
+// endWithSession sees to it that other writings of an adoption are kept out from the
+// end of the request's session on, or from now on where there is none. It reports
+// whether there is no need of a guard.
+func (m *Manager) endWithSession(ctx context.Context, a *Adoption, now time.Time) (spent bool, err error) {
+	w := a.writings()
+	if s := m.session(ctx); s != nil {
+		if logged, err := s.keepWritings(w); logged || err != nil {
+			return false, err
+		}
+	}
+	// What is spent has no word any more: a copy of it must not end what is later.
+	if g, err := m.loadGuard(ctx, a.Identity); err == nil && !g.reopens(a) || err != nil && !isOver(err) {
+		return true, err
+	}
+	if err := m.writingCounts(ctx, a, now); err != nil {
+		return isOver(err), ifNotOver(err)
+	}
+	return false, m.noteEnd(ctx, w, byUs)
+}
+
+// keepWritings ties the session of a request to those of the user there, and reports
+// whether somebody is logged in.
+func (s *Session) keepWritings(w writings) (logged bool, err error) {
+	if !s.lock() {
+		return false, errStuck
+	}
+	defer s.unlock()
+	s.ensureLoaded()
+	if s.currentUser() == "" || s.err != nil {
+		return false, s.err
+	}
+	had, ok := writingsOf(s.entries())
+	switch {
+	case ok && had.id != w.id:
+		if err := s.x.m.noteEnd(s.x, had, byUs); err != nil {
+			return true, err
+		}
+	case ok && !had.whole:
+		w = had
+	}
+	e := w.entry()
+	if s.changing(nil, op{e.Name, func(record.Entry) (record.Entry, error) { return e, nil }}) {
+		s.commit(s.x.phase())
+	}
+	return true, s.err
+}
+
+// writings is what a session of ours keeps of the foreign one that it came of, where
+// that may have been written more than once (R7).
+type writings struct {
+	id    store.ID // of the record of their ends
+	whole bool     // Adoption.Whole
+}
+
+func (a *Adoption) writings() writings {
+	return writings{sha256.Sum256([]byte(writingsLabel + a.Writings)), a.Whole}
+}
+
+func (w writings) entry() record.Entry {
+	b := append([]byte{0}, w.id[:]...)
+	if w.whole {
+		b[0] = 1
+	}
+	return record.Entry{Name: record.Writings, Raw: fmt.Appendf(nil, "%q", base64.RawURLEncoding.EncodeToString(b))}
+}
+
+func writingsOf(entries []byte) (w writings, ok bool) {
+	e := record.Find(entries, record.Writings)
+	if e.Raw == nil {
+		return w, false
+	}
+	text, err := record.Unmarshal[string](e.Raw)
+	b, decodeErr := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || decodeErr != nil || len(b) != 1+len(w.id) {
+		return w, false
+	}
+	copy(w.id[:], b[1:])
+	w.whole = b[0] == 1
+	return w, true
+}
+
+// writingsEnds says of the foreign sessions of one Adoption.Writings up to when they
+// are kept out (R13), in microseconds since 1970; 0 = no end is known. The first index is who
+// has ended the session, the second whether it is for those that are Whole. It is a
+// record under a hash without a key, as a guard's is, with a user for the same
+// reasons, and stays as long as a move may last. Its data:
+//
+//	1 version, 1 | 4 times 8, big-endian
+type writingsEnds [2][2]int64
+
+// Who has ended a session that came of a foreign one.
+const (
+	byUs   = iota // a logout or revocation: what says no time is kept out, too
+	byThem        // the other system, as EndAdopted knows: what says no time may be a new login
+)
+
+const (
+	writingsVersion = 1
+	writingsSize    = 1 + 4*8
+	writingsLabel   = "coatcheck/adopted-writings/v1\x00"
+)
+
+// openEnds reads the record. One that is damaged keeps all out.
+func openEnds(data []byte) (ends writingsEnds) {
+	ok := len(data) == writingsSize && data[0] == writingsVersion
+	for i := range 4 {
+		ends[i/2][i%2] = math.MaxInt64
+		if ok {
+			ends[i/2][i%2] = int64(binary.BigEndian.Uint64(data[1+8*i:]))
+		}
+	}
+	return ends
+}
+
+func (ends *writingsEnds) data() []byte {
+	b := []byte{writingsVersion}
+	for i := range 4 {
+		b = binary.BigEndian.AppendUint64(b, uint64(ends[i/2][i%2]))
+	}
+	return b
+}
+
+// note takes note of an end, and reports whether that says more than was known. One
+// of a session that is Whole says nothing of others that are.
+func (ends *writingsEnds) note(w writings, by int, at time.Time) (more bool) {
+	for whole := range 2 {
+		known := &ends[by][whole]
+		if (whole == 0 || !w.whole) && at.UnixMicro() > *known+time.Second.Microseconds() {
+			*known, more = at.UnixMicro(), true
+		}
+	}
+	return more
+}
+
+// keepsOut reports whether an adoption may be of a login that has ended. What is to
+// come says nothing.
+func (ends *writingsEnds) keepsOut(a *Adoption, began time.Time) bool {
+	at, whole := a.AsOf, 0
+	if !a.AuthTime.IsZero() { // written anew it is no other login
+		at = a.authTime(began)
+	}
+	if a.Whole {
+		whole = 1
+	}
+	if at.IsZero() || at.After(began.Add(clocksApart)) {
+		return ends[byUs][whole] != 0
+	}
+	return at.UnixMicro() <= max(ends[byUs][whole], ends[byThem][whole])
+}
+
+// writingCounts returns ErrEnded if another writing of the login may have ended.
+func (m *Manager) writingCounts(ctx context.Context, a *Adoption, began time.Time) error {
+	if a.Writings == "" {
+		return nil
+	}
+	rec, err := m.carrier.Load(ctx, a.writings().id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if ends := openEnds(rec.Data); err == nil && ends.keepsOut(a, began) {
+		err = ErrEnded
+	}
+	return err
+}
+
+// noteEnd notes the end of a session that came of a foreign one, before it ends. A
+// clock of the other system's that is ahead of ours writes what seems later; what that
+// system has ended itself must not keep out the login that follows.
+func (m *Manager) noteEnd(ctx context.Context, w writings, by int) error {
+	created := clock()
+	at := created.Add(clocksApart)
+	if by == byThem {
+		at = created.Add(-clocksApart)
+	}
+	next := store.Record{
+		ID: w.id, User: "\x01writings:" + w.id.Handle(), AuthTime: created, Created: created, Seen: created,
+		Expires: created.Add(maxCookieAge), Deadline: created.Add(maxCookieAge),
+	}
+	for err := ctx.Err(); ; err = ctx.Err() {
+		var ends writingsEnds
+		var rec store.Record
+		if err == nil {
+			rec, err = m.carrier.Load(ctx, w.id)
+		}
+		if unknown := errors.Is(err, store.ErrNotFound); err == nil || unknown {
+			if !unknown {
+				ends = openEnds(rec.Data)
+			}
+			if !ends.note(w, by, at) {
+				return nil
+			}
+			next.Version, next.Data = newVersion(), ends.data()
+			if err = m.carrier.Update(ctx, next, rec.Version); unknown {
+				err = m.carrier.Create(ctx, next)
+			}
+		}
+		switch { // others may note theirs at once
+		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrExists), errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			m.storeError(ctx, store.ID{}, "adopt", err)
+			return fmt.Errorf("coatcheck: end session: %w", err)
+		default:
+			return nil
+		}
+	}
+}
+
+// endWritings notes the end of a session whose record this is, if it came of a foreign one
+// that may have been written more than once.
+func (m *Manager) endWritings(ctx context.Context, rec *store.Record, by int) error {
+	h, _ := record.CutHeader(rec.Data)
+	if w, ok := writingsOf(h.Entries); ok {
+		return m.noteEnd(ctx, w, by)
+	}
+	return nil
+}
+
+// endWritingsOf is endWritings for the session of an id, which is asked for only where
+// there may be an adopted one.
+func (m *Manager) endWritingsOf(ctx context.Context, id store.ID) error {
+	if !m.adopts.Load() {
+		return nil
+	}
+	rec, err := m.carrier.Load(ctx, id)
+	if err != nil || expired(&rec, clock()) { // which is no end of a login
+		return ifNotOver(err)
+	}
+	return m.endWritings(ctx, &rec, byUs)
+}
+
+// endWritingsOfUser is endWritings for the sessions of a user, but those kept. How a
+// foreign user is called here may change while a move lasts: the note of revokeForeign
+// is by our name.
+func (m *Manager) endWritingsOfUser(ctx context.Context, user string, kept []store.ID) error {
+	if !m.adopts.Load() {
+		return nil
+	}
+	records, err := m.liveRecords(ctx, user)
+	for _, rec := range records {
+		if err == nil && !slices.Contains(kept, rec.ID) {
+			err = m.endWritings(ctx, &rec, byUs)
+		}
+	}
+	return err
+}
+
+// leaveWritings notes the end of what Logout ends, or else of what a login as somebody
+// else replaces.
+func (s *Session) leaveWritings(c *pendingWrite) (err error) {
+	switch {
+	case prefetch(s.x.r): // ends nothing
+	case !s.loggedOut:
+		was := s.base.record()
+		err = s.x.m.endWritings(&c.ctx, &was, byUs)
+	case s.beforeLogout != nil && s.followed:
+		err = s.x.m.endWritings(&c.ctx, s.beforeLogout, byThem)
+	case s.beforeLogout != nil:
+		err = s.x.m.endWritings(&c.ctx, s.beforeLogout, byUs)
+	}
+	c.told = c.told || storeFailed(err)
+	return err
+}
+
+// withWritings is the view of a login: of the same user the next session is tied to
+// the same foreign ones.
+func (s *Session) withWritings() []record.Entry {
+	if s.life != live || s.base.User != s.user || record.Named(s.view, []byte(record.Writings)) {
+		return s.view
+	}
+	e := record.Find(s.entries(), record.Writings)
+	if e.Raw == nil {
+		return s.view
+	}
+	return append(slices.Clip(s.view), e)
 }
 
 // adoptedRecord is the session of an adoption that no request makes.

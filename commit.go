@@ -95,6 +95,11 @@ func (s *Session) commitTo(c *pendingWrite, phase uint32) error {
 			return err
 		}
 	}
+	if s.life == live && s.tokenChange == logIn && s.base.User != s.user {
+		if err := s.leaveWritings(c); err != nil {
+			return err
+		}
+	}
 	if s.life == live {
 		return s.commitLive(c, phase)
 	}
@@ -112,6 +117,9 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 	if late && s.endingID.IsZero() && !s.logoutDone && s.hasCookie() {
 		return errForgotten // the browser may have a session by now, which this would not end
 	}
+	if err := s.leaveWritings(c); err != nil {
+		return err
+	}
 	for _, first := range [...]store.ID{s.endingID, s.brought} {
 		// The chain ends: each link was a login or renewal within the last minute.
 		for id := first; !id.IsZero(); {
@@ -128,6 +136,9 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 		}
 	}
 	for _, id := range s.liveNamesakes() {
+		if err := s.x.m.endWritingsOf(&c.ctx, id); err != nil {
+			return err
+		}
 		if _, err := s.x.m.endOne(c.callCtx(c.ctx.At), id, Event{Kind: LoggedOut}); err != nil {
 			c.told = storeFailed(err)
 			return err
@@ -137,6 +148,7 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 		s.clearCookie()
 	}
 	s.endingID, s.endingUser, s.beforeLogout, s.brought, s.loggedOut, s.logoutDone = store.ID{}, "", nil, store.ID{}, false, true
+	s.followed = false
 	s.unproven = cookieUnread
 	s.life = noSession
 	return nil
@@ -169,6 +181,11 @@ func (s *Session) endLink(c *pendingWrite, id store.ID, late bool) (next store.I
 		case err != nil:
 			c.told = s.x.storeError(id, "load", err)
 			return store.ID{}, fmt.Errorf("coatcheck: end session: %w", err)
+		}
+	}
+	if s.beforeLogout == nil { // whose session it is nobody has seen
+		if err := m.endWritingsOf(ctx, id); err != nil {
+			return store.ID{}, err
 		}
 	}
 	if next, err = m.endOne(ctx, id, Event{Kind: LoggedOut, User: s.endingUser}); err != nil { // perhaps applied; a second time does no harm
@@ -391,8 +408,10 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	if s.cleared || s.tokenChange == logIn {
 		h.Entries = s.counting(h.Entries)
 	}
+	view := s.view
 	switch s.tokenChange {
 	case logIn:
+		view = s.withWritings()
 		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
 		h.Remember = 0
 		if h.Device = append(device[:0], s.device...); cfg.Device == nil {
@@ -402,7 +421,6 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	case authenticateAgain:
 		c.rec.AuthTime = s.authTime()
 	}
-	view := s.view
 	if s.remember != 0 {
 		if h.Remember = max(h.Remember, s.remember); s.slides() {
 			view = append(slices.Clip(view), slidingEntry)
@@ -619,12 +637,15 @@ func (s *Session) committed(c *pendingWrite) (err error) {
 		s.x.event(Event{Kind: kindOf(change, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
 	}
 	for _, rec := range oldest {
+		if m.endWritings(ctx, &rec, byUs) != nil {
+			continue // told; the next login tries again
+		}
 		m.endOne(ctx, rec.ID, Event{Kind: Revoked, User: rec.User, Reason: reasonOneTooMany})
 	}
 	if !c.twin.IsZero() {
 		m.endOne(ctx, c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
 	}
-	if !unproven.IsZero() {
+	if !unproven.IsZero() && m.endWritingsOf(ctx, unproven) == nil {
 		m.endOne(ctx, unproven, Event{Kind: LoggedOut})
 	}
 	m.sweepSome(ctx, c.rec.Seen)

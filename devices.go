@@ -102,6 +102,9 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) (bool, error)
 	if err := m.revokeForeign(ctx, user, clock()); err != nil {
 		return false, err
 	}
+	if err := m.endWritings(ctx, &records[i], byUs); err != nil {
+		return false, err
+	}
 	if err := m.endSuccessors(ctx, s, records[i].ID, user, s.revokeReason(user, reasonRevoke, reasonRevokeOwn)); err != nil {
 		return false, err
 	}
@@ -236,6 +239,9 @@ func (m *Manager) RevokeLabel(ctx context.Context, user, name, value string) (in
 		if err := m.revokeForeign(ctx, user, clock()); err != nil {
 			return n, err
 		}
+		if err := m.endWritings(ctx, &rec, byUs); err != nil {
+			return n, err
+		}
 		if err := m.endSuccessors(ctx, s, rec.ID, user, why); err != nil {
 			return n, err
 		}
@@ -268,6 +274,9 @@ func (m *Manager) endUser(ctx context.Context, user string, s *Session, why stri
 	}
 	at := clock()
 	if err := m.revokeForeign(ctx, user, at); err != nil {
+		return 0, err
+	}
+	if err := m.endWritingsOfUser(ctx, user, kept); err != nil {
 		return 0, err
 	}
 	ended, err := m.endUserAt(ctx, user, at, why, kept...)

@@ -181,6 +181,7 @@ const (
 	reasonOthers      = "by RevokeOthers"
 	reasonEverybody   = "by RevokeEverybody"
 	reasonOneTooMany  = "a later login of the user took its place"
+	reasonWriting     = "the foreign session had ended by another of its cookies"
 	reasonUnconfirmed = "nobody knows whether its login was stored"
 	reasonNeverSent   = "its login was too late to be sent to the browser"
 

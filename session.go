@@ -62,6 +62,7 @@ type changes struct {
 	endingUser   string
 	beforeLogout *store.Record // what Logout took away, for who panics before it is done
 	brought      store.ID      // by the browser, ended or replaced before a login here made a session of its own
+	followed     bool          // Logout is for what the other system has ended: EndAdopted
 	logoutDone   bool          // a Logout of this request is done
 	unproven     cookieState   // what cookie was before Logout, if that; for the same
 	revoker      *revocation

@@ -279,6 +279,101 @@ func TestLoginKey(t *testing.T) {
 	}
 }
 
+// G2: without a LoginKey each writing of a cookie is another session, of one login. A
+// logout here, with the old application or without, and a revocation are the end of
+// all that was written before, then, 61 seconds and a day later, and after a restart; of
+// another user's they are not, and a login after it is adopted, where cookies say
+// when they were written.
+func TestG2OtherWritings(t *testing.T) {
+	t.Parallel()
+	for name := range inCookies(t) {
+		for _, end := range []string{"/logout", "/mlogout", "Revoke", "RevokeAll", "login at both, and /logout", "/mlogout of what was not adopted"} {
+			if name == "Rails" { // its cookies have an id that stays
+				continue
+			}
+			t.Run(name+" "+end, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) { otherWritings(t, inCookies(t)[name], end, name != "cookie-session") })
+			})
+		}
+	}
+}
+
+func otherWritings(t *testing.T, source bridge.Source, end string, timed bool) {
+	st := memstore.New(memstore.Config{})
+	called := func(_ context.Context, old bridge.Session) (string, error) { return "user " + old.User, nil }
+	restart := func() *here {
+		h := adoptsOn(t, st, source, bridge.MoveConfig{User: called, OldUser: func(context.Context, string) (string, error) { return "1", nil }},
+			func(move *bridge.Move, _ *coatcheck.Manager, w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/both" {
+					if err := move.Login(w, r, "user 1", bridge.Session{}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		return h
+	}
+	n := 0
+	writes := func(user string) []*http.Cookie {
+		a := &there{t: t, source: source}
+		n++
+		a.says(user, map[string]json.RawMessage{"n": json.RawMessage(fmt.Sprint(n))})
+		time.Sleep(10 * time.Second)
+		return a.cookies
+	}
+	h := restart()
+	earlier, others, first, later := writes("1"), writes("2"), writes("1"), writes("1")
+	var sid *http.Cookie
+	if end != "/mlogout of what was not adopted" {
+		sid = h.visit("first", first, nil, "/", "user 1")
+	}
+	switch end {
+	case "/logout", "/mlogout":
+		h.visit(end, later, sid, end, "")
+	case "/mlogout of what was not adopted":
+		h.visit(end, first, nil, "/mlogout", "")
+	case "login at both, and /logout":
+		sid = h.visit("a login", nil, nil, "/both", "user 1")
+		h.visit("a logout here", later, sid, "/logout", "")
+	case "Revoke":
+		list, err := h.sessions.Sessions(t.Context(), "user 1")
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		if ok, err := h.sessions.Revoke(t.Context(), "user 1", list[0].Handle); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		called = func(_ context.Context, old bridge.Session) (string, error) { return "now " + old.User, nil }
+		h = restart()
+	case "RevokeAll":
+		if n, err := h.sessions.RevokeAll(t.Context(), "user 1"); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		called = func(_ context.Context, old bridge.Session) (string, error) { return "now " + old.User, nil }
+		h = restart()
+	}
+	for _, wait := range []time.Duration{0, 61 * time.Second, 24 * time.Hour} {
+		time.Sleep(wait)
+		if _, err := h.sessions.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for what, cookies := range map[string][]*http.Cookie{"the earlier": earlier, "the same": first, "the later": later} {
+			if what == "the same" && end == "login at both, and /logout" {
+				continue // another login, whose session lives, or has expired
+			}
+			h.visit(fmt.Sprint(what, ", ", wait), cookies, nil, "/", "")
+		}
+		h = restart()
+	}
+	two, _ := called(t.Context(), bridge.Session{User: "2"})
+	h.visit("another user", others, nil, "/", two)
+	one, _ := called(t.Context(), bridge.Session{User: "1"})
+	if !timed {
+		one = ""
+	}
+	h.visit("a login after it", writes("1"), nil, "/", one)
+}
+
 // With Follow a logout there ends the session here, and the next login there is
 // adopted, also of one id and by a cookie that says no time.
 func TestFollowIsNotForEver(t *testing.T) {

@@ -201,6 +201,12 @@ func (m *Move) identified(old *Session, user string, asOf time.Time) coatcheck.A
 	if old.Fixed && login == "" {
 		a.Ends = old.Expires
 	}
+	// Each writing of a cookie may be the login that ended, and so may a cookie of before
+	// the application put the value of LoginKey into it.
+	if !old.Stored && (old.PerWriting || m.cfg.LoginKey != "") {
+		kind, _, _ := strings.Cut(old.ID, ":")
+		a.Writings, a.Whole = kind+":user\x00"+user, login != ""
+	}
 	return a
 }
 

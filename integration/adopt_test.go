@@ -84,6 +84,7 @@ func TestAdopt(t *testing.T) {
 			t.Parallel()
 			adopts(t, hasty{st, new(atomic.Bool)})
 			adoptsDuringLogout(t, hasty{st, new(atomic.Bool)})
+			adoptsNoOtherWriting(t, hasty{st, new(atomic.Bool)})
 			adoptsNothingRevoked(t, st)
 		})
 	}
@@ -161,6 +162,42 @@ func adoptsNothingRevoked(t *testing.T, st store.Store) {
 	}
 }
 
+// written are the times of the cookies that are written anew.
+var written = map[string]time.Time{
+	"writing 1": time.Now().Add(-3 * time.Minute), "writing 2": time.Now().Add(-2 * time.Minute), "writing 3": time.Now().Add(-time.Minute),
+	"writing 4": time.Now().AddDate(0, 0, 1), "writing 5": {}, // a clock that is wrong, and none
+}
+
+// adoptsNoOtherWriting: a logout is the end of all that the other system wrote before
+// of the same user, also when its tombstone is forgotten (G2).
+func adoptsNoOtherWriting(t *testing.T, st hasty) {
+	m, app := adopter(t, st, "fred")
+	token := func(w *httptest.ResponseRecorder) *http.Cookie {
+		for _, c := range w.Result().Cookies() {
+			if c.Name == "__Host-Http-sid" {
+				return c
+			}
+		}
+		t.Fatalf("no session: %d %q", w.Code, w.Body)
+		return nil
+	}
+	sid := token(ask(app, "/", &http.Cookie{Name: "old", Value: "writing 2"}))
+	ask(app, "/logout", sid)
+	_, other := adopter(t, st, "fred")
+	for range 2 {
+		for value := range written {
+			if w := ask(other, "/", &http.Cookie{Name: "old", Value: value}); w.Code != http.StatusOK || w.Body.String() != "" {
+				t.Errorf("after the logout %s is %d %q", value, w.Code, w.Body)
+			}
+		}
+		time.Sleep(2500 * time.Millisecond) // the engine's clock, not ours
+		if _, err := m.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		st.later.Store(true)
+	}
+}
+
 // adopter is an application that adopts whatever brings a cookie "old" as this user.
 func adopter(t *testing.T, st store.Store, user string) (*coatcheck.Manager, http.Handler) {
 	t.Helper()
@@ -177,7 +214,11 @@ func adopter(t *testing.T, st store.Store, user string) (*coatcheck.Manager, htt
 		if err != nil {
 			return coatcheck.Adoption{}, nil
 		}
-		return coatcheck.Adoption{Identity: c.Value, User: user, Until: time.Now().Add(time.Hour)}, nil
+		a := coatcheck.Adoption{Identity: c.Value, User: user, Until: time.Now().Add(time.Hour)}
+		if at, ok := written[c.Value]; ok { // a cookie that is the session, and is written anew
+			a.AsOf, a.Writings = at, "user "+user
+		}
+		return a, nil
 	})
 	if err != nil {
 		t.Fatal(err)

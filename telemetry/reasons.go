@@ -122,6 +122,7 @@ var reasons = []string{
 	"the browser kept the cookie back because the address was typed, or opened from a mail or another program",
 	"the browser kept the cookie back because the visitor came from another site",
 	"the cookie may stand behind a comma, where it is not believed",
+	"the foreign session had ended by another of its cookies",
 	"the login is not recent enough",
 	"the page wants a bound session, and this one is not",
 	"the page wants a fresh proof, and the clocks of two servers are too far apart for one",

@@ -6,6 +6,7 @@
 //   - signed.json, sealed.json: values of signed and sealed cookies
 //   - session-tokens.json, session-records.json: the token and the record
 //   - bound-sessions.json: what goes with a session that is bound to a device
+//   - adoption-records.json: what a store keeps of sessions of other systems
 //   - bridge/: sessions of other systems, as those systems wrote them
 //
 // docs/spec/cookie.md says what the fields of the first three mean,

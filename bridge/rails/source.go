@@ -142,7 +142,8 @@ func (s *Source) session(ctx context.Context, plain []byte) (bridge.Session, err
 		id = "cookie:" + hex.EncodeToString(sum[:])
 	}
 	found, err := s.found(ctx, identity(id), values, nil, expires)
-	found.Fixed = text(values[keySession]) == "" && !expires.IsZero()
+	found.PerWriting = text(values[keySession]) == ""
+	found.Fixed = found.PerWriting && !expires.IsZero()
 	return found, err
 }
 

@@ -255,6 +255,10 @@ const Bound = "\x00bound"
 // the id of its guard, in base64. It belongs to the login, as labels do.
 const Adopted = "\x00adopted"
 
+// Writings is the name of the entry which says which other foreign sessions may be the
+// login that became this one. It belongs to the login, as labels do.
+const Writings = "\x00writings"
+
 // LabelMark begins the names of entries that hold labels, as JSON strings; no Key
 // can have such a name. They belong to the login and not to the values: Clear
 // leaves them alone, the next login drops them.
@@ -271,7 +275,7 @@ const Sliding = "\x00sliding"
 
 // OfLogin reports whether the entry of that name belongs to the login.
 func OfLogin[T string | []byte](name T) bool {
-	return IsLabel(name) || string(name) == Sliding || string(name) == Bound || string(name) == Adopted
+	return IsLabel(name) || string(name) == Sliding || string(name) == Bound || string(name) == Adopted || string(name) == Writings
 }
 
 // Labels reads the labels among the entries, nil where there is none.
