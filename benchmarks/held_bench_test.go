@@ -112,17 +112,35 @@ func chunks(b *testing.B, n, size int, f func(from, to int) error) {
 	}
 }
 
-func fillSQL(b *testing.B, db *sql.DB, text string, n int) {
-	chunks(b, n, 200_000, func(from, to int) error {
-		query := strings.NewReplacer("{from}", strconv.Itoa(from), "{to}", strconv.Itoa(to),
-			"{now}", strconv.FormatInt(time.Now().UnixMicro(), 10)).Replace(text)
-		_, err := db.Exec(query)
+func fillSQL(b *testing.B, db *sql.DB, dialect string, n int) {
+	ctx := context.Background()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	run := func(text string) error {
+		_, err := conn.ExecContext(ctx, text)
 		return err
+	}
+	text, size := postgresFill, 200_000
+	if dialect == benchmarks.SQLite {
+		// Rows go anywhere in the indexes: with few in memory, each chunk would
+		// write all of the file again.
+		text, size = sqliteFill, 2_000_000
+		if err := run("PRAGMA cache_size = -1500000; PRAGMA synchronous = OFF"); err != nil {
+			b.Fatal(err)
+		}
+		defer run("PRAGMA cache_size = -2000; PRAGMA synchronous = NORMAL")
+	}
+	chunks(b, n, size, func(from, to int) error {
+		return run(strings.NewReplacer("{from}", strconv.Itoa(from), "{to}", strconv.Itoa(to),
+			"{now}", strconv.FormatInt(time.Now().UnixMicro(), 10)).Replace(text))
 	})
 }
 
 // sqlHolding fills what a backend names.
-func sqlHolding(b *testing.B, backend benchmarks.Backend, text string, n int) (filled, *sql.DB) {
+func sqlHolding(b *testing.B, backend benchmarks.Backend, n int) (filled, *sql.DB) {
 	st, db, err := benchmarks.SQLStore(backend)
 	if err != nil {
 		b.Fatal(err)
@@ -132,7 +150,7 @@ func sqlHolding(b *testing.B, backend benchmarks.Backend, text string, n int) (f
 	if err != nil {
 		b.Fatal(err)
 	}
-	fillSQL(b, db, text, n)
+	fillSQL(b, db, backend.Kind, n)
 	after, err := st.Stats(context.Background())
 	if err != nil {
 		b.Fatal(err)
@@ -142,7 +160,7 @@ func sqlHolding(b *testing.B, backend benchmarks.Backend, text string, n int) (f
 
 func sqliteHolding(b *testing.B, n int) filled {
 	backend := benchmarks.Backend{Kind: benchmarks.SQLite, Addr: filepath.Join(b.TempDir(), "sessions.db")}
-	f, db := sqlHolding(b, backend, sqliteFill, n)
+	f, db := sqlHolding(b, backend, n)
 	ids := make([]store.ID, min(n, 4096)) // more than the caches of a processor hold
 	for i := range ids {
 		var id []byte
@@ -167,7 +185,7 @@ func postgresHolding(b *testing.B, n int) filled {
 		b.Fatal(err)
 	}
 	addr := strings.Replace(postgresURL(server.Addr), "/postgres?", "/"+name+"?", 1)
-	f, _ := sqlHolding(b, benchmarks.Backend{Kind: benchmarks.Postgres, Addr: addr}, postgresFill, n)
+	f, _ := sqlHolding(b, benchmarks.Backend{Kind: benchmarks.Postgres, Addr: addr}, n)
 	f.id = func(i int) store.ID { return sha256.Sum256([]byte(strconv.Itoa(i))) }
 	return f
 }

@@ -87,7 +87,7 @@ var plans = map[string][]step{
 		{"^BenchmarkGrowHeld$/^coatcheck$", "300ms", 1, nil, 12},
 		{"^BenchmarkHeld$/^memstore$", "300ms", 1, nil, 8},
 		{"^BenchmarkHeld$/^redis$", "300ms", 1, nil, 10},
-		{"^BenchmarkHeld$/^sqlite$", "300ms", 1, nil, 2},
+		{"^BenchmarkHeld$/^sqlite$", "300ms", 1, nil, 4},
 		{"^BenchmarkHeld$/^postgres$", "300ms", 1, nil, 2},
 	},
 }
