@@ -101,7 +101,7 @@ type adoptKey struct{ m *Manager }
 // ended, replaced or has expired, until [Adoption.Until] (G2). Nor does one that
 // began before its user's sessions were revoked here, by whatever means, or
 // everybody's: the managers that revoke must be Adopting, too, or call
-// [StoreRevoker] on the same store. It costs one store write more than a login, a
+// [StoreRevoker] on the same store; see [Moving]. It costs one store write more than a login, a
 // record that stays until then and that a full store does not drop; and, for who
 // brings a foreign session and none of ours, two loads. Managers that share a store
 // adopt a foreign session once between them, whatever their cookies are called. A
@@ -551,6 +551,50 @@ func (s *Session) makeGuard(c *pendingWrite, a *Adoption, old *adoptGuard, g **a
 // everybody is the user under whom a revocation of all is noted; none is called so.
 const everybody = "\x01everybody"
 
+// Moving reports whether sessions of another system are adopted into a store, so that
+// a process that is not Adopting itself knows whether what it ends is to be noted for
+// them, too: by being Adopting, or by StoreRevoker. It is true from the first foreign
+// session that was seen until the last Adoption.Until.
+func Moving(ctx context.Context, st store.Store) (bool, error) {
+	rec, err := st.Load(ctx, movingID)
+	if isOver(err) {
+		return false, nil
+	}
+	return err == nil && !expired(&rec, clock()), err
+}
+
+// movingID is that of the record for Moving (R14).
+var movingID store.ID = sha256.Sum256([]byte("coatcheck/moving/v1\x00"))
+
+// noteMove sees to it that Moving is true until then, once for each process. Without
+// the note all goes on.
+func (m *Manager) noteMove(ctx context.Context, until time.Time) {
+	created := clock()
+	rec := store.Record{
+		ID: movingID, Version: newVersion(), User: "\x01moving:" + movingID.Handle(), Data: []byte{1},
+		AuthTime: created, Created: created, Seen: created, Expires: micros(until.Add(guardMargin)),
+	}
+	if most := created.Add(maxCookieAge); rec.Expires.After(most) {
+		rec.Expires = most
+	}
+	rec.Deadline = rec.Expires
+	err := m.carrier.Create(ctx, rec)
+	for range 3 { // others may note theirs at once
+		var old store.Record
+		if !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrConflict) {
+			break
+		}
+		if old, err = m.carrier.Load(ctx, movingID); err == nil && old.Expires.Before(rec.Expires) {
+			err = m.carrier.Update(ctx, rec, old.Version)
+		}
+	}
+	if err != nil {
+		m.storeError(ctx, store.ID{}, "adopt", err)
+		return
+	}
+	m.moving.Store(true)
+}
+
 // revokeForeign notes that foreign sessions of user which were not adopted by now
 // count no more, for as long as any move lasts. What was adopted its store ends.
 func (m *Manager) revokeForeign(ctx context.Context, user string, at time.Time) error {
@@ -761,6 +805,9 @@ func (m *Manager) Adopt(ctx context.Context, a Adoption) (bool, error) {
 	case a.Remember < time.Second || a.Remember > maxCookieAge:
 		return false, fmt.Errorf("%w: Adoption.Remember is %v; want 1s to 400 days", ErrValue, a.Remember)
 	}
+	if !m.moving.Load() {
+		m.noteMove(ctx, a.Until)
+	}
 	old, err := m.loadGuard(ctx, a.Identity)
 	if err == nil && !old.reopens(&a) {
 		return false, nil
@@ -831,6 +878,9 @@ func (m *Manager) AdoptNever(ctx context.Context, a Adoption) error {
 	}
 	if !a.Until.After(now) {
 		return nil
+	}
+	if !m.moving.Load() {
+		m.noteMove(ctx, a.Until)
 	}
 	spent, err := false, error(nil)
 	if a.Writings != "" {

@@ -35,6 +35,7 @@ type Manager struct {
 	plain      atomic.Int64 // and of the last event of tellPlainHTTP
 	endWaiters endWaiters
 	adopts     atomic.Bool // Adopting was called
+	moving     atomic.Bool // Moving knows of it
 
 	observer store.Observer // nil = none
 }

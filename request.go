@@ -515,6 +515,9 @@ func (s *Session) adoptForeign() {
 			s.cookie = max(s.cookie, cookieWithheld)
 		}
 	default:
+		if !s.x.m.moving.Load() && !s.readOnly() {
+			s.x.m.noteMove(s.x, foreign.Until)
+		}
 		foreign.made = s.life >= ended // an anonymous one, perhaps by another request's adoption
 		s.adopt(&foreign)
 	}

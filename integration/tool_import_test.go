@@ -20,7 +20,9 @@ import (
 	"github.com/coatcheck/coatcheck/bridge/scs"
 	"github.com/coatcheck/coatcheck/cookie"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
+	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/sqlstore"
+	"github.com/coatcheck/coatcheck/store"
 )
 
 const (
@@ -118,6 +120,67 @@ func TestToolImportIsInterrupted(t *testing.T) {
 	// The session of the last moment may have been made without being counted.
 	if _, err := fmt.Sscanf(out, "Took %d, had %d from before, left %d.", &taken, &before, &left); err != nil || status != 0 || taken+before != n || before < first || before > first+1 {
 		t.Errorf("after %d: %d %s %s", first, status, out, errs)
+	}
+}
+
+// While a move is under way, what the tool revokes counts for foreign sessions that were
+// not adopted yet (G2), on each kind of store.
+func TestToolRevokesForeign(t *testing.T) {
+	t.Parallel()
+	program := servers.NewCoatcheck(t)
+	server := servers.NewRedis(t)
+	postgres := servers.Postgres(t)
+	database := postgres.NewDatabase(t)
+	file := sqliteURL(t, program)
+	for name, place := range map[string]struct {
+		url  string
+		open func() store.Store
+	}{
+		"SQLite": {file, func() store.Store {
+			return newSQLStore(t, openSQLite(t, strings.TrimPrefix(file, "sqlite:")), sqlstore.SQLite, "")
+		}},
+		"PostgreSQL": {postgres.DSN(database), func() store.Store {
+			return newSQLStore(t, openSQL(t, "pgx", postgres.DSN(database)), sqlstore.PostgreSQL, "")
+		}},
+		"Redis": {"redis://" + server.Addr(), func() store.Store { return openRedis(t, at(server.Addr()), redisstore.Config{Prefix: "moving:"}) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := func(want string, args ...string) {
+				t.Helper()
+				args = append(args, "--store", place.url)
+				if name == "Redis" {
+					args = append(args, "--prefix", "moving:")
+				}
+				if out, errs, status := program.Run(t, args...); status != 0 || !strings.Contains(out, want) {
+					t.Fatalf("%v: %d %s %s; want %q", args, status, out, errs, want)
+				}
+			}
+			if name == "SQLite" { // its file must be the tool's
+				run("", "store", "migrate")
+			}
+			st := place.open()
+			apps := make(map[string]http.Handler)
+			for _, user := range []string{"ann", "bob", "carl"} {
+				_, apps[user] = adopter(t, st, user)
+			}
+			wants := func(user, cookie, want string) []*http.Cookie {
+				t.Helper()
+				w := ask(apps[user], "/", &http.Cookie{Name: "old", Value: cookie + user})
+				if w.Code != http.StatusOK || w.Body.String() != want {
+					t.Errorf("%s of %s: %d %q; want %q", cookie, user, w.Code, w.Body, want)
+				}
+				return w.Result().Cookies()
+			}
+			wants("ann", "seen-", "ann") // and with it the move
+			run("Revoked 1.", "sessions", "revoke", "--user", "ann", "--all")
+			wants("ann", "seen-", "")
+			wants("ann", "never-seen-", "")
+			run("Revoked 0.", "sessions", "revoke", "--user", "bob", "--all")
+			wants("bob", "never-seen-", "")
+			wants("carl", "never-seen-", "carl")
+			run("Revoked 1.", "sessions", "revoke", "--everybody")
+			wants("carl", "another-never-seen-", "")
+		})
 	}
 }
 

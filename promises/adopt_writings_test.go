@@ -417,3 +417,36 @@ func (n *notes) Create(ctx context.Context, rec store.Record) error {
 	}
 	return n.Store.Create(ctx, rec)
 }
+
+// R14: a process that adopts nothing itself can tell whether a move is under way, from
+// the first foreign session on to the end of the move.
+func TestMoving(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		st := memstore.New(memstore.Config{})
+		ctx := context.Background()
+		moving := func(when string, want bool) {
+			t.Helper()
+			if is, err := coatcheck.Moving(ctx, st); is != want || err != nil {
+				t.Errorf("%s: %v, %v", when, is, err)
+			}
+		}
+		w := newCookieWorld(t, st, coatcheck.Config{})
+		w.until = ahead()
+		newBrowser(w).Send("GET", "/")
+		moving("no foreign session was seen", false)
+		w.writes("first", "bob")
+		arrival(w, "first").Send("HEAD", "/")
+		moving("HEAD keeps nothing (G4)", false)
+		w.opens("first", "first", "bob")
+		moving("first", true)
+		was := w.until
+		w.until = w.until.AddDate(0, 3, 0)
+		w.restart()
+		w.opens("a longer move", "first", "bob")
+		time.Sleep(time.Until(was.AddDate(0, 1, 0)))
+		moving("the longer one counts", true)
+		time.Sleep(time.Until(w.until.Add(2 * time.Hour)))
+		moving("over", false)
+	})
+}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -45,12 +46,26 @@ func withSessions(ctx context.Context, io stdio, o sessionsOptions, do func(*sto
 		return usagef("--user is missing; anonymous sessions are in no list")
 	}
 	return o.with(ctx, io, false, func(opened *stores.Opened) error {
-		sessions, err := newManager(opened.Store)
+		sessions, err := newEnder(ctx, opened.Store)
 		if err != nil {
 			return err
 		}
 		return do(opened, sessions)
 	})
+}
+
+// newEnder is newManager for what ends sessions: while those of another system are
+// adopted into the store, what ends counts for them as well.
+func newEnder(ctx context.Context, st store.Store) (*coatcheck.Manager, error) {
+	sessions, err := newManager(st)
+	if err != nil {
+		return nil, err
+	}
+	moving, err := coatcheck.Moving(ctx, st)
+	if moving {
+		_, err = sessions.Adopting(func(*http.Request) (coatcheck.Adoption, error) { return coatcheck.Adoption{}, nil })
+	}
+	return sessions, err
 }
 
 // newManager manages sessions without cookies: nothing is signed or checked.

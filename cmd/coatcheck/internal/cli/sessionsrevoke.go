@@ -28,6 +28,9 @@ the sessions that the application has given this label: its own name for a
 login, such as an identity provider's sid. --everybody goes through the whole
 store and ends anonymous sessions too.
 
+While sessions of another system are taken over into the store, those that began
+before and were not taken over yet count no more either, of this user or all.
+
 After a secret has leaked --everybody is not enough: give the application a new
 SECRET_KEY, without the old one among SECRET_KEY_FALLBACKS.
 
@@ -120,7 +123,7 @@ func revokeEverybody(ctx context.Context, std stdio, st store.Store, o sessionsO
 	bar := progress.New(std.err, "revoking", "sessions", total)
 	defer bar.Close()
 	ended := int64(0)
-	sessions, err := newManager(&countingStore{st, func(n int) {
+	sessions, err := newEnder(ctx, &countingStore{st, func(n int) {
 		ended += int64(n)
 		bar.Set(ended)
 	}})
