@@ -82,7 +82,7 @@ HELD ?= 10000000
 bench: ## measure ours and the other libraries, in minutes
 	cd benchmarks && go run ./cmd/measure -mode short
 
-bench-all: packages ## the same for longer, 25 minutes on two idle cores, with 10 million sessions in memory (16 GB); records what bench-check compares
+bench-all: packages ## the same for longer, 25 minutes on two idle cores, with 10 million sessions in memory where that has 16 GB; records what bench-check compares
 	cd benchmarks && go run ./cmd/measure -mode full
 
 bench-held: packages ## HELD (10 million) sessions in each store, added to the last results; takes long

@@ -10,7 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/benchmarks"
+	"github.com/coatcheck/coatcheck/coatchecktest"
+	"github.com/coatcheck/coatcheck/cookie"
+	"github.com/coatcheck/coatcheck/memstore"
 )
 
 func start(t testing.TB, lib benchmarks.Library, b benchmarks.Backend) benchmarks.App {
@@ -162,5 +166,44 @@ func TestRows(t *testing.T) {
 				t.Errorf("read without a session: status %d, want 500", status)
 			}
 		})
+	}
+}
+
+// What the guide says of commits (docs/guide/sessions.md): each of Update, Pop and
+// Flashes is one, which takes along what waits, and Flashes without any is none.
+func TestCommitsOfARequest(t *testing.T) {
+	t.Parallel()
+	visits, seen := coatcheck.NewKey[int]("visits"), coatcheck.NewKey[bool]("seen")
+	count := func(s *coatcheck.Session) { visits.Update(s, func(n int) int { return n + 1 }) }
+	st := &counted{Store: memstore.New(memstore.Config{})}
+	keys, err := cookie.NewKeys(text(40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := coatcheck.New(st, keys, coatcheck.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var handle func(s *coatcheck.Session)
+	server := httptest.NewTLSServer(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		handle(coatcheck.From(r.Context()))
+	})))
+	defer server.Close()
+	browser := coatchecktest.NewBrowser(server)
+	for _, request := range []struct {
+		does   string
+		handle func(s *coatcheck.Session)
+		writes int
+	}{
+		{"logs in", func(s *coatcheck.Session) { s.Login("123") }, 1},
+		{"sets, leaves a flash, counts", func(s *coatcheck.Session) { seen.Set(s, true); s.Flash("Saved."); count(s) }, 1},
+		{"shows it and counts", func(s *coatcheck.Session) { s.Flashes(); count(s) }, 2},
+		{"shows none and counts", func(s *coatcheck.Session) { s.Flashes(); count(s) }, 1},
+	} {
+		st.writes, handle = 0, request.handle
+		browser.Send("POST", "/")
+		if st.writes != request.writes {
+			t.Errorf("a request that %s commits %d times, want %d", request.does, st.writes, request.writes)
+		}
 	}
 }
