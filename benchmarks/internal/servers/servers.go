@@ -198,7 +198,7 @@ func account() *syscall.Credential {
 func command(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C", "TZ=UTC")
+	cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "LC_ALL=C", "TZ=UTC") // TMPDIR: one that is ours may not be theirs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: account(), Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
