@@ -160,7 +160,7 @@ func TestToolRevokesForeign(t *testing.T) {
 			}
 			st := place.open()
 			apps := make(map[string]http.Handler)
-			for _, user := range []string{"ann", "bob", "carl"} {
+			for _, user := range []string{"ann", "bob", "carl", "dora"} {
 				_, apps[user] = adopter(t, st, user)
 			}
 			wants := func(user, cookie, want string) []*http.Cookie {
@@ -180,6 +180,14 @@ func TestToolRevokesForeign(t *testing.T) {
 			wants("carl", "never-seen-", "carl")
 			run("Revoked 1.", "sessions", "revoke", "--everybody")
 			wants("carl", "another-never-seen-", "")
+			wants("dora", "never-seen-", "")
+			// A store itself refuses a login of a user whose sessions were just ended, for a
+			// minute (S8). The note is for as long as a move may last.
+			for user, want := range map[string]bool{"ann": true, "bob": true, "carl": false, "\x01everybody": true} {
+				if at, err := coatcheck.StoreRevoker(st).NotBefore(t.Context(), user); at.IsZero() == want || err != nil {
+					t.Errorf("%q is noted as of %v, %v", user, at, err)
+				}
+			}
 		})
 	}
 }
