@@ -677,6 +677,45 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 	return nil
 }
 
+// MissAdopted is EndAdopted for a request that brings no foreign session at all. Its
+// browser may have kept that one's cookie back and sent ours, where ours is Lax and the other
+// Strict and a link on another site leads here. Then nothing ends, and the request is
+// as one whose own cookie was withheld (G7): nobody is logged in, and what needs a login
+// or a session is [ErrHeldBack], whose page leads on from our own site. The request after
+// that one brings both cookies, or shows that there is a logout. A Logout or Login ends
+// the session all the same.
+func (m *Manager) MissAdopted(ctx context.Context) error {
+	s := m.session(ctx)
+	if s == nil || !m.keptBack(s.x.r) {
+		return m.EndAdopted(ctx, "")
+	}
+	if err := m.mayAdopt(); err != nil {
+		return err
+	}
+	if !s.lock() {
+		return errStuck
+	}
+	defer s.unlock()
+	s.ensureLoaded()
+	if s.life == live && s.tokenChange != logIn {
+		s.cookie, s.life, s.base = cookieAlone, noSession, snapshot{ID: s.base.ID}
+	}
+	return s.err
+}
+
+// keptBack reports whether a browser could have withheld a SameSite cookie of somebody
+// else's from this request. What is typed, or opened from a mail, is no site's, and
+// Firefox and WebKit withhold Strict ones from it, too.
+func (m *Manager) keptBack(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "":
+		return false // nobody knows; as with our own
+	case "cross-site", "none":
+		return true
+	}
+	return m.otherHost(r) != nil // through a service worker
+}
+
 // adoptedFrom returns the session's id, that of its guard, if it has one, and when
 // it was made, which a renewal leaves as it is. A session that is not live has none
 // of these but the id.

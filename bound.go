@@ -197,7 +197,7 @@ func otherNetwork(one, other string) bool {
 // orUnproven is the error of a session that the request does not show.
 func (s *Session) orUnproven(err error) error {
 	switch {
-	case s.cookie < cookieUnproven || err != ErrHeldBack:
+	case s.cookie < cookieUnproven || s.cookie == cookieAlone || err != ErrHeldBack:
 		return err
 	case s.cookie == cookieUnprovenForNow:
 		return errProofLater

@@ -95,6 +95,7 @@ const (
 	cookieJoined                     // perhaps behind a comma, where a proxy put it
 	cookieUnproven                   // bound to a device, which the request has not shown: it counts as withheld
 	cookieUnprovenForNow             // and the browser says that it could not show it
+	cookieAlone                      // without the foreign one, which the browser may have withheld: see Manager.MissAdopted
 )
 
 // absent reports whether the request had no session cookie at all.

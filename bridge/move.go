@@ -52,7 +52,9 @@ type MoveConfig struct {
 
 	// Follow ends our session where the browser does not bring an old one of the
 	// same user any more, as after a logout over there; the next login there is
-	// adopted. Each request then costs a Read, and every login needs Move.Login.
+	// adopted. Each request then costs a Read, and every login needs Move.Login. From a
+	// link of another site a browser may keep the old cookie back and send ours: then
+	// nothing ends, and the request has no session (see coatcheck.Manager.MissAdopted).
 	Follow bool
 
 	// Imported is for the time after Import, when the old store is gone: only what
@@ -247,8 +249,10 @@ func (m *Move) follow(next http.Handler) http.Handler {
 				m.hard(r, err)
 				http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 				return
+			// What these could not do they have told; the answer is then an error.
+			case errors.Is(err, ErrAbsent):
+				_ = m.sessions.MissAdopted(r.Context())
 			case there != user:
-				// What it could not do it has told; the answer is then an error.
 				_ = m.sessions.EndAdopted(r.Context(), m.brought(r, &old, err, user))
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,4 +167,93 @@ func TestImportedLogoutKeepsNothingOfMadeUpIDs(t *testing.T) {
 	if n, err := st.Stats(t.Context()); err != nil || n.Sessions > 1 { // one says that there is a move
 		t.Errorf("%d records kept (%v); want none of them", n.Sessions, err)
 	}
+}
+
+// G7: a link on another site brings our Lax cookie, and not a Strict one of the old
+// application's. That is no logout over there, and shows nobody's page either: what
+// follows from our own site tells. A logout over there is seen by the next request of it.
+func TestFollowAndWithheldCookies(t *testing.T) {
+	t.Parallel()
+	navigation := func(site string) http.Header {
+		return http.Header{"Sec-Fetch-Site": {site}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}, "Accept": {"text/html"}}
+	}
+	for from, header := range map[string]http.Header{
+		"a link on another site": navigation("cross-site"), "a mail": navigation("none"),
+		"a link, through a service worker": {"Sec-Fetch-Site": {"same-origin"}, "Sec-Fetch-Mode": {"same-origin"}, "Sec-Fetch-Dest": {"empty"}, "Referer": {"https://elsewhere.example/"}},
+	} {
+		t.Run(from, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := &here{t: t, store: memstore.New(memstore.Config{})}
+				if h.sessions, err = coatcheck.New(h.store, keys, coatcheck.Config{Cookie: cookie.Policy{SameSite: http.SameSiteLaxMode}}); err != nil {
+					t.Fatal(err)
+				}
+				a := &there{t: t, source: inCookies(t)["Flask"]}
+				move, err := bridge.NewMove(h.sessions, a.source, bridge.MoveConfig{Until: time.Now().AddDate(0, 1, 0), Follow: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				mux := http.NewServeMux()
+				mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, coatcheck.From(r.Context()).User()) })
+				mux.Handle("/account", h.sessions.RequireLogin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, coatcheck.From(r.Context()).User()) })))
+				mux.HandleFunc("/keep", func(w http.ResponseWriter, r *http.Request) {
+					coatcheck.NewKey[int]("n").Set(coatcheck.From(r.Context()), 1)
+				})
+				mux.HandleFunc("/logout", func(w http.ResponseWriter, r *http.Request) { coatcheck.From(r.Context()).Logout() })
+				mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) { coatcheck.From(r.Context()).Login("2") })
+				h.handler = move.Handler(mux)
+				send := func(path string, header http.Header, ours *http.Cookie, there ...*http.Cookie) *httptest.ResponseRecorder {
+					r := httptest.NewRequest(http.MethodGet, "https://example.com"+path, nil)
+					r.Header = header.Clone()
+					for _, c := range append(there, ours) {
+						r.AddCookie(c)
+					}
+					w := httptest.NewRecorder()
+					h.handler.ServeHTTP(w, r)
+					return w
+				}
+				is := func(what string, w *httptest.ResponseRecorder, code int, want string) {
+					t.Helper()
+					if w.Code != code || want != "*" && w.Body.String() != want {
+						t.Errorf("%s: %d %q; want %d %q", what, w.Code, w.Body, code, want)
+					}
+				}
+				a.says("1", nil)
+				ours := h.visit("first", a.cookies, nil, "/", "1")
+				own := navigation("same-origin")
+				is("the link", send("/", header, ours), http.StatusOK, "")
+				is("its page with a login", send("/account", header, ours), http.StatusConflict, "*")
+				is("its change", send("/keep", header, ours), http.StatusConflict, "*")
+				is("what follows", send("/account", own, ours, a.cookies...), http.StatusOK, "1")
+				is("the link brings both", send("/account", header, ours, a.cookies...), http.StatusOK, "1")
+				for _, path := range []string{"/logout", "/login"} {
+					copied := h.sessionsOf("1")
+					is(path, send(path, header, ours), http.StatusOK, "")
+					if now := h.sessionsOf("1"); copied != 1 || now != 0 {
+						t.Errorf("after %s from there: %d sessions, before %d", path, now, copied)
+					}
+					time.Sleep(time.Minute)
+					a.says("1", map[string]json.RawMessage{"n": json.RawMessage(`1`)})
+					ours = h.visit("again", a.cookies, nil, "/", "1")
+				}
+				is("a logout over there, and a link", send("/account", header, ours), http.StatusConflict, "*")
+				is("what follows it", send("/", own, ours), http.StatusOK, "")
+				if n := h.sessionsOf("1"); n != 0 {
+					t.Errorf("after a logout over there: %d sessions", n)
+				}
+			})
+		})
+	}
+}
+
+func (h *here) sessionsOf(user string) int {
+	h.t.Helper()
+	list, err := h.sessions.Sessions(context.Background(), user)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return len(list)
 }
