@@ -325,7 +325,7 @@ func (a *Adoption) authTime(began time.Time) time.Time {
 func (s *Session) adopt(a *Adoption) {
 	now := time.Now()
 	c := &pendingWrite{now: micros(now)}
-	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(loadTimeout+commitTimeout)
+	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.parent(), true, now.Add(loadTimeout+commitTimeout)
 	defer c.end()
 	g, err := s.x.m.loadGuard(&c.ctx, a.Identity)
 	switch {
@@ -345,7 +345,7 @@ func (s *Session) adopt(a *Adoption) {
 // endedThere notes that the other system has nobody logged in any more, so that the
 // next login there is adopted. It is an extra: without it a login is asked for.
 func (s *Session) endedThere(c *pendingWrite, a *Adoption, g *adoptGuard) {
-	if g.state == endedThere || s.rehearses() || prefetch(s.x.r) {
+	if g.state == endedThere || s.rehearses() || prefetch(&s.x.r) {
 		return
 	}
 	if err := s.x.m.putGuard(&c.ctx, a, a.newGuard(endedThere, clock()), g); err != nil && !s.x.m.isDefinite(err) {
@@ -414,7 +414,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		s.adoptRefused(a, err)
 		return
 	}
-	if err := s.x.m.mayBegin(&c.ctx, a, s.x.began); isOver(err) {
+	if err := s.x.m.mayBegin(&c.ctx, a, s.x.began()); isOver(err) {
 		return
 	} else if err != nil {
 		s.adoptFailed(c, "load", err)
@@ -480,7 +480,7 @@ func (s *Session) adoptRefused(a *Adoption, err error) {
 func (s *Session) pendAdoption(a *Adoption, entries []record.Entry) {
 	changes := s.edit()
 	s.nameDevice()
-	s.tokenChange, s.user, changes.authAt = logIn, a.User, a.authTime(s.x.began)
+	s.tokenChange, s.user, changes.authAt = logIn, a.User, a.authTime(s.x.began())
 	if d := min(a.Remember, s.x.m.cfg.MaxRemember).Truncate(time.Second); d > 0 {
 		s.remember = d
 		w := s.wish()
@@ -686,7 +686,7 @@ func (m *Manager) EndAdopted(ctx context.Context, brought string) error {
 // the session all the same.
 func (m *Manager) MissAdopted(ctx context.Context) error {
 	s := m.session(ctx)
-	if s == nil || !m.keptBack(s.x.r) {
+	if s == nil || !m.keptBack(&s.x.r) {
 		return m.EndAdopted(ctx, "")
 	}
 	if err := m.mayAdopt(); err != nil {
@@ -759,7 +759,7 @@ func (s *Session) endThere(id store.ID, made time.Time) (over overThere, err err
 	if s.life != live {
 		return overBefore, nil
 	}
-	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
+	ctx := wait.Detached(s.x.parent(), time.Now().Add(commitTimeout))
 	defer ctx.End()
 	for err = error(store.ErrConflict); errors.Is(err, store.ErrConflict) || isOver(err); {
 		rec, loadErr := s.x.m.carrier.Load(ctx, id)
@@ -1200,7 +1200,7 @@ func (m *Manager) endWritingsOfUser(ctx context.Context, user string, kept []sto
 // else replaces.
 func (s *Session) leaveWritings(c *pendingWrite) (err error) {
 	switch {
-	case prefetch(s.x.r): // ends nothing
+	case prefetch(&s.x.r): // ends nothing
 	case !s.loggedOut:
 		was := s.base.record()
 		err = s.x.m.endWritings(&c.ctx, &was, byUs)

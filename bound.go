@@ -148,7 +148,7 @@ func (s *Session) proveAlone() {
 	h, _ := record.CutHeader(rec.Data) // record.Open checked it
 	rec.Version = newVersion()
 	rec.Data, _ = record.Encode(h, []record.Entry{{Name: boundName, Raw: p.entry}}, now.UnixMilli())
-	ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+	ctx := wait.Detached(s.x.parent(), now.Add(commitTimeout))
 	defer ctx.End()
 	switch err := s.x.m.carrier.Update(ctx, rec, was); {
 	case err == nil:
@@ -171,7 +171,7 @@ func (s *Session) tellUnproven(v binding.Verdict, h *record.Header) {
 	switch {
 	case s.x.m.cfg.Events == nil || v.Reason == "":
 		return
-	case v.Copy && otherNetwork(string(h.Address), string(appendAddress(nil, s.x.r, &s.x.m.cfg))):
+	case v.Copy && otherNetwork(string(h.Address), string(appendAddress(nil, &s.x.r, &s.x.m.cfg))):
 		kind = Copied
 	case v.Outcome == binding.Later:
 		return
@@ -208,7 +208,7 @@ func (s *Session) orUnproven(err error) error {
 // ledHere reports whether a link of another origin led here, for the first time. Of a
 // sibling host's, too, browsers prove nothing before it.
 func (s *Session) ledHere() bool {
-	r := s.x.r
+	r := &s.x.r
 	return binding.Elsewhere(r) && opensPage(r) && !prefetch(r) && withoutLanded(r.URL) == r.URL
 }
 
@@ -218,9 +218,9 @@ func (x *exchange) onError(w http.ResponseWriter, err error) {
 	case g != nil && x.out.admitted:
 		(*g).Fail(w, errors.Is(err, ErrEnded) && !errors.Is(err, ErrTooOld) && !errors.Is(err, errOvertaken))
 	case errors.Is(err, errLedHere): // not the application's: a redirect to its login would come back here
-		servePage(w, x.r, http.StatusUnauthorized, landingPage, leadingTo(requested(x.r)))
+		servePage(w, &x.r, http.StatusUnauthorized, landingPage, leadingTo(requested(&x.r)))
 	default:
-		x.m.cfg.OnError(w, x.r, err)
+		x.m.cfg.OnError(w, &x.r, err)
 	}
 }
 
@@ -242,7 +242,7 @@ func (s *Session) offer(h http.Header) {
 }
 
 func (s *Session) offerTo(h http.Header, g binding.Guard, entry []byte) {
-	if s.life != live || s.base.User == "" || byScriptElsewhere(s.x.r) {
+	if s.life != live || s.base.User == "" || byScriptElsewhere(&s.x.r) {
 		return
 	}
 	if value := g.Offer(s.base.ID, entry, clock()); value != "" {
@@ -264,8 +264,8 @@ func byScriptElsewhere(r *http.Request) bool { return binding.Elsewhere(r) && !n
 // still be about the first it is asked for no other, and minutes after the login
 // nobody who has the cookie may bind the session to a key.
 func (s *Session) offersAgain() bool {
-	since := s.x.began.Sub(s.base.AuthTime())
-	return bindingTime <= since && since < offerTime && opensPage(s.x.r) && !prefetch(s.x.r)
+	since := s.x.began().Sub(s.base.AuthTime())
+	return bindingTime <= since && since < offerTime && opensPage(&s.x.r) && !prefetch(&s.x.r)
 }
 
 // offerAgain asks once more, where offersAgain has said so.
@@ -278,10 +278,10 @@ func (s *Session) offerAgain(h http.Header) {
 // binds takes note, for all managers of the request, that what binds a session in
 // this answer is ours.
 func (x *exchange) binds() {
-	for in := x.inner.Load(); in != nil; in = in.next {
+	for in := x.inner(); in != nil; in = in.next {
 		in.x.out.binds = true
 	}
-	for ; x != nil; x = x.outer {
+	for ; x != nil; x = x.outer() {
 		x.out.binds = true
 	}
 }
@@ -330,8 +330,8 @@ func (s *Session) setBound(h http.Header, line string) {
 }
 
 func (x *exchange) putBound(h http.Header, line string) {
-	if !slices.Contains(x.out.bound, line) {
-		x.out.bound = append(x.out.bound, line)
+	if ours := x.out.set(); !slices.Contains(ours.bound, line) {
+		ours.bound = append(ours.bound, line)
 	}
 	cookie.Put(h, line)
 }
@@ -397,7 +397,7 @@ func (m *Manager) view(ctx context.Context) (binding.View, error) {
 
 func (s *Session) seen() binding.View {
 	s.ensureLoaded()
-	v := binding.View{ID: s.base.ID, Began: s.x.began, Live: s.life == live, Replaced: s.life == replacedElsewhere}
+	v := binding.View{ID: s.base.ID, Began: s.x.began(), Live: s.life == live, Replaced: s.life == replacedElsewhere}
 	v.Withheld = s.life != live && (s.cookie.hidden() || s.namesakes)
 	if s.life == live {
 		v.User, v.Entry = s.base.User, s.stored(boundName).Raw
@@ -432,7 +432,7 @@ func (s *Session) refuseBound(why binding.Outcome) {
 // notBound ends a request that wants a bound session. The mutex is held.
 func (s *Session) notBound(reason string) {
 	err := ErrNotBound
-	if s.x.began.Sub(s.base.AuthTime()) < bindingTime {
+	if s.x.began().Sub(s.base.AuthTime()) < bindingTime {
 		err = errNotBoundYet
 	}
 	s.x.event(Event{Kind: Refused, Handle: s.handle(), User: s.base.User, Reason: reason})

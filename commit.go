@@ -70,13 +70,13 @@ func (s *Session) commit(phase uint32) {
 	}
 	now := time.Now()
 	c.now = micros(now)
-	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.Context, true, now.Add(commitTimeout)
+	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.parent(), true, now.Add(commitTimeout)
 	defer c.end()
 	if s.x.phase() != open { // a stream may have loaded its record long ago
 		s.doubt()
 	}
 	err := error(ErrLate)
-	if s.x.Context.Err() != context.DeadlineExceeded {
+	if s.x.parent().Err() != context.DeadlineExceeded {
 		err = s.commitTo(c, phase)
 	}
 	if err != nil {
@@ -109,10 +109,10 @@ func (s *Session) commitTo(c *pendingWrite, phase uint32) error {
 // commitLogout ends the session that the browser brought, and the one that a
 // login meanwhile made of it.
 func (s *Session) commitLogout(c *pendingWrite) error {
-	if prefetch(s.x.r) && !(s.cookie.absent() && s.endingID.IsZero()) {
+	if prefetch(&s.x.r) && !(s.cookie.absent() && s.endingID.IsZero()) {
 		return ErrReadOnly
 	}
-	s.x.out.sid, s.x.out.marker = "", ""
+	s.x.out.setSession("", "")
 	late := s.x.tooOld(c.now)
 	if late && s.endingID.IsZero() && !s.logoutDone && s.hasCookie() {
 		return errForgotten // the browser may have a session by now, which this would not end
@@ -299,7 +299,7 @@ func (s *Session) rehearse(c *pendingWrite, phase uint32) error {
 
 // rehearses reports whether nothing that the request changes is kept.
 func (s *Session) rehearses() bool {
-	return s.x.r.Method == http.MethodHead && !prefetch(s.x.r)
+	return s.x.r.Method == http.MethodHead && !prefetch(&s.x.r)
 }
 
 // prepare replays the ops on the base and makes the record to be stored, if
@@ -365,7 +365,7 @@ func (s *Session) changed(now int64) bool {
 // readOnly reports whether the request leaves nothing behind: nobody may have
 // asked for it.
 func (s *Session) readOnly() bool {
-	return s.x.r.Method == http.MethodHead || prefetch(s.x.r)
+	return s.x.r.Method == http.MethodHead || prefetch(&s.x.r)
 }
 
 func prefetch(r *http.Request) bool {
@@ -375,7 +375,7 @@ func prefetch(r *http.Request) bool {
 // mayCommit checks what the request allows. A fresh record needs a Set-Cookie.
 func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 	switch {
-	case prefetch(s.x.r):
+	case prefetch(&s.x.r):
 		return ErrReadOnly
 	case !fresh && !s.x.m.carrier.inCookie():
 		return nil
@@ -417,7 +417,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 		if h.Device = append(device[:0], s.device...); cfg.Device == nil {
 			h.Device = appendDevice(device[:0], s.x.r.UserAgent())
 		}
-		h.Address = appendAddress(address[:0], s.x.r, cfg)
+		h.Address = appendAddress(address[:0], &s.x.r, cfg)
 	case authenticateAgain:
 		c.rec.AuthTime = s.authTime()
 	}
@@ -724,37 +724,37 @@ func (s *Session) redate(c *pendingWrite, created time.Time) error {
 	}
 	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
 	s.base = snapshotOf(&c.rec)
-	s.x.out.sid, s.x.out.marker = c.sid, c.marker
+	s.x.out.setSession(c.sid, c.marker)
 	return nil
 }
 
 // setCookie puts the cookies that a commit needs into the response.
 func (s *Session) setCookie(c *pendingWrite) {
 	if c.sid != "" {
-		s.x.out.sid, s.x.out.marker = c.sid, c.marker
+		s.x.out.setSession(c.sid, c.marker)
 		s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()
-		s.x.m.tellPlainHTTP(s.x.r)
+		s.x.m.tellPlainHTTP(&s.x.r)
 	}
 }
 
 // tooOld reports whether a Set-Cookie of this request could come after the end
 // of a session was forgotten, and replace or clear the cookie of a newer one.
-func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began) > cookieWindow }
+func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began()) > cookieWindow }
 
 // dropLateCookie keeps the cookie that an early commit set or cleared from
 // leaving so late that it could replace a newer one (G2).
 func (s *Session) dropLateCookie() {
-	if s.x.out.sid == "" || !s.x.tooOld(clock()) {
+	if ours := s.x.out.lines; ours == nil || ours.sid == "" || !s.x.tooOld(clock()) {
 		return
 	}
 	if s.life != live { // the logout is done; only the browser keeps what opens nothing
-		s.x.out.sid, s.x.out.marker = "", ""
+		s.x.out.setSession("", "")
 		return
 	}
 	id := s.base.ID
 	s.markEnded()
 	s.fail(errTooOld)
-	ctx := wait.Detached(s.x.Context, time.Now().Add(commitTimeout))
+	ctx := wait.Detached(s.x.parent(), time.Now().Add(commitTimeout))
 	defer ctx.End()
 	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
 }
@@ -768,7 +768,7 @@ func (s *Session) idleTime() time.Duration {
 // touchIfDue is the automatic touch: it costs a call once per tenth of the idle
 // time, and its failure never changes the answer.
 func (s *Session) touchIfDue() {
-	if s.life != live || s.x.began.Sub(s.base.Seen()) < s.idleTime()/10 || s.readOnly() || s.x.out.admitted {
+	if s.life != live || time.Duration(s.x.beganAt-s.base.seen)*time.Microsecond < s.idleTime()/10 || s.readOnly() || s.x.out.admitted {
 		return
 	}
 	id := s.base.ID
@@ -789,7 +789,7 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	if now.Sub(s.base.Seen()) < idle/10 || s.readOnly() {
 		return nil
 	}
-	ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+	ctx := wait.Detached(s.x.parent(), now.Add(commitTimeout))
 	defer ctx.End()
 	if s.base.expired(now) { // unless another request has moved the idle end
 		rec, err := s.x.m.carrier.Load(ctx, s.base.ID)
@@ -805,7 +805,7 @@ func (s *Session) touch(now time.Time, asked bool) error {
 	if s.x.m.carrier.inCookie() {
 		// A new cookie for each of a page's many requests would overwrite what
 		// the others set. An application that loads no pages asks for it in one.
-		if r := s.x.r; !asked && (r.Method != http.MethodGet || !isPage(r)) {
+		if r := &s.x.r; !asked && (r.Method != http.MethodGet || !isPage(r)) {
 			return nil
 		}
 		if err := s.mayCommit(false, s.x.phase(), now); err != nil {

@@ -356,13 +356,13 @@ func (s *Session) mayBeWithheld() bool {
 	}
 	// A Lax cookie comes with what opens a page, and with nothing else.
 	return s.cookie.absent() && s.x.m.cfg.Cookie.SameSite == http.SameSiteLaxMode &&
-		s.x.r.Header.Get("Sec-Fetch-Site") == "cross-site" && !opensPage(s.x.r)
+		s.x.r.Header.Get("Sec-Fetch-Site") == "cross-site" && !opensPage(&s.x.r)
 }
 
 // mustNotBegin reports whether a first write must not make a session: it could
 // overwrite the cookie that the browser withheld (G7).
 func (s *Session) mustNotBegin() bool {
-	return s.cookie.hidden() && s.life != live && s.tokenChange != logIn && (s.cookie >= cookieWithheld || !opensPage(s.x.r))
+	return s.cookie.hidden() && s.life != live && s.tokenChange != logIn && (s.cookie >= cookieWithheld || !opensPage(&s.x.r))
 }
 
 // noteMissing takes note that a value was asked for and is absent. The mutex is held.
@@ -495,8 +495,8 @@ func (s *Session) liveNamesakes() (ids []store.ID) {
 // since no cookie tells.
 func (s *Session) loadNamesake(candidates []opened) {
 	m := s.x.m
-	s.loading.x = s.x
-	defer s.loading.end()
+	load := (*loading)(s)
+	defer load.end()
 	var best struct {
 		id   store.ID
 		rec  store.Record
@@ -504,8 +504,8 @@ func (s *Session) loadNamesake(candidates []opened) {
 		says int
 	}
 	for i, t := range candidates {
-		rec, err := m.carrier.load(&s.loading, t)
-		says := whatSays(&rec, err, s.x.began)
+		rec, err := m.carrier.load(load, t)
+		says := whatSays(&rec, err, s.x.began())
 		switch {
 		case says == saysNothing: // an outage is never "nobody" (G5)
 			s.afterLoad(t.id, &rec, err)

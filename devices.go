@@ -314,7 +314,7 @@ func (m *Manager) endUserAt(ctx context.Context, user string, at time.Time, why 
 // where it is none. A prefetch ends nothing: perhaps nobody has asked for it (G14).
 func (m *Manager) asking(ctx context.Context) (*Session, error) {
 	s := m.session(ctx)
-	if s != nil && prefetch(s.x.r) {
+	if s != nil && prefetch(&s.x.r) {
 		s.refuse(ErrReadOnly)
 		return s, ErrReadOnly
 	}

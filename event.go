@@ -67,11 +67,11 @@ type Event struct {
 }
 
 // event tells the sink, if there is one, of something in a request.
-func (x *exchange) event(e Event) { x.m.event(x.Context, e) }
+func (x *exchange) event(e Event) { x.m.event(x.parent(), e) }
 
 // storeError is that of the manager, for a request.
 func (x *exchange) storeError(id store.ID, what string, err error) (told bool) {
-	return x.m.storeError(x.Context, id, what, err)
+	return x.m.storeError(x.parent(), id, what, err)
 }
 
 // event tells the sink, if there is one.
@@ -87,7 +87,7 @@ func (m *Manager) event(ctx context.Context, e Event) {
 	case *wait.Context:
 		ctx = c.Parent
 	case *exchange:
-		ctx = c.Context
+		ctx = c.parent()
 	}
 	e.Time, e.Context = time.Now().UTC(), context.WithoutCancel(ctx)
 	m.cfg.Events(e)
@@ -145,7 +145,7 @@ func (s *Session) tell(err error) {
 	case errors.Is(err, ErrEnded):
 		e.Kind, e.Reason = WriteEnded, whyEnded(err)
 	case errors.Is(err, ErrHeldBack):
-		e.Kind, e.Reason, e.Err = HeldBack, s.whyHeldBack(), s.x.m.otherHost(s.x.r)
+		e.Kind, e.Reason, e.Err = HeldBack, s.whyHeldBack(), s.x.m.otherHost(&s.x.r)
 	case errors.Is(err, ErrLate):
 		e.Kind, e.Reason = Late, s.whyLate(err)
 	case errors.Is(err, ErrNotFresh):

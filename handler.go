@@ -93,7 +93,7 @@ func (x *exchange) challenge(h http.Header, status int) {
 		return
 	}
 	value := "Bearer"
-	if x.m.brings(x.r) {
+	if x.m.brings(&x.r) {
 		value = `Bearer error="invalid_token"`
 	}
 	h["Www-Authenticate"] = []string{value}

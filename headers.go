@@ -43,18 +43,49 @@ func (s *Session) cookieIsIn(h http.Header) bool {
 	return s.x.isIn(h)
 }
 
+// The lines of an answer are its Set-Cookie lines that are ours; empty = none.
+type lines struct {
+	sid, marker string   // of the session
+	note        string   // that an earlier one is over
+	bound       []string // of the guard
+}
+
+// ours returns the lines.
+func (out *response) ours() lines {
+	if out.lines == nil {
+		return lines{}
+	}
+	return *out.lines
+}
+
+// set returns the lines, to write to.
+func (out *response) set() *lines {
+	if out.lines == nil {
+		out.lines = new(lines)
+	}
+	return out.lines
+}
+
+// setSession makes sid and marker the lines of the session.
+func (out *response) setSession(sid, marker string) {
+	if out.lines != nil || sid != "" {
+		ours := out.set()
+		ours.sid, ours.marker = sid, marker
+	}
+}
+
 func (s *Session) putHeaders() {
 	s.putInto(s.x.w.Header())
-	if s.x.out.sid != "" {
+	if s.x.out.ours().sid != "" {
 		s.x.tellOuter()
 	}
 }
 
 // putInto is the work of putHeaders, on any header. The mutex is held.
 func (s *Session) putInto(h http.Header) {
-	out, set := &s.x.out, s.x.out.sid != ""
+	out, set := &s.x.out, s.x.out.ours().sid != ""
 	if set {
-		out.note = ""
+		out.set().note = ""
 	} else if s.cookie != cookieUnread {
 		s.leaveNote()
 	}
@@ -65,6 +96,7 @@ func (s *Session) putInto(h http.Header) {
 	if !set && s.cookie == cookieUnread {
 		return
 	}
+	puts := set || out.ours().note != ""
 	tidy(h)
 	if s.cookie != cookieUnread {
 		out.vary[0] = s.x.m.comesIn()
@@ -77,7 +109,7 @@ func (s *Session) putInto(h http.Header) {
 	} else if out.offers {
 		s.offerAgain(h)
 	}
-	if set || out.note != "" {
+	if puts {
 		s.x.put(h)
 	}
 	if set && (s.namesakes || s.rescoped || len(s.x.m.cfg.FormerCookies) > 0) {
@@ -86,7 +118,7 @@ func (s *Session) putInto(h http.Header) {
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
-	if set || out.note != "" || out.stale || out.offers || !private(h["Cache-Control"]) {
+	if puts || out.stale || out.offers || !private(h["Cache-Control"]) {
 		noStore(h, out.cacheControl[:])
 	}
 }
@@ -95,7 +127,7 @@ func (s *Session) putInto(h http.Header) {
 // its Content-Type, where there is nothing to drop, to tidy or to weigh.
 func (s *Session) putUsual(h http.Header) bool {
 	out := &s.x.out
-	if out.sid != "" || out.note != "" || out.stale || out.offers || out.forget || len(h) > 1 || len(h) == 1 && h["Content-Type"] == nil {
+	if out.lines != nil || out.stale || out.offers || out.forget || len(h) > 1 || len(h) == 1 && h["Content-Type"] == nil {
 		return false
 	}
 	out.vary[0], out.cacheControl[0] = s.x.m.comesIn(), "no-store"
@@ -236,8 +268,8 @@ func (s *Session) knowsOfEnd(id store.ID) bool {
 
 // leaveNote makes the note for the browser. It lasts as long as a tombstone.
 func (s *Session) leaveNote() {
-	if out := &s.x.out; s.life == finished && out.note == "" && s.x.m.note != nil && !s.readOnly() {
-		out.note, _ = s.x.m.note.Line(s.base.ID.Handle(), tombstoneLife)
+	if out := &s.x.out; s.life == finished && out.ours().note == "" && s.x.m.note != nil && !s.readOnly() {
+		out.set().note, _ = s.x.m.note.Line(s.base.ID.Handle(), tombstoneLife)
 	}
 }
 
@@ -261,14 +293,14 @@ func (s *Session) clearCookie() {
 		return
 	}
 	if m.bearer {
-		s.x.out.sid = noToken
+		s.x.out.set().sid = noToken
 		return
 	}
 	s.x.out.forget = !m.cfg.KeepSiteData
 	s.rescoped = m.carrier.inCookie()
-	s.x.out.sid = m.sid.Expired()
+	s.x.out.set().sid = m.sid.Expired()
 	if m.marker != nil {
-		s.x.out.marker = m.marker.Expired()
+		s.x.out.set().marker = m.marker.Expired()
 	}
 }
 
@@ -291,7 +323,7 @@ func (s *Session) cookieLines(c *pendingWrite, value string, now time.Time) (err
 
 // put puts what brings the session to the client into an answer's header.
 func (x *exchange) put(h http.Header) {
-	out := &x.out
+	out := x.out.ours()
 	switch {
 	case x.m.bearer:
 		h[TokenHeader] = []string{out.sid}
@@ -322,7 +354,7 @@ func (x *exchange) isIn(h http.Header) bool {
 	if x.m.bearer {
 		name = TokenHeader
 	}
-	return x.out.sid != "" && slices.Contains(h[name], x.out.sid)
+	return x.out.ours().sid != "" && slices.Contains(h[name], x.out.ours().sid)
 }
 
 // dropForeignToken takes a TokenHeader that is not ours out of an answer, whatever
@@ -332,7 +364,7 @@ func (x *exchange) dropForeignToken(h http.Header) {
 		if len(key) != len(TokenHeader) || !strings.EqualFold(key, TokenHeader) {
 			continue
 		}
-		if len(lines) == 1 && lines[0] == x.out.sid && key == TokenHeader {
+		if len(lines) == 1 && lines[0] == x.out.ours().sid && key == TokenHeader {
 			continue
 		}
 		delete(h, key)
@@ -369,7 +401,7 @@ func keepHeader(ctx context.Context, h http.Header) {
 	}
 	var kept *http.Header
 	x, _ := ctx.Value(exchangeKey{}).(*exchange)
-	for ; x != nil; x = x.outer {
+	for ; x != nil; x = x.outer() {
 		if x.phase() != open || maps.EqualFunc(h, x.before, slices.Equal) {
 			continue
 		}
@@ -377,7 +409,7 @@ func keepHeader(ctx context.Context, h http.Header) {
 			clone := h.Clone()
 			kept = &clone
 		}
-		x.kept.Store(kept)
+		x.nested().kept.Store(kept)
 	}
 }
 
@@ -385,8 +417,8 @@ func keepHeader(ctx context.Context, h http.Header) {
 func (x *exchange) resetHeader(h http.Header) {
 	clear(h)
 	maps.Copy(h, x.before)
-	if kept := x.kept.Load(); kept != nil { // http.TimeoutHandler has a map of its own: this may lack what before has
-		for name, values := range *kept {
+	if n := x.nest.Load(); n != nil && n.kept.Load() != nil { // http.TimeoutHandler has a map of its own: this may lack what before has
+		for name, values := range *n.kept.Load() {
 			if !ofBody(name) {
 				h[name] = slices.Clone(values)
 			}
@@ -512,5 +544,6 @@ func (x *exchange) tellForeign() {
 // which it is not.
 func (x *exchange) poses(line string) bool {
 	pair, _, _ := strings.Cut(line, ";")
-	return x.m.isOurs(pair) && line != x.out.sid && line != x.out.marker && line != x.out.note && !slices.Contains(x.out.bound, line)
+	ours := x.out.ours()
+	return x.m.isOurs(pair) && line != ours.sid && line != ours.marker && line != ours.note && !slices.Contains(ours.bound, line)
 }

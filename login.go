@@ -45,7 +45,7 @@ func (s *Session) Login(user string) {
 // nameDevice asks Config.Device for the label of the device, of a login.
 func (s *Session) nameDevice() {
 	if name := s.x.m.cfg.Device; name != nil {
-		s.device = deviceLabel(name(s.x.r))
+		s.device = deviceLabel(name(&s.x.r))
 	}
 }
 

@@ -288,7 +288,7 @@ func (s *Session) restore(c *pendingWrite) {
 
 // observe tells how a commit fared in the queue (G13).
 func (s *Session) observe(c *pendingWrite) {
-	s.x.m.observer.Committed(s.x.Context, store.Commit{Wait: c.inLine, Replays: max(0, c.steps-1)})
+	s.x.m.observer.Committed(s.x.parent(), store.Commit{Wait: c.inLine, Replays: max(0, c.steps-1)})
 }
 
 // conclude ends this commit by itself; whoever is next goes on without it.

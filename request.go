@@ -21,20 +21,26 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// An exchange is one request and its response. It is the request's context and
-// holds its writer, in one allocation; the session is made when it is needed.
+// An exchange is one request and its response. It is the request's context, the
+// request that the handler gets, and holds its writer, in one allocation; the session
+// is made when it is needed. decisions/0094 says what it may weigh.
 type exchange struct {
-	context.Context
-	m      *Manager
-	w      http.ResponseWriter
-	r      *http.Request
-	began  time.Time
-	before http.Header                 // the response's header at entry, nil if it was empty
-	kept   atomic.Pointer[http.Header] // and at the innermost Require…, if that is another
-	used   atomic.Pointer[Session]
-	outer  *exchange              // of another manager around this one, if any
-	inner  atomic.Pointer[within] // of other managers inside, that set a cookie
-	out    response
+	in      *http.Request // as it came
+	r       http.Request  // as the handler has it
+	m       *Manager
+	w       http.ResponseWriter
+	beganAt int64       // in microseconds since 1970
+	before  http.Header // the response's header at entry, nil if it was empty
+	used    atomic.Pointer[Session]
+	nest    atomic.Pointer[nest] // made where it is needed
+	out     response
+}
+
+// A nest is what an exchange knows of other handlers of the request.
+type nest struct {
+	outer *exchange                   // of another manager around this one, if any
+	inner atomic.Pointer[within]      // of other managers inside, that set a cookie
+	kept  atomic.Pointer[http.Header] // the response's header at the innermost Require…, if it is not as before
 }
 
 // A within is one exchange inside of another, in a list.
@@ -67,12 +73,8 @@ type response struct {
 	admitted bool // the request is of the guard's own
 	stale    bool // it brought a bound cookie that serves no more
 
-	binds bool     // what binds a session in this answer is ours, or of a manager inside
-	bound []string // the Set-Cookie lines of the guard
-
-	// The Set-Cookie lines of the session, its marker, and the note that an
-	// earlier one is over; empty = none.
-	sid, marker, note string
+	binds bool   // what binds a session in this answer is ours, or of a manager inside
+	lines *lines // made for the first; of most answers there are none
 
 	// Header values live here: a slice shared between responses could be
 	// edited by one of them (G12).
@@ -86,11 +88,12 @@ type exchangeKey struct{}
 // (finish), and end closes the session however the handler ended.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler, outer *exchange) {
 	x := m.newExchange(w, r)
-	x.outer = outer
+	if outer != nil {
+		x.nested().outer = outer
+	}
 	if h := w.Header(); len(h) > 0 {
 		x.before = h.Clone()
 	}
-	x.r = r.WithContext(x)
 	x.out.begunBefore = inTest() && hasBegun(w)
 	defer x.endAbort()
 	defer x.end(r)
@@ -102,7 +105,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 	case m.cfg.Landing != nil && x.lands(r), x.landsBound(r):
 		return
 	default:
-		next.ServeHTTP(x.writer(), x.r)
+		next.ServeHTTP(x.writer(), &x.r)
 	}
 	x.finish()
 }
@@ -122,8 +125,50 @@ func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange 
 		both.session.x = x
 		x.used.Store(&both.session)
 	}
-	x.Context, x.m, x.w, x.began = r.Context(), m, w, time.Now()
+	x.in, x.m, x.w, x.beganAt = r, m, w, time.Now().UnixMicro()
+	x.r = *r.WithContext(x)
 	return x
+}
+
+// parent is the context that the request came with; x is one with what we know.
+func (x *exchange) parent() context.Context { return x.in.Context() }
+
+func (x *exchange) Deadline() (time.Time, bool) { return x.parent().Deadline() }
+func (x *exchange) Done() <-chan struct{}       { return x.parent().Done() }
+func (x *exchange) Err() error                  { return x.parent().Err() }
+
+// began is when the request came.
+func (x *exchange) began() time.Time { return time.UnixMicro(x.beganAt).UTC() }
+
+// nested returns what is known of other handlers, to write to.
+func (x *exchange) nested() *nest {
+	if x.nest.Load() == nil {
+		x.nest.CompareAndSwap(nil, new(nest))
+	}
+	return x.nest.Load()
+}
+
+// outer is the exchange of another manager around this one, if any.
+func (x *exchange) outer() *exchange {
+	if n := x.nest.Load(); n != nil {
+		return n.outer
+	}
+	return nil
+}
+
+// inner is the list of the exchanges inside that set a cookie.
+func (x *exchange) inner() *within {
+	if n := x.nest.Load(); n != nil {
+		return n.inner.Load()
+	}
+	return nil
+}
+
+// forgetInner takes note that the answer of those inside is on its way.
+func (x *exchange) forgetInner() {
+	if n := x.nest.Load(); n != nil {
+		n.inner.Store(nil)
+	}
 }
 
 // Value finds the exchange by the manager it belongs to, or the innermost.
@@ -136,11 +181,11 @@ func (x *exchange) Value(key any) any {
 			return x
 		}
 	}
-	return x.Context.Value(key)
+	return x.parent().Value(key)
 }
 
 // Format keeps cookies out of the logs of whoever prints a request's context.
-func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", x.Context) }
+func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", x.parent()) }
 
 // call calls a handler, after a panic of which nothing is stored that it has
 // changed, whoever recovers (G4). It does not recover by itself: a panic keeps
@@ -148,7 +193,7 @@ func (x *exchange) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "%v.coatcheck", 
 func (x *exchange) call(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	returned := false
 	defer func() {
-		for ; x != nil && !returned; x = x.outer {
+		for ; x != nil && !returned; x = x.outer() {
 			x.abandon()
 		}
 	}()
@@ -229,17 +274,17 @@ func (x *exchange) enter(next uint32) {
 // tooLate reports whether nobody answers for the handler any more: it has
 // returned, or http.TimeoutHandler has answered because the deadline passed.
 func (x *exchange) tooLate() bool {
-	return x.phase() == closed || x.Context.Err() == context.DeadlineExceeded
+	return x.phase() == closed || x.parent().Err() == context.DeadlineExceeded
 }
 
 // lock gets the mutex, or false after a wait that says that a call of the session
 // does not end. Who gets false can do nothing; the next who gets it fails the request.
 func (s *Session) lock() bool {
 	if !s.mu.Lock(lockWait) {
-		s.stuck.Store(true)
+		s.marks.Or(stuck)
 		return false
 	}
-	if s.stuck.Load() && s.err == nil {
+	if s.marks.Load()&stuck != 0 && s.err == nil {
 		s.err = errStuck
 	}
 	return true
@@ -308,7 +353,7 @@ func (s *Session) ensureLoaded() {
 
 // lookAtCookies takes the session of the request's cookie.
 func (s *Session) lookAtCookies() {
-	m, r := s.x.m, s.x.r
+	m, r := s.x.m, &s.x.r
 	value, err := m.read(r.Header)
 	if err != nil && !isNamesakes(err) && s.mayHide() {
 		return
@@ -345,34 +390,25 @@ func (s *Session) absent() bool {
 
 // loadOpened asks the carrier for the record of a genuine cookie.
 func (s *Session) loadOpened(t opened) {
-	s.loading.x = s.x
-	defer s.loading.end()
-	rec, err := s.x.m.carrier.load(&s.loading, t)
+	load := (*loading)(s)
+	defer load.end()
+	rec, err := s.x.m.carrier.load(load, t)
 	s.afterLoad(t.id, &rec, err)
 }
 
-// loading is the context of the first look, part of the session: it costs no
-// allocation and, in a store that never waits, no look at the clock. It ends with
-// the request, or loadTimeout after the store first asks for its end: by Deadline
-// or Done, or by Err for the second time.
-type loading struct {
-	x     *exchange
-	timed atomic.Pointer[wait.Context]
-	state atomic.Uint32 // of loadPolled and loadEnded
-}
-
-const (
-	loadPolled uint32 = 1 << iota
-	loadEnded
-)
+// loading is the session as the context of its first look: it costs no allocation
+// and, in a store that never waits, no look at the clock. It ends with the request,
+// or loadTimeout after the store first asks for its end: by Deadline or Done, or by
+// Err for the second time.
+type loading Session
 
 // arm makes the context that knows the time.
 func (l *loading) arm() *wait.Context {
 	if l.timed.Load() == nil {
-		l.timed.CompareAndSwap(nil, &wait.Context{Parent: l.x.Context, At: time.Now().Add(loadTimeout)})
+		l.timed.CompareAndSwap(nil, &wait.Context{Parent: l.x.parent(), At: time.Now().Add(loadTimeout)})
 	}
 	timed := l.timed.Load()
-	if l.state.Load()&loadEnded != 0 { // perhaps before there was one to end
+	if l.marks.Load()&loadEnded != 0 { // perhaps before there was one to end
 		timed.End()
 	}
 	return timed
@@ -382,22 +418,22 @@ func (l *loading) Deadline() (time.Time, bool) { return l.arm().Deadline() }
 func (l *loading) Done() <-chan struct{}       { return l.arm().Done() }
 
 func (l *loading) Err() error {
-	if l.timed.Load() != nil || l.state.Or(loadPolled) != 0 {
+	if l.timed.Load() != nil || l.marks.Or(loadPolled)&(loadPolled|loadEnded) != 0 {
 		return l.arm().Err()
 	}
-	return l.x.Context.Err()
+	return l.x.parent().Err()
 }
 
 func (l *loading) Value(key any) any {
 	if timed := l.timed.Load(); timed != nil {
 		return timed.Value(key)
 	}
-	return l.x.Context.Value(key)
+	return l.x.parent().Value(key)
 }
 
 // end releases what waits for the context.
 func (l *loading) end() {
-	l.state.Or(loadEnded)
+	l.marks.Or(loadEnded)
 	if timed := l.timed.Load(); timed != nil {
 		timed.End()
 	}
@@ -420,7 +456,7 @@ func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 			s.leftHere()
 			s.leaveNote() // for an answer that cannot clear the cookie
 			s.life = noSession
-		case !standing(err, s.x.began):
+		case !standing(err, s.x.began()):
 			s.life = noSession
 			s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonForgotten})
 		case s.life == finished && s.knowsOfEnd(id):
@@ -428,7 +464,7 @@ func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 		default:
 			s.life = max(s.life, ended)
 		}
-	case errors.Is(s.x.Context.Err(), context.Canceled):
+	case errors.Is(s.x.parent().Err(), context.Canceled):
 		s.err, s.clientGone = err, true
 	default:
 		told := s.x.storeError(id, "load", err)
@@ -442,7 +478,7 @@ func (s *Session) checkBinding(h *record.Header) {
 	if g == nil || s.x.out.admitted {
 		return
 	}
-	v := (*g).Look(s.x.r, s.base.User, s.stored(boundName).Raw, s.x.began)
+	v := (*g).Look(&s.x.r, s.base.User, s.stored(boundName).Raw, s.x.began())
 	if v.Skipped != "" {
 		s.x.event(Event{Kind: Skipped, Handle: s.handle(), User: s.base.User, Reason: v.Skipped})
 	}
@@ -474,7 +510,7 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 	m := s.x.m
 	if expired(rec, now) {
 		// Over before the request began it is absent, otherwise it has ended.
-		if s.base.ID = id; !expired(rec, s.x.began) {
+		if s.base.ID = id; !expired(rec, s.x.began()) {
 			s.life = ended
 		}
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(rec, now)})
@@ -485,7 +521,7 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 		// End it, or the browser would bring it for ever.
 		s.base.ID, s.life = id, finished
 		s.x.event(Event{Kind: Damaged, Handle: id.Handle(), User: rec.User, Reason: reasonDamaged})
-		ctx := wait.Detached(s.x.Context, now.Add(commitTimeout))
+		ctx := wait.Detached(s.x.parent(), now.Add(commitTimeout))
 		defer ctx.End()
 		if _, err := m.carrier.End(ctx, id, micros(now).Add(tombstoneLife)); err != nil {
 			s.x.storeError(id, "end", err)
@@ -498,18 +534,18 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 
 // adoptForeign follows a look that found nobody logged in. The mutex is held.
 func (s *Session) adoptForeign() {
-	find, ok := s.x.Context.Value(adoptKey{s.x.m}).(adopter)
+	find, ok := s.x.parent().Value(adoptKey{s.x.m}).(adopter)
 	if !ok || s.err != nil || s.loggedOut || s.life == live && s.base.User != "" || s.life >= ended && s.life != replacedElsewhere {
 		return
 	}
-	foreign, err := find(s.x.r)
+	foreign, err := find(&s.x.r)
 	switch {
-	case err != nil && errors.Is(s.x.Context.Err(), context.Canceled):
+	case err != nil && errors.Is(s.x.parent().Err(), context.Canceled):
 		s.err, s.clientGone = err, true
 	case err != nil:
 		told := s.x.storeError(store.ID{}, "find a foreign session", err)
 		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
-	case foreign.Identity == "" || !foreign.Until.After(s.x.began):
+	case foreign.Identity == "" || !foreign.Until.After(s.x.began()):
 	case s.cookie.hidden():
 		if !foreign.nobody() { // there is a session, but not for this request (G7)
 			s.cookie = max(s.cookie, cookieWithheld)
@@ -725,14 +761,14 @@ func (x *exchange) start(next uint32) bool {
 		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
 			s.headers()
 		}
-		x.inner.Store(nil)
+		x.forgetInner()
 		return true
 	}
 	if err := s.beforeHeaders(next); err != nil {
 		x.replace(err)
 		return false
 	}
-	x.inner.Store(nil)
+	x.forgetInner()
 	return true
 }
 
@@ -924,10 +960,11 @@ func (s *Session) losesChanges() bool {
 // in the header, to which a commit that succeeded has put it: their failure is no
 // reason to lose it (G5).
 func (x *exchange) tellOuter() {
-	for o := x.outer; o != nil; o = o.outer {
+	for o := x.outer(); o != nil; o = o.outer() {
+		inner := &o.nested().inner
 		for o.phase() == open {
-			list := o.inner.Load()
-			if o.inner.CompareAndSwap(list, &within{x, list}) {
+			list := inner.Load()
+			if inner.CompareAndSwap(list, &within{x, list}) {
 				break
 			}
 		}
@@ -936,7 +973,7 @@ func (x *exchange) tellOuter() {
 
 // innerWithCookies returns the sessions of exchanges inside whose cookies stand in h.
 func (x *exchange) innerWithCookies(h http.Header) (list []*Session) {
-	for in := x.inner.Load(); in != nil; in = in.next {
+	for in := x.inner(); in != nil; in = in.next {
 		if s := in.x.used.Load(); s != nil && !slices.Contains(list, s) && s.cookieIsIn(h) {
 			list = append(list, s)
 		}
@@ -948,7 +985,7 @@ func (x *exchange) innerWithCookies(h http.Header) (list []*Session) {
 // the cookie was, unless the request was held back, which was told.
 func (s *Session) tellMissed() {
 	if s.missing && s.err == nil {
-		s.x.event(Event{Kind: HeldBack, Reason: reasonWithheld, Err: s.x.m.otherHost(s.x.r)})
+		s.x.event(Event{Kind: HeldBack, Reason: reasonWithheld, Err: s.x.m.otherHost(&s.x.r)})
 	}
 }
 
@@ -1004,7 +1041,7 @@ var errPassedBy = errors.New("coatcheck: the answer went past the ResponseWriter
 func (x *exchange) passedBy(s *Session) {
 	x.enter(sent)
 	x.event(Event{Kind: Late, Handle: s.handleNow(), Reason: reasonPassedBy, Err: errPassedBy})
-	if tell, ok := x.Context.Value(passedby.Key{}).(func(error)); ok {
+	if tell, ok := x.parent().Value(passedby.Key{}).(func(error)); ok {
 		tell(errPassedBy)
 	} else if inTest() && !x.out.begunBefore {
 		panic(errPassedBy)

@@ -31,13 +31,13 @@ type Session struct {
 	waiter *endWaiter // see Ended
 
 	// What the cookie and the store said.
-	loading loading
-	base    snapshot // as loaded or last committed if live, else at most the ID of what was
+	timed atomic.Pointer[wait.Context] // see loading
+	base  snapshot                     // as loaded or last committed if live, else at most the ID of what was
 
-	remembered uint32      // what the header of base says of Remember, in seconds
-	entriesAt  uint32      // where the entries begin in base.Data
-	stuck      atomic.Bool // a call did not get mu
-	cookie     cookieState // before it is read nothing of what follows is known
+	remembered uint32        // what the header of base says of Remember, in seconds
+	entriesAt  uint32        // where the entries begin in base.Data
+	marks      atomic.Uint32 // of stuck, loadPolled and loadEnded
+	cookie     cookieState   // before it is read nothing of what follows is known
 	life       lifeState
 	sure       bool // base was loaded or stored by this request, not only handed on in this process
 	missing    bool // a value was asked for where the cookie is absent
@@ -140,6 +140,13 @@ const (
 	renewToken
 	authenticateAgain
 	logIn
+)
+
+// The marks of a session that are made without its mutex.
+const (
+	stuck      uint32 = 1 << iota // a call did not get the mutex
+	loadPolled                    // the store has asked whether the first look is over
+	loadEnded                     // and it is
 )
 
 // errStuck is what a call finds that waited in vain for another.
@@ -310,7 +317,7 @@ func (s *Session) loginTime() time.Time {
 	if s.changes != nil && !s.changes.authAt.IsZero() {
 		return s.changes.authAt
 	}
-	return micros(s.x.began)
+	return s.x.began()
 }
 
 // Handle returns the session's public name for logs and lists, or "" where
@@ -436,10 +443,10 @@ func (s *Session) markEnded() {
 	if s.changes != nil {
 		s.view, s.applied = nil, 0 // what the ops made of the values that are gone
 	}
-	if s.life == finished && s.x.out.sid != "" && s.x.phase() == open {
+	if s.life == finished && s.x.out.ours().sid != "" && s.x.phase() == open {
 		s.life = ended // the browser never had it
 	}
-	s.x.out.sid, s.x.out.marker = "", ""
+	s.x.out.setSession("", "")
 	s.x.m.endWaiters.end(s.base.ID)
 }
 
@@ -483,7 +490,7 @@ func (s *Session) Reload() error {
 
 // loadContext is the context of a load that is not the first look.
 func (s *Session) loadContext() *wait.Context {
-	return &wait.Context{Parent: s.x.Context, At: time.Now().Add(loadTimeout)}
+	return &wait.Context{Parent: s.x.parent(), At: time.Now().Add(loadTimeout)}
 }
 
 // ask loads the base anew.
@@ -501,7 +508,7 @@ func (s *Session) ask() error {
 	case isOver(err):
 		s.endedBy(err)
 		return ErrEnded
-	case errors.Is(s.x.Context.Err(), context.Canceled):
+	case errors.Is(s.x.parent().Err(), context.Canceled):
 		s.err, s.clientGone = err, true
 	default:
 		told := s.x.storeError(id, "load", err)

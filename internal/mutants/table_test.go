@@ -411,7 +411,7 @@ var mutants = []mutant{
 	{"G2 an end in the other system is not one step with the look", "TestG2BetweenInEndAdopted", "promises", edit("adopt.go", `err = s.x.m.carrier.Update(ctx, rec, was)`, `rec.Version = was`)},
 	{"an end in the other system ends the next login here", "TestG2BetweenInEndAdopted", "promises", edit("adopt.go", `case loadErr == nil && !rec.Created.Equal(made):`, `case false:`)},
 	{"nobody can tell that a move is under way", "TestMoving", "promises", edit("request.go", `if !s.x.m.moving.Load() && !s.readOnly() {`, `if false {`)},
-	{"G7 a foreign cookie that was withheld is a logout", "TestFollowAndWithheldCookies", "bridge", edit("adopt.go", `if s == nil || !m.keptBack(s.x.r) {`, `if true {`)},
+	{"G7 a foreign cookie that was withheld is a logout", "TestFollowAndWithheldCookies", "bridge", edit("adopt.go", `if s == nil || !m.keptBack(&s.x.r) {`, `if true {`)},
 	{"G14 a guard outlives what it guards against", "TestAdoptGuardEnds", "promises", edit("adopt.go", `a.Ends.Before(a.Until) {`, `false {`)},
 	{"an import makes more sessions than MaxPerUser", "TestAdoptWithinMaxPerUser", "promises", edit("adopt.go", `len(records) > m.cfg.MaxPerUser`, `len(records) < 0`)},
 	{"G2 a new name of the cookie revives what was ended", "TestAdoptUnderAnotherName", "promises", edit("adopt.go", `g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`, `a.Identity += s.x.m.cfg.Name; g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`)},

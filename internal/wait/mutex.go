@@ -10,10 +10,15 @@ import (
 // the application, and so must not wait for ever. Whoever lets go of it hands it
 // to one who waits: a goroutine that takes it again and again starves nobody.
 type Mutex struct {
-	state   atomic.Int32
-	waiters int32 // whom nobody has handed it; guarded by mu
-	mu      sync.Mutex
-	next    chan struct{} // hands it to one of them; made by the first
+	line  atomic.Pointer[line] // made by the first who waits
+	state atomic.Int32
+}
+
+// A line is of those who wait.
+type line struct {
+	mu   sync.Mutex
+	n    int           // whom nobody has handed it
+	next chan struct{} // hands it to one of them
 }
 
 // The states of a Mutex.
@@ -29,30 +34,31 @@ func (m *Mutex) Lock(limit time.Duration) bool {
 }
 
 func (m *Mutex) wait(limit time.Duration) bool {
-	m.mu.Lock()
+	if m.line.Load() == nil {
+		m.line.CompareAndSwap(nil, &line{next: make(chan struct{}, 1)})
+	}
+	l := m.line.Load()
+	l.mu.Lock()
 	if m.state.Swap(awaited) == free {
-		m.mu.Unlock()
+		l.mu.Unlock()
 		return true
 	}
-	m.waiters++
-	if m.next == nil {
-		m.next = make(chan struct{}, 1)
-	}
-	m.mu.Unlock()
+	l.n++
+	l.mu.Unlock()
 	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
 	select {
-	case <-m.next:
+	case <-l.next:
 		return true
 	case <-timeout.C:
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	select {
-	case <-m.next: // at the last moment
+	case <-l.next: // at the last moment
 		return true
 	default:
-		m.waiters--
+		l.n--
 		return false
 	}
 }
@@ -62,12 +68,13 @@ func (m *Mutex) Unlock() {
 	if m.state.CompareAndSwap(held, free) {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.waiters == 0 { // they gave up
+	l := m.line.Load()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n == 0 { // they gave up
 		m.state.Store(free)
 		return
 	}
-	m.waiters--
-	m.next <- struct{}{} // has room: only the holder sends, and is then none
+	l.n--
+	l.next <- struct{}{} // has room: only the holder sends, and is then none
 }
