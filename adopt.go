@@ -987,8 +987,9 @@ func (s *Session) keepWritings(w writings) (logged bool, err error) {
 		if err := s.x.m.noteEnd(s.x, had, byUs); err != nil {
 			return true, err
 		}
-	case ok && !had.whole:
-		w = had
+	case ok:
+		w.whole = w.whole && had.whole
+		w.login = latest(w.login, had.login)
 	}
 	e := w.entry()
 	if s.changing(nil, op{e.Name, func(record.Entry) (record.Entry, error) { return e, nil }}) {
@@ -1000,12 +1001,13 @@ func (s *Session) keepWritings(w writings) (logged bool, err error) {
 // writings is what a session of ours keeps of the foreign one that it came of, where
 // that may have been written more than once (R7).
 type writings struct {
-	id    store.ID // of the record of their ends
-	whole bool     // Adoption.Whole
+	id    store.ID  // of the record of their ends
+	whole bool      // Adoption.Whole
+	login time.Time // Adoption.AuthTime as the other system has it; zero = it does not say
 }
 
 func (a *Adoption) writings() writings {
-	return writings{sha256.Sum256([]byte(writingsLabel + a.Writings)), a.Whole}
+	return writings{sha256.Sum256([]byte(writingsLabel + a.Writings)), a.Whole, a.AuthTime}
 }
 
 func (w writings) entry() record.Entry {
@@ -1013,6 +1015,11 @@ func (w writings) entry() record.Entry {
 	if w.whole {
 		b[0] = 1
 	}
+	login := uint64(0)
+	if !w.login.IsZero() {
+		login = uint64(w.login.UnixMicro())
+	}
+	b = binary.BigEndian.AppendUint64(b, login)
 	return record.Entry{Name: record.Writings, Raw: fmt.Appendf(nil, "%q", base64.RawURLEncoding.EncodeToString(b))}
 }
 
@@ -1023,11 +1030,14 @@ func writingsOf(entries []byte) (w writings, ok bool) {
 	}
 	text, err := record.Unmarshal[string](e.Raw)
 	b, decodeErr := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || decodeErr != nil || len(b) != 1+len(w.id) {
+	if err != nil || decodeErr != nil || len(b) != 1+len(w.id)+8 {
 		return w, false
 	}
 	copy(w.id[:], b[1:])
 	w.whole = b[0] == 1
+	if login := int64(binary.BigEndian.Uint64(b[1+len(w.id):])); login != 0 {
+		w.login = utc(login)
+	}
 	return w, true
 }
 
@@ -1084,17 +1094,18 @@ func (ends *writingsEnds) note(w writings, by int, at time.Time) (more bool) {
 	return more
 }
 
-// keepsOut reports whether an adoption may be of a login that has ended. What is to
-// come says nothing.
+// keepsOut reports whether an adoption may be of a login that has ended. Of one that says
+// when it was, all writings say the same, so that no clock is needed; see noteEnd. What
+// is to come says nothing.
 func (ends *writingsEnds) keepsOut(a *Adoption, began time.Time) bool {
 	at, whole := a.AsOf, 0
 	if !a.AuthTime.IsZero() { // written anew it is no other login
-		at = a.authTime(began)
+		at = a.authTime(began).Add(clocksApart)
 	}
 	if a.Whole {
 		whole = 1
 	}
-	if at.IsZero() || at.After(began.Add(clocksApart)) {
+	if at.IsZero() || at.After(began.Add(clocksApart)) { // which AuthTime is not
 		return ends[byUs][whole] != 0
 	}
 	return at.UnixMicro() <= max(ends[byUs][whole], ends[byThem][whole])
@@ -1117,12 +1128,16 @@ func (m *Manager) writingCounts(ctx context.Context, a *Adoption, began time.Tim
 
 // noteEnd notes the end of a session that came of a foreign one, before it ends. A
 // clock of the other system's that is ahead of ours writes what seems later; what that
-// system has ended itself must not keep out the login that follows.
+// system has ended itself must not keep out the login that follows. The time of a login
+// may be ahead of ours, too: its own writings must not seem later than its end.
 func (m *Manager) noteEnd(ctx context.Context, w writings, by int) error {
 	created := clock()
 	at := created.Add(clocksApart)
 	if by == byThem {
 		at = created.Add(-clocksApart)
+	}
+	if !w.login.After(created.Add(clocksApart)) {
+		at = latest(at, w.login.Add(clocksApart))
 	}
 	next := store.Record{
 		ID: w.id, User: "\x01writings:" + w.id.Handle(), AuthTime: created, Created: created, Seen: created,

@@ -256,12 +256,19 @@ func TestG2OtherWritingsAndClocks(t *testing.T) {
 		w.cookies["written anew"] = signedCookie{user: "bob", written: now.AddDate(0, 2, 0), began: login}
 		w.cookies["a login to come"] = signedCookie{user: "bob", written: now.AddDate(0, 2, 0), began: now.AddDate(2, 0, 0)}
 		w.cookies["after it"] = signedCookie{user: "bob", written: now.Add(31 * time.Second)}
-		w.cookies["a login after it"] = signedCookie{user: "bob", began: now.Add(31 * time.Second)}
+		w.cookies["a login after it"] = signedCookie{user: "bob", began: now.Add(time.Microsecond)}
 		time.Sleep(time.Minute)
 		b.Send("POST", "/logout")
 		w.staysOut("logged out", "first", "ahead", "no time", "to come", "written anew", "a login to come")
 		w.opens("by a time", "after it", "bob")
 		w.opens("by the time of the login", "a login after it", "bob")
+
+		// The time of a login is ahead of ours: as long as that is to come, and later.
+		ahead := time.Now().Add(20 * time.Second)
+		w.cookies["anna's"] = signedCookie{user: "anna", written: ahead, began: ahead}
+		w.cookies["anna's, anew"] = signedCookie{user: "anna", written: ahead.Add(time.Hour), began: ahead}
+		w.opens("ahead", "anna's", "anna").Send("POST", "/logout")
+		w.staysOut("a login that was ahead", "anna's", "anna's, anew")
 	})
 }
 

@@ -85,6 +85,9 @@ type JSON struct {
 }
 
 func (JSON) decode(payload []byte) (values map[string]json.RawMessage, _ map[string]string, _ error) {
+	if err := foreign.Measure(payload); err != nil {
+		return nil, nil, err
+	}
 	if json.Unmarshal(payload, &values) != nil || values == nil {
 		return nil, nil, errSerializer
 	}

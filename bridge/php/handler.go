@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/phpdata"
+	"github.com/coatcheck/coatcheck/bridge/internal/tree"
 )
 
 // A Handler is PHP's session.serialize_handler: how a session's variables stand one
@@ -39,6 +41,7 @@ func (h Handler) decode(data []byte) (phpdata.Array, error) {
 		return decodeArray(data)
 	}
 	var out phpdata.Array
+	items := 0
 	for len(data) > 0 {
 		name, rest, undefined, err := h.name(data)
 		if err != nil {
@@ -46,10 +49,13 @@ func (h Handler) decode(data []byte) (phpdata.Array, error) {
 		}
 		data = rest
 		if undefined {
+			if items++; items > bridge.MaxItems {
+				return nil, tree.ErrItems
+			}
 			continue
 		}
 		var v any
-		if v, data, err = phpdata.Decode(data); err != nil {
+		if v, data, err = phpdata.DecodeOne(data, &items); err != nil {
 			return nil, err
 		}
 		out = append(out, phpdata.Entry{Key: name, Value: v})

@@ -86,6 +86,9 @@ type jsonRecord struct {
 
 // Decode implements Codec.
 func (JSON) Decode(data []byte) (deadline time.Time, values map[string]json.RawMessage, refused map[string]string, err error) {
+	if err := foreign.Measure(data); err != nil {
+		return time.Time{}, nil, nil, err
+	}
 	var in jsonRecord
 	if json.Unmarshal(data, &in) != nil || in.Deadline.IsZero() {
 		return time.Time{}, nil, nil, errCodec

@@ -30,8 +30,19 @@ type Entry struct {
 // is there all the same. What is beyond the bounds of package bridge is a
 // *bridge.RefusedError.
 func Decode(data []byte) (v any, rest []byte, err error) {
-	d := &decoder{rest: data}
+	items := 0
+	return DecodeOne(data, &items)
+}
+
+// DecodeOne is Decode for one of several values, which share the bound on items: those
+// that there were before, itself being one.
+func DecodeOne(data []byte, items *int) (v any, rest []byte, err error) {
+	d := &decoder{rest: data, items: *items + 1}
+	if d.items > bridge.MaxItems {
+		return nil, data, tree.ErrItems
+	}
 	v, err = d.value(0)
+	*items = d.items
 	return v, d.rest, err
 }
 
