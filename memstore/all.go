@@ -34,10 +34,10 @@ func (s *Store) group(batch []store.Record, i uint32) (records []store.Record, m
 	defer s.mu.Unlock()
 	for slot := max(i*groupSize, 1); slot < (i+1)*groupSize && slot <= s.entries.count; slot++ {
 		e := s.entries.at(slot)
-		if e.state != isLive {
+		if e.state() != isLive {
 			continue
 		}
-		sh := s.shard(e.id)
+		sh := s.shardAt(e)
 		sh.mu.RLock()
 		batch = append(batch, sh.arena.record(e))
 		sh.mu.RUnlock()

@@ -8,15 +8,18 @@ import (
 
 // An item is what has no fixed size:
 //
-//	4 slot | 4 length of data | 1 length of user | user | data
+//	4 length of data | 1 length of user | 32 id | user | data
 //
-// Once written, user and data never change, also when the item is no longer
+// Once written, id, user and data never change, also when the item is no longer
 // used: somebody may still hold what Load returned (S12). Space is not used
 // again; a block of which less than two thirds are in use is copied to the end
 // of the arena, and the garbage collector takes it when its last reader is gone.
-// The slot is 0 where the item is no longer used.
+// The first bit is set where the item is no longer used.
 const (
-	itemHead  = 4 + 4 + 1
+	unused    = 1 << 31
+	atUser    = 4
+	atID      = atUser + 1
+	itemHead  = atID + len(store.ID{})
 	blockSize = 8 << 10
 	loneItem  = blockSize / 8 // from here on an item has a block of its own
 )
@@ -24,9 +27,11 @@ const (
 // An arena holds the items of one shard, under its lock.
 type arena struct {
 	entries *entries
+	ids     *index // which are told where items lie
 	blocks  []block
 	spare   []uint32 // numbers of blocks that are gone
 	filling uint32   // number of the block that takes the next item, plus one
+	near    uint32   // so many blocks have a location
 }
 
 type block struct {
@@ -34,11 +39,50 @@ type block struct {
 	used int    // bytes of items in use
 }
 
+// A location is a place in an arena: the number of the block and, in the last
+// offBits, the offset there.
+type location uint32
+
+const (
+	offBits = 13 // of blockSize
+
+	// nowhere is where the entry has to be asked, as it has more room for that:
+	// beyond half a million blocks of a shard, 4 GB.
+	nowhere  = ^location(0)
+	nearMost = uint32(nowhere >> offBits)
+)
+
+func (a *arena) locationOf(block uint32, off uint16) location {
+	if block >= a.near {
+		return nowhere
+	}
+	return location(block)<<offBits | location(off)
+}
+
+// has reports whether the item of an entry, which lies there, is of the id.
+func (a *arena) has(e *entry, at location, id *store.ID) bool {
+	block, off := uint32(at>>offBits), uint16(at&(1<<offBits-1))
+	if at == nowhere {
+		block, off = e.block, e.off
+	}
+	return store.ID(a.blocks[block].buf[off:][atID:itemHead]) == *id
+}
+
+// head returns the item of an entry and all that follows in its block.
+func (a *arena) head(e *entry) []byte { return a.blocks[e.block].buf[e.off:] }
+
+// id returns that of an entry.
+func (a *arena) id(e *entry) store.ID { return store.ID(a.head(e)[atID:itemHead]) }
+
 // item returns user and data of an entry. Nobody may write to either.
 func (a *arena) item(e *entry) (user, data []byte) {
-	head := a.blocks[e.block].buf[e.off:]
-	from := itemHead + int(head[8])
-	to := from + int(binary.LittleEndian.Uint32(head[4:]))
+	return split(a.head(e))
+}
+
+// split returns user and data of the item that begins there.
+func split(head []byte) (user, data []byte) {
+	from := itemHead + int(head[atUser])
+	to := from + int(binary.BigEndian.Uint32(head)&^unused)
 	return head[itemHead:from:from], head[from:to:to]
 }
 
@@ -46,7 +90,7 @@ func (a *arena) item(e *entry) (user, data []byte) {
 func (a *arena) record(e *entry) store.Record {
 	user, data := a.item(e)
 	return store.Record{
-		ID: e.id, Version: e.version, User: string(user),
+		ID: a.id(e), Version: e.version, User: string(user),
 		AuthTime: micro(e.began), Created: micro(e.created), Seen: micro(e.seen),
 		Expires: micro(e.expires), Deadline: micro(e.deadline), Data: data,
 	}
@@ -59,8 +103,9 @@ func (a *arena) successor(e *entry) (next store.ID) {
 	return next
 }
 
-// put writes an item for the slot and points its entry there.
-func (a *arena) put(slot uint32, e *entry, user, data []byte) {
+// put writes an item for the slot, whose id has the index already, and points its
+// entry and the index there.
+func (a *arena) put(slot uint32, e *entry, id store.ID, user, data []byte) {
 	size := itemHead + len(user) + len(data)
 	if size >= loneItem {
 		e.block = a.add(size)
@@ -69,12 +114,13 @@ func (a *arena) put(slot uint32, e *entry, user, data []byte) {
 	}
 	b := &a.blocks[e.block]
 	e.off = uint16(len(b.buf))
-	b.buf = binary.LittleEndian.AppendUint32(b.buf, slot)
-	b.buf = binary.LittleEndian.AppendUint32(b.buf, uint32(len(data)))
+	b.buf = binary.BigEndian.AppendUint32(b.buf, uint32(len(data)))
 	b.buf = append(b.buf, byte(len(user)))
+	b.buf = append(b.buf, id[:]...)
 	b.buf = append(b.buf, user...)
 	b.buf = append(b.buf, data...)
 	b.used += size
+	a.ids.moved(hashOf(&id), slot, a.locationOf(e.block, e.off))
 }
 
 // room returns the number of a block that has room for so many bytes.
@@ -112,15 +158,16 @@ func (a *arena) drop(e *entry) {
 	b := &a.blocks[i]
 	user, data := a.item(e)
 	b.used -= itemHead + len(user) + len(data)
-	binary.LittleEndian.PutUint32(b.buf[e.off:], 0)
+	b.buf[e.off] |= unused >> 24
 	a.tidy(i)
 }
 
 // replace gives an entry another item.
 func (a *arena) replace(slot uint32, e *entry, user, data []byte) {
 	// The old item first: putting the new one may move what is in use.
+	id := a.id(e)
 	a.drop(e)
-	a.put(slot, e, user, data)
+	a.put(slot, e, id, user, data)
 }
 
 // tidy gives up a block of which less than two thirds are in use, after copying
@@ -131,15 +178,31 @@ func (a *arena) tidy(i uint32) {
 		return
 	}
 	a.blocks[i] = block{}
-	for rest := b.buf; b.used > 0; {
-		slot := binary.LittleEndian.Uint32(rest)
-		from := itemHead + int(rest[8])
-		to := from + int(binary.LittleEndian.Uint32(rest[4:]))
-		if slot != 0 {
-			a.put(slot, a.entries.at(slot), rest[itemHead:from], rest[from:to])
-			b.used -= to
+	for off := 0; b.used > 0; {
+		head := b.buf[off:]
+		user, data := split(head)
+		size := itemHead + len(user) + len(data)
+		if head[0]&(unused>>24) == 0 {
+			id := store.ID(head[atID:itemHead])
+			slot, e := a.whose(&id, i, uint16(off))
+			a.put(slot, e, id, user, data)
+			b.used -= size
 		}
-		rest = rest[to:]
+		off += size
 	}
 	a.spare = append(a.spare, i)
+}
+
+// whose returns the slot and the entry of an item that is in use.
+func (a *arena) whose(id *store.ID, block uint32, off uint16) (uint32, *entry) {
+	hash, there := hashOf(id), a.locationOf(block, off)
+	for slot, at := a.ids.seek(hash, fromStart); slot != 0; slot, at = a.ids.seek(hash, at) {
+		if a.ids.items[at] != there {
+			continue
+		}
+		if e := a.entries.at(slot); there != nowhere || e.block == block && e.off == off {
+			return slot, e
+		}
+	}
+	return 0, nil // which cannot be
 }

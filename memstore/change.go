@@ -36,7 +36,7 @@ func (s *Store) Create(ctx context.Context, rec store.Record) error {
 // answer that stands.
 func (s *Store) refuse(rec store.Record, old store.ID) error {
 	if _, e := s.lookupAlone(rec.ID); e != nil {
-		if e.state == isEnded {
+		if e.state() == isEnded {
 			return store.ErrEnded
 		}
 		return store.ErrExists
@@ -60,10 +60,10 @@ func (s *Store) lookupAlone(id store.ID) (uint32, *entry) {
 func (s *Store) add(sh *shard, rec store.Record) {
 	slot := s.entries.take()
 	e := s.entries.at(slot)
-	e.id, e.state = rec.ID, isLive
+	e.kind = kindOf(shardOf(&rec.ID), isLive)
 	e.set(rec)
-	sh.arena.put(slot, e, []byte(rec.User), rec.Data)
-	sh.ids.add(hashOf(&e.id), slot)
+	sh.ids.add(hashOf(&rec.ID), slot)
+	sh.arena.put(slot, e, rec.ID, []byte(rec.User), rec.Data)
 	s.lower(slot, e)
 	s.live++
 	if rec.User == "" {
@@ -145,14 +145,13 @@ func (s *Store) End(ctx context.Context, id store.ID, until time.Time) (next sto
 		defer sh.mu.Unlock()
 		slot = s.entries.take()
 		e = s.entries.at(slot)
-		e.id = id
-		sh.ids.add(hashOf(&e.id), slot)
-		s.entomb(sh, slot, e, next, until.UnixMicro())
+		sh.ids.add(hashOf(&id), slot)
+		s.entomb(sh, slot, e, id, next, until.UnixMicro())
 		return next, nil
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if e.state == isEnded {
+	if e.state() == isEnded {
 		e.deadline = max(e.deadline, until.UnixMicro())
 		return sh.arena.successor(e), nil
 	}
@@ -162,20 +161,21 @@ func (s *Store) End(ctx context.Context, id store.ID, until time.Time) (next sto
 
 // end turns a live entry into a tombstone.
 func (s *Store) end(sh *shard, slot uint32, e *entry, next store.ID, until int64) {
+	id := sh.arena.id(e)
 	s.unlist(sh, slot, e)
 	sh.arena.drop(e)
 	s.bytes.Add(cost(0, 0))
-	s.entomb(sh, slot, e, next, until)
+	s.entomb(sh, slot, e, id, next, until)
 }
 
-// entomb makes an entry with nothing but an id a tombstone.
-func (s *Store) entomb(sh *shard, slot uint32, e *entry, next store.ID, until int64) {
-	*e = entry{id: e.id, state: isEnded, deadline: until}
+// entomb makes an entry without an item the tombstone of an id.
+func (s *Store) entomb(sh *shard, slot uint32, e *entry, id, next store.ID, until int64) {
+	*e = entry{kind: kindOf(shardOf(&id), isEnded), deadline: until}
 	var successor []byte
 	if !next.IsZero() {
 		successor = next[:]
 	}
-	sh.arena.put(slot, e, nil, successor)
+	sh.arena.put(slot, e, id, nil, successor)
 	s.lower(slot, e)
 	s.ended++
 }
@@ -197,14 +197,15 @@ func (s *Store) unlist(sh *shard, slot uint32, e *entry) {
 
 // remove makes the id of an entry unknown.
 func (s *Store) remove(sh *shard, slot uint32, e *entry) {
-	if e.state == isLive {
+	if e.state() == isLive {
 		s.unlist(sh, slot, e)
 	} else {
 		_, successor := sh.arena.item(e)
 		s.bytes.Add(-cost(0, len(successor)))
 		s.ended--
 	}
+	id := sh.arena.id(e)
 	sh.arena.drop(e)
-	sh.ids.remove(hashOf(&e.id), slot)
+	sh.ids.remove(hashOf(&id), slot)
 	s.entries.give(slot)
 }

@@ -16,12 +16,12 @@ const (
 	isEnded
 )
 
-// An entry is the part of a session, or of a tombstone, that has a fixed size.
-// User and data are an item in the arena of the id's shard; a tombstone's item
-// holds its successor. There is no pointer in it, so that the garbage collector
-// does not look at entries at all.
+// An entry is the part of a session, or of a tombstone, that has a fixed size and
+// may change, as large as a line of a processor's cache. Id, user and data are an
+// item in the arena of the id's shard; a tombstone's item holds its successor.
+// There is no pointer in it, so that the garbage collector does not look at
+// entries at all.
 type entry struct {
-	id       store.ID
 	version  uint64
 	began    int64 // times are Unix microseconds
 	created  int64
@@ -35,9 +35,15 @@ type entry struct {
 
 	block uint32 // where the item lies
 	off   uint16
-	state uint8
-	used  bool // since the session last was next to be pushed out
+	kind  uint8 // the state, and above it the number of the shard
+	used  bool  // since the session last was next to be pushed out
 }
+
+const stateBits = 2
+
+func kindOf(shard int, state uint8) uint8 { return uint8(shard)<<stateBits | state }
+
+func (e *entry) state() uint8 { return e.kind & (1<<stateBits - 1) }
 
 // set takes the fields of a record but for its id, user and data.
 func (e *entry) set(rec store.Record) {
@@ -49,7 +55,7 @@ func (e *entry) set(rec store.Record) {
 
 // due is when Sweep may remove the entry.
 func (e *entry) due() int64 {
-	if e.state == isEnded {
+	if e.state() == isEnded {
 		return e.deadline
 	}
 	return min(e.expires, e.deadline)
@@ -108,7 +114,8 @@ func (t *entries) give(slot uint32) {
 }
 
 // shardCount is high enough that cores seldom meet at one lock, and low enough
-// that the shards' half-filled blocks do not matter.
+// that the shards' half-filled blocks do not matter, nor their numbers in a byte
+// with the state.
 const shardCount = 64
 
 // A shard holds the ids that end alike, behind a lock of its own.
@@ -118,16 +125,24 @@ type shard struct {
 	arena arena
 }
 
-func (s *Store) shard(id store.ID) *shard { return &s.shards[id[len(id)-1]%shardCount] }
+func (s *Store) shard(id store.ID) *shard { return &s.shards[shardOf(&id)] }
+
+func shardOf(id *store.ID) int { return int(id[len(id)-1] % shardCount) }
+
+// shardAt is the shard of an entry that is not free.
+func (s *Store) shardAt(e *entry) *shard { return &s.shards[e.kind>>stateBits] }
 
 // hashOf is an id's hash in its shard's index: an id is a hash already.
 func hashOf(id *store.ID) uint32 { return binary.LittleEndian.Uint32(id[:4]) }
 
-// lookup returns the slot of an id, 0 where it is unknown.
+// lookup returns the slot of an id, 0 where it is unknown. The index knows where
+// both the entry and the item lie: among millions of sessions each is on a page of
+// memory that no cache knows, and a processor that need not wait for the one to
+// find the other looks for both at once.
 func (s *Store) lookup(sh *shard, id *store.ID) (uint32, *entry) {
 	hash := hashOf(id)
 	for slot, at := sh.ids.seek(hash, fromStart); slot != 0; slot, at = sh.ids.seek(hash, at) {
-		if e := s.entries.at(slot); e.id == *id {
+		if e := s.entries.at(slot); sh.arena.has(e, sh.ids.items[at], id) {
 			return slot, e
 		}
 	}
@@ -140,7 +155,7 @@ func (s *Store) find(sh *shard, id store.ID) (uint32, *entry, error) {
 	if e == nil {
 		return 0, nil, store.ErrNotFound
 	}
-	if e.state == isEnded {
+	if e.state() == isEnded {
 		return 0, nil, &store.EndedError{Next: sh.arena.successor(e), Until: micro(e.deadline)}
 	}
 	return slot, e, nil

@@ -24,6 +24,14 @@ func (s *Store) HoldShard(id store.ID) (release func()) {
 	return sh.mu.Unlock
 }
 
+// Near lets the index know where the items of so many blocks of a shard lie; for the
+// others it asks their entries. The store is empty yet.
+func (s *Store) Near(blocks uint32) {
+	for i := range s.shards {
+		s.shards[i].arena.near = blocks
+	}
+}
+
 // Busy reports whether somebody changes which ids exist.
 func (s *Store) Busy() bool {
 	if s.mu.TryLock() {
@@ -47,12 +55,20 @@ func (s *Store) Audit() error {
 	used := make(map[*shard]map[uint32]int)
 	for slot := uint32(1); slot <= s.entries.count; slot++ {
 		e := s.entries.at(slot)
-		if e.state == isFree {
+		if e.state() == isFree {
 			continue
 		}
-		sh := s.shard(e.id)
-		if found, _ := s.lookup(sh, &e.id); found != slot {
+		sh := s.shardAt(e)
+		id := sh.arena.id(e)
+		if sh != s.shard(id) {
+			errs = append(errs, fmt.Errorf("slot %d: in another shard than its id", slot))
+		}
+		if found, _ := s.lookup(sh, &id); found != slot {
 			errs = append(errs, fmt.Errorf("slot %d: its id finds slot %d", slot, found))
+		}
+		at := sh.ids.items[sh.ids.place(hashOf(&id), slot)]
+		if want := sh.arena.locationOf(e.block, e.off); at != want {
+			errs = append(errs, fmt.Errorf("slot %d: its item lies at %d, the index says %d", slot, want, at))
 		}
 		if s.due[slot/groupSize] > e.due() {
 			errs = append(errs, fmt.Errorf("slot %d: due before its group", slot))
@@ -65,7 +81,7 @@ func (s *Store) Audit() error {
 		size := cost(len(user), len(data))
 		bytes += size
 		switch {
-		case e.state == isEnded:
+		case e.state() == isEnded:
 			ended++
 		case len(user) == 0:
 			live++

@@ -49,7 +49,7 @@ func (s *Store) pushOut(except uint32) bool {
 			return false
 		}
 		e := s.entries.at(slot)
-		sh := s.shard(e.id)
+		sh := s.shardAt(e)
 		sh.mu.Lock()
 		if !e.used || look >= secondChances {
 			s.remove(sh, slot, e)

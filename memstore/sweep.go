@@ -76,10 +76,10 @@ func (s *Store) sweepNext(i int, now int64, limit int) (removed, next int) {
 			continue
 		}
 		e := s.entries.at(slot)
-		if e.state == isFree {
+		if e.state() == isFree {
 			continue
 		}
-		sh := s.shard(e.id)
+		sh := s.shardAt(e)
 		sh.mu.Lock()
 		due := e.due()
 		if due < now && removed < limit {

@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -125,11 +126,31 @@ func (c *cancelAfter) Err() error {
 }
 
 // Thousands of sessions of all sizes come, change and go; the store is compared
-// with a map all the time, and its accounts with a count.
+// with a map all the time, and its accounts with a count. Wherever their items lie,
+// the index finds them, also where many ids look alike to it.
 func TestAgainstMap(t *testing.T) {
 	t.Parallel()
-	const steps, users = 60_000, 50
-	st, ctx := memstore.New(memstore.Config{}), t.Context()
+	for _, c := range []struct {
+		name   string
+		steps  int
+		near   uint32 // blocks that the index knows
+		hashes int    // how many different ones ids have
+	}{
+		{"as it is", 60_000, 1 << 18, 1 << 24}, {"no item is near", 20_000, 0, 1 << 24}, {"few items are near", 20_000, 3, 1 << 24},
+		{"few hashes", 20_000, 1 << 18, 300}, {"few hashes, few items near", 20_000, 3, 300},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			st := memstore.New(memstore.Config{})
+			st.Near(c.near)
+			againstMap(t, st, c.steps, c.hashes)
+		})
+	}
+}
+
+func againstMap(t *testing.T, st *memstore.Store, steps, hashes int) {
+	const users = 50
+	ctx := t.Context()
 	chance := rand.New(rand.NewPCG(1, 2))
 	live := make(map[store.ID]store.Record)
 	var ids []store.ID
@@ -146,6 +167,7 @@ func TestAgainstMap(t *testing.T) {
 	}
 	fresh := func(i int) store.Record {
 		rec := record("", i)
+		binary.LittleEndian.PutUint32(rec.ID[:], uint32(uint64(chance.IntN(hashes))<<32/uint64(hashes)))
 		if chance.IntN(2) == 0 {
 			rec.User = fmt.Sprint("user", chance.IntN(users))
 		}

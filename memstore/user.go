@@ -63,7 +63,7 @@ func (s *Store) User(ctx context.Context, user string) ([]store.Record, error) {
 	var records []store.Record
 	for slot := s.firstOf(user); slot != 0; {
 		e := s.entries.at(slot)
-		sh := s.shard(e.id)
+		sh := s.shardAt(e)
 		sh.mu.RLock()
 		if name, _ := sh.arena.item(e); string(name) == user {
 			records = append(records, sh.arena.record(e))
@@ -87,16 +87,14 @@ func (s *Store) EndUser(ctx context.Context, user string, at, until time.Time, k
 	var ended []store.ID
 	for slot := s.firstOf(user); slot != 0; {
 		e := s.entries.at(slot)
-		next, id := e.next, e.id
-		if !slices.Contains(keep, id) {
-			sh := s.shard(id)
-			sh.mu.Lock()
-			if name, _ := sh.arena.item(e); string(name) == user {
-				s.end(sh, slot, e, store.ID{}, until.UnixMicro())
-				ended = append(ended, id)
-			}
-			sh.mu.Unlock()
+		next, sh := e.next, s.shardAt(e)
+		sh.mu.Lock()
+		id := sh.arena.id(e)
+		if name, _ := sh.arena.item(e); string(name) == user && !slices.Contains(keep, id) {
+			s.end(sh, slot, e, store.ID{}, until.UnixMicro())
+			ended = append(ended, id)
 		}
+		sh.mu.Unlock()
 		slot = next
 	}
 	return ended, nil
@@ -119,7 +117,7 @@ func (s *Store) successor(id store.ID) (next store.ID) {
 	sh := s.shard(id)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	if _, e := s.lookup(sh, &id); e != nil && e.state == isEnded {
+	if _, e := s.lookup(sh, &id); e != nil && e.state() == isEnded {
 		next = sh.arena.successor(e)
 	}
 	return next
