@@ -52,10 +52,13 @@ type Adoption struct {
 	// same login, as those of one user where the cookie is the session. When a session
 	// of ours that came of one of them ends by a logout or a revocation, those that are
 	// not known to be of a later time open nothing more either: AuthTime counts, or else
-	// AsOf, and half a minute for clocks that differ; without a time none does, until
-	// the end is forgotten after 400 days. Only a hash of it is kept. Empty = there is
-	// no other writing with another Identity.
+	// AsOf; without a time none does, until the end is forgotten after 400 days. Only a
+	// hash of it is kept. Empty = there is no other writing with another Identity.
 	Writings string
+
+	// ClocksApart is by how much AsOf may be ahead of our clock, for Writings: so much
+	// longer does an end count. At most an hour; zero = 30 seconds.
+	ClocksApart time.Duration
 
 	// Whole says that this one has the same Identity however it is written, as by a value
 	// that stays: then only the end of one that has not keeps it out.
@@ -286,6 +289,9 @@ func (t *tokens) named(g *adoptGuard, identity string) (token string, id store.I
 func (a *Adoption) entries(now time.Time) ([]record.Entry, error) {
 	if err := checkUser(a.User); err != nil {
 		return nil, err
+	}
+	if a.ClocksApart < 0 || a.ClocksApart > time.Hour {
+		return nil, fmt.Errorf("%w: Adoption.ClocksApart is %v; want 0 to 1h", ErrValue, a.ClocksApart)
 	}
 	if a.Until.After(now.Add(maxCookieAge)) {
 		return nil, fmt.Errorf("%w: Adoption.Until is more than 400 days away", ErrValue)
@@ -1100,15 +1106,26 @@ func (ends *writingsEnds) note(w writings, by int, at time.Time) (more bool) {
 func (ends *writingsEnds) keepsOut(a *Adoption, began time.Time) bool {
 	at, whole := a.AsOf, 0
 	if !a.AuthTime.IsZero() { // written anew it is no other login
-		at = a.authTime(began).Add(clocksApart)
+		at = a.authTime(began)
 	}
 	if a.Whole {
 		whole = 1
 	}
-	if at.IsZero() || at.After(began.Add(clocksApart)) { // which AuthTime is not
-		return ends[byUs][whole] != 0
+	here, there := ends[byUs][whole], ends[byThem][whole]
+	switch {
+	case at.IsZero() || at.After(began.Add(a.clocksApart())):
+		return here != 0
+	case a.AuthTime.IsZero() && here != 0:
+		return at.UnixMicro()-a.clocksApart().Microseconds() <= here || at.UnixMicro() <= there
 	}
-	return at.UnixMicro() <= max(ends[byUs][whole], ends[byThem][whole])
+	return at.UnixMicro() <= max(here, there)
+}
+
+func (a *Adoption) clocksApart() time.Duration {
+	if a.ClocksApart == 0 {
+		return clocksApart
+	}
+	return a.ClocksApart
 }
 
 // writingCounts returns ErrEnded if another writing of the login may have ended.
@@ -1126,18 +1143,18 @@ func (m *Manager) writingCounts(ctx context.Context, a *Adoption, began time.Tim
 	return err
 }
 
-// noteEnd notes the end of a session that came of a foreign one, before it ends. A
-// clock of the other system's that is ahead of ours writes what seems later; what that
-// system has ended itself must not keep out the login that follows. The time of a login
-// may be ahead of ours, too: its own writings must not seem later than its end.
+// noteEnd notes the end of a session that came of a foreign one, before it ends. What
+// the other system has ended itself must not keep out the login that follows, by a
+// clock that is behind. The time of a login may be ahead of ours: its own writings
+// must not seem later than its end.
 func (m *Manager) noteEnd(ctx context.Context, w writings, by int) error {
 	created := clock()
-	at := created.Add(clocksApart)
+	at := created
 	if by == byThem {
 		at = created.Add(-clocksApart)
 	}
 	if !w.login.After(created.Add(clocksApart)) {
-		at = latest(at, w.login.Add(clocksApart))
+		at = latest(at, w.login)
 	}
 	next := store.Record{
 		ID: w.id, User: "\x01writings:" + w.id.Handle(), AuthTime: created, Created: created, Seen: created,

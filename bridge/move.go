@@ -45,6 +45,12 @@ type MoveConfig struct {
 	// before them. Empty, or where a session has none: it was long ago.
 	LoginTime string
 
+	// ClocksApart is by how much the clock of the old application may be ahead of ours,
+	// where the cookie is the session and there is neither LoginKey nor LoginTime: for so
+	// long after a logout here a login there is not seen here. At most an hour; zero = 30
+	// seconds. A second will do where both are on one machine.
+	ClocksApart time.Duration
+
 	// Revoker is asked beside what the manager's own revocations have left in its
 	// store: from when on a user's sessions count. An old one of an earlier LoginTime,
 	// or of none, is not adopted. Nil means that none is asked.
@@ -93,6 +99,8 @@ func NewMove(sessions *coatcheck.Manager, old Source, cfg MoveConfig) (*Move, er
 		return nil, errors.New("bridge: NewMove: want a manager and a Source")
 	case cfg.Until.IsZero():
 		return nil, errors.New("bridge: MoveConfig.Until is zero; want the day from which no old session counts")
+	case cfg.ClocksApart < 0 || cfg.ClocksApart > time.Hour:
+		return nil, fmt.Errorf("bridge: MoveConfig.ClocksApart is %v; want 0 to 1h", cfg.ClocksApart)
 	case time.Until(cfg.Until) > 400*24*time.Hour:
 		return nil, errors.New("bridge: MoveConfig.Until is more than 400 days away")
 	}
@@ -207,7 +215,7 @@ func (m *Move) identified(old *Session, user string, asOf time.Time) coatcheck.A
 	// the application put the value of LoginKey into it.
 	if !old.Stored && (old.PerWriting || m.cfg.LoginKey != "") {
 		kind, _, _ := strings.Cut(old.ID, ":")
-		a.Writings, a.Whole = kind+":user\x00"+user, login != ""
+		a.Writings, a.Whole, a.ClocksApart = kind+":user\x00"+user, login != "", m.cfg.ClocksApart
 	}
 	return a
 }

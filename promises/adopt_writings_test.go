@@ -34,6 +34,7 @@ type cookieWorld struct {
 	cookies map[string]signedCookie
 	called  map[string]string // users there, as they are called here; absent = the same
 	until   time.Time
+	apart   time.Duration
 
 	m *coatcheck.Manager
 	http.Handler
@@ -97,7 +98,7 @@ func (w *cookieWorld) adoption(name string) coatcheck.Adoption {
 	if !ok {
 		return coatcheck.Adoption{}
 	}
-	a := coatcheck.Adoption{Identity: name, User: c.user, AsOf: c.written, AuthTime: c.began, Until: w.until, Writings: "user " + c.user, Whole: c.whole}
+	a := coatcheck.Adoption{Identity: name, User: c.user, AsOf: c.written, AuthTime: c.began, Until: w.until, Writings: "user " + c.user, Whole: c.whole, ClocksApart: w.apart}
 	if here := w.called[c.user]; here != "" {
 		a.User = here
 	}
@@ -262,6 +263,18 @@ func TestG2OtherWritingsAndClocks(t *testing.T) {
 		w.staysOut("logged out", "first", "ahead", "no time", "to come", "written anew", "a login to come")
 		w.opens("by a time", "after it", "bob")
 		w.opens("by the time of the login", "a login after it", "bob")
+
+		// The application knows better.
+		w.writes("carl's", "carl")
+		b = w.opens("before", "carl's", "carl")
+		w.apart = 2 * time.Second
+		now = time.Now()
+		w.cookies["carl's, then"] = signedCookie{user: "carl", written: now.Add(2 * time.Second)}
+		w.cookies["carl's, later"] = signedCookie{user: "carl", written: now.Add(3 * time.Second)}
+		b.Send("POST", "/logout")
+		time.Sleep(3 * time.Second)
+		w.opens("2 seconds later", "carl's, then", "")
+		w.opens("3 seconds later", "carl's, later", "carl")
 
 		// The time of a login is ahead of ours: as long as that is to come, and later.
 		ahead := time.Now().Add(20 * time.Second)

@@ -74,12 +74,12 @@ def writing(id, says, times, opens, **adoption):
     case(id, says, "R13", ends(*times), opens, **{"writings": COMMON, **adoption})
 
 
-T = NOW - 10 * S
-writing("ended", "written at the time", (T, 0, 0, 0), False, as_of=T)
-writing("ended-before", "written a microsecond later", (T, 0, 0, 0), True, as_of=T + 1)
+T, APART = NOW - 100 * S, 30 * S
+writing("ended", "written at the time", (T, 0, 0, 0), False, as_of=T + APART)
+writing("ended-before", "written a microsecond later than clocks may differ", (T, 0, 0, 0), True, as_of=T + APART + 1)
 writing("ended-unknown", "says no time", (T, 0, 0, 0), False)
-writing("ended-login", "written later, by a login of before", (T, 0, 0, 0), False, as_of=T + S, auth_time=T - 30 * S)
-writing("ended-next-login", "by a later login", (T, 0, 0, 0), True, as_of=T - S, auth_time=T - 30 * S + 1)
+writing("ended-login", "written later, by a login of before", (T, 0, 0, 0), False, as_of=T + 60 * S, auth_time=T)
+writing("ended-next-login", "by a later login", (T, 0, 0, 0), True, as_of=T - S, auth_time=T + 1)
 writing("ended-to-come", "written in a minute", (T, 0, 0, 0), False, as_of=NOW + 60 * S)
 writing("ended-whole", "one that has one identity", (T, 0, 0, 0), True, as_of=T, whole=True)
 writing("ended-all", "that too", (T, T, 0, 0), False, as_of=T, whole=True)

@@ -64,7 +64,9 @@ func build(keys *cookie.Keys, env func(string) string) (http.Handler, error) {
 		Until:  until,
 		Values: []string{"cart"}, // what is kept beside the user
 		Follow: true,             // a logout at Flask is one here
-		Told:   func(_ *http.Request, err error) { log.Printf("a session of Flask that cannot be read: %v", err) },
+		// Both are on one machine. Take it out where they are not; see "One login and the next".
+		ClocksApart: time.Second,
+		Told:        func(_ *http.Request, err error) { log.Printf("a session of Flask that cannot be read: %v", err) },
 	})
 	if err != nil {
 		return nil, err
