@@ -62,7 +62,7 @@ func growHeld(b *testing.B, lib benchmarks.Library) {
 // thousand, in turns; "times" is the median of the one over that of the other.
 func BenchmarkAmong(b *testing.B) {
 	for _, lib := range []benchmarks.Library{benchmarks.FloorAPI, benchmarks.Coatcheck} {
-		b.Run(lib.Name, func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/%d", lib.Name, *held), func(b *testing.B) {
 			few, many := amongOf(b, lib, 1000), amongOf(b, lib, *held)
 			runtime.GC()
 			var fewTook, manyTook []float64
@@ -72,7 +72,6 @@ func BenchmarkAmong(b *testing.B) {
 			b.ReportMetric(middle(fewTook), "few-ns/op")
 			b.ReportMetric(middle(manyTook), "many-ns/op")
 			b.ReportMetric(middle(manyTook)/middle(fewTook), "times")
-			b.ReportMetric(n(*held), "sessions")
 			b.ReportMetric(0, "ns/op") // of both together
 		})
 	}

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -29,6 +30,9 @@ func TestCommitted(t *testing.T) {
 	}
 	const mend = "(cd benchmarks && go run ./cmd/measure -mode write)"
 	for name, want := range pages {
+		if strings.HasSuffix(name, ".svg") && runtime.GOARCH != "amd64" {
+			continue // others round the coordinates differently
+		}
 		if got := file(docs + name); got != string(want) {
 			t.Errorf("docs/%s is not what the results give; run %s", name, mend)
 		}

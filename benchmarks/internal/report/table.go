@@ -154,9 +154,10 @@ func (r *Results) tables() map[string]table {
 			}
 			return r.cell("Adopt/"+k, unit, 1)
 		}},
-		"among": {"ns", []string{"floor-mw", "coatcheck"}, []row{
-			{"among a thousand", "few-ns/op"}, {"among all", "many-ns/op"}, {"times", "times"},
-		}, func(c, k string) string { return r.cell("Among/"+c, k, 1) }},
+		"among": {"ns", []string{"floor-mw", "coatcheck"}, r.amongRows(), func(c, k string) string {
+			sessions, unit, _ := strings.Cut(k, " ")
+			return r.cell("Among/"+c+"/"+sessions, unit, 1)
+		}},
 		"cookie": {"", []string{"floor", "coatcheck", "securecookie", "encryptcookie"}, []row{
 			{"sign 64 bytes", "sign-64"}, {"sign 1 KiB", "sign-1024"},
 			{"verify 64 bytes", "verify-64"}, {"verify 1 KiB", "verify-1024"},
@@ -219,6 +220,20 @@ func (r *Results) heldRows() (rows []row) {
 		if n > 1000 || len(counts) == 1 {
 			rows = append(rows, row{fmt.Sprintf("bytes for each of %s", number(float64(n))), fmt.Sprint("bytes-", n)})
 		}
+	}
+	return rows
+}
+
+// amongRows are those of each number of sessions.
+func (r *Results) amongRows() (rows []row) {
+	for _, name := range r.Names("Among/coatcheck/") {
+		sessions := strings.TrimPrefix(name, "Among/coatcheck/")
+		n, err := strconv.Atoi(sessions)
+		if err != nil {
+			continue
+		}
+		rows = append(rows, row{"one of a thousand", sessions + " few-ns/op"}, row{"one of " + number(float64(n)), sessions + " many-ns/op"},
+			row{"times", sessions + " times"})
 	}
 	return rows
 }
