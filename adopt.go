@@ -594,11 +594,12 @@ func (m *Manager) noteMove(ctx context.Context, until time.Time) {
 			err = m.carrier.Update(ctx, rec, old.Version)
 		}
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		m.moving.Store(true)
+	case ctx.Err() == nil: // else its client has left, and the next request does it
 		m.storeError(ctx, store.ID{}, "adopt", err)
-		return
 	}
-	m.moving.Store(true)
 }
 
 // revokeForeign notes that foreign sessions of user which were not adopted by now
