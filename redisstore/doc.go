@@ -9,6 +9,9 @@
 // Redis drops by itself what is over, 60 seconds late, so Sweep does nothing.
 // The clocks of servers and applications must agree to within half a minute.
 //
+// A call ends with its context: at once, or in the first 40 ms of a command that
+// much later, since no timer is armed for what a server answers in time.
+//
 // # What the server must promise
 //
 // A session that was ended stays ended as long as the server keeps the write.

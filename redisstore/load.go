@@ -47,7 +47,14 @@ func (s *Store) get(ctx context.Context, id store.ID) (value, error) {
 			return s.read(ctx, id, reply)
 		}
 	}
-	return s.read(ctx, id, s.client.Do(ctx, s.client.B().Get().Key(s.recordKey(id)).Build()))
+	return s.read(ctx, id, s.do(ctx, s.client.B().Get().Key(s.recordKey(id)).Build()))
+}
+
+// do sends a command, of which a request has few and the server many.
+func (s *Store) do(ctx context.Context, command rueidis.Completed) rueidis.RedisResult {
+	w := s.waits.begin(ctx)
+	defer w.end()
+	return s.client.Do(w, command)
 }
 
 // passedOn reports whether err is of another caller's context.

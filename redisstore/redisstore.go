@@ -63,6 +63,7 @@ type Store struct {
 	written  recent // by this process a moment ago: not to be read from the cache
 	unsure   recent // written, but not confirmed by enough replicas
 	dialer   dialer
+	waits    waits // the commands under way
 }
 
 // New connects to the server that option names and gives it the scripts; it

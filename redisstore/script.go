@@ -143,9 +143,9 @@ func unknownScript(err error) bool {
 
 // run makes one call: one round trip.
 func (s *Store) run(ctx context.Context, c call) (rueidis.RedisMessage, error) {
-	reply := s.client.Do(ctx, s.evalsha(s.client.B(), c))
+	reply := s.do(ctx, s.evalsha(s.client.B(), c))
 	if unknownScript(reply.Error()) {
-		reply = s.client.Do(ctx, s.eval(s.client.B(), c))
+		reply = s.do(ctx, s.eval(s.client.B(), c))
 	}
 	m, err := reply.ToMessage()
 	return m, s.fault(ctx, scriptFiles[c.script].name, err)
