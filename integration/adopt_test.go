@@ -85,6 +85,7 @@ func TestAdopt(t *testing.T) {
 			adopts(t, hasty{st, new(atomic.Bool)})
 			adoptsDuringLogout(t, hasty{st, new(atomic.Bool)})
 			adoptsNoOtherWriting(t, hasty{st, new(atomic.Bool)})
+			adoptsAfterAnEndThere(t, st)
 			adoptsNothingRevoked(t, st)
 		})
 	}
@@ -198,6 +199,35 @@ func adoptsNoOtherWriting(t *testing.T, st hasty) {
 	}
 }
 
+// adoptsAfterAnEndThere: an end in the other system ends the session on this store in one
+// step, and the next login there is adopted; one of here is final (G2).
+func adoptsAfterAnEndThere(t *testing.T, st store.Store) {
+	m, app := adopter(t, st, "gina")
+	old := &http.Cookie{Name: "old", Value: "says no time"}
+	login := func() []*http.Cookie {
+		t.Helper()
+		w := ask(app, "/", old)
+		if w.Body.String() != "gina" {
+			t.Fatalf("a login there: %d %q", w.Code, w.Body)
+		}
+		return w.Result().Cookies()
+	}
+	first := login()
+	if w := ask(app, "/over-there", first...); w.Code != http.StatusOK || w.Body.String() != "" {
+		t.Errorf("over there: %d %q", w.Code, w.Body)
+	}
+	if list, err := m.Sessions(t.Context(), "gina"); err != nil || len(list) != 0 {
+		t.Errorf("over there: %d sessions, %v", len(list), err)
+	}
+	if w := ask(app, "/", first...); w.Body.String() != "" {
+		t.Errorf("its token afterwards: %q", w.Body)
+	}
+	ask(app, "/logout", login()...)
+	if w := ask(app, "/", old); w.Body.String() != "" {
+		t.Errorf("after a logout here: %q", w.Body)
+	}
+}
+
 // adopter is an application that adopts whatever brings a cookie "old" as this user.
 func adopter(t *testing.T, st store.Store, user string) (*coatcheck.Manager, http.Handler) {
 	t.Helper()
@@ -225,8 +255,13 @@ func adopter(t *testing.T, st store.Store, user string) (*coatcheck.Manager, htt
 	}
 	return m, adopt(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := coatcheck.From(r.Context())
-		if r.URL.Path == "/logout" {
+		switch r.URL.Path {
+		case "/logout":
 			s.Logout()
+		case "/over-there":
+			if err := m.EndAdopted(r.Context(), ""); err != nil {
+				t.Error(err)
+			}
 		}
 		fmt.Fprint(w, s.User())
 	}))
