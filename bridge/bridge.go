@@ -46,9 +46,9 @@ type Session struct {
 	// object of a PHP class. Issue does not write them.
 	Refused map[string]string
 
-	// PerWriting says that ID is of the cookie as it was written: written anew, the same
-	// login has another.
-	PerWriting bool
+	// IDStays says that ID stays when the cookie is written anew, as one that is in it
+	// does. Else, and where it is not Stored, each writing of one login has its own.
+	IDStays bool
 
 	// Stored says that this is what a store has now, and not what a cookie says,
 	// of which copies and earlier ones are genuine as well.

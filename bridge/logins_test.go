@@ -374,6 +374,37 @@ func otherWritings(t *testing.T, source bridge.Source, end string, timed bool) {
 	h.visit("a login after it", writes("1"), nil, "/", one)
 }
 
+// G2: a cookie of before the application put the value of LoginKey into it may be of the
+// login that has ended, and one of after it, too; another login that has the value is not.
+func TestG2CookiesBeforeTheLoginKey(t *testing.T) {
+	t.Parallel()
+	for name, source := range inCookies(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := adopts(t, source, bridge.MoveConfig{LoginKey: "login"})
+				writes := func(user, key string) []*http.Cookie {
+					a := &there{t: t, source: source}
+					values := map[string]json.RawMessage{"n": json.RawMessage(fmt.Sprint(time.Now().Unix()))}
+					if key != "" {
+						values["login"] = json.RawMessage(`"0123456789` + key + `"`)
+					}
+					a.says(user, values)
+					time.Sleep(time.Minute)
+					return a.cookies
+				}
+				early, phone, laptop := writes("1", ""), writes("1", "phone"), writes("1", "laptop")
+				h.visit("a logout", laptop, h.visit("the laptop", laptop, nil, "/", "1"), "/logout", "")
+				h.visit("before the value", early, nil, "/", "")
+				h.visit("another login", phone, nil, "/", "1")
+				early, later := writes("2", ""), writes("2", "later")
+				h.visit("a logout", early, h.visit("before the value", early, nil, "/", "2"), "/logout", "")
+				h.visit("with the value", later, nil, "/", "")
+			})
+		})
+	}
+}
+
 // With Follow a logout there ends the session here, and the next login there is
 // adopted, also of one id and by a cookie that says no time.
 func TestFollowIsNotForEver(t *testing.T) {

@@ -213,7 +213,7 @@ func (m *Move) identified(old *Session, user string, asOf time.Time) coatcheck.A
 	}
 	// Each writing of a cookie may be the login that ended, and so may a cookie of before
 	// the application put the value of LoginKey into it.
-	if !old.Stored && (old.PerWriting || m.cfg.LoginKey != "") {
+	if !old.Stored && (!old.IDStays || m.cfg.LoginKey != "") {
 		kind, _, _ := strings.Cut(old.ID, ":")
 		a.Writings, a.Whole, a.ClocksApart = kind+":user\x00"+user, login != "", m.cfg.ClocksApart
 	}

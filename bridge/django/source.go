@@ -174,8 +174,8 @@ func (s *Source) session(ctx context.Context, id string, r record, written time.
 	}
 	return bridge.Session{
 		ID: id, User: user, Values: r.values, Refused: r.refused, Stored: s.records != nil, Written: written, Expires: r.expires,
-		Fixed: s.records == nil, PerWriting: s.records == nil,
-		CSRF: r.values.text(keyCSRF),
+		Fixed: s.records == nil,
+		CSRF:  r.values.text(keyCSRF),
 	}, nil
 }
 

@@ -126,7 +126,7 @@ func (s *CookieSource) open(value, signature string) (bridge.Session, error) {
 		return bridge.Session{}, err
 	}
 	sum := sha256.Sum256([]byte(value))
-	session := bridge.Session{ID: "express:c:" + base64.RawURLEncoding.EncodeToString(sum[:]), Values: values, PerWriting: true}
+	session := bridge.Session{ID: "express:c:" + base64.RawURLEncoding.EncodeToString(sum[:]), Values: values}
 	session.User, err = s.user.Get(values)
 	return session, err
 }

@@ -165,7 +165,7 @@ func (s *Source) openCookie(value string) (bridge.Session, error) {
 	}
 	// All of text was signed, and nothing else: no two texts are one cookie.
 	found, err := s.session(idOf("cookie", text), values, end)
-	found.Written, found.Fixed, found.PerWriting = made, true, true
+	found.Written, found.Fixed = made, true
 	return found, err
 }
 

@@ -166,7 +166,6 @@ func (s *Source) Open(ctx context.Context, value string) (bridge.Session, error)
 	sum := sha256.Sum256(o.signed)
 	session.ID = "gorilla:" + base64.RawURLEncoding.EncodeToString(sum[:])
 	session.Written, session.Expires, session.Fixed = o.at, s.end(o.at), s.cfg.MaxAge != NoMaxAge
-	session.PerWriting = true
 	return session, err
 }
 

@@ -142,8 +142,8 @@ func (s *Source) session(ctx context.Context, plain []byte) (bridge.Session, err
 		id = "cookie:" + hex.EncodeToString(sum[:])
 	}
 	found, err := s.found(ctx, identity(id), values, nil, expires)
-	found.PerWriting = text(values[keySession]) == ""
-	found.Fixed = found.PerWriting && !expires.IsZero()
+	found.IDStays = text(values[keySession]) != ""
+	found.Fixed = !found.IDStays && !expires.IsZero()
 	return found, err
 }
 

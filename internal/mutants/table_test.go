@@ -414,6 +414,8 @@ var mutants = []mutant{
 	{"nobody can tell that a move is under way", "TestMoving", "promises", edit("request.go", `if !s.x.m.moving.Load() && !s.readOnly() {`, `if false {`)},
 	{"G7 a foreign cookie that was withheld is a logout", "TestFollowAndWithheldCookies", "bridge", edit("adopt.go", `if s == nil || !m.keptBack(&s.x.r) {`, `if true {`)},
 	{"G14 a record of JSON has as many values as it likes", "TestRecordsBeyondBounds", "bridge", edit("bridge/scs/codec.go", `if err := foreign.Measure(data); err != nil {`, `if err := error(nil); err != nil {`)},
+	{"G2 a cookie without the value of LoginKey is no writing of the login", "TestG2CookiesBeforeTheLoginKey", "bridge", edit("bridge/move.go", `login != "", m.cfg.ClocksApart`, `true, m.cfg.ClocksApart`)},
+	{"G2 without a LoginKey a cookie is the only one of its login", "TestG2OtherWritings", "bridge", edit("bridge/move.go", `if !old.Stored && (!old.IDStays || m.cfg.LoginKey != "") {`, `if !old.Stored && m.cfg.LoginKey != "" {`)},
 	{"G14 a guard outlives what it guards against", "TestAdoptGuardEnds", "promises", edit("adopt.go", `a.Ends.Before(a.Until) {`, `false {`)},
 	{"an import makes more sessions than MaxPerUser", "TestAdoptWithinMaxPerUser", "promises", edit("adopt.go", `len(records) > m.cfg.MaxPerUser`, `len(records) < 0`)},
 	{"G2 a new name of the cookie revives what was ended", "TestAdoptUnderAnotherName", "promises", edit("adopt.go", `g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`, `a.Identity += s.x.m.cfg.Name; g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`)},
