@@ -711,9 +711,12 @@ func (m *Manager) MissAdopted(ctx context.Context) error {
 }
 
 // keptBack reports whether a browser could have withheld a SameSite cookie of somebody
-// else's from this request. What is typed, or opened from a mail, is no site's, and
-// Firefox and WebKit withhold Strict ones from it, too.
+// else's from this request, which brings ours. What is typed, or opened from a mail, is
+// no site's, and Firefox and WebKit withhold Strict ones from it, too.
 func (m *Manager) keptBack(r *http.Request) bool {
+	if m.marker != nil { // ours is Strict
+		return false // and would not be here
+	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "":
 		return false // nobody knows; as with our own

@@ -249,6 +249,34 @@ func TestFollowAndWithheldCookies(t *testing.T) {
 	}
 }
 
+// Where our cookie is Strict and came, nothing was withheld: a logout over there is seen
+// at once, also where the address was typed.
+func TestFollowWhereOursIsStrict(t *testing.T) {
+	t.Parallel()
+	a := &there{t: t, source: inCookies(t)["Flask"]}
+	h := adopts(t, a.source, bridge.MoveConfig{Follow: true})
+	a.says("1", nil)
+	ours := h.visit("first", a.cookies, nil, "/", "1")
+	r := httptest.NewRequest(http.MethodGet, "https://example.com/", nil)
+	r.Header = http.Header{"Sec-Fetch-Site": {"none"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}
+	r.AddCookie(ours)
+	r.AddCookie(&http.Cookie{Name: "__Host-Http-sid-m", Value: h.handleOf("1")})
+	w := httptest.NewRecorder()
+	h.handler.ServeHTTP(w, r)
+	if n := h.sessionsOf("1"); w.Body.String() != "" || n != 0 {
+		t.Errorf("%q, %d sessions; want none", w.Body, n)
+	}
+}
+
+func (h *here) handleOf(user string) string {
+	h.t.Helper()
+	list, err := h.sessions.Sessions(context.Background(), user)
+	if err != nil || len(list) != 1 {
+		h.t.Fatal(list, err)
+	}
+	return list[0].Handle
+}
+
 func (h *here) sessionsOf(user string) int {
 	h.t.Helper()
 	list, err := h.sessions.Sessions(context.Background(), user)
