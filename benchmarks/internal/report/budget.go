@@ -166,7 +166,7 @@ func targets() []budget {
 			why: "what makes the parameters, and waits for each context (S13), stands beside the driver alone, on the same cores as the server"})
 	}
 	over("`/profile` at 80 % of what saturates fair: 99 of 100 within, over fair", 1.5, "Steady/coatcheck", "Steady/fair", "p99-µs",
-		"the longest waits are those for the garbage collector, which works for each byte that was allocated").
+		"at 80 % of what saturates fair, whoever takes a quarter more of the processor for each request has nothing left; scs, which is measured beside it, cannot serve that pace at all").
 		atLeast("floor-mw", ratioFloor("Steady/floor-mw", "Steady/fair", "p99-µs"))
 	most := func(what, unit string, limit float64, name, metric, why string) *budget {
 		list = append(list, budget{what: what, unit: unit, scale: 1, limit: limit, name: name, metric: metric, why: why})
