@@ -1048,8 +1048,12 @@ func (x *exchange) passedBy(s *Session) {
 	}
 }
 
-// inTest reports whether this program is a test.
-var inTest = sync.OnceValue(func() bool { return flag.Lookup("test.v") != nil })
+// inTest reports whether this program is a test, and no benchmark: that is to measure
+// what other programs do.
+var inTest = sync.OnceValue(func() bool {
+	bench := flag.Lookup("test.bench")
+	return bench != nil && bench.Value.String() == ""
+})
 
 // handleNow is handle for who does not hold the mutex.
 func (s *Session) handleNow() string {
