@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/coatcheck/coatcheck/bridge"
 	"github.com/coatcheck/coatcheck/bridge/internal/phpdata"
@@ -71,13 +72,22 @@ func (h Handler) ambiguous(data []byte) (other Handler, _ bool) {
 		return 0, false
 	}
 	for _, other := range []Handler{HandlerSerialize, HandlerBinary, HandlerPHP} {
-		if other != h {
-			if vars, err := other.decode(data); err == nil && len(vars) > 0 {
-				return other, true
-			}
+		if other == h || other == HandlerBinary && swallows(data) {
+			continue
+		}
+		if vars, err := other.decode(data); err == nil && len(vars) > 0 {
+			return other, true
 		}
 	}
 	return 0, false
+}
+
+// swallows reports whether php_binary would read a | in the first name. What php
+// writes begins with a letter, for it a name of 32 bytes and more, which may end by
+// chance where the last value begins; and an application has no such name.
+func swallows(data []byte) bool {
+	name, _, _, err := HandlerBinary.name(data)
+	return err == nil && strings.Contains(name, "|")
 }
 
 func decodeArray(data []byte) (phpdata.Array, error) {

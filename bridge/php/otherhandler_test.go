@@ -2,6 +2,8 @@ package php_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +37,23 @@ func TestAnotherHandlerSmugglesNoUser(t *testing.T) {
 		s, err := src.Open(context.Background(), "abcdefghijklmnopqrstuvwxyz")
 		if s.User != "" || err == nil {
 			t.Errorf("%s: user %q, error %v; want a SettingError", name, s.User, err)
+		}
+	}
+}
+
+// A session that php wrote is read wherever its last value begins: u is 117, for
+// php_binary a name of so many bytes, which may end just there.
+func TestEveryLengthIsRead(t *testing.T) {
+	for n := range 200 {
+		text := strings.Repeat("x", n)
+		data := fmt.Sprintf(`uid|s:1:"7";text|s:%d:"%s";last|i:5;`, n, text)
+		src, err := php.New(php.Config{Store: oneKV{data}, UserKey: "uid"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := src.Open(context.Background(), "abcdefghijklmnopqrstuvwxyz")
+		if s.User != "7" || err != nil {
+			t.Errorf("with a text of %d bytes: user %q, error %v; want 7", n, s.User, err)
 		}
 	}
 }
