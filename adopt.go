@@ -1178,8 +1178,10 @@ func (m *Manager) noteEnd(ctx context.Context, w writings, by int) error {
 				return nil
 			}
 			next.Version, next.Data = newVersion(), ends.data()
-			if err = m.carrier.Update(ctx, next, rec.Version); unknown {
+			if unknown {
 				err = m.carrier.Create(ctx, next)
+			} else {
+				err = m.carrier.Update(ctx, next, rec.Version)
 			}
 		}
 		switch { // others may note theirs at once
