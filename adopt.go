@@ -156,7 +156,7 @@ func (m *Manager) mayAdopt() error {
 // An adoptGuard is the record that a foreign session was adopted, or is not to be (R12). Its id
 // is a hash of the identity without a key, so that it outlives every rotation, and
 // without the cookie's name, so that a new name revives nothing (G2). It has a user
-// for the reasons of revokerUser. Its data:
+// for the reasons of ownRecord. Its data:
 //
 //	1 version, 2 | 1 state | 32 id of the session | 16 nonce | 32 hash of the login | 8 since
 type adoptGuard struct {
@@ -214,14 +214,11 @@ func (a *Adoption) newGuard(state byte, now time.Time) *adoptGuard {
 
 // record is the guard in the store.
 func (g *adoptGuard) record(a *Adoption) store.Record {
-	rec := store.Record{ID: guardID(a.Identity), Version: newVersion(), AuthTime: g.since, Created: g.since, Seen: g.since}
-	rec.User = "\x01adopted:" + rec.ID.Handle()
-	rec.Expires = a.Until
+	until := a.Until
 	if !a.Ends.IsZero() && a.Ends.Before(a.Until) {
-		rec.Expires = a.Ends
+		until = a.Ends
 	}
-	rec.Expires = micros(rec.Expires.Add(guardMargin))
-	rec.Deadline = rec.Expires
+	rec := ownRecord("adopted", guardID(a.Identity), g.since, micros(until.Add(guardMargin)))
 	rec.Data = append([]byte{guardVersion, g.state}, g.id[:]...)
 	rec.Data = append(append(rec.Data, g.nonce[:]...), g.login[:]...)
 	rec.Data = binary.BigEndian.AppendUint64(rec.Data, uint64(g.since.UnixMicro()))
@@ -576,14 +573,12 @@ var movingID store.ID = sha256.Sum256([]byte("coatcheck/moving/v1\x00"))
 // the note all goes on.
 func (m *Manager) noteMove(ctx context.Context, until time.Time) {
 	created := clock()
-	rec := store.Record{
-		ID: movingID, Version: newVersion(), User: "\x01moving:" + movingID.Handle(), Data: []byte{1},
-		AuthTime: created, Created: created, Seen: created, Expires: micros(until.Add(guardMargin)),
+	until = micros(until.Add(guardMargin))
+	if most := created.Add(maxCookieAge); until.After(most) {
+		until = most
 	}
-	if most := created.Add(maxCookieAge); rec.Expires.After(most) {
-		rec.Expires = most
-	}
-	rec.Deadline = rec.Expires
+	rec := ownRecord("moving", movingID, created, until)
+	rec.Data = []byte{1}
 	err := m.carrier.Create(ctx, rec)
 	for range 3 { // others may note theirs at once
 		var old store.Record
@@ -1160,10 +1155,7 @@ func (m *Manager) noteEnd(ctx context.Context, w writings, by int) error {
 	if !w.login.After(created.Add(clocksApart)) {
 		at = latest(at, w.login)
 	}
-	next := store.Record{
-		ID: w.id, User: "\x01writings:" + w.id.Handle(), AuthTime: created, Created: created, Seen: created,
-		Expires: created.Add(maxCookieAge), Deadline: created.Add(maxCookieAge),
-	}
+	next := ownRecord("writings", w.id, created, created.Add(maxCookieAge))
 	for err := ctx.Err(); ; err = ctx.Err() {
 		var ends writingsEnds
 		var rec store.Record

@@ -228,10 +228,15 @@ const revokerLabel = "coatcheck/not-before/v1\x00"
 
 func revokerID(user string) store.ID { return sha256.Sum256([]byte(revokerLabel + user)) }
 
-// revokerUser owns the record. It has a user because a full store may drop
-// anonymous records, and one that no application can have, so that it is in
-// nobody's list and EndUser does not end it.
-func revokerUser(id store.ID) string { return "\x01not-before:" + id.Handle() }
+// ownRecord is a record that is no session, kept from at until then. It has a user
+// because a full store may drop anonymous records, and one that no application can
+// have, so that it is in nobody's list and EndUser does not end it.
+func ownRecord(kind string, id store.ID, at, until time.Time) store.Record {
+	return store.Record{
+		ID: id, Version: newVersion(), User: "\x01" + kind + ":" + id.Handle(),
+		AuthTime: at, Created: at, Seen: at, Expires: until, Deadline: until,
+	}
+}
 
 func (r storeRevoker) NotBefore(ctx context.Context, user string) (time.Time, error) {
 	rec, err := r.store.Load(ctx, revokerID(user))
@@ -253,12 +258,8 @@ func notBefore(rec store.Record) (time.Time, error) {
 
 func (r storeRevoker) Revoke(ctx context.Context, user string, at time.Time) error {
 	now := clock()
-	rec := store.Record{
-		ID: revokerID(user), User: revokerUser(revokerID(user)),
-		AuthTime: now, Created: now, Seen: now,
-		Expires: now.Add(maxCookieAge), Deadline: now.Add(maxCookieAge),
-		Data: binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())),
-	}
+	rec := ownRecord("not-before", revokerID(user), now, now.Add(maxCookieAge))
+	rec.Data = binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro()))
 	for ctx.Err() == nil {
 		rec.Version = newVersion()
 		err := r.store.Create(ctx, rec)

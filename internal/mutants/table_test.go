@@ -394,7 +394,7 @@ var mutants = []mutant{
 	{"G3 an identity opens another's session", "TestAdoptAnothersIdentity", "promises", edit("adopt.go", `case err == nil && a.User != "" && rec.User != a.User:`, `case false:`)},
 	{"G2 an adopted session has no guard", "TestAdoptOnce", "promises", edit("adopt.go", `err := s.write(w, c.ctx.At)`, `err := error(nil)`)},
 	{"G2 an old guard is taken for a young one", "TestAdoptOnce", "promises", edit("adopt.go", `c.now.Sub(g.since) < youngGuard`, `true`)},
-	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", "promises", edit("adopt.go", `rec.User = "\x01adopted:" + rec.ID.Handle()`, ``)},
+	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", "promises", edit("adopt.go", `ownRecord("adopted", guardID(a.Identity), g.since, micros(until.Add(guardMargin)))`, "ownRecord(\"adopted\", guardID(a.Identity), g.since, micros(until.Add(guardMargin)))\n\trec.User = \"\"")},
 	{"G3 each adoption has a token of its own", "TestAdoptInParallel", "promises", edit("adopt.go", `t.derived.Seal(key, g.text(identity)); id == g.id`, `t.derived.Seal(key, identity+time.Now().String()); id != g.id`)},
 	{"G7 a held-back request adopts", "TestAdoptHeldBack", "promises", edit("request.go", "case s.cookie.hidden():\n\t\tif !foreign", "case false:\n\t\tif !foreign")},
 	{"G2 the guard comes after the session", "TestAdoptHalfDone", "promises", edit("adopt.go", `if *g == nil {`, `if *g == nil && time.Now().IsZero() {`)},
