@@ -327,8 +327,7 @@ func (a *Adoption) authTime(began time.Time) time.Time {
 // adopt makes the foreign session this request's.
 func (s *Session) adopt(a *Adoption) {
 	now := time.Now()
-	c := &pendingWrite{now: micros(now)}
-	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.parent(), true, now.Add(loadTimeout+commitTimeout)
+	c := &pendingWrite{now: micros(now), contexts: new(contexts).begin(s.x.parent(), now.Add(loadTimeout+commitTimeout))}
 	defer c.end()
 	g, err := s.x.m.loadGuard(&c.ctx, a.Identity)
 	switch {
@@ -532,7 +531,7 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **ad
 func (s *Session) makeGuard(c *pendingWrite, a *Adoption, old *adoptGuard, g **adoptGuard) error {
 	made := a.newGuard(adopted, c.now)
 	made.name(s.x.m.carrier.(*tokens), a.Identity)
-	w := &pendingWrite{now: c.now, rec: made.record(a), fresh: old == nil, ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}}
+	w := &pendingWrite{now: c.now, rec: made.record(a), fresh: old == nil, contexts: new(contexts).begin(c.ctx.Parent, c.ctx.At)}
 	if old != nil {
 		w.ifVersion = old.version
 	}
@@ -712,7 +711,7 @@ func (m *Manager) keptBack(r *http.Request) bool {
 	if m.marker != nil { // ours is Strict
 		return false // and would not be here
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
+	switch first(r.Header, "Sec-Fetch-Site") {
 	case "":
 		return false // nobody knows; as with our own
 	case "cross-site", "none":

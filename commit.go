@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
@@ -19,8 +20,7 @@ import (
 // A pendingWrite is a commit under way: its contexts, and what the present try
 // stores.
 type pendingWrite struct {
-	ctx         wait.Context // of all of it
-	call        wait.Context // of a store call that a look may have to follow
+	*contexts
 	now         time.Time
 	rec         store.Record
 	ifVersion   uint64
@@ -48,6 +48,31 @@ type pendingWrite struct {
 	steps   int           // how often its changes were made
 }
 
+// The contexts of a commit are no part of it: a store may hold one for longer.
+type contexts struct {
+	ctx  wait.Context // of all of it
+	call wait.Context // of a store call that a look may have to follow
+}
+
+// begin makes them those of a commit that has so much time, whatever becomes of the
+// request: a client that leaves must not leave half a login behind (G5).
+func (c *contexts) begin(parent context.Context, at time.Time) *contexts {
+	c.ctx.Parent, c.ctx.Detached, c.ctx.At = parent, true, at
+	return c
+}
+
+// writes are reused, where nobody else has seen them.
+var writes = sync.Pool{New: func() any { return new(pendingWrite) }}
+
+// reuse is the end of a commit. Others have it in their line if it has waited, or if
+// it has left them.
+func (c *pendingWrite) reuse() {
+	if !c.waited && !c.left {
+		*c = pendingWrite{}
+		writes.Put(c)
+	}
+}
+
 // pending reports whether the request has asked for anything that is not committed.
 func (s *Session) pending() bool {
 	return s.tokenChange != keepToken || s.cleared || s.loggedOut || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
@@ -62,26 +87,25 @@ func (s *Session) commit(phase uint32) {
 	if s.changes.proof != nil {
 		s.proveAlong()
 	}
-	// Detached: a client that leaves must not leave half a login behind (G5).
-	// But http.TimeoutHandler has answered when the deadline has passed.
-	c := &s.changes.commit
-	if c.ctx.Parent != nil { // a store may still hold the context of an earlier commit
-		c = new(pendingWrite)
+	room := &s.changes.contexts
+	if room.ctx.Parent != nil {
+		room = new(contexts)
 	}
 	now := time.Now()
-	c.now = micros(now)
-	c.ctx.Parent, c.ctx.Detached, c.ctx.At = s.x.parent(), true, now.Add(commitTimeout)
-	defer c.end()
+	c := writes.Get().(*pendingWrite)
+	c.now, c.contexts = micros(now), room.begin(s.x.parent(), now.Add(commitTimeout))
+	defer room.end()
 	if s.x.phase() != open { // a stream may have loaded its record long ago
 		s.doubt()
 	}
-	err := error(ErrLate)
+	err := error(ErrLate) // http.TimeoutHandler has answered when the deadline has passed
 	if s.x.parent().Err() != context.DeadlineExceeded {
 		err = s.commitTo(c, phase)
 	}
 	if err != nil {
 		s.failTold(err, c.told)
 	}
+	c.reuse()
 }
 
 // commitTo commits the end of a session, which Logout asked for, and then what is
@@ -369,7 +393,7 @@ func (s *Session) readOnly() bool {
 }
 
 func prefetch(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
+	return strings.Contains(first(r.Header, "Sec-Purpose"), "prefetch")
 }
 
 // mayCommit checks what the request allows. A fresh record needs a Set-Cookie.
@@ -709,7 +733,7 @@ func (s *Session) oldestToEnd(c *pendingWrite, leaving store.ID) ([]store.Record
 // redate gives the session that a login has just made another token, which the
 // browser does not have yet, and another date.
 func (s *Session) redate(c *pendingWrite, created time.Time) error {
-	next := &pendingWrite{ctx: wait.Context{Parent: c.ctx.Parent, Detached: true, At: c.ctx.At}, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, ifVersion: c.rec.Version}
+	next := &pendingWrite{contexts: new(contexts).begin(c.ctx.Parent, c.ctx.At), now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, ifVersion: c.rec.Version}
 	defer next.end()
 	next.rec.Version, next.rec.Created = newVersion(), created
 	if err := s.seal(next, c.now); err != nil {
@@ -886,8 +910,8 @@ func (c *pendingWrite) release(d *wait.Context) {
 	}
 }
 
-// end releases the contexts.
-func (c *pendingWrite) end() {
+// end releases them.
+func (c *contexts) end() {
 	c.ctx.End()
 	if c.call.Parent != nil {
 		c.call.End()

@@ -194,9 +194,7 @@ func TestSizes(t *testing.T) {
 
 // comes is a commitment that waits for so long.
 func comes(plain bool, wait time.Duration) *pendingWrite {
-	c := &pendingWrite{plain: plain}
-	c.ctx.Parent, c.ctx.Detached, c.ctx.At = context.Background(), true, time.Now().Add(wait)
-	return c
+	return &pendingWrite{plain: plain, contexts: new(contexts).begin(context.Background(), time.Now().Add(wait))}
 }
 
 // Those who cannot share a store call go one at a time, in the order in which

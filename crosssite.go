@@ -39,11 +39,11 @@ func (m *Manager) crossOrigin(r *http.Request) error {
 	case http.MethodHead, http.MethodOptions:
 		return nil
 	}
-	if len(m.origins) == 0 || r.Header.Get("Sec-Fetch-Site") != "" || !m.origins.names(r.Header.Get("Origin")) {
+	if len(m.origins) == 0 || first(r.Header, "Sec-Fetch-Site") != "" || !m.origins.names(first(r.Header, "Origin")) {
 		// Otherwise the origin is ours, whatever a proxy made of Host.
 		if err := m.cfg.CrossOrigin.Check(r); err != nil {
-			if r.Header.Get("Sec-Fetch-Site") == "" {
-				return notHost(r, "Origin", r.Header.Get("Origin"))
+			if first(r.Header, "Sec-Fetch-Site") == "" {
+				return notHost(r, "Origin", first(r.Header, "Origin"))
 			}
 			return fromElsewhere(r, err)
 		}
@@ -82,7 +82,7 @@ func notHost(r *http.Request, name, origin string) error {
 // let it in: a browser compares with the address that it asked for, so that a proxy
 // is no reason for it.
 func fromElsewhere(r *http.Request, err error) error {
-	origin := r.Header.Get("Origin")
+	origin := first(r.Header, "Origin")
 	if origin == "" {
 		return err
 	}
@@ -90,14 +90,14 @@ func fromElsewhere(r *http.Request, err error) error {
 		return notHost(r, "Origin", origin)
 	}
 	return fmt.Errorf("%w: Sec-Fetch-Site is %.20q, Origin %.100q: if its requests are wanted, name it in Config.CrossOrigin.AddTrustedOrigin",
-		err, r.Header.Get("Sec-Fetch-Site"), origin)
+		err, first(r.Header, "Sec-Fetch-Site"), origin)
 }
 
 // contradicted reports whether Fetch Metadata says that the request is not
 // another site's, and Origin or Referer that it is. A first write is then held
 // back (G7).
 func (m *Manager) contradicted(r *http.Request) bool {
-	return m.marker != nil && r.Header.Get("Sec-Fetch-Site") != "" && m.otherHost(r) != nil
+	return m.marker != nil && first(r.Header, "Sec-Fetch-Site") != "" && m.otherHost(r) != nil
 }
 
 // own reports whether an origin is that of the request or one that the
@@ -179,7 +179,7 @@ func checkOrigin(o string) error {
 // Firefox; there Origin and Referer tell. Without Fetch Metadata nothing was
 // withheld.
 func (m *Manager) withheldBy(r *http.Request) cookieState {
-	site := r.Header.Get("Sec-Fetch-Site")
+	site := first(r.Header, "Sec-Fetch-Site")
 	if m.marker == nil || site == "" {
 		return cookieAbsent
 	}
@@ -198,11 +198,11 @@ func (m *Manager) withheldBy(r *http.Request) cookieState {
 // mode, but for what it accepts; with a Lax marker, or from our own pages, it is
 // no less a navigation.
 func navigates(r *http.Request) bool {
-	switch mode, dest := r.Header.Get("Sec-Fetch-Mode"), r.Header.Get("Sec-Fetch-Dest"); mode {
+	switch mode, dest := first(r.Header, "Sec-Fetch-Mode"), first(r.Header, "Sec-Fetch-Dest"); mode {
 	case "navigate":
 		return dest == "document" || dest == "empty"
 	case "same-origin":
-		return dest == "empty" && strings.HasPrefix(r.Header.Get("Accept"), "text/html")
+		return dest == "empty" && strings.HasPrefix(first(r.Header, "Accept"), "text/html")
 	}
 	return false
 }
@@ -211,7 +211,7 @@ func navigates(r *http.Request) bool {
 // from another site a Lax marker would have come, so its absence says something.
 // What a service worker passes on may be a frame's.
 func opensPage(r *http.Request) bool {
-	return r.Method == http.MethodGet && navigates(r) && r.Header.Get("Sec-Fetch-Dest") == "document"
+	return r.Method == http.MethodGet && navigates(r) && first(r.Header, "Sec-Fetch-Dest") == "document"
 }
 
 // lands answers the two requests of a landing (G7) and reports whether it did:
@@ -247,7 +247,7 @@ func (x *exchange) lands(r *http.Request) bool {
 
 // landsBound answers the second request of errLedHere, which our own page makes.
 func (x *exchange) landsBound(r *http.Request) bool {
-	if x.m.guard.Load() == nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
+	if x.m.guard.Load() == nil || first(r.Header, "Sec-Fetch-Site") != "same-origin" || !opensPage(r) || withoutLanded(r.URL) == r.URL {
 		return false
 	}
 	x.dropPosing(x.w.Header())
@@ -273,7 +273,7 @@ func (m *Manager) mayWithhold(r *http.Request) bool {
 	if m.marker == nil {
 		return false
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
+	switch first(r.Header, "Sec-Fetch-Site") {
 	case "":
 		return false
 	case "cross-site", "none":
@@ -291,7 +291,7 @@ func (m *Manager) mayWithhold(r *http.Request) bool {
 func (m *Manager) cookiesAreAll(r *http.Request) bool {
 	markers, err := m.marker.ReadAll(r.Header, maxNamesakes)
 	if isAbsent(err) {
-		return r.Header.Get("Sec-Fetch-Site") != "cross-site" || opensPage(r)
+		return first(r.Header, "Sec-Fetch-Site") != "cross-site" || opensPage(r)
 	}
 	if err != nil || len(markers) == 0 { // too many, or none that we set
 		return false
@@ -356,7 +356,7 @@ func (s *Session) mayBeWithheld() bool {
 	}
 	// A Lax cookie comes with what opens a page, and with nothing else.
 	return s.cookie.absent() && s.x.m.cfg.Cookie.SameSite == http.SameSiteLaxMode &&
-		s.x.r.Header.Get("Sec-Fetch-Site") == "cross-site" && !opensPage(&s.x.r)
+		first(s.x.r.Header, "Sec-Fetch-Site") == "cross-site" && !opensPage(&s.x.r)
 }
 
 // mustNotBegin reports whether a first write must not make a session: it could
@@ -647,11 +647,11 @@ func (m *Manager) tellPlainHTTP(r *http.Request) {
 // Origin or Referer are https.
 func plainHTTP(r *http.Request) bool {
 	h := r.Header
-	if loopbackHost(hostname(r.Host)) || h.Get("Sec-Fetch-Site") != "" ||
-		strings.HasPrefix(h.Get("Origin"), "https:") || strings.HasPrefix(h.Get("Referer"), "https:") {
+	if loopbackHost(hostname(r.Host)) || first(h, "Sec-Fetch-Site") != "" ||
+		strings.HasPrefix(first(h, "Origin"), "https:") || strings.HasPrefix(first(h, "Referer"), "https:") {
 		return false
 	}
-	if proto := h.Get("X-Forwarded-Proto"); proto != "" {
+	if proto := first(h, "X-Forwarded-Proto"); proto != "" {
 		first, _, _ := strings.Cut(proto, ",")
 		return strings.EqualFold(strings.TrimSpace(first), "http")
 	}

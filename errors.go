@@ -184,7 +184,7 @@ func textOf(err error) string {
 
 // isPage reports whether somebody looks at the answer, in a window or tab.
 func isPage(r *http.Request) bool {
-	return navigates(r) || r.Header.Get("Sec-Fetch-Mode") == "" && strings.HasPrefix(r.Header.Get("Accept"), "text/html")
+	return navigates(r) || first(r.Header, "Sec-Fetch-Mode") == "" && strings.HasPrefix(first(r.Header, "Accept"), "text/html")
 }
 
 // back is where somebody goes on whose request was not done: a GET may be asked
@@ -194,7 +194,7 @@ func back(r *http.Request) *url.URL {
 		return requested(r)
 	}
 	from, err := url.Parse(r.Referer())
-	if err != nil || r.Header.Get("Sec-Fetch-Site") != "same-origin" && !strings.EqualFold(from.Host, r.Host) {
+	if err != nil || first(r.Header, "Sec-Fetch-Site") != "same-origin" && !strings.EqualFold(from.Host, r.Host) {
 		return &url.URL{Path: "/"}
 	}
 	return from

@@ -292,7 +292,7 @@ func whyEnded(err error) string {
 
 // whyHeldBack is the reason of HeldBack.
 func (s *Session) whyHeldBack() string {
-	switch site := s.x.r.Header.Get("Sec-Fetch-Site"); {
+	switch site := first(s.x.r.Header, "Sec-Fetch-Site"); {
 	case !s.cookie.absent(): // or it would not be held
 		return reasonMayHide
 	case site == "none":

@@ -127,13 +127,25 @@ func (s *Session) putInto(h http.Header) {
 // its Content-Type, where there is nothing to drop, to tidy or to weigh.
 func (s *Session) putUsual(h http.Header) bool {
 	out := &s.x.out
-	if out.lines != nil || out.stale || out.offers || out.forget || len(h) > 1 || len(h) == 1 && h["Content-Type"] == nil {
+	if out.lines != nil || out.stale || out.offers || out.forget || !plain(h) {
 		return false
 	}
 	out.vary[0], out.cacheControl[0] = s.x.m.comesIn(), "no-store"
 	h["Vary"], h["Cache-Control"] = out.vary[:], out.cacheControl[:]
 	return true
 }
+
+// first is h.Get for a name in its usual spelling, which Get makes anew each time.
+func first(h http.Header, name string) string {
+	if lines := h[name]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
+// plain reports whether a handler has set no more than its Content-Type: to look
+// costs a tenth of going through a map.
+func plain(h http.Header) bool { return len(h) == 0 || len(h) == 1 && h["Content-Type"] != nil }
 
 // keepOut makes a header that of an answer which is not the handler's, nobody
 // else's to keep, and depends on these of the request: middleware around us has
@@ -183,6 +195,9 @@ func remove(h http.Header, name string) {
 // spelling of a name that we look at to the usual one: names match in any case
 // (RFC 9110 §5.1), and the server sends those of the map as they are (G12).
 func tidy(h http.Header) {
+	if plain(h) {
+		return
+	}
 	for name, lines := range h {
 		switch usual := usualName(name); {
 		case toSharedCaches(name):
@@ -312,8 +327,8 @@ func (s *Session) cookieLines(c *pendingWrite, value string, now time.Time) (err
 		return nil
 	}
 	age := c.rec.Deadline.Sub(now)
-	if c.sid, err = m.sid.Line(value, age); err == nil && m.marker != nil {
-		c.marker, err = m.marker.Line(markerOf(c.rec.ID), age)
+	if c.sid, err = m.sid.LineAt(value, age, now); err == nil && m.marker != nil {
+		c.marker, err = m.marker.LineAt(markerOf(c.rec.ID), age, now)
 	}
 	if err != nil {
 		return fmt.Errorf("coatcheck: session cookie: %w", err)
@@ -514,6 +529,9 @@ func (m *Manager) isOurs(pair string) bool {
 // answer that is about to leave: an upstream behind a gateway, or a handler that
 // sets such a cookie itself, must not replace the session (G4, G8).
 func (x *exchange) dropPosing(h http.Header) {
+	if plain(h) {
+		return
+	}
 	if x.m.bearer {
 		x.dropForeignToken(h)
 		return

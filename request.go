@@ -835,6 +835,9 @@ func (x *exchange) answer(err error, inner []*Session) {
 // as httputil.ReverseProxy has them.
 func (x *exchange) dropTrailers() {
 	h := x.w.Header()
+	if usual(h) {
+		return
+	}
 	if len(h["Trailer"]) > 0 {
 		x.dropPosing(h)
 	}
@@ -851,6 +854,22 @@ func (x *exchange) dropTrailers() {
 			x.tellForeign()
 		}
 	}
+}
+
+// usual reports whether a header has no more than most answers of a session have
+// when they leave.
+func usual(h http.Header) bool {
+	names := [...]string{"Content-Type", "Vary", "Cache-Control", "Set-Cookie"}
+	n := len(h)
+	if n > len(names) {
+		return false
+	}
+	for _, name := range names {
+		if h[name] != nil {
+			n--
+		}
+	}
+	return n == 0
 }
 
 // endAbort ends the panic http.ErrAbortHandler of a handler whose answer was

@@ -80,7 +80,7 @@ type changes struct {
 	// Room for the usual few changes and for the first commit.
 	opsRoom  [1]op
 	viewRoom [2]record.Entry
-	commit   pendingWrite
+	contexts contexts
 }
 
 // A cookieState is what the request brought of a session cookie.

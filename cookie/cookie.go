@@ -196,7 +196,7 @@ func (d *declaration[T]) write(h http.Header, v T, now time.Time, ttl int64) err
 	if err := d.frame.seal(s, now, ttl, s.payload); err != nil {
 		return err
 	}
-	s.text = d.raw.appendTail(s.text, age)
+	s.text = append(s.text, d.raw.tailAt(age, now)...)
 	d.raw.put(h, string(s.text))
 	return nil
 }

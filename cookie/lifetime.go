@@ -17,18 +17,36 @@ const (
 	lifetimeSize = len("34560000") + len(http.TimeFormat)
 )
 
-// appendLifetime appends seconds and date to b and returns them apart.
-func appendLifetime(b []byte, maxAge time.Duration) (age, end []byte) {
-	n := seconds(maxAge)
-	age = strconv.AppendInt(b, n, 10)
-	// Rounded up like Max-Age: no client forgets a cookie early.
-	at := time.Now().Add(time.Duration(n)*time.Second + time.Second - 1)
-	end = appendDate(age, at)
-	return age, end[len(age):]
+// An ending is what stands behind the values of all lines with one Max-Age that are
+// made within one second.
+type ending struct {
+	age, expires int64 // seconds, and seconds since 1970
+	text         string
 }
 
-// appendDate is at.UTC().AppendFormat(b, http.TimeFormat), three times as fast:
-// each commit of a new session does it twice.
+// tailAt returns what stands behind the value in a line.
+func (c *Raw) tailAt(maxAge time.Duration, now time.Time) string {
+	if maxAge == 0 {
+		return c.tail
+	}
+	// Both rounded up: no client forgets a cookie early.
+	age, began := seconds(maxAge), now.Add(time.Second-1).Unix()
+	e := c.latest.Load()
+	if e != nil && e.age == age && e.expires == began+age {
+		return e.text
+	}
+	made := &ending{age, began + age, ""}
+	var room [lifetimeSize]byte
+	n := strconv.AppendInt(room[:0], age, 10)
+	date := appendDate(n, time.Unix(made.expires, 0))[len(n):]
+	made.text = maxAgeIs + string(n) + c.tail + expiresIs + string(date)
+	if e == nil || e.expires-e.age < began { // the first of its second is kept
+		c.latest.Store(made)
+	}
+	return made.text
+}
+
+// appendDate is at.UTC().AppendFormat(b, http.TimeFormat), three times as fast.
 func appendDate(b []byte, at time.Time) []byte {
 	at = at.UTC()
 	year, month, day := at.Date()

@@ -3,6 +3,7 @@ package cookie
 import (
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 // checked Policy. It is what the other cookies, and sessions, are written with;
 // most programs need only New, [NewSigned] and [NewSealed].
 //
-// A Raw never changes and is safe for concurrent use. The zero Raw refuses to
+// A Raw is safe for concurrent use. The zero Raw refuses to
 // read and to write.
 type Raw struct {
 	name    string
@@ -18,6 +19,7 @@ type Raw struct {
 	tail    string // what stands between Max-Age and Expires
 	expired string
 	caching bool // Policy.AllowCaching
+	latest  atomic.Pointer[ending]
 }
 
 // NewRaw declares a cookie. [Policy.MaxAge] must be zero: the lifetime is given
@@ -50,6 +52,12 @@ func (c *Raw) Name() string { return c.name }
 // than 4096 bytes or maxAge is negative or more than 400 days; nothing is ever
 // cut or replaced.
 func (c *Raw) Line(value string, maxAge time.Duration) (string, error) {
+	return c.LineAt(value, maxAge, time.Now())
+}
+
+// LineAt is Line with a lifetime that is counted from now, for a caller who knows
+// what time it is.
+func (c *Raw) LineAt(value string, maxAge time.Duration, now time.Time) (string, error) {
 	if c == nil || c.name == "" {
 		return "", errUndeclared
 	}
@@ -59,27 +67,10 @@ func (c *Raw) Line(value string, maxAge time.Duration) (string, error) {
 	if i := badOctet(value); i >= 0 {
 		return "", fmt.Errorf("cookie: the value of %q has at byte %d what no cookie can carry; want printable ASCII without space and \",;\\", c.name, i)
 	}
-	if maxAge == 0 {
-		return c.start + value + c.tail, nil
-	}
 	if maxAge < 0 || maxAge > maxLifetime {
 		return "", checkMaxAge("the lifetime", maxAge)
 	}
-	var room [lifetimeSize]byte
-	age, end := appendLifetime(room[:0], maxAge)
-	return c.start + value + maxAgeIs + string(age) + c.tail + expiresIs + string(end), nil
-}
-
-// appendTail appends what stands behind the value in a line.
-func (c *Raw) appendTail(b []byte, maxAge time.Duration) []byte {
-	if maxAge == 0 {
-		return append(b, c.tail...)
-	}
-	var room [lifetimeSize]byte
-	age, end := appendLifetime(room[:0], maxAge)
-	b = append(append(b, maxAgeIs...), age...)
-	b = append(b, c.tail...)
-	return append(append(b, expiresIs...), end...)
+	return c.start + value + c.tailAt(maxAge, now), nil
 }
 
 func (c *Raw) tooLong(n int) error {
