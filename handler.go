@@ -128,7 +128,7 @@ func DropOnPanic(next http.Handler) http.Handler {
 
 // abandon forgets what is pending after a panic; a login or logout that is done stays.
 func (x *exchange) abandon() {
-	s := x.used.Load()
+	s := x.used()
 	if s == nil || !s.lock() {
 		return
 	}

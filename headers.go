@@ -417,7 +417,7 @@ func keepHeader(ctx context.Context, h http.Header) {
 	var kept *http.Header
 	x, _ := ctx.Value(exchangeKey{}).(*exchange)
 	for ; x != nil; x = x.outer() {
-		if x.phase() != open || maps.EqualFunc(h, x.before, slices.Equal) {
+		if x.phase() != open || maps.EqualFunc(h, x.before(), slices.Equal) {
 			continue
 		}
 		if kept == nil {
@@ -431,7 +431,7 @@ func keepHeader(ctx context.Context, h http.Header) {
 // resetHeader makes of a response's header what stood there before the handler.
 func (x *exchange) resetHeader(h http.Header) {
 	clear(h)
-	maps.Copy(h, x.before)
+	maps.Copy(h, x.before())
 	if n := x.nest.Load(); n != nil && n.kept.Load() != nil { // http.TimeoutHandler has a map of its own: this may lack what before has
 		for name, values := range *n.kept.Load() {
 			if !ofBody(name) {

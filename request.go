@@ -29,18 +29,19 @@ type exchange struct {
 	r       http.Request  // as the handler has it
 	m       *Manager
 	w       http.ResponseWriter
-	beganAt int64       // in microseconds since 1970
-	before  http.Header // the response's header at entry, nil if it was empty
-	used    atomic.Pointer[Session]
-	nest    atomic.Pointer[nest] // made where it is needed
+	beganAt int64                   // in microseconds since 1970
+	own     *Session                // made with it, where a cookie is, and else nil
+	late    atomic.Pointer[Session] // made where it was asked for
+	nest    atomic.Pointer[nest]    // made where it is needed
 	out     response
 }
 
 // A nest is what an exchange knows of other handlers of the request.
 type nest struct {
-	outer *exchange                   // of another manager around this one, if any
-	inner atomic.Pointer[within]      // of other managers inside, that set a cookie
-	kept  atomic.Pointer[http.Header] // the response's header at the innermost Require…, if it is not as before
+	before http.Header                 // the response's header at entry, nil if it was empty
+	outer  *exchange                   // of another manager around this one, if any
+	inner  atomic.Pointer[within]      // of other managers inside, that set a cookie
+	kept   atomic.Pointer[http.Header] // the response's header at the innermost Require…, if it is not as before
 }
 
 // A within is one exchange inside of another, in a list.
@@ -92,7 +93,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handle
 		x.nested().outer = outer
 	}
 	if h := w.Header(); len(h) > 0 {
-		x.before = h.Clone()
+		x.nested().before = h.Clone()
 	}
 	x.out.begunBefore = inTest() && hasBegun(w)
 	defer x.endAbort()
@@ -123,7 +124,7 @@ func (m *Manager) newExchange(w http.ResponseWriter, r *http.Request) *exchange 
 		})
 		x = &both.exchange
 		both.session.x = x
-		x.used.Store(&both.session)
+		x.own = &both.session
 	}
 	x.in, x.m, x.w, x.beganAt = r, m, w, time.Now().UnixMicro()
 	x.r = *r.WithContext(x)
@@ -146,6 +147,14 @@ func (x *exchange) nested() *nest {
 		x.nest.CompareAndSwap(nil, new(nest))
 	}
 	return x.nest.Load()
+}
+
+// before is the response's header at entry, nil if it was empty.
+func (x *exchange) before() http.Header {
+	if n := x.nest.Load(); n != nil {
+		return n.before
+	}
+	return nil
 }
 
 // outer is the exchange of another manager around this one, if any.
@@ -224,11 +233,20 @@ func sessionOf(value any) *Session { return exchangeOf(value).session() }
 
 // session returns the request's session and makes it if need be.
 func (x *exchange) session() *Session {
-	if s := x.used.Load(); s != nil {
+	if s := x.used(); s != nil {
 		return s
 	}
-	x.used.CompareAndSwap(nil, &Session{x: x})
-	return x.used.Load()
+	x.late.CompareAndSwap(nil, &Session{x: x})
+	return x.late.Load()
+}
+
+// used returns the request's session, nil if nobody has asked for it and no cookie
+// says that somebody will.
+func (x *exchange) used() *Session {
+	if x.own != nil {
+		return x.own
+	}
+	return x.late.Load()
 }
 
 // comesIn is the header that brings the session, which caches must heed.
@@ -652,7 +670,7 @@ func (s *Session) isWithheld() bool {
 // finish ends the response of a handler that returned.
 func (x *exchange) finish() {
 	if x.phase() == open {
-		if s := x.used.Load(); s.wanted() && hasBegun(x.w) {
+		if s := x.used(); s.wanted() && hasBegun(x.w) {
 			x.out.returned = true
 			x.passedBy(s)
 			return
@@ -754,11 +772,11 @@ func (x *exchange) start(next uint32) bool {
 	if x.phase() != open || x.out.refusing {
 		return !x.out.refusing
 	}
-	s := x.used.Load()
+	s := x.used()
 	if s == nil {
 		x.dropPosing(x.w.Header())
 		x.enter(next)
-		if s = x.used.Load(); s != nil { // just made by a goroutine of the handler
+		if s = x.used(); s != nil { // just made by a goroutine of the handler
 			s.headers()
 		}
 		x.forgetInner()
@@ -904,7 +922,7 @@ func (x *exchange) end(r *http.Request) {
 	// The server removes uploaded files by the request it made, and others look
 	// there for the pattern: the copy that the handler had must not hide them.
 	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm
-	if s := x.used.Load(); s != nil {
+	if s := x.used(); s != nil {
 		s.afterHeaders()
 		return
 	}
@@ -912,7 +930,7 @@ func (x *exchange) end(r *http.Request) {
 	if before == open { // a panic
 		x.dropPosing(x.w.Header())
 	}
-	if s := x.used.Load(); s != nil { // just made by a goroutine of the handler
+	if s := x.used(); s != nil { // just made by a goroutine of the handler
 		s.afterHeadersFrom(before)
 	}
 }
@@ -993,7 +1011,7 @@ func (x *exchange) tellOuter() {
 // innerWithCookies returns the sessions of exchanges inside whose cookies stand in h.
 func (x *exchange) innerWithCookies(h http.Header) (list []*Session) {
 	for in := x.inner(); in != nil; in = in.next {
-		if s := in.x.used.Load(); s != nil && !slices.Contains(list, s) && s.cookieIsIn(h) {
+		if s := in.x.used(); s != nil && !slices.Contains(list, s) && s.cookieIsIn(h) {
 			list = append(list, s)
 		}
 	}

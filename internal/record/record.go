@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"iter"
+	"math/bits"
 	"time"
 )
 
@@ -54,11 +55,13 @@ func Open(data []byte) (Header, error) {
 	}
 	count := 0
 	for rest := h.Entries; len(rest) > 0; count++ {
-		at := entryAt(rest)
-		if at.End == 0 {
-			return h, ErrDamaged
+		end := shortEnd(rest)
+		if end == 0 {
+			if end = entryAt(rest).End; end == 0 {
+				return h, ErrDamaged
+			}
 		}
-		rest = rest[at.End:]
+		rest = rest[end:]
 	}
 	if count > MaxEntries {
 		return h, ErrDamaged
@@ -98,16 +101,25 @@ func CutBytes(b []byte) (field, rest []byte, ok bool) {
 // end of 0 says that there is no entry.
 type extent struct{ Name, Expires, Raw, End int }
 
-// entryAt measures the entry at the beginning of b: name, expiry, value.
-func entryAt(b []byte) extent {
-	// Nearly every entry has lengths of one byte and no expiry.
-	if len(b) > 0 && b[0] < 0x80 {
-		expires := 1 + int(b[0])
-		if raw := expires + 2; raw <= len(b) && b[expires] == 0 && b[expires+1] < 0x80 {
-			if end := raw + int(b[expires+1]); end <= len(b) {
-				return extent{1, expires, raw, end}
+// shortEnd returns where the entry at the beginning of b ends if it is as nearly every
+// entry is, with lengths of one byte and no expiry, and otherwise 0. It is small enough
+// to be inlined in the loops over all entries.
+func shortEnd(b []byte) int {
+	if len(b) > 2 && b[0] < 0x80 {
+		if raw := int(b[0]) + 3; raw <= len(b) && b[raw-2] == 0 && b[raw-1] < 0x80 {
+			if end := raw + int(b[raw-1]); end <= len(b) {
+				return end
 			}
 		}
+	}
+	return 0
+}
+
+// entryAt measures the entry at the beginning of b: name, expiry, value.
+func entryAt(b []byte) extent {
+	if end := shortEnd(b); end != 0 {
+		expires := 1 + int(b[0])
+		return extent{1, expires, expires + 2, end}
 	}
 	name, rest, ok := CutBytes(b)
 	if !ok {
@@ -151,6 +163,13 @@ func All(entries []byte) iter.Seq[Entry] {
 // Find returns the entry of that name, absent if there is none.
 func Find(entries []byte, name string) Entry {
 	for len(entries) > 0 {
+		if end := shortEnd(entries); end != 0 {
+			if n := int(entries[0]); n == len(name) && string(entries[1:1+n]) == name {
+				return Entry{Name: name, Raw: entries[n+3 : end]}
+			}
+			entries = entries[end:]
+			continue
+		}
 		at := entryAt(entries)
 		if at.End == 0 {
 			break
@@ -162,6 +181,9 @@ func Find(entries []byte, name string) Entry {
 	}
 	return Entry{Name: name}
 }
+
+// uvarintLen is how many bytes binary.AppendUvarint appends.
+func uvarintLen(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }
 
 // appendEntry adds an entry to a record's data.
 func appendEntry(data []byte, e Entry) []byte {
@@ -176,13 +198,15 @@ func appendEntry(data []byte, e Entry) []byte {
 // name and that have not expired by now, then those of changed. It reports the
 // number of entries.
 func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
-	size := 1 + binary.MaxVarintLen64 + 2 + len(h.Device) + len(h.Address) + len(h.Entries)
-	for _, e := range changed {
-		size += len(e.Name) + len(e.Raw) + 3*binary.MaxVarintLen32
+	remember := uint64(h.Remember / time.Second)
+	size := 1 + uvarintLen(remember) + uvarintLen(uint64(len(h.Device))) + len(h.Device) + uvarintLen(uint64(len(h.Address))) + len(h.Address) + len(h.Entries)
+	for i := range changed {
+		e := &changed[i]
+		size += uvarintLen(uint64(len(e.Name))) + len(e.Name) + uvarintLen(uint64(e.Expires)) + uvarintLen(uint64(len(e.Raw))) + len(e.Raw)
 	}
 	data = make([]byte, 1, size)
 	data[0] = version
-	data = binary.AppendUvarint(data, uint64(h.Remember/time.Second))
+	data = binary.AppendUvarint(data, remember)
 	data = binary.AppendUvarint(data, uint64(len(h.Device)))
 	data = append(data, h.Device...)
 	data = binary.AppendUvarint(data, uint64(len(h.Address)))

@@ -15,7 +15,7 @@ type verified struct {
 }
 
 type verifiedShard struct {
-	mu      sync.Mutex
+	mu      sync.RWMutex
 	entries [16]verifiedMAC
 }
 
@@ -31,15 +31,15 @@ func (v *verified) place(id *[sha256.Size]byte) (*verifiedShard, *verifiedMAC) {
 	return shard, &shard.entries[id[2]%byte(len(shard.entries))]
 }
 
-// has reports whether that MAC of that token was genuine. It does not wait: whoever
-// is second computes it. How long it takes tells somebody who has the token whether
+// has reports whether that MAC of that token was genuine. It does not wait for who
+// adds one: whoever is second computes it. How long it takes tells somebody who has the token whether
 // it was used here lately, and nobody else anything.
 func (v *verified) has(id *[sha256.Size]byte, key, mac []byte) bool {
 	shard, e := v.place(id)
-	if !shard.mu.TryLock() {
+	if !shard.mu.TryRLock() {
 		return false
 	}
-	defer shard.mu.Unlock()
+	defer shard.mu.RUnlock()
 	return e.id == *id && string(e.key[:]) == string(key) && subtle.ConstantTimeCompare(e.mac[:], mac) == 1
 }
 
