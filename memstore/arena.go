@@ -30,8 +30,12 @@ type arena struct {
 	ids     *index // which are told where items lie
 	blocks  []block
 	spare   []uint32 // numbers of blocks that are gone
-	filling uint32   // number of the block that takes the next item, plus one
 	near    uint32   // so many blocks have a location
+
+	// The numbers, plus one, of the blocks that take the next item: of sessions, and
+	// of tombstones. These live for a minute, and a session that is logged in again
+	// and again for less: among its items they would be copied each time.
+	filling [2]uint32
 }
 
 type block struct {
@@ -110,7 +114,7 @@ func (a *arena) put(slot uint32, e *entry, id store.ID, user, data []byte) {
 	if size >= loneItem {
 		e.block = a.add(size)
 	} else {
-		e.block = a.room(size)
+		e.block = a.room(a.fills(e), size)
 	}
 	b := &a.blocks[e.block]
 	e.off = uint16(len(b.buf))
@@ -123,20 +127,34 @@ func (a *arena) put(slot uint32, e *entry, id store.ID, user, data []byte) {
 	a.ids.moved(hashOf(&id), slot, a.locationOf(e.block, e.off))
 }
 
-// room returns the number of a block that has room for so many bytes.
-func (a *arena) room(size int) uint32 {
+// fills returns which block takes the item of an entry.
+func (a *arena) fills(e *entry) *uint32 {
+	if e.state() == isEnded {
+		return &a.filling[1]
+	}
+	return &a.filling[0]
+}
+
+// room returns the number of a block that has room for so many bytes, if need be
+// another than the one that was filled.
+func (a *arena) room(filling *uint32, size int) uint32 {
 	for {
-		if a.filling != 0 {
-			if b := a.blocks[a.filling-1]; cap(b.buf)-len(b.buf) >= size {
-				return a.filling - 1
+		if *filling != 0 {
+			if b := a.blocks[*filling-1]; cap(b.buf)-len(b.buf) >= size {
+				return *filling - 1
 			}
 		}
-		full := a.filling
-		a.filling = a.add(blockSize) + 1
+		full := *filling
+		*filling = a.add(blockSize) + 1
 		if full != 0 {
 			a.tidy(full - 1)
 		}
 	}
+}
+
+// isFilling reports whether a block takes the next item.
+func (a *arena) isFilling(block uint32) bool {
+	return block+1 == a.filling[0] || block+1 == a.filling[1]
 }
 
 // add makes a block.
@@ -171,10 +189,10 @@ func (a *arena) replace(slot uint32, e *entry, user, data []byte) {
 }
 
 // tidy gives up a block of which less than two thirds are in use, after copying
-// those. It spares the one that is being filled.
+// those. It spares those that are being filled.
 func (a *arena) tidy(i uint32) {
 	b := a.blocks[i]
-	if i == a.filling-1 || 3*b.used >= 2*cap(b.buf) {
+	if a.isFilling(i) || 3*b.used >= 2*cap(b.buf) {
 		return
 	}
 	a.blocks[i] = block{}

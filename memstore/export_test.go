@@ -106,7 +106,7 @@ func (s *Store) Audit() error {
 		indexed += int64(sh.ids.count)
 		for n, b := range sh.arena.blocks {
 			differ(fmt.Sprintf("bytes in use of block %d", n), int64(b.used), int64(used[sh][uint32(n)]))
-			if b.buf != nil && uint32(n) != sh.arena.filling-1 && 3*b.used < 2*cap(b.buf) {
+			if b.buf != nil && !sh.arena.isFilling(uint32(n)) && 3*b.used < 2*cap(b.buf) {
 				errs = append(errs, fmt.Errorf("block %d: %d of %d bytes in use", n, b.used, cap(b.buf)))
 			}
 		}
