@@ -482,14 +482,14 @@ func (s *Session) adoptRefused(a *Adoption, err error) {
 func (s *Session) pendAdoption(a *Adoption, entries []record.Entry) {
 	changes := s.edit()
 	s.nameDevice()
-	s.tokenChange, s.user, changes.authAt = logIn, a.User, a.authTime(s.x.began())
+	s.tokenChange, s.user, changes.authAt = logIn, a.User, a.authTime(s.x.began()).UnixMicro()
 	if d := min(a.Remember, s.x.m.cfg.MaxRemember).Truncate(time.Second); d > 0 {
 		s.remember = d
 		w := s.wish()
 		w.remember = d
 	}
 	for _, e := range entries {
-		s.ops = append(s.ops, op{e.Name, func(record.Entry) (record.Entry, error) { return e, nil }})
+		s.ops = append(s.ops, op{e.Name, replaceFunc(func(record.Entry) (record.Entry, error) { return e, nil })})
 	}
 }
 
@@ -996,7 +996,7 @@ func (s *Session) keepWritings(w writings) (logged bool, err error) {
 		w.login = latest(w.login, had.login)
 	}
 	e := w.entry()
-	if s.changing(nil, op{e.Name, func(record.Entry) (record.Entry, error) { return e, nil }}) {
+	if s.changing(nil, op{e.Name, replaceFunc(func(record.Entry) (record.Entry, error) { return e, nil })}) {
 		s.commit(s.x.phase())
 	}
 	return true, s.err

@@ -125,12 +125,12 @@ func (s *Session) proveAlong() {
 	if s.changes.proof = nil; s.life != live {
 		return
 	}
-	s.record(op{boundName, func(old record.Entry) (record.Entry, error) {
+	s.record(op{boundName, replaceFunc(func(old record.Entry) (record.Entry, error) {
 		if string(old.Raw) == string(p.before) {
 			old.Raw = p.entry
 		}
 		return old, nil
-	}})
+	})})
 }
 
 // proveAlone stores it where the request changes nothing. As with a touch no answer
@@ -408,9 +408,9 @@ func (s *Session) seen() binding.View {
 // changeBinding replaces the entry, and commits.
 func (m *Manager) changeBinding(ctx context.Context, f func([]byte) []byte) error {
 	s := m.session(ctx)
-	if !s.commitNow(nil, false, op{boundName, func(old record.Entry) (record.Entry, error) {
+	if !s.commitNow(nil, false, op{boundName, replaceFunc(func(old record.Entry) (record.Entry, error) {
 		return record.Entry{Raw: f(old.Raw)}, nil
-	}}) {
+	})}) {
 		return s.Err()
 	}
 	return nil

@@ -366,7 +366,7 @@ func (s *Session) afterRevocation(user string, at time.Time, ended []store.ID, t
 	}
 	defer s.unlock()
 	if !at.Before(s.loginTime()) {
-		s.edit().authAt = at.Add(time.Microsecond)
+		s.edit().authAt = at.UnixMicro() + 1
 	}
 	if s.cookie == cookieUnread && len(ended) > 0 && !taken { // the session may be among them: see afterLoad
 		s.revocation().ids = append(s.revocation().ids, ended...)

@@ -272,7 +272,7 @@ func (s *Session) SetLabel(name, value string) {
 	if err == nil && value != "" {
 		raw, err = labels.form.encode(value)
 	}
-	o := op{record.LabelMark + name, func(record.Entry) (record.Entry, error) { return record.Entry{Raw: raw}, nil }}
+	o := op{record.LabelMark + name, replaceFunc(func(record.Entry) (record.Entry, error) { return record.Entry{Raw: raw}, nil })}
 	if !s.lock() {
 		return
 	}

@@ -66,7 +66,7 @@ type changes struct {
 	logoutDone   bool          // a Logout of this request is done
 	unproven     cookieState   // what cookie was before Logout, if that; for the same
 	revoker      *revocation
-	authAt       time.Time     // what a login records, where it is not the request's start
+	authAt       int64         // what a login records, where it is not the request's start, in microseconds since 1970
 	user         string        // of a login
 	device       string        // of Config.Device, at a login
 	remember     time.Duration // of Remember
@@ -129,8 +129,17 @@ func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "{session}") }
 // An op is one change of one entry. It may run several times.
 type op struct {
 	name string
-	do   func(record.Entry) (record.Entry, error)
+	do   replacer
 }
+
+// A replacer says what takes the place of an entry.
+type replacer interface {
+	replace(old record.Entry) (record.Entry, error)
+}
+
+type replaceFunc func(record.Entry) (record.Entry, error)
+
+func (f replaceFunc) replace(old record.Entry) (record.Entry, error) { return f(old) }
 
 // A tokenChange is what a commit does to the token.
 type tokenChange uint8
@@ -314,8 +323,8 @@ func (s *Session) authTime() time.Time {
 // loginTime is what a login records: the start of the request, or just after a
 // revocation that the request made.
 func (s *Session) loginTime() time.Time {
-	if s.changes != nil && !s.changes.authAt.IsZero() {
-		return s.changes.authAt
+	if s.changes != nil && s.changes.authAt != 0 {
+		return time.UnixMicro(s.changes.authAt).UTC()
 	}
 	return s.x.began()
 }

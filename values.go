@@ -93,14 +93,14 @@ func (k Key[T]) SetFor(s *Session, v T, ttl time.Duration) {
 
 func (k Key[T]) set(s *Session, v T, expires int64) {
 	raw, err := encodeEntry(k.name, k.form, v)
-	s.change(k.err, op{k.name, func(record.Entry) (record.Entry, error) {
+	s.change(k.err, op{k.name, replaceFunc(func(record.Entry) (record.Entry, error) {
 		return record.Entry{Raw: raw, Expires: expires}, err
-	}})
+	})})
 }
 
 // Delete removes the value. It waits as Set does.
 func (k Key[T]) Delete(s *Session) {
-	s.change(k.err, op{k.name, func(record.Entry) (record.Entry, error) { return record.Entry{}, nil }})
+	s.change(k.err, op{k.name, replaceFunc(func(record.Entry) (record.Entry, error) { return record.Entry{}, nil })})
 }
 
 // Pop removes the value and returns it, and whether there was one. It commits
@@ -119,7 +119,7 @@ func (k Key[T]) Pop(s *Session) (T, bool) {
 func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 	var v T
 	var ok bool
-	done := s.commitNow(err, false, op{k.name, func(old record.Entry) (e record.Entry, _ error) {
+	done := s.commitNow(err, false, op{k.name, replaceFunc(func(old record.Entry) (e record.Entry, _ error) {
 		var zero T
 		v, ok = zero, false
 		if old.Raw == nil {
@@ -129,7 +129,7 @@ func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 			return old, nil // left alone
 		}
 		return e, nil
-	}})
+	})})
 	if !done {
 		var zero T
 		return zero, false
@@ -151,21 +151,31 @@ func pop[T any](s *Session, k Key[T], err error) (T, bool) {
 // f must be a pure function: it may run several times, though never after
 // Update has returned, and must not use the session.
 func (k Key[T]) Update(s *Session, f func(T) T) T {
-	var v T
-	done := s.commitNow(k.err, true, op{k.name, func(old record.Entry) (record.Entry, error) {
-		old, v = replacing(s, k.form, old)
-		v = f(v)
-		raw, err := encodeEntry(k.name, k.form, v)
-		if err == nil {
-			v, err = storedValue(k.name, v, raw)
-		}
-		return record.Entry{Raw: raw, Expires: old.Expires}, err
-	}})
-	if !done {
+	u := &update[T]{k: k, s: s, f: f}
+	if !s.commitNow(k.err, true, op{k.name, u}) {
 		var zero T
 		return zero
 	}
-	return v
+	return u.v
+}
+
+// An update is what Update asks for, and v what came of it: one allocation, where a
+// function would be two.
+type update[T any] struct {
+	k Key[T]
+	s *Session
+	f func(T) T
+	v T
+}
+
+func (u *update[T]) replace(old record.Entry) (record.Entry, error) {
+	old, u.v = replacing(u.s, u.k.form, old)
+	u.v = u.f(u.v)
+	raw, err := encodeEntry(u.k.name, u.k.form, u.v)
+	if err == nil {
+		u.v, err = storedValue(u.k.name, u.v, raw)
+	}
+	return record.Entry{Raw: raw, Expires: old.Expires}, err
 }
 
 // Append adds elements to the end of a slice. It waits as Set does, and keeps
@@ -176,11 +186,11 @@ func Append[E any](s *Session, k Key[[]E], elems ...E) {
 		return
 	}
 	elems = slices.Clone(elems) // the caller's slice may change before the commit
-	s.change(k.err, op{k.name, func(old record.Entry) (record.Entry, error) {
+	s.change(k.err, op{k.name, replaceFunc(func(old record.Entry) (record.Entry, error) {
 		old, list := replacing(s, k.form, old)
 		raw, err := encodeEntry(k.name, k.form, append(list, elems...))
 		return record.Entry{Raw: raw, Expires: old.Expires}, err
-	}})
+	})})
 }
 
 // flashName is that of the entry that holds the flashes; no Key can have it.
@@ -209,7 +219,7 @@ const (
 // an event of the kind Failed. A single message may be longer.
 func (s *Session) Flash(message string) {
 	told := false // it may run several times
-	s.change(nil, op{flashName, func(old record.Entry) (record.Entry, error) {
+	s.change(nil, op{flashName, replaceFunc(func(old record.Entry) (record.Entry, error) {
 		old, list := replacing(s, flashes.form, old)
 		kept, raw, err := s.latestFlashes(append(list, message))
 		if err == nil && len(kept) <= len(list) && !told {
@@ -217,7 +227,7 @@ func (s *Session) Flash(message string) {
 			s.x.event(Event{Kind: Failed, Handle: s.handle(), User: s.base.User, Reason: reasonFlashes})
 		}
 		return record.Entry{Raw: raw, Expires: old.Expires}, err
-	}})
+	})})
 }
 
 // latestFlashes returns those of the messages that are kept, also as stored.
@@ -386,7 +396,7 @@ func (s *Session) edit() *changes {
 
 // apply runs one op and keeps what it gives in the view.
 func (s *Session) apply(o op, now int64) error {
-	e, err := o.do(s.lookup(o.name, now))
+	e, err := o.do.replace(s.lookup(o.name, now))
 	if err != nil {
 		return err
 	}
