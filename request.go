@@ -233,20 +233,25 @@ func sessionOf(value any) *Session { return exchangeOf(value).session() }
 
 // session returns the request's session and makes it if need be.
 func (x *exchange) session() *Session {
-	if s := x.used(); s != nil {
+	if x.own != nil {
+		return x.own
+	}
+	if s := x.late.Load(); s != nil {
 		return s
 	}
 	x.late.CompareAndSwap(nil, &Session{x: x})
 	return x.late.Load()
 }
 
-// used returns the request's session, nil if nobody has asked for it and no cookie
-// says that somebody will.
+// used returns the request's session, nil as long as nobody has used it.
 func (x *exchange) used() *Session {
-	if x.own != nil {
+	switch {
+	case x.own == nil:
+		return x.late.Load()
+	case x.own.mu.Touched():
 		return x.own
 	}
-	return x.late.Load()
+	return nil
 }
 
 // comesIn is the header that brings the session, which caches must heed.
@@ -776,7 +781,7 @@ func (x *exchange) start(next uint32) bool {
 	if s == nil {
 		x.dropPosing(x.w.Header())
 		x.enter(next)
-		if s = x.used(); s != nil { // just made by a goroutine of the handler
+		if s = x.used(); s != nil { // just used by a goroutine of the handler
 			s.headers()
 		}
 		x.forgetInner()
@@ -877,17 +882,16 @@ func (x *exchange) dropTrailers() {
 // usual reports whether a header has no more than most answers of a session have
 // when they leave.
 func usual(h http.Header) bool {
-	names := [...]string{"Content-Type", "Vary", "Cache-Control", "Set-Cookie"}
-	n := len(h)
-	if n > len(names) {
-		return false
-	}
-	for _, name := range names {
+	left := len(h)
+	for _, name := range [...]string{"Content-Type", "Vary", "Cache-Control", "Set-Cookie"} {
+		if left == 0 {
+			break
+		}
 		if h[name] != nil {
-			n--
+			left--
 		}
 	}
-	return n == 0
+	return left == 0
 }
 
 // endAbort ends the panic http.ErrAbortHandler of a handler whose answer was
@@ -930,7 +934,7 @@ func (x *exchange) end(r *http.Request) {
 	if before == open { // a panic
 		x.dropPosing(x.w.Header())
 	}
-	if s := x.used(); s != nil { // just made by a goroutine of the handler
+	if s := x.used(); s != nil { // just used by a goroutine of the handler
 		s.afterHeadersFrom(before)
 	}
 }
@@ -949,7 +953,7 @@ func (s *Session) afterHeaders() {
 	s.endExchange(s.x.phase())
 }
 
-// afterHeadersFrom is afterHeaders for a session that the exchange did not have yet when it
+// afterHeadersFrom is afterHeaders for a session that nobody had used yet when the exchange
 // was closed: phase is that of before.
 func (s *Session) afterHeadersFrom(phase uint32) {
 	if s.lock() {

@@ -21,10 +21,11 @@ type line struct {
 	next chan struct{} // hands it to one of them
 }
 
-// The states of a Mutex.
+// The states of a Mutex; the even ones are of one that nobody holds.
 const (
-	free int32 = iota
+	untouched int32 = iota // never locked
 	held
+	free
 	awaited // held, and whoever unlocks it must look for those who wait
 )
 
@@ -33,13 +34,19 @@ func (m *Mutex) Lock(limit time.Duration) bool {
 	return m.state.CompareAndSwap(free, held) || m.wait(limit)
 }
 
+// Touched reports whether anybody has ever locked it.
+func (m *Mutex) Touched() bool { return m.state.Load() != untouched }
+
 func (m *Mutex) wait(limit time.Duration) bool {
+	if m.state.CompareAndSwap(untouched, held) {
+		return true
+	}
 	if m.line.Load() == nil {
 		m.line.CompareAndSwap(nil, &line{next: make(chan struct{}, 1)})
 	}
 	l := m.line.Load()
 	l.mu.Lock()
-	if m.state.Swap(awaited) == free {
+	if m.state.Swap(awaited)&held == 0 {
 		l.mu.Unlock()
 		return true
 	}
@@ -65,9 +72,12 @@ func (m *Mutex) wait(limit time.Duration) bool {
 
 // Unlock hands the mutex to whoever waits for it.
 func (m *Mutex) Unlock() {
-	if m.state.CompareAndSwap(held, free) {
-		return
+	if !m.state.CompareAndSwap(held, free) {
+		m.handOn()
 	}
+}
+
+func (m *Mutex) handOn() {
 	l := m.line.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()

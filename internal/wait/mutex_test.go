@@ -123,3 +123,21 @@ func TestMutex(t *testing.T) {
 		}
 	})
 }
+
+// A mutex knows whether anybody has ever had it, whoever has it now.
+func TestMutexTouched(t *testing.T) {
+	t.Parallel()
+	var m Mutex
+	if m.Touched() {
+		t.Error("a new mutex was touched")
+	}
+	for range 2 {
+		if !m.Lock(0) || !m.Touched() {
+			t.Error("a held mutex was never touched")
+		}
+		m.Unlock()
+		if !m.Touched() {
+			t.Error("a free mutex was never touched, after it was held")
+		}
+	}
+}
