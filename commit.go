@@ -87,19 +87,19 @@ func (s *Session) commit(phase uint32) {
 	if s.changes.proof != nil {
 		s.proveAlong()
 	}
+	if s.x.phase() != open { // a stream may have loaded its record long ago
+		s.doubt()
+	}
 	room := &s.changes.contexts
-	if room.ctx.Parent != nil {
+	if room.ctx.Parent != nil { // a store may still hold that of an earlier commit
 		room = new(contexts)
 	}
 	now := time.Now()
 	c := writes.Get().(*pendingWrite)
 	c.now, c.contexts = micros(now), room.begin(s.x.parent(), now.Add(commitTimeout))
 	defer room.end()
-	if s.x.phase() != open { // a stream may have loaded its record long ago
-		s.doubt()
-	}
 	err := error(ErrLate) // http.TimeoutHandler has answered when the deadline has passed
-	if s.x.parent().Err() != context.DeadlineExceeded {
+	if room.ctx.Parent.Err() != context.DeadlineExceeded {
 		err = s.commitTo(c, phase)
 	}
 	if err != nil {
@@ -393,7 +393,8 @@ func (s *Session) readOnly() bool {
 }
 
 func prefetch(r *http.Request) bool {
-	return strings.Contains(first(r.Header, "Sec-Purpose"), "prefetch")
+	purpose := r.Header["Sec-Purpose"]
+	return len(purpose) > 0 && strings.Contains(purpose[0], "prefetch")
 }
 
 // mayCommit checks what the request allows. A fresh record needs a Set-Cookie.

@@ -169,6 +169,67 @@ func changeAtTheReturn(t *testing.T, answer func(http.ResponseWriter, *Session),
 	}
 }
 
+// A hooked writer calls a function when its header is next looked at.
+type hooked struct {
+	*httptest.ResponseRecorder
+	hook *func()
+}
+
+func (w hooked) Header() http.Header {
+	if f := *w.hook; f != nil {
+		*w.hook = nil
+		f()
+	}
+	return w.ResponseRecorder.Header()
+}
+
+// G12 and G4: an answer says that it depends on the session also where a goroutine of
+// the handler is the first to use that, after the answer has found it unused and
+// before its header leaves; and what it changes is stored.
+func TestG12UsedAsTheAnswerLeaves(t *testing.T) {
+	t.Parallel()
+	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(memstore.New(memstore.Config{}), keys, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := httptest.NewRecorder()
+	in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := m.From(r.Context())
+		s.Login("alice")
+		hits.Set(s, 1)
+	})), login, nil)
+	for what, c := range lateChanges {
+		if what == "Logout" { // which needs a cookie
+			continue
+		}
+		var hook func()
+		w := hooked{httptest.NewRecorder(), &hook}
+		in(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			hook = func() { c.change(s) }
+			io.WriteString(w, "x")
+			if hook != nil {
+				t.Fatal("nobody looked at the header")
+			}
+		})), w, login.Result().Cookies())
+		if h := w.Result().Header; h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Cookie" {
+			t.Errorf("%s: a cache may keep the answer: %v", what, h)
+		}
+		in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			if !c.there(s) {
+				t.Errorf("%s: what it changed is lost: %v", what, s.Err())
+			}
+			s.Clear()
+			hits.Set(s, 1)
+		})), httptest.NewRecorder(), login.Result().Cookies())
+	}
+}
+
 // What each request takes is one allocation of a size class of Go's. A field more
 // than fits takes the next class, which nobody notices otherwise.
 func TestSizes(t *testing.T) {
@@ -183,7 +244,7 @@ func TestSizes(t *testing.T) {
 			exchange
 			Session
 		}{}), 640 - header},
-		"changes": {unsafe.Sizeof(changes{}), 896},
+		"changes": {unsafe.Sizeof(changes{}), 480},
 	} {
 		t.Logf("%s: %d bytes", what, s.got)
 		if s.got > s.most {
@@ -327,6 +388,17 @@ func empty(t *testing.T, q *queue) {
 	for i := range q.shards {
 		if n := len(q.shards[i].turns); n != 0 {
 			t.Errorf("%d turns are left", n)
+		}
+	}
+}
+
+// A commit that others may still have in their line is left as it is: whoever gets
+// to it there must find that it has ended, and not another commit (G1).
+func TestReuse(t *testing.T) {
+	t.Parallel()
+	for _, c := range []*pendingWrite{{done: true, waited: true}, {done: true, left: true}, {done: true, waited: true, left: true}} {
+		if c.reuse(); !c.done {
+			t.Errorf("waited=%t, left=%t: it was given to others", c.waited, c.left)
 		}
 	}
 }

@@ -267,6 +267,14 @@ func (x *exchange) landsBound(r *http.Request) bool {
 // public name, which opens nothing.
 func markerOf(id store.ID) string { return id.Handle() }
 
+// first is h.Get for a name in its usual spelling, which Get makes anew each time.
+func first(h http.Header, name string) string {
+	if lines := h[name]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
 // mayWithhold reports whether a browser could have withheld a Strict cookie from
 // this request.
 func (m *Manager) mayWithhold(r *http.Request) bool {

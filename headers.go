@@ -135,14 +135,6 @@ func (s *Session) putUsual(h http.Header) bool {
 	return true
 }
 
-// first is h.Get for a name in its usual spelling, which Get makes anew each time.
-func first(h http.Header, name string) string {
-	if lines := h[name]; len(lines) > 0 {
-		return lines[0]
-	}
-	return ""
-}
-
 // plain reports whether a handler has set no more than its Content-Type: to look
 // costs a tenth of going through a map.
 func plain(h http.Header) bool { return len(h) == 0 || len(h) == 1 && h["Content-Type"] != nil }

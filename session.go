@@ -126,21 +126,6 @@ func (s *Session) doubt() {
 // log its Handle.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "{session}") }
 
-// An op is one change of one entry. It may run several times.
-type op struct {
-	name string
-	do   replacer
-}
-
-// A replacer says what takes the place of an entry.
-type replacer interface {
-	replace(old record.Entry) (record.Entry, error)
-}
-
-type replaceFunc func(record.Entry) (record.Entry, error)
-
-func (f replaceFunc) replace(old record.Entry) (record.Entry, error) { return f(old) }
-
 // A tokenChange is what a commit does to the token.
 type tokenChange uint8
 

@@ -386,6 +386,21 @@ func replacing[T any](s *Session, x *form[T], old record.Entry) (record.Entry, T
 	return record.Entry{Name: old.Name}, zero
 }
 
+// An op is one change of one entry. It may run several times.
+type op struct {
+	name string
+	do   replacer
+}
+
+// A replacer says what takes the place of an entry.
+type replacer interface {
+	replace(old record.Entry) (record.Entry, error)
+}
+
+type replaceFunc func(record.Entry) (record.Entry, error)
+
+func (f replaceFunc) replace(old record.Entry) (record.Entry, error) { return f(old) }
+
 // edit returns the session's changes, for one to be added.
 func (s *Session) edit() *changes {
 	if s.changes == nil {

@@ -1,7 +1,10 @@
 package cookie_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,4 +25,33 @@ func FuzzDate(f *testing.F) {
 			t.Errorf("%d: got %s, want %s", at, got, want)
 		}
 	})
+}
+
+// A line says the lifetime that it was given, counted from the time that it was
+// given, whatever lines were made before it and beside it. Dates are those of whole
+// seconds, rounded up.
+func TestLinesOfEachSecond(t *testing.T) {
+	t.Parallel()
+	c, err := cookie.NewRaw("a", cookie.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Date(2026, 2, 28, 23, 59, 58, 0, time.UTC)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 40 {
+				now := start.Add(time.Duration(i%25) * 300 * time.Millisecond)
+				for _, age := range []int{60, 59, 61, 60, 3600} { // 60 now ends with 59 a second later
+					line, err := c.LineAt("v", time.Duration(age)*time.Second, now)
+					end := now.Add(time.Second - 1).Truncate(time.Second).Add(time.Duration(age) * time.Second)
+					want := fmt.Sprintf("Max-Age=%d;", age)
+					if date := "Expires=" + end.Format(http.TimeFormat); err != nil || !strings.Contains(line, want) || !strings.HasSuffix(line, date) {
+						t.Errorf("at %v for %d s: %q, %v; want %s and %s", now, age, line, err, want, date)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
