@@ -1,6 +1,7 @@
 package cookie_test
 
 import (
+	"fmt"
 	"errors"
 	"net/http"
 	"strings"
@@ -158,5 +159,29 @@ func TestLineAllocatesOnce(t *testing.T) {
 	value := strings.Repeat("v", 52)
 	if n := testing.AllocsPerRun(100, func() { c.Line(value, time.Hour) }); n > 1 {
 		t.Errorf("Line allocates %v times, want 1", n)
+	}
+}
+
+// A byte that no cookie can carry is refused wherever it stands.
+func TestLineRefusesBytes(t *testing.T) {
+	t.Parallel()
+	c, err := cookie.NewRaw("a", cookie.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length := 1; length <= 20; length++ {
+		good := strings.Repeat("v", length)
+		if _, err := c.Line(good, 0); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+		for at := range length {
+			for b := range 256 {
+				value := good[:at] + string([]byte{byte(b)}) + good[at+1:]
+				bad := b <= ' ' || b >= 0x7f || strings.ContainsRune(`",;\`, rune(b))
+				if _, err := c.Line(value, 0); (err != nil) != bad || bad && !strings.Contains(err.Error(), fmt.Sprintf("byte %d ", at)) {
+					t.Errorf("%q: %v, want an error of byte %d: %t", value, err, at, bad)
+				}
+			}
+		}
 	}
 }
