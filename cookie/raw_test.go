@@ -1,8 +1,8 @@
 package cookie_test
 
 import (
-	"fmt"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
