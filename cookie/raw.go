@@ -18,8 +18,8 @@ type Raw struct {
 	start   string // name=
 	tail    string // what stands between Max-Age and Expires
 	expired string
-	caching bool // Policy.AllowCaching
-	latest  atomic.Pointer[ending]
+	caching bool                    // Policy.AllowCaching
+	latest  *atomic.Pointer[ending] // behind a pointer: a Raw may be copied
 }
 
 // NewRaw declares a cookie. [Policy.MaxAge] must be zero: the lifetime is given
@@ -35,7 +35,7 @@ func newRaw(name string, p Policy) (*Raw, error) {
 	if err := p.check(name); err != nil {
 		return nil, err
 	}
-	c := &Raw{name: name, start: name + "=", tail: p.attributes(), caching: p.AllowCaching}
+	c := &Raw{name: name, start: name + "=", tail: p.attributes(), caching: p.AllowCaching, latest: new(atomic.Pointer[ending])}
 	// Every other attribute as in the cookie itself, or it would not be the same
 	// cookie.
 	c.expired = c.start + maxAgeIs + "0" + c.tail + expiresIs + longAgo
