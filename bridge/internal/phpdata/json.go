@@ -34,7 +34,7 @@ func forJSON(v any) (any, error) {
 }
 
 func arrayForJSON(a Array) (any, error) {
-	list, object, isList := make([]any, len(a)), make(map[string]any, len(a)), true
+	list, object := make([]any, len(a)), make(map[string]any, len(a))
 	for i, e := range a {
 		v, err := forJSON(e.Value)
 		if err != nil {
@@ -45,12 +45,21 @@ func arrayForJSON(a Array) (any, error) {
 			return nil, err
 		}
 		list[i], object[key] = v, v
-		isList = isList && e.Key == int64(i)
 	}
-	if isList {
+	if a.isList() {
 		return list, nil
 	}
 	return object, nil
+}
+
+// isList reports what PHP's array_is_list does.
+func (a Array) isList() bool {
+	for i, e := range a {
+		if e.Key != int64(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // KeyText gives a key of an array as text, as it is in an object of JSON.
@@ -62,7 +71,9 @@ func KeyText(key any) string {
 }
 
 // FromJSON gives JSON as a tree that Append writes: whole numbers that fit as
-// int64, objects as arrays with their names as keys, sorted.
+// int64, objects as arrays with their names as keys, sorted; backwards where PHP would
+// take them for a list otherwise. An object without names, or with 0 as its only name, is
+// a list to PHP in any order.
 func FromJSON(raw json.RawMessage) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -91,6 +102,9 @@ func fromJSON(v any) any {
 		out := make(Array, 0, len(v))
 		for _, name := range slices.SortedFunc(maps.Keys(v), cmp.Compare) {
 			out = append(out, Entry{Key(name), fromJSON(v[name])})
+		}
+		if out.isList() {
+			slices.Reverse(out)
 		}
 		return out
 	}

@@ -19,7 +19,7 @@ var ErrMalformed = errors.New("not the format of PHP's serialize")
 // An Array is PHP's: ordered, with keys that are numbers or strings.
 type Array []Entry
 
-// An Entry is one of an Array. Key is int64 or string.
+// An Entry is one of an Array. Key is int64, or a string that Key leaves one.
 type Entry struct {
 	Key   any
 	Value any
@@ -28,7 +28,8 @@ type Entry struct {
 // Decode reads one value, and gives what is behind it: nil, bool, int64, float64,
 // string, Array, or a tree.Opaque where only code could read what stands there; the rest
 // is there all the same. What is beyond the bounds of package bridge is a
-// *bridge.RefusedError.
+// *bridge.RefusedError. Of two entries with one key the later counts, at the place of the
+// earlier, as in PHP.
 func Decode(data []byte) (v any, rest []byte, err error) {
 	items := 0
 	return DecodeOne(data, &items)
@@ -186,24 +187,39 @@ func (d *decoder) array(depth int) (any, error) {
 	if err := d.expect("{"); err != nil {
 		return nil, err
 	}
-	out := make(Array, 0, n)
+	out, at := make(Array, 0, n), make(map[any]int, n)
 	for range n {
-		key, err := d.value(depth + 1)
+		key, err := d.key(depth + 1)
 		if err != nil {
 			return nil, err
-		}
-		switch key.(type) {
-		case int64, string:
-		default:
-			return nil, ErrMalformed
 		}
 		v, err := d.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
+		if i, again := at[key]; again {
+			out[i].Value = v
+			continue
+		}
+		at[key] = len(out)
 		out = append(out, Entry{key, v})
 	}
 	return out, d.expect("}")
+}
+
+// key reads a key of an array: the text "5" is the number 5, as it is to unserialize.
+func (d *decoder) key(depth int) (any, error) {
+	key, err := d.value(depth)
+	if err != nil {
+		return nil, err
+	}
+	switch key := key.(type) {
+	case int64:
+		return key, nil
+	case string:
+		return Key(key), nil
+	}
+	return nil, ErrMalformed
 }
 
 // quoted reads 5:"hello".

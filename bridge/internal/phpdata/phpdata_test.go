@@ -61,9 +61,41 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestKeys: an array is to JSON what PHP 8.2 prints of it with
+// json_encode(unserialize($text)), and so after it was written again.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`a:1:{s:1:"0";b:1;}`:                         `[true]`,
+		`a:2:{i:0;i:1;i:0;i:2;}`:                     `[2]`,
+		`a:2:{i:0;i:1;s:1:"0";i:2;}`:                 `[2]`,
+		`a:2:{i:1;i:1;i:0;i:2;}`:                     `{"0":2,"1":1}`,
+		`a:1:{s:2:"-0";b:1;}`:                        `{"-0":true}`,
+		`a:1:{s:20:"-9223372036854775808";b:1;}`:     `{"-9223372036854775808":true}`,
+		`a:3:{s:1:"a";i:1;s:1:"b";i:2;s:1:"a";i:3;}`: `{"a":3,"b":2}`,
+	} {
+		v, _, err := phpdata.Decode([]byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		raw, err := phpdata.JSON(v)
+		if err != nil || string(raw) != want {
+			t.Errorf("%s: %s, %v; want %s", text, raw, err, want)
+		}
+		if out, err := phpdata.FromJSON(raw); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		} else if again, err := phpdata.JSON(out); err != nil || string(again) != want {
+			t.Errorf("%s was written as %s, %v", raw, again, err)
+		}
+	}
+}
+
 // FuzzDecode: what is read and written again is read as the same.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("a:2:{i:0;d:0.5;s:1:\"k\";a:1:{i:7;b:1;}}"))
+	f.Add([]byte("a:1:{s:1:\"0\";a:1:{i:0;b:0;}}"))
+	f.Add([]byte("a:2:{i:1;N;i:0;N;}"))
 	f.Add([]byte("O:8:\"stdClass\":1:{s:1:\"a\";R:1;}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v, _, err := phpdata.Decode(data)
