@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -61,11 +62,14 @@ var (
 	list  = NewKey[[]int]("list")
 )
 
-// lateChanges are those that need no cookie, and how to see that one was stored.
-var lateChanges = map[string]struct {
+// A lateChange is one, and how to see that it was stored.
+type lateChange struct {
 	change func(s *Session)
 	there  func(s *Session) bool
-}{
+}
+
+// lateChanges are those that need no cookie.
+var lateChanges = map[string]lateChange{
 	"Set":    {func(s *Session) { note.Set(s, "x") }, func(s *Session) bool { v, _ := note.Get(s); return v == "x" }},
 	"Append": {func(s *Session) { Append(s, list, 7) }, func(s *Session) bool { v, _ := list.Get(s); return len(v) == 1 }},
 	"Delete": {func(s *Session) { hits.Delete(s) }, func(s *Session) bool { _, ok := hits.Get(s); return !ok }},
@@ -84,12 +88,13 @@ func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // in serves one request with the cookies.
-func in(h http.Handler, w http.ResponseWriter, cookies []*http.Cookie) {
+func in[W http.ResponseWriter](h http.Handler, w W, cookies []*http.Cookie) W {
 	r := httptest.NewRequest(http.MethodPost, "https://example.com/", nil)
 	for _, c := range cookies {
 		r.AddCookie(c)
 	}
 	h.ServeHTTP(w, r)
+	return w
 }
 
 // G4: "A change after the first byte is saved when the response ends if it needs
@@ -183,9 +188,9 @@ func (w hooked) Header() http.Header {
 	return w.ResponseRecorder.Header()
 }
 
-// G12 and G4: an answer says that it depends on the session also where a goroutine of
-// the handler is the first to use that, after the answer has found it unused and
-// before its header leaves; and what it changes is stored.
+// G12 and G4: who is the first to use the session after the answer has found it
+// unused, and before its header leaves, has it as anybody else: the answer brings the
+// cookie, says that it depends on it, and what was changed is stored.
 func TestG12UsedAsTheAnswerLeaves(t *testing.T) {
 	t.Parallel()
 	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
@@ -196,37 +201,86 @@ func TestG12UsedAsTheAnswerLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := httptest.NewRecorder()
-	in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		s := m.From(r.Context())
-		s.Login("alice")
-		hits.Set(s, 1)
-	})), login, nil)
-	for what, c := range lateChanges {
-		if what == "Logout" { // which needs a cookie
-			continue
-		}
-		var hook func()
-		w := hooked{httptest.NewRecorder(), &hook}
-		in(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s := m.From(r.Context())
-			hook = func() { c.change(s) }
-			io.WriteString(w, "x")
-			if hook != nil {
-				t.Fatal("nobody looked at the header")
+	changes := maps.Clone(lateChanges)
+	changes["Login"] = lateChange{func(s *Session) { s.Login("bob") }, func(s *Session) bool { return s.User() == "bob" }}
+	changes["Renew"] = lateChange{(*Session).Renew, func(s *Session) bool { return s.User() == "alice" }}
+	for what, c := range changes {
+		for _, brought := range []bool{true, false} {
+			jar := map[string]*http.Cookie{}
+			if brought {
+				keepCookies(jar, in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					s := m.From(r.Context())
+					s.Login("alice")
+					hits.Set(s, 1)
+				})), httptest.NewRecorder(), nil))
+			} else if what == "Renew" {
+				continue
 			}
-		})), w, login.Result().Cookies())
-		if h := w.Result().Header; h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Cookie" {
-			t.Errorf("%s: a cache may keep the answer: %v", what, h)
-		}
-		in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			s := m.From(r.Context())
-			if !c.there(s) {
-				t.Errorf("%s: what it changed is lost: %v", what, s.Err())
+			var hook func()
+			w := hooked{httptest.NewRecorder(), &hook}
+			before := slices.Collect(maps.Values(jar))
+			in(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				hook = func() { c.change(m.From(r.Context())) }
+				io.WriteString(w, "x")
+				if hook != nil {
+					t.Fatal("nobody looked at the header")
+				}
+				if err := m.From(r.Context()).Err(); err != nil {
+					t.Errorf("%s, brought=%t: %v", what, brought, err)
+				}
+			})), w, before)
+			keepCookies(jar, w.ResponseRecorder)
+			h := w.Result().Header
+			if h.Get("Cache-Control") != "no-store" || h.Get("Vary") != "Cookie" {
+				t.Errorf("%s, brought=%t: a cache may keep the answer: %v", what, brought, h)
 			}
-			s.Clear()
-			hits.Set(s, 1)
-		})), httptest.NewRecorder(), login.Result().Cookies())
+			if renews := what == "Login" || what == "Renew"; brought && (renews || what == "Logout") && h["Set-Cookie"] == nil {
+				t.Errorf("%s: the browser keeps its cookie", what)
+			}
+			in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if s := m.From(r.Context()); !c.there(s) {
+					t.Errorf("%s, brought=%t: what it changed is lost: %v", what, brought, s.Err())
+				}
+			})), httptest.NewRecorder(), slices.Collect(maps.Values(jar)))
+		}
+	}
+}
+
+// keepCookies does what a browser does.
+func keepCookies(jar map[string]*http.Cookie, w *httptest.ResponseRecorder) {
+	for _, c := range w.Result().Cookies() {
+		if jar[c.Name] = c; c.MaxAge < 0 {
+			delete(jar, c.Name)
+		}
+	}
+}
+
+// G4: A phase is entered past the session only where nobody has used that. Who has
+// come between the look and the step is found, and the phase is as it was.
+func TestG4EnterUnused(t *testing.T) {
+	t.Parallel()
+	for _, brought := range []bool{true, false} {
+		for _, from := range []uint32{open, sent, hijacked} {
+			x := &exchange{m: &Manager{}}
+			if brought {
+				x.own = &Session{x: x}
+			}
+			x.out.state.Store(from)
+			s := x.session()
+			s.lock()
+			s.unlock()
+			if x.enterUnused(closed) || x.phase() != from {
+				t.Errorf("brought=%t, phase %d: a used session was passed over, now %d", brought, from, x.phase())
+			}
+			unused := &exchange{m: &Manager{}}
+			if brought {
+				unused.own = &Session{x: unused}
+			}
+			unused.out.state.Store(from)
+			if !unused.enterUnused(closed) || unused.phase() != closed || unused.used() != nil {
+				t.Errorf("brought=%t, phase %d: not entered, or the session counts as used", brought, from)
+			}
+		}
 	}
 }
 

@@ -777,22 +777,41 @@ func (x *exchange) start(next uint32) bool {
 	if x.phase() != open || x.out.refusing {
 		return !x.out.refusing
 	}
-	s := x.used()
-	if s == nil {
+	unused := x.used() == nil
+	if unused {
 		x.dropPosing(x.w.Header())
-		x.enter(next)
-		if s = x.used(); s != nil { // just used by a goroutine of the handler
-			s.headers()
-		}
-		x.forgetInner()
-		return true
+		unused = x.enterUnused(next)
 	}
-	if err := s.beforeHeaders(next); err != nil {
-		x.replace(err)
-		return false
+	if !unused {
+		if err := x.session().beforeHeaders(next); err != nil {
+			x.replace(err)
+			return false
+		}
 	}
 	x.forgetInner()
 	return true
+}
+
+// enterUnused is enter for an exchange whose session nobody has used, and reports
+// whether that is still so. Otherwise a goroutine of the handler has just come before,
+// and may have changed it without an error: the phase is as it was, and to be left as
+// with any session (G4).
+func (x *exchange) enterUnused(next uint32) bool {
+	if s := x.own; s != nil {
+		if !s.mu.LockUntouched() {
+			return false
+		}
+		x.enter(next) // who comes now waits for it
+		s.mu.UnlockUntouched()
+		return true
+	}
+	before := x.phase()
+	x.enter(next)
+	if x.late.Load() == nil {
+		return true
+	}
+	x.out.state.CompareAndSwap(next, before)
+	return false
 }
 
 // beforeHeaders commits what is pending before the first byte, makes the automatic
@@ -926,16 +945,18 @@ func (x *exchange) end(r *http.Request) {
 	// The server removes uploaded files by the request it made, and others look
 	// there for the pattern: the copy that the handler had must not hide them.
 	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm
-	if s := x.used(); s != nil {
-		s.afterHeaders()
-		return
+	phase, unused := x.phase(), x.used() == nil
+	switch {
+	case unused && phase == sent: // whoever comes now is too late
+		x.enter(closed)
+		unused = x.used() == nil
+	case unused:
+		unused = x.enterUnused(closed)
 	}
-	before := x.out.state.Swap(closed)
-	if before == open { // a panic
+	if !unused {
+		x.session().afterHeaders()
+	} else if phase == open { // a panic
 		x.dropPosing(x.w.Header())
-	}
-	if s := x.used(); s != nil { // just used by a goroutine of the handler
-		s.afterHeadersFrom(before)
 	}
 }
 
@@ -950,22 +971,13 @@ func (s *Session) afterHeaders() {
 		return
 	}
 	defer s.unlock()
-	s.endExchange(s.x.phase())
-}
-
-// afterHeadersFrom is afterHeaders for a session that nobody had used yet when the exchange
-// was closed: phase is that of before.
-func (s *Session) afterHeadersFrom(phase uint32) {
-	if s.lock() {
-		defer s.unlock()
-		s.endExchange(phase)
-	}
+	s.endExchange()
 }
 
 // endExchange is the end itself: what waits is committed if it can be, or told as
 // lost; then nothing can change any more. The mutex is held.
-func (s *Session) endExchange(phase uint32) {
-	waits := s.pending() && !s.rehearses()
+func (s *Session) endExchange() {
+	phase, waits := s.x.phase(), s.pending() && !s.rehearses()
 	if waits && s.x.out.returned && phase != replaced {
 		// It needs no cookie, or it would have been refused.
 		s.commit(phase)

@@ -40,7 +40,7 @@ func (c *Raw) tailAt(maxAge time.Duration, now time.Time) string {
 	n := strconv.AppendInt(room[:0], age, 10)
 	date := appendDate(n, time.Unix(made.expires, 0))[len(n):]
 	made.text = maxAgeIs + string(n) + c.tail + expiresIs + string(date)
-	if e == nil || e.expires-e.age < began { // the first of its second is kept
+	if e == nil || e.expires-e.age != began { // the first of its second is kept
 		c.latest.Store(made)
 	}
 	return made.text

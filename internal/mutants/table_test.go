@@ -249,7 +249,7 @@ var mutants = []mutant{
 	{"G4 what changes at the return is lost", "TestG4ChangeAtTheReturn", ".", edit("request.go", `if waits && s.x.out.returned && phase != replaced {`, `if false {`)},
 	{"G5 an outage looks like nobody", "TestG5LoadFails", "promises", edit("request.go", "told := s.x.storeError(id, \"load\", err)\n\t\ts.failTold(fmt.Errorf(\"coatcheck: load session: %w\", err), told)", `s.x.storeError(id, "load", err)`)},
 	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", "promises", edit("commit.go", `at := end.Add(-look)`, `at := end`)},
-	{"G5 a failed commit keeps the answer", "TestG5CommitFails", "promises", edit("request.go", "x.replace(err)\n\t\treturn false", "return true")},
+	{"G5 a failed commit keeps the answer", "TestG5CommitFails", "promises", edit("request.go", "x.replace(err)\n\t\t\treturn false", "return true")},
 	{"G5 a replaced answer lacks what middleware says of every answer", "TestG5HeadersOfMiddleware", "promises", edit("headers.go", `		x.nested().kept.Store(kept)
 `, ``)},
 	{"G5 a replaced answer is thrown away with the connection", "TestG5ReplacedUnderAReverseProxy", "promises", edit("request.go", `fault != nil && !aborts(fault)`, `fault != nil`)},
@@ -268,7 +268,9 @@ var mutants = []mutant{
 	{"one byte of eight is not looked at", "TestLineRefusesBytes", "cookie", edit("cookie/octet.go", `|notOctets[b[6]]|`, `|`)},
 	{"G6 the lifetime of another second is said", "TestLinesOfEachSecond", "cookie", edit("cookie/lifetime.go", ` && e.expires == began+age {`, ` {`)},
 	{"G6 the lifetime of another Max-Age is said", "TestLinesOfEachSecond", "cookie", edit("cookie/lifetime.go", `e.age == age && `, ``)},
-	{"G12 who uses the session as the answer leaves is not noticed", "TestG12UsedAsTheAnswerLeaves", ".", edit("request.go", `if s = x.used(); s != nil {`, `if s = nil; s != nil {`)},
+	{"G12 who uses the session as the answer leaves is not noticed", "TestG12UsedAsTheAnswerLeaves", ".", edit("request.go", `unused = x.enterUnused(next)`, `x.enterUnused(next)`)},
+	{"G4 who uses the session just before a phase is not noticed", "TestG4EnterUnused", ".", edit("request.go", `if !s.mu.LockUntouched() {`, `if false {`)},
+	{"G4 who has just made the session is not noticed", "TestG4EnterUnused", ".", edit("request.go", "	if x.late.Load() == nil {\n		return true\n	}\n", "	if true {\n		return true\n	}\n")},
 	{"G1 what others have in their line is used for another commit", "TestReuse", ".", edit("commit.go", `if !c.waited && !c.left {`, `if true {`)},
 	{"G6 nobody is idle", "TestG6Idle", "promises", edit("request.go", `return !r.Expires.After(t) || !r.Deadline.After(t)`, `return !r.Deadline.After(t)`)},
 	{"G6 a keyring may be empty", "TestG6KeyringWithoutSecret", "promises", edit("manager.go", `if tokens.keys.Empty() {`, `if false {`)},
@@ -290,7 +292,7 @@ var mutants = []mutant{
 	{"G7 the landing page leads on for ever", "TestG7LandingLeadsOn", "promises", edit("crosssite.go", `if again == withheld || !m.cfg.Landing(asked) {`, `if !again && !withheld || !m.cfg.Landing(asked) {`)},
 	{"G4 a recovered panic stores what was changed before", "TestG4RecoveredPanics", "promises", edit("request.go", "x != nil && !returned;", "x != nil && returned;")},
 	{"G4 a recovered panic takes the session for logged out", "TestG4AfterARecoveredPanic", "promises", edit("handler.go", `if s.loggedOut && s.beforeLogout != nil {`, `if false {`)},
-	{"G4 a Set-Cookie of our name leaves where no session is used", "TestG4SetCookieFromElsewhere", "promises", edit("request.go", "x.dropPosing(x.w.Header())\n\t\tx.enter(next)", "x.enter(next)")},
+	{"G4 a Set-Cookie of our name leaves where no session is used", "TestG4SetCookieFromElsewhere", "promises", edit("request.go", "x.dropPosing(x.w.Header())\n\t\tunused", "unused")},
 	{"G4 a Set-Cookie of our name leaves beside ours", "TestG4SetCookieFromElsewhere", "promises", edit("headers.go", "\ts.x.dropPosing(h)\n", "")},
 	{"G4 a nameless cookie poses as the session's", "TestG4SetCookieFromElsewhere", "promises", edit("headers.go", `name == "" && ok {`, `false {`)},
 	{"G4 a Set-Cookie of our name leaves in a trailer", "TestG4Trailers", "promises", edit("request.go", `	defer x.dropTrailers()
