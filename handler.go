@@ -176,7 +176,7 @@ func (s *Session) abandon() {
 func SafeReturn(target string) string {
 	// Browsers drop tabs and newlines, and read a backslash as a slash.
 	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") ||
-		strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f || r == '\uFFFD' }) {
+		strings.ContainsFunc(target, func(r rune) bool { return r == ' ' || unicode.IsControl(r) || r == '\\' || r == '\uFFFD' }) {
 		return "/"
 	}
 	u, err := url.Parse(target)
