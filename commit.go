@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
@@ -61,15 +60,21 @@ func (c *contexts) begin(parent context.Context, at time.Time) *contexts {
 	return c
 }
 
-// writes are reused, where nobody else has seen them.
-var writes = sync.Pool{New: func() any { return new(pendingWrite) }}
+// lend returns what a commit works in: that of the changes, unless others may have it
+// in their line from an earlier commit, or nobody knows because that panicked.
+func (c *changes) lend() *pendingWrite {
+	if c.lent {
+		return new(pendingWrite)
+	}
+	c.lent = true
+	return &c.write
+}
 
-// reuse is the end of a commit. Others have it in their line if it has waited, or if
+// takeBack is the end of a commit. Others have it in their line if it has waited, or if
 // it has left them.
-func (c *pendingWrite) reuse() {
-	if !c.waited && !c.left {
-		*c = pendingWrite{}
-		writes.Put(c)
+func (c *changes) takeBack(w *pendingWrite) {
+	if w == &c.write && !w.waited && !w.left {
+		*w, c.lent = pendingWrite{}, false
 	}
 }
 
@@ -90,22 +95,18 @@ func (s *Session) commit(phase uint32) {
 	if s.x.phase() != open { // a stream may have loaded its record long ago
 		s.doubt()
 	}
-	room := &s.changes.contexts
-	if room.ctx.Parent != nil { // a store may still hold that of an earlier commit
-		room = new(contexts)
-	}
 	now := time.Now()
-	c := writes.Get().(*pendingWrite)
-	c.now, c.contexts = micros(now), room.begin(s.x.parent(), now.Add(commitTimeout))
-	defer room.end()
+	c := s.changes.lend()
+	c.now, c.contexts = micros(now), new(contexts).begin(s.x.parent(), now.Add(commitTimeout))
+	defer c.contexts.end()
 	err := error(ErrLate) // http.TimeoutHandler has answered when the deadline has passed
-	if room.ctx.Parent.Err() != context.DeadlineExceeded {
+	if c.ctx.Parent.Err() != context.DeadlineExceeded {
 		err = s.commitTo(c, phase)
 	}
 	if err != nil {
 		s.failTold(err, c.told)
 	}
-	c.reuse()
+	s.changes.takeBack(c)
 }
 
 // commitTo commits the end of a session, which Logout asked for, and then what is
@@ -693,7 +694,7 @@ func kindOf(change tokenChange, c *pendingWrite) Kind {
 // clearPending forgets what was pending.
 func (s *Session) clearPending() {
 	s.ops, s.view, s.applied, s.cleared, s.blind = nil, nil, 0, false, false
-	s.tokenChange, s.user, s.remember = keepToken, "", 0
+	s.tokenChange, s.user, s.device, s.remember = keepToken, "", "", 0
 }
 
 // oldestToEnd lists what a login has made too many of, the session of the login never

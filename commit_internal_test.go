@@ -3,12 +3,14 @@ package coatcheck
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -298,7 +300,7 @@ func TestSizes(t *testing.T) {
 			exchange
 			Session
 		}{}), 640 - header},
-		"changes": {unsafe.Sizeof(changes{}), 480},
+		"contexts": {unsafe.Sizeof(contexts{}), 112},
 	} {
 		t.Logf("%s: %d bytes", what, s.got)
 		if s.got > s.most {
@@ -447,12 +449,120 @@ func empty(t *testing.T, q *queue) {
 }
 
 // A commit that others may still have in their line is left as it is: whoever gets
-// to it there must find that it has ended, and not another commit (G1).
-func TestReuse(t *testing.T) {
+// to it there must find that it has ended, and not another commit (G1). So is one of
+// which nobody knows, because it panicked.
+func TestLend(t *testing.T) {
 	t.Parallel()
-	for _, c := range []*pendingWrite{{done: true, waited: true}, {done: true, left: true}, {done: true, waited: true, left: true}} {
-		if c.reuse(); !c.done {
+	for _, c := range []pendingWrite{{done: true, waited: true}, {done: true, left: true}, {done: true, waited: true, left: true}} {
+		s := &Session{changes: new(changes)}
+		w := s.lend()
+		if *w = c; s.lend() == w {
+			t.Error("a commit under way was lent again")
+		}
+		s.takeBack(w)
+		if !w.done || s.lend() == w {
 			t.Errorf("waited=%t, left=%t: it was given to others", c.waited, c.left)
 		}
+		if s.endChanges(); s.changes == nil {
+			t.Errorf("waited=%t, left=%t: the changes were given to others with it", c.waited, c.left)
+		}
+	}
+	s := &Session{changes: new(changes)}
+	w := s.lend()
+	w.done = true
+	if s.takeBack(w); w.done || s.lend() != w {
+		t.Error("what nobody else has was not used again")
+	}
+}
+
+// The changes of a request go to another when it has ended, unless the session still
+// knows something by them.
+func TestEndChanges(t *testing.T) {
+	t.Parallel()
+	end := func(set func(s *Session)) bool {
+		s := &Session{changes: new(changes)}
+		set(s)
+		s.endChanges()
+		return s.changes == nil
+	}
+	if !end(func(*Session) {}) {
+		t.Error("what nobody needs was kept")
+	}
+	for what, set := range map[string]func(s *Session){
+		"an error":       func(s *Session) { s.err = ErrLate },
+		"an op":          func(s *Session) { s.ops = make([]op, 1) },
+		"a token change": func(s *Session) { s.tokenChange = renewToken },
+		"Clear":          func(s *Session) { s.cleared = true },
+		"Logout":         func(s *Session) { s.loggedOut = true },
+	} {
+		if end(set) {
+			t.Errorf("%s: the changes were given to others", what)
+		}
+	}
+	for i := range reflect.TypeFor[asked]().NumField() {
+		name := reflect.TypeFor[asked]().Field(i).Name
+		if end(func(s *Session) {
+			switch f := reflect.ValueOf(&s.asked).Elem().Field(i); f.Kind() {
+			case reflect.Pointer:
+				*(*unsafe.Pointer)(f.Addr().UnsafePointer()) = reflect.New(f.Type().Elem()).UnsafePointer()
+			case reflect.String:
+				*(*string)(f.Addr().UnsafePointer()) = "x"
+			default: // begins with a byte of a number
+				*(*byte)(f.Addr().UnsafePointer()) = 1
+			}
+		}) {
+			t.Errorf("%s: the changes were given to others", name)
+		}
+	}
+}
+
+// G4: Who keeps a session beyond its request finds what it was, and reaches nothing of
+// another request.
+func TestG4SessionAfterItsRequest(t *testing.T) {
+	t.Parallel()
+	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(memstore.New(memstore.Config{}), keys, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		var kept *Session
+		in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			kept = m.From(r.Context())
+			kept.Login("alice")
+			hits.Set(kept, 1)
+		})), httptest.NewRecorder(), nil)
+		if kept.changes != nil {
+			t.Fatal("the changes were kept: nothing is tried here")
+		}
+		w := in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			s.Login("bob")
+			note.Set(s, "x")
+			v, _ := hits.Get(kept)
+			if _, ok := note.Get(kept); kept.User() != "alice" || v != 1 || ok || kept.Err() != nil {
+				t.Errorf("the session of before is of %q, %d, %t, %v", kept.User(), v, ok, kept.Err())
+			}
+			note.Set(kept, "y")
+			hits.Update(kept, func(int) int { return 7 })
+			kept.Login("eve")
+			kept.Logout()
+			kept.Clear()
+			if !errors.Is(kept.Err(), ErrLate) {
+				t.Errorf("a change after the end: %v", kept.Err())
+			}
+			if v, _ := note.Get(s); v != "x" || s.User() != "bob" || s.Err() != nil {
+				t.Errorf("another request has %q of %q, %v", v, s.User(), s.Err())
+			}
+		})), httptest.NewRecorder(), nil)
+		in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			if v, _ := note.Get(s); v != "x" || s.User() != "bob" {
+				t.Errorf("stored is %q of %q", v, s.User())
+			}
+		})), httptest.NewRecorder(), w.Result().Cookies())
 	}
 }

@@ -998,6 +998,7 @@ func (s *Session) endExchange() {
 		s.x.m.endWaiters.remove(s.waiter)
 	}
 	s.tellMissed()
+	s.endChanges()
 }
 
 // losesChanges reports whether changes will never be stored and no event tells: no

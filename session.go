@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,8 +57,24 @@ type Session struct {
 }
 
 // The changes of a session that wait for the commit, and its room to work in.
-// Most requests change nothing and so have none.
+// Most requests change nothing and so have none. They are reached through the session
+// alone, with its mutex held, and are another's when the request has ended.
 type changes struct {
+	asked
+	ops     []op
+	blind   bool           // some of them promise the handler a change
+	applied int            // how many of ops view holds
+	view    []record.Entry // the names that ops changed, as they then are
+
+	// Room for the usual few changes and for a commit.
+	opsRoom  [1]op
+	viewRoom [2]record.Entry
+	write    pendingWrite
+	lent     bool // write, to the commit under way
+}
+
+// What a request has asked for beside changes of values, or done.
+type asked struct {
 	endingID     store.ID // by Logout
 	endingUser   string
 	beforeLogout *store.Record // what Logout took away, for who panics before it is done
@@ -71,16 +88,27 @@ type changes struct {
 	device       string        // of Config.Device, at a login
 	remember     time.Duration // of Remember
 	wishes       *wishes       // for a login after a commit
-	ops          []op
-	proof        *proof         // of package dbsc, to be noted
-	blind        bool           // some of them promise the handler a change
-	applied      int            // how many of ops view holds
-	view         []record.Entry // the names that ops changed, as they then are
+	proof        *proof        // of package dbsc, to be noted
+}
 
-	// Room for the usual few changes and for the first commit.
-	opsRoom  [1]op
-	viewRoom [2]record.Entry
-	contexts contexts
+// spares are changes of requests that have ended.
+var spares = sync.Pool{New: func() any { return new(changes) }}
+
+// edit returns the session's changes, for one to be added.
+func (s *Session) edit() *changes {
+	if s.changes == nil {
+		s.changes = spares.Get().(*changes)
+	}
+	return s.changes
+}
+
+// endChanges is for the end of the request: where all is stored and nothing else is
+// known of it, the session is as if it had only been loaded.
+func (s *Session) endChanges() {
+	if c := s.changes; c != nil && s.err == nil && !s.pending() && !c.lent && c.asked == (asked{}) {
+		*c, s.changes = changes{}, nil
+		spares.Put(c)
+	}
 }
 
 // A cookieState is what the request brought of a session cookie.

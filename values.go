@@ -401,14 +401,6 @@ type replaceFunc func(record.Entry) (record.Entry, error)
 
 func (f replaceFunc) replace(old record.Entry) (record.Entry, error) { return f(old) }
 
-// edit returns the session's changes, for one to be added.
-func (s *Session) edit() *changes {
-	if s.changes == nil {
-		s.changes = new(changes)
-	}
-	return s.changes
-}
-
 // apply runs one op and keeps what it gives in the view.
 func (s *Session) apply(o op, now int64) error {
 	e, err := o.do.replace(s.lookup(o.name, now))
