@@ -78,11 +78,6 @@ func (c *changes) takeBack(w *pendingWrite) {
 	}
 }
 
-// pending reports whether the request has asked for anything that is not committed.
-func (s *Session) pending() bool {
-	return s.tokenChange != keepToken || s.cleared || s.loggedOut || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
-}
-
 // commit stores what is pending; phase is that of the response, or the one it is
 // about to enter. The mutex is held.
 func (s *Session) commit(phase uint32) {

@@ -974,6 +974,11 @@ func (s *Session) afterHeaders() {
 	s.endExchange()
 }
 
+// pending reports whether the request has asked for anything that is not committed.
+func (s *Session) pending() bool {
+	return s.tokenChange != keepToken || s.cleared || s.loggedOut || s.changes != nil && (len(s.ops) > 0 || s.remember != 0)
+}
+
 // endExchange is the end itself: what waits is committed if it can be, or told as
 // lost; then nothing can change any more. The mutex is held.
 func (s *Session) endExchange() {
@@ -999,6 +1004,15 @@ func (s *Session) endExchange() {
 	}
 	s.tellMissed()
 	s.endChanges()
+}
+
+// endChanges is for the end of the request: where all is stored and nothing else is
+// known of it, the session is as if it had only been loaded.
+func (s *Session) endChanges() {
+	if c := s.changes; c != nil && s.err == nil && !s.pending() && !c.lent && c.asked == (asked{}) {
+		*c, s.changes = changes{}, nil
+		spares.Put(c)
+	}
 }
 
 // losesChanges reports whether changes will never be stored and no event tells: no

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,26 +88,6 @@ type asked struct {
 	remember     time.Duration // of Remember
 	wishes       *wishes       // for a login after a commit
 	proof        *proof        // of package dbsc, to be noted
-}
-
-// spares are changes of requests that have ended.
-var spares = sync.Pool{New: func() any { return new(changes) }}
-
-// edit returns the session's changes, for one to be added.
-func (s *Session) edit() *changes {
-	if s.changes == nil {
-		s.changes = spares.Get().(*changes)
-	}
-	return s.changes
-}
-
-// endChanges is for the end of the request: where all is stored and nothing else is
-// known of it, the session is as if it had only been loaded.
-func (s *Session) endChanges() {
-	if c := s.changes; c != nil && s.err == nil && !s.pending() && !c.lent && c.asked == (asked{}) {
-		*c, s.changes = changes{}, nil
-		spares.Put(c)
-	}
 }
 
 // A cookieState is what the request brought of a session cookie.

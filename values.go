@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/exact"
@@ -400,6 +401,17 @@ type replacer interface {
 type replaceFunc func(record.Entry) (record.Entry, error)
 
 func (f replaceFunc) replace(old record.Entry) (record.Entry, error) { return f(old) }
+
+// spares are changes of requests that have ended.
+var spares = sync.Pool{New: func() any { return new(changes) }}
+
+// edit returns the session's changes, for one to be added.
+func (s *Session) edit() *changes {
+	if s.changes == nil {
+		s.changes = spares.Get().(*changes)
+	}
+	return s.changes
+}
 
 // apply runs one op and keeps what it gives in the view.
 func (s *Session) apply(o op, now int64) error {
