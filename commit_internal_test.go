@@ -261,28 +261,40 @@ func keepCookies(jar map[string]*http.Cookie, w *httptest.ResponseRecorder) {
 // come between the look and the step is found, and the phase is as it was.
 func TestG4EnterUnused(t *testing.T) {
 	t.Parallel()
+	made := func(brought bool, phase uint32) *exchange {
+		r := httptest.NewRequest(http.MethodGet, "https://example.com/", nil)
+		x := &exchange{m: &Manager{}, w: httptest.NewRecorder(), in: r, r: *r}
+		if brought {
+			x.own = &Session{x: x}
+		}
+		x.out.state.Store(phase)
+		return x
+	}
 	for _, brought := range []bool{true, false} {
 		for _, from := range []uint32{open, sent, hijacked} {
-			x := &exchange{m: &Manager{}}
-			if brought {
-				x.own = &Session{x: x}
-			}
-			x.out.state.Store(from)
+			x := made(brought, from)
 			s := x.session()
 			s.lock()
 			s.unlock()
 			if x.enterUnused(closed) || x.phase() != from {
 				t.Errorf("brought=%t, phase %d: a used session was passed over, now %d", brought, from, x.phase())
 			}
-			unused := &exchange{m: &Manager{}}
-			if brought {
-				unused.own = &Session{x: unused}
-			}
-			unused.out.state.Store(from)
-			if !unused.enterUnused(closed) || unused.phase() != closed || unused.used() != nil {
+			x = made(brought, from)
+			if !x.enterUnused(closed) || x.phase() != closed || x.used() != nil {
 				t.Errorf("brought=%t, phase %d: not entered, or the session counts as used", brought, from)
 			}
 		}
+	}
+	x := made(false, open)
+	s := x.session()
+	s.cookie = cookieAbsent // it was looked at, and nothing found
+	if !x.enterUnused(sent) || x.phase() != sent || x.w.Header().Get("Vary") != "Cookie" || s.err != nil {
+		t.Errorf("a session that is only looked at: phase %d, header %v, %v", x.phase(), x.w.Header(), s.err)
+	}
+	x = made(false, open)
+	x.session().cleared = true
+	if x.enterUnused(sent) || x.phase() != open {
+		t.Errorf("a change is too late, or lost: phase %d", x.phase())
 	}
 }
 

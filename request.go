@@ -807,10 +807,23 @@ func (x *exchange) enterUnused(next uint32) bool {
 	}
 	before := x.phase()
 	x.enter(next)
-	if x.late.Load() == nil {
+	s := x.late.Load()
+	return s == nil || s.enteredPast(before, next)
+}
+
+// enteredPast is for a session that was made as the answer was on its way, and reports
+// whether the phase stands: without changes it needs no more than the headers. For
+// changes the phase goes back, so that they are committed.
+func (s *Session) enteredPast(before, next uint32) bool {
+	if !s.lock() {
+		return false
+	}
+	defer s.unlock()
+	if next != closed && !s.pending() {
+		s.putHeaders()
 		return true
 	}
-	x.out.state.CompareAndSwap(next, before)
+	s.x.out.state.CompareAndSwap(next, before)
 	return false
 }
 
