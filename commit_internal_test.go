@@ -89,6 +89,19 @@ func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return c, bufio.NewReadWriter(bufio.NewReader(c), bufio.NewWriter(c)), nil
 }
 
+func inMemory(t *testing.T, cfg Config) *Manager {
+	t.Helper()
+	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(memstore.New(memstore.Config{}), keys, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // in serves one request with the cookies.
 func in[W http.ResponseWriter](h http.Handler, w W, cookies []*http.Cookie) W {
 	r := httptest.NewRequest(http.MethodPost, "https://example.com/", nil)
@@ -127,22 +140,15 @@ func TestG4ChangeAtTheReturn(t *testing.T) {
 }
 
 func changeAtTheReturn(t *testing.T, answer func(http.ResponseWriter, *Session), change func(*Session), there func(*Session) bool, live bool) {
-	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var mu sync.Mutex
 	late := 0
-	m, err := New(memstore.New(memstore.Config{}), keys, Config{Events: func(e Event) {
+	m := inMemory(t, Config{Events: func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		if e.Kind == Late {
 			late++
 		}
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var cookies []*http.Cookie
 	if live {
 		w := httptest.NewRecorder()
@@ -195,14 +201,7 @@ func (w hooked) Header() http.Header {
 // cookie, says that it depends on it, and what was changed is stored.
 func TestG12UsedAsTheAnswerLeaves(t *testing.T) {
 	t.Parallel()
-	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := New(memstore.New(memstore.Config{}), keys, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := inMemory(t, Config{})
 	changes := maps.Clone(lateChanges)
 	changes["Login"] = lateChange{func(s *Session) { s.Login("bob") }, func(s *Session) bool { return s.User() == "bob" }}
 	changes["Renew"] = lateChange{(*Session).Renew, func(s *Session) bool { return s.User() == "alice" }}
@@ -532,14 +531,7 @@ func TestEndChanges(t *testing.T) {
 // another request.
 func TestG4SessionAfterItsRequest(t *testing.T) {
 	t.Parallel()
-	keys, err := cookie.NewKeys("q8Zr-4kT9vXw2LmN7pBs5cHd1fGj6yRa")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := New(memstore.New(memstore.Config{}), keys, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := inMemory(t, Config{})
 	for range 20 {
 		var kept *Session
 		in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
