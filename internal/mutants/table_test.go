@@ -341,7 +341,11 @@ var mutants = []mutant{
 	{"G8 the token's MAC is not checked", "TestG8EveryBit", "promises", macUnchecked},
 	{"G8 a foreign cookie locks out", "TestG8NamesakesLive", "promises", edit("request.go", `if isNamesakes(err) {`, `if false {`)},
 	{"G8 any number of cookies is looked at", "TestG8Namesakes", "promises", edit("crosssite.go", `values, err := m.sid.ReadAll(s.x.r.Header, maxNamesakes)`, `values, err := m.sid.ReadAll(s.x.r.Header, 1<<20)`)},
-	{"G8 a MAC is remembered by its session alone", "TestRemembered", "internal/token", edit("internal/token/verified.go", `return e.id == *id && string(e.key[:]) == string(key) && subtle.ConstantTimeCompare(e.mac[:], mac) == 1`, `return e.id == *id || subtle.ConstantTimeCompare(e.mac[:], mac) == 1`)},
+	{"G8 a MAC is remembered by its session alone", "TestRemembered", "internal/token", edit("internal/token/verified.go", `subtle.ConstantTimeCompare(genuine[:], mac) == 1`, `subtle.ConstantTimeCompare(genuine[:], mac) >= 0`)},
+	{"G8 a MAC is remembered for every session", "TestVerified", "internal/token", edit("internal/token/verified.go", `same = same && e.id[i].Load()`, `same = e.id[i].Load()`)},
+	{"G8 a MAC is read while another is written", "TestVerified", "internal/token", edit("internal/token/verified.go", `turn != 0 && turn%2 == 0 && `, `turn != 0 && `)},
+	{"G8 a MAC is read in the place of which there is none", "TestVerified", "internal/token", edit("internal/token/verified.go", `turn != 0 && turn%2 == 0 && `, `turn%2 == 0 && `)},
+	{"G8 half of a MAC's entry is another's", "TestVerified", "internal/token", edit("internal/token/verified.go", `return same && e.turn.Load() == turn`, `return same`)},
 	{"G8 two genuine cookies lock out", "TestG8Namesakes", "promises", edit("crosssite.go", `	default:
 		s.loadNamesake(candidates)`, `	default:`)},
 	{"G8 a logout leaves the other scopes", "TestG8NamesakesPolicy", "promises", edit("headers.go", `if set && (s.namesakes ||`, `if set && (false ||`)},

@@ -3,7 +3,8 @@ package token
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"sync"
+	"encoding/binary"
+	"sync/atomic"
 )
 
 // A verified remembers the MACs of tokens that were genuine a moment ago, so that
@@ -11,44 +12,60 @@ import (
 // id is a hash, and a MAC opens nothing without the random part. Each set of keys
 // has its own, since name and secret are in the MAC (decision 93).
 type verified struct {
-	shards [64]verifiedShard
+	entries [1024]verifiedMAC
 }
 
-type verifiedShard struct {
-	mu      sync.RWMutex
-	entries [16]verifiedMAC
-}
-
+// A verifiedMAC is read without a lock, to which all cores would write: turn is 0 as long
+// as nothing is there, odd while somebody writes, and another after that.
 type verifiedMAC struct {
-	id  [sha256.Size]byte
-	key [4]byte
-	mac [macSize]byte
+	turn atomic.Uint32
+	key  atomic.Uint32
+	id   [sha256.Size / 8]atomic.Uint64
+	mac  [macSize / 8]atomic.Uint64
+	_    [8]byte // to a cache line
 }
 
-// place is where an id belongs: the other bytes than those that choose the shard.
-func (v *verified) place(id *[sha256.Size]byte) (*verifiedShard, *verifiedMAC) {
-	shard := &v.shards[id[1]%byte(len(v.shards))]
-	return shard, &shard.entries[id[2]%byte(len(shard.entries))]
+// place is where an id belongs.
+func (v *verified) place(id *[sha256.Size]byte) *verifiedMAC {
+	return &v.entries[int(binary.LittleEndian.Uint16(id[1:]))%len(v.entries)]
 }
 
 // has reports whether that MAC of that token was genuine. It does not wait for who
 // adds one: whoever is second computes it. How long it takes tells somebody who has the token whether
 // it was used here lately, and nobody else anything.
 func (v *verified) has(id *[sha256.Size]byte, key, mac []byte) bool {
-	shard, e := v.place(id)
-	if !shard.mu.TryRLock() {
-		return false
+	e := v.place(id)
+	return e.holds(e.turn.Load(), id, key, mac)
+}
+
+// holds is has where it was that turn when the look began: if it is another at the end,
+// half of what was seen may be another's.
+func (e *verifiedMAC) holds(turn uint32, id *[sha256.Size]byte, key, mac []byte) bool {
+	same := turn != 0 && turn%2 == 0 && e.key.Load() == binary.LittleEndian.Uint32(key)
+	for i := range e.id {
+		same = same && e.id[i].Load() == binary.LittleEndian.Uint64(id[8*i:])
 	}
-	defer shard.mu.RUnlock()
-	return e.id == *id && string(e.key[:]) == string(key) && subtle.ConstantTimeCompare(e.mac[:], mac) == 1
+	var genuine [macSize]byte
+	for i := range e.mac {
+		binary.LittleEndian.PutUint64(genuine[8*i:], e.mac[i].Load())
+	}
+	same = same && subtle.ConstantTimeCompare(genuine[:], mac) == 1
+	return same && e.turn.Load() == turn
 }
 
 // add remembers a MAC that is genuine, in the place of another.
 func (v *verified) add(id *[sha256.Size]byte, key, mac []byte) {
-	shard, e := v.place(id)
-	if !shard.mu.TryLock() {
+	e := v.place(id)
+	turn := e.turn.Load()
+	if turn%2 == 1 || !e.turn.CompareAndSwap(turn, turn+1) {
 		return
 	}
-	defer shard.mu.Unlock()
-	e.id, e.key, e.mac = *id, [4]byte(key), [macSize]byte(mac)
+	e.key.Store(binary.LittleEndian.Uint32(key))
+	for i := range e.id {
+		e.id[i].Store(binary.LittleEndian.Uint64(id[8*i:]))
+	}
+	for i := range e.mac {
+		e.mac[i].Store(binary.LittleEndian.Uint64(mac[8*i:]))
+	}
+	e.turn.Store(turn + 2)
 }
