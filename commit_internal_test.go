@@ -284,16 +284,23 @@ func TestG4EnterUnused(t *testing.T) {
 			}
 		}
 	}
-	x := made(false, open)
-	s := x.session()
-	s.cookie = cookieAbsent // it was looked at, and nothing found
-	if !x.enterUnused(sent) || x.phase() != sent || x.w.Header().Get("Vary") != "Cookie" || s.err != nil {
-		t.Errorf("a session that is only looked at: phase %d, header %v, %v", x.phase(), x.w.Header(), s.err)
-	}
-	x = made(false, open)
-	x.session().cleared = true
-	if x.enterUnused(sent) || x.phase() != open {
-		t.Errorf("a change is too late, or lost: phase %d", x.phase())
+	for _, brought := range []bool{true, false} {
+		x := made(brought, open)
+		s := x.session()
+		s.lock()
+		s.cookie = cookieAbsent // it was looked at, and nothing found
+		s.unlock()
+		if !x.enterUnused(sent) || x.phase() != sent || x.w.Header().Get("Vary") != "Cookie" || s.err != nil {
+			t.Errorf("brought=%t, only looked at: phase %d, header %v, %v", brought, x.phase(), x.w.Header(), s.err)
+		}
+		x = made(brought, open)
+		s = x.session()
+		s.lock()
+		s.cleared = true
+		s.unlock()
+		if x.enterUnused(sent) || x.phase() != open {
+			t.Errorf("brought=%t: a change is too late, or lost: phase %d", brought, x.phase())
+		}
 	}
 }
 

@@ -793,27 +793,19 @@ func (x *exchange) start(next uint32) bool {
 }
 
 // enterUnused is enter for an exchange whose session nobody has used, and reports
-// whether that is still so. Otherwise a goroutine of the handler has just come before,
-// and may have changed it without an error: the phase is as it was, and to be left as
-// with any session (G4).
+// whether it stands. A goroutine of the handler may just have come before, and may
+// have changed the session without an error: then the phase is as it was, and to be
+// left as with any session (G4).
 func (x *exchange) enterUnused(next uint32) bool {
-	if s := x.own; s != nil {
-		if !s.mu.LockUntouched() {
-			return false
-		}
-		x.enter(next) // who comes now waits for it
-		s.mu.UnlockUntouched()
-		return true
-	}
 	before := x.phase()
 	x.enter(next)
-	s := x.late.Load()
+	s := x.used()
 	return s == nil || s.enteredPast(before, next)
 }
 
-// enteredPast is for a session that was made as the answer was on its way, and reports
-// whether the phase stands: without changes it needs no more than the headers. For
-// changes the phase goes back, so that they are committed.
+// enteredPast is for a session that was first used as the answer was on its way:
+// without changes it needs no more than the headers. For changes the phase goes back,
+// so that they are committed.
 func (s *Session) enteredPast(before, next uint32) bool {
 	if !s.lock() {
 		return false

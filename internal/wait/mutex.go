@@ -37,18 +37,8 @@ func (m *Mutex) Lock(limit time.Duration) bool {
 // Touched reports whether anybody has ever locked it.
 func (m *Mutex) Touched() bool { return m.state.Load() != untouched }
 
-// LockUntouched gets the mutex where nobody has ever locked it.
-func (m *Mutex) LockUntouched() bool { return m.state.CompareAndSwap(untouched, held) }
-
-// UnlockUntouched is Unlock after LockUntouched, as if it had never been locked.
-func (m *Mutex) UnlockUntouched() {
-	if !m.state.CompareAndSwap(held, untouched) {
-		m.handOn()
-	}
-}
-
 func (m *Mutex) wait(limit time.Duration) bool {
-	if m.LockUntouched() {
+	if m.state.CompareAndSwap(untouched, held) {
 		return true
 	}
 	if m.line.Load() == nil {

@@ -141,29 +141,3 @@ func TestMutexTouched(t *testing.T) {
 		}
 	}
 }
-
-// Who locks an untouched mutex may leave it so, and wakes whoever waits.
-func TestMutexUntouched(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var m Mutex
-		for range 2 {
-			if !m.LockUntouched() || m.LockUntouched() {
-				t.Fatal("not locked, or twice")
-			}
-			if m.UnlockUntouched(); m.Touched() {
-				t.Fatal("it counts as touched")
-			}
-		}
-		m.LockUntouched()
-		got := make(chan bool)
-		go func() { got <- m.Lock(time.Minute) }()
-		synctest.Wait()
-		if m.UnlockUntouched(); !<-got || !m.Touched() {
-			t.Fatal("who waited did not get it")
-		}
-		if m.Unlock(); m.LockUntouched() {
-			t.Error("a touched mutex was taken for an untouched one")
-		}
-	})
-}
