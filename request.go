@@ -592,7 +592,7 @@ func (s *Session) setBase(rec *store.Record, h record.Header) {
 // clock is the time in the precision that stores keep.
 func clock() time.Time { return micros(time.Now()) }
 
-func micros(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+func micros(t time.Time) time.Time { return time.UnixMicro(t.UnixMicro()).UTC() }
 
 // expired reports whether a record's time had run out at t.
 func expired(r *store.Record, t time.Time) bool { return !r.Expires.After(t) || !r.Deadline.After(t) }
@@ -718,7 +718,7 @@ func hasBegun(w http.ResponseWriter) bool {
 				return true
 			}
 		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		u, ok := w.(unwrapper)
 		if !ok {
 			return false
 		}
@@ -1071,9 +1071,15 @@ func (x *exchange) writer() http.ResponseWriter {
 		return w.notifying()
 	}
 	_, push := x.w.(http.Pusher)
-	flush := has[http.Flusher](x.w) || has[flushErrorer](x.w)
+	_, flush := x.w.(http.Flusher)
+	_, hijack := x.w.(http.Hijacker)
+	if _, ok := x.w.(unwrapper); ok { // of few writers: has costs more than to ask one
+		hijack, flush = has[http.Hijacker](x.w), has[http.Flusher](x.w) || has[flushErrorer](x.w)
+	} else if !flush {
+		_, flush = x.w.(flushErrorer)
+	}
 	switch {
-	case has[http.Hijacker](x.w):
+	case hijack:
 		return hijackWriter{flushWriter{w}}
 	case flush && push:
 		return flushPushWriter{flushWriter{w}}
@@ -1086,6 +1092,8 @@ func (x *exchange) writer() http.ResponseWriter {
 	}
 }
 
+type unwrapper interface{ Unwrap() http.ResponseWriter }
+
 // has reports whether w or a writer that it unwraps to is a T, which is where
 // http.ResponseController would find it.
 func has[T any](w http.ResponseWriter) bool {
@@ -1093,7 +1101,7 @@ func has[T any](w http.ResponseWriter) bool {
 		if _, ok := w.(T); ok {
 			return true
 		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		u, ok := w.(unwrapper)
 		if !ok {
 			return false
 		}
