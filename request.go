@@ -950,15 +950,8 @@ func (x *exchange) end(r *http.Request) {
 	// The server removes uploaded files by the request it made, and others look
 	// there for the pattern: the copy that the handler had must not hide them.
 	r.Pattern, r.MultipartForm = x.r.Pattern, x.r.MultipartForm
-	phase, unused := x.phase(), x.used() == nil
-	switch {
-	case unused && phase == sent: // whoever comes now is too late
-		x.enter(closed)
-		unused = x.used() == nil
-	case unused:
-		unused = x.enterUnused(closed)
-	}
-	if !unused {
+	phase := x.phase()
+	if x.used() != nil || !x.enterUnused(closed) {
 		x.session().afterHeaders()
 	} else if phase == open { // a panic
 		x.dropPosing(x.w.Header())
