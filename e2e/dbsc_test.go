@@ -334,7 +334,9 @@ func TestBoundStepUp(t *testing.T) {
 // owner goes on.
 func TestBoundStolen(t *testing.T) {
 	t.Parallel()
-	s := serveBound(t, coatcheck.Config{}, shortLife)
+	// More than the two minutes before its end in which the browser proves anew at
+	// each visit, and so comes to its quota on a slow machine.
+	s := serveBound(t, coatcheck.Config{}, 2*time.Minute+15*time.Second)
 	b := s.login()
 	stolen := b.cookies(s.app)
 	if stolen[boundName].SameSite != "Strict" || !stolen[boundName].HTTPOnly || !stolen[boundName].Secure || stolen[boundName].Path != "/" {

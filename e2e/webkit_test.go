@@ -134,8 +134,21 @@ func (w *webkit) scriptless(ctx context.Context) (page, error) {
 	return w.start(ctx, "--enable-javascript=false")
 }
 
-// start starts a browser with more arguments than the usual ones.
+// start starts a browser with more arguments than the usual ones. On a busy
+// machine it may never connect to its driver; then another is started.
 func (w *webkit) start(ctx context.Context, more ...string) (page, error) {
+	for {
+		once, cancel := context.WithTimeout(ctx, patience/2)
+		p, err := w.startOnce(once, more)
+		hung := err != nil && once.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !hung {
+			return p, err
+		}
+	}
+}
+
+func (w *webkit) startOnce(ctx context.Context, more []string) (page, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err

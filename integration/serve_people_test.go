@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"maps"
@@ -22,7 +23,8 @@ type people struct {
 	site    *servers.Serve
 	mayLose bool // a replica that takes over may lack the last writes
 	all     []*person
-	stop    chan struct{}
+	ctx     context.Context // they stop when it ends
+	stop    context.CancelFunc
 	wg      sync.WaitGroup
 	turn    sync.RWMutex // who makes a request holds it; who wants silence locks it
 
@@ -48,13 +50,15 @@ type person struct {
 const crowdAtFaults = 16
 
 func newPeople(t *testing.T, site *servers.Serve, mayLose bool) *people {
-	p := &people{site: site, mayLose: mayLose, stop: make(chan struct{})}
+	p := &people{site: site, mayLose: mayLose}
+	p.ctx, p.stop = context.WithCancel(t.Context())
+	t.Cleanup(p.leave) // also where the test ends early
 	client := newClient(t, crowdAtFaults)
 	for range crowdAtFaults {
 		one := &person{people: p, v: newVisitor(client), user: rand.Text()}
 		p.all = append(p.all, one)
 		p.wg.Go(func() {
-			for !p.stopped() && len(one.wrong) < 5 {
+			for p.ctx.Err() == nil && len(one.wrong) < 5 {
 				p.turn.RLock()
 				one.step()
 				p.turn.RUnlock()
@@ -64,13 +68,10 @@ func newPeople(t *testing.T, site *servers.Serve, mayLose bool) *people {
 	return p
 }
 
-func (p *people) stopped() bool {
-	select {
-	case <-p.stop:
-		return true
-	default:
-		return false
-	}
+// leave stops all of them and waits until they have.
+func (p *people) leave() {
+	p.stop()
+	p.wg.Wait()
 }
 
 // step does what somebody with a browser does. While the store is away they only
@@ -201,8 +202,7 @@ func (p *people) await(t *testing.T, more int64) {
 // in still is, no number is lost, and no session that ended is alive.
 func (p *people) finish(t *testing.T) {
 	t.Helper()
-	close(p.stop)
-	p.wg.Wait()
+	p.leave()
 	alive := 0
 	for _, one := range p.all {
 		if one.in {
