@@ -612,11 +612,13 @@ type relay struct {
 func (s *boundSite) behind() *relay {
 	s.t.Helper()
 	_, port, _ := strings.Cut(strings.TrimPrefix(s.app, "https://"), ":")
-	r := &relay{t: s.t, addr: "127.0.0.1:0", to: "127.0.0.1:" + port}
+	mine, err := freePort()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := &relay{t: s.t, addr: "127.0.0.1:" + mine, to: "127.0.0.1:" + port}
 	r.mend()
-	r.addr = r.in.Addr().String()
-	_, port, _ = strings.Cut(r.addr, ":")
-	s.app = "https://app.test:" + port
+	s.app = "https://app.test:" + mine
 	s.t.Cleanup(r.cut)
 	return r
 }

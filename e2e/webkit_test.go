@@ -13,10 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/coatcheck/coatcheck/internal/freeport"
 )
 
 // webkit is WebKitGTK's MiniBrowser, driven by WebDriver. Its driver knows one
@@ -178,13 +181,8 @@ func (w *webkit) startOnce(ctx context.Context, more []string) (page, error) {
 }
 
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	port, err := freeport.Reserve()
+	return strconv.Itoa(port), err
 }
 
 // webkitBrowser is a browser and its driver. Commands are for the tab that the

@@ -64,6 +64,7 @@ func TestMariaDBIsolation(t *testing.T) {
 		{"serializable", []string{"--transaction-isolation=SERIALIZABLE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			server := servers.NewMariaDB(t, append(c.options, "--innodb-flush-log-at-trx-commit=0")...)
 			open := func(t *testing.T) store.Store {
 				return emptied(t, sqlstore.MySQL, openSQL(t, "mysql", server.DSN(server.NewDatabase(t), "interpolateParams=true")))(t)

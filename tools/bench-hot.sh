@@ -15,7 +15,7 @@ rm -rf "$dir/base/integration/internal/servers"
 mkdir -p "$dir/base/integration/hot" "$dir/base/internal"
 cp -r integration/hot/. "$dir/base/integration/hot/"
 cp -r integration/internal/servers "$dir/base/integration/internal/"
-cp -r internal/unprivileged "$dir/base/internal/"
+cp -r internal/freeport internal/unprivileged "$dir/base/internal/"
 (cd "$dir/base" && go test -c -o "$dir/old.test" ./integration/hot)
 go test -c -o "$dir/new.test" ./integration/hot
 for ((i = 0; i < count; i++)); do

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
@@ -261,20 +262,12 @@ func look(program string) (string, error) {
 	return exec.LookPath(filepath.Join("/usr/sbin", program))
 }
 
-// freePorts returns ports that nobody listens on, by TCP or UDP.
 func freePorts(n int) (ports []int, err error) {
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := freeport.Reserve()
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close()
-		port := l.Addr().(*net.TCPAddr).Port
-		u, err := net.ListenPacket("udp", local(port))
-		if err != nil {
-			return nil, err
-		}
-		defer u.Close()
 		ports = append(ports, port)
 	}
 	return ports, nil

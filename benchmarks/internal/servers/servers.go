@@ -18,6 +18,8 @@ import (
 
 	_ "github.com/go-sql-driver/mysql" // driver "mysql"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/coatcheck/coatcheck/internal/freeport"
 )
 
 // A Server runs until Stop.
@@ -154,12 +156,10 @@ func (s *Server) start(prepare func(dir string, port int) ([]string, error), rea
 			return err
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Reserve()
 	if err != nil {
 		return err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close() // somebody could take it now; the start then fails
 	s.Addr = fmt.Sprintf("127.0.0.1:%d", port)
 	args, err := prepare(s.dir, port)
 	if err != nil {

@@ -50,12 +50,7 @@ func serve(t testing.TB, script string, settings []string, env ...string) string
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := servers.FreeAddr(t)
 	args := []string{"-S", addr}
 	for _, s := range settings {
 		args = append(args, "-d", s)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
@@ -106,7 +107,7 @@ type Serve struct{ *Process }
 // Serve starts coatcheck serve. The processes of a test share its secret.
 func (c *Coatcheck) Serve(t testing.TB, flags ...string) *Serve {
 	t.Helper()
-	port, err := freePort()
+	port, err := freeport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}

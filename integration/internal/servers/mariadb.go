@@ -14,6 +14,7 @@ import (
 
 	_ "github.com/go-sql-driver/mysql" // to see whether the server answers
 
+	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
@@ -50,7 +51,7 @@ func startMariaDB(install, server string, options ...string) (*MariaDBServer, er
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := freeport.Reserve()
 	if err != nil {
 		return nil, err
 	}

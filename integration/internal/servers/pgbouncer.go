@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
@@ -32,7 +33,7 @@ func startPgBouncer(program string, to *PostgresServer) (*PgBouncerServer, error
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := freeport.Reserve()
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
@@ -24,7 +25,7 @@ type Prometheus struct{ *Process }
 func NewPrometheus(t testing.TB, job, target, rules string) *Prometheus {
 	t.Helper()
 	program := Program(t, "prometheus", "prometheus")
-	port, err := freePort()
+	port, err := freeport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func (p *Prometheus) get(ctx context.Context, path string, into any) error {
 // a program that is told where to.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	port, err := freePort()
+	port, err := freeport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
 
@@ -52,7 +53,7 @@ func NewValkey(t testing.TB, settings ...string) *Redis {
 // speaks TLS, with the certificate of the authority.
 func NewTLSRedis(t testing.TB, a *Authority) (*Redis, string) {
 	t.Helper()
-	port, err := freePort()
+	port, err := freeport.Reserve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func SharedRedis(t testing.TB) *Redis {
 }
 
 func startRedis(program string, settings ...string) (*Redis, error) {
-	port, err := freePort()
+	port, err := freeport.Reserve()
 	if err != nil {
 		return nil, err
 	}

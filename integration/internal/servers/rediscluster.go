@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/coatcheck/coatcheck/internal/freeport"
 )
 
 // A RedisCluster has three masters, Nodes[:3], each with a replica, Nodes[3:].
@@ -39,7 +41,7 @@ func startRedisCluster(program string, settings ...string) (c *RedisCluster, err
 	}()
 	bus := make([]int, 6)
 	for i := range bus {
-		if bus[i], err = freePort(); err != nil {
+		if bus[i], err = freeport.Reserve(); err != nil {
 			return c, err
 		}
 		// The default bus port, 10,000 above, may be none.

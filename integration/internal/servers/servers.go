@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,17 +79,6 @@ func look(name string) (string, error) {
 		}
 	}
 	return "", exec.ErrNotFound
-}
-
-// freePort returns a port that nobody listens on. Somebody could take it before
-// the server does; the start then fails.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // command prepares a program to run as the server's user, and to die with the

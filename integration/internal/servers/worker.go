@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/internal/overlay"
 	"github.com/coatcheck/coatcheck/internal/unprivileged"
 )
@@ -41,7 +42,7 @@ func NewWorker(t testing.TB, env []string, managers int, flags ...string) *Worke
 	w := &Worker{}
 	var addrs []string
 	for range managers {
-		port, err := freePort()
+		port, err := freeport.Reserve()
 		if err != nil {
 			t.Fatal(err)
 		}
