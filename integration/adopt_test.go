@@ -115,14 +115,14 @@ func adoptsDuringLogout(t *testing.T, st hasty) {
 	old := &http.Cookie{Name: "old", Value: "old-during"}
 	done := make(chan *httptest.ResponseRecorder)
 	go func() { done <- ask(late, "/", old) }()
-	<-held.arrived // its guard is there, its session is not
+	receive(t, held.arrived, "the late one arrives") // its guard is there, its session is not
 	first := ask(app, "/", old)
 	if first.Body.String() != "ann" {
 		t.Fatalf("meanwhile: %d %q", first.Code, first.Body)
 	}
 	ask(app, "/logout", append(first.Result().Cookies(), old)...)
 	close(held.goOn)
-	if w := <-done; w.Body.String() != "" || strings.Contains(fmt.Sprint(w.Result().Cookies()), "__Host-Http-sid=") {
+	if w := receive(t, done, "the late one's answer"); w.Body.String() != "" || strings.Contains(fmt.Sprint(w.Result().Cookies()), "__Host-Http-sid=") {
 		t.Errorf("the late one: %d %q %v", w.Code, w.Body, w.Result().Cookies())
 	}
 	for range 2 {

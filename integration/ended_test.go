@@ -55,7 +55,7 @@ func TestEndedElsewhere(t *testing.T) {
 			}
 			second.closes(t)
 			stop()
-			if err := <-watched; !errors.Is(err, context.Canceled) {
+			if err := receive(t, watched, "the end of Watch"); !errors.Is(err, context.Canceled) {
 				t.Errorf("Watch: got error %v, want %v", err, context.Canceled)
 			}
 		})
@@ -87,13 +87,16 @@ func newStream(t *testing.T, sessions *coatcheck.Manager) stream {
 		session := coatcheck.From(r.Context())
 		ended := session.Ended()
 		opened <- session.Handle()
-		<-ended
+		select {
+		case <-ended:
+		case <-t.Context().Done():
+		}
 		close(s.closed)
 	})
 	site := sessions.Handler(mux)
 	_, _, sid := get(site, "/login", "")
 	go get(site, "/stream", sid)
-	s.handle = <-opened
+	s.handle = receive(t, opened, "the stream opens")
 	return s
 }
 

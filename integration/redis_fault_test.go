@@ -32,7 +32,7 @@ func TestRedisKill(t *testing.T) {
 		cfg  redisstore.Config
 	}{{"plain", redisstore.Config{}}, {"cached", redisstore.Config{ClientCache: time.Minute}}} {
 		t.Run(kind.name, func(t *testing.T) {
-			l := newLedger(openRedis(t, at(server.Addr()), kind.cfg), 4)
+			l := newLedger(t, openRedis(t, at(server.Addr()), kind.cfg), 4)
 			for range 5 {
 				l.recovers(t)
 				server.Kill()
@@ -52,7 +52,7 @@ func TestRedisHang(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t)
 	st := openRedis(t, at(server.Addr()), redisstore.Config{})
-	l := newLedger(st, 4)
+	l := newLedger(t, st, 4)
 	l.recovers(t)
 	server.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
@@ -71,7 +71,7 @@ func TestRedisDropped(t *testing.T) {
 	t.Parallel()
 	server := servers.NewRedis(t)
 	for _, cfg := range []redisstore.Config{{}, {ClientCache: time.Minute}} {
-		l := newLedger(openRedis(t, at(server.Addr()), cfg), 4)
+		l := newLedger(t, openRedis(t, at(server.Addr()), cfg), 4)
 		for range 20 {
 			l.recovers(t)
 			server.Must(t, "CLIENT", "KILL", "TYPE", "normal")
@@ -87,7 +87,7 @@ func TestRedisClusterFailover(t *testing.T) {
 	t.Parallel()
 	cluster := servers.NewRedisCluster(t)
 	st := openRedis(t, at(cluster.Addrs()...), redisstore.Config{WaitReplicas: 1})
-	l := newLedger(st, 4)
+	l := newLedger(t, st, 4)
 	l.recovers(t)
 	cluster.Nodes[0].Kill()
 	cluster.AwaitFailover(t, 0)
@@ -118,7 +118,7 @@ func TestRedisSentinelFailover(t *testing.T) {
 			option := at(set.Addrs()...)
 			option.Sentinel.MasterSet = servers.RedisMasterSet
 			st := openRedis(t, option, redisstore.Config{WaitReplicas: c.wait})
-			l := newLedger(st, 4)
+			l := newLedger(t, st, 4)
 			l.recovers(t)
 			c.fail(t, set)
 			set.AwaitFailover(t)
@@ -331,7 +331,7 @@ func (r replacement) replaceWhile(t *testing.T, hung int) {
 		t.Error(err)
 	}
 	cancel()
-	if err := <-replaced; !errors.Is(err, context.Canceled) {
+	if err := receive(t, replaced, "Replace"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Replace that was given up: got %v, want %v", err, context.Canceled)
 	}
 }
@@ -449,7 +449,7 @@ func TestRedisClusterHalfWay(t *testing.T) {
 		r := newReplacement(t, cluster, "h:")
 		cluster.Nodes[1].Stop()
 		defer cluster.Nodes[1].Cont()
-		replaced := make(chan error)
+		replaced := make(chan error, 1)
 		go func() {
 			replaced <- r.store.Replace(t.Context(), r.old.ID, r.old.Version, r.rec, r.rec.Seen.Add(time.Minute))
 		}()
@@ -467,7 +467,7 @@ func TestRedisClusterHalfWay(t *testing.T) {
 			t.Errorf("EndUser: got %v, %v; want none: what replaces a kept session is kept", ended, err)
 		}
 		cluster.Nodes[1].Cont()
-		if err := <-replaced; err != nil {
+		if err := receive(t, replaced, "Replace"); err != nil {
 			t.Errorf("Replace of a kept session: %v", err)
 		}
 		lists(t, r, r.rec.ID)

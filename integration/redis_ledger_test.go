@@ -21,8 +21,9 @@ import (
 // come, change and go and something happens to the server.
 type ledger struct {
 	store store.Store
-	calls atomic.Int64 // that succeeded
-	stop  chan struct{}
+	calls atomic.Int64    // that succeeded
+	ctx   context.Context // they stop when it ends
+	stop  context.CancelFunc
 	wg    sync.WaitGroup
 
 	mu    sync.Mutex
@@ -56,12 +57,14 @@ func redisVersion() uint64 {
 	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
-// newLedger starts callers that use the store until finish.
-func newLedger(st store.Store, callers int) *ledger {
-	l := &ledger{store: st, stop: make(chan struct{}), live: make(map[store.ID]count), ended: make(map[store.ID]string)}
+// newLedger starts callers that use the store until finish, or the test's end.
+func newLedger(t *testing.T, st store.Store, callers int) *ledger {
+	l := &ledger{store: st, live: make(map[store.ID]count), ended: make(map[store.ID]string)}
+	l.ctx, l.stop = context.WithCancel(t.Context())
+	t.Cleanup(l.leave)
 	for range callers {
 		l.wg.Go(func() {
-			for !l.stopped() {
+			for l.ctx.Err() == nil {
 				l.life()
 			}
 		})
@@ -69,13 +72,10 @@ func newLedger(st store.Store, callers int) *ledger {
 	return l
 }
 
-func (l *ledger) stopped() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
+// leave stops the callers and waits until they have.
+func (l *ledger) leave() {
+	l.stop()
+	l.wg.Wait()
 }
 
 // try makes a call until it succeeds or tells why not, as an application does
@@ -89,7 +89,7 @@ func (l *ledger) try(call func(ctx context.Context) error) (tries int, err error
 			l.calls.Add(1)
 		}
 		if err == nil || errors.Is(err, coatcheck.ErrEnded) || errors.Is(err, store.ErrNotFound) ||
-			errors.Is(err, store.ErrExists) || errors.Is(err, coatcheck.ErrConflict) || l.stopped() {
+			errors.Is(err, store.ErrExists) || errors.Is(err, coatcheck.ErrConflict) || l.ctx.Err() != nil {
 			return tries, err
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -175,8 +175,7 @@ func (l *ledger) recovers(t *testing.T) {
 // counters may have gone back: updates wait for no replica.
 func (l *ledger) finish(t *testing.T, updates bool) {
 	t.Helper()
-	close(l.stop)
-	l.wg.Wait()
+	l.leave()
 	alive, lost, wrong, unlisted := 0, 0, 0, 0
 	for id, user := range l.ended {
 		if _, err := l.store.Load(t.Context(), id); err == nil {

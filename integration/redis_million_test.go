@@ -102,7 +102,7 @@ func expireHalf(t *testing.T, server *servers.Redis, st store.Store, ids []store
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	reads := make(chan error)
+	reads := make(chan error, 1)
 	var took times
 	go func() {
 		var failed error
@@ -132,7 +132,7 @@ func expireHalf(t *testing.T, server *servers.Redis, st store.Store, ids []store
 	dropped := before - keys()
 	t.Logf("half of the sessions ran out: the server drops %.0f a second by itself", float64(dropped-atOnce)/time.Since(start).Seconds())
 	cancel()
-	if err := <-reads; err != nil || dropped > million/2 {
+	if err := receive(t, reads, "the end of the reads"); err != nil || dropped > million/2 {
 		t.Errorf("half of the sessions ran out: %d were dropped, want at most %d; reads: %v", dropped, million/2, err)
 	}
 	t.Logf("meanwhile Load: %v (%d calls)", took, len(took))

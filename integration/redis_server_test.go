@@ -169,10 +169,7 @@ func TestRedisLeaks(t *testing.T) {
 				t.Fatal(err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
-			watched := make(chan error)
-			ready := make(chan struct{})
-			go func() { watched <- st.Watch(ctx, func() { close(ready) }, func(store.ID) {}) }()
-			<-ready
+			watched := watching(t, ctx, st, func(store.ID) {})
 			rec := redisRecord("u", nil)
 			if err := st.Create(t.Context(), rec); err != nil {
 				t.Error(err)
@@ -181,7 +178,7 @@ func TestRedisLeaks(t *testing.T) {
 				t.Error(err)
 			}
 			cancel()
-			if err := <-watched; !errors.Is(err, context.Canceled) {
+			if err := receive(t, watched, "the end of Watch"); !errors.Is(err, context.Canceled) {
 				t.Errorf("Watch: got %v, want %v", err, context.Canceled)
 			}
 			st.Close()
@@ -196,6 +193,25 @@ func TestRedisLeaks(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
+}
+
+// watching waits until a Watch listens, and returns where its end will be told. On a
+// busy machine the first tries may fail, as Manager.Watch knows.
+func watching(t *testing.T, ctx context.Context, st *redisstore.Store, told func(store.ID)) (done <-chan error) {
+	t.Helper()
+	var failed error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		ready, result := make(chan struct{}), make(chan error, 1)
+		go func() { result <- st.Watch(ctx, func() { close(ready) }, told) }()
+		select {
+		case <-ready:
+			return result
+		case failed = <-result:
+		case <-time.After(patience):
+		}
+	}
+	t.Fatalf("Watch does not listen: %v", failed)
+	return nil
 }
 
 // TestRedisWatch: ends are told to all processes, also those of a Replace and
@@ -214,20 +230,15 @@ func TestRedisWatch(t *testing.T) {
 			watcher := openRedis(t, at(kind.addrs(t)...), redisstore.Config{Prefix: prefix, ClientCache: time.Minute})
 			other := openRedis(t, at(kind.addrs(t)...), redisstore.Config{Prefix: prefix})
 			told := make(chan store.ID, 100)
-			ready := make(chan struct{})
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			done := make(chan error, 1)
-			go func() {
-				done <- watcher.Watch(ctx, func() { close(ready) }, func(id store.ID) {
-					// Whoever is told looks, and must not see it alive.
-					if _, err := watcher.Load(ctx, id); !errors.Is(err, coatcheck.ErrEnded) && ctx.Err() == nil {
-						t.Errorf("Load of a session that ended: got %v, want %v", err, coatcheck.ErrEnded)
-					}
-					told <- id
-				})
-			}()
-			<-ready
+			done := watching(t, ctx, watcher, func(id store.ID) {
+				// Whoever is told looks, and must not see it alive.
+				if _, err := watcher.Load(ctx, id); !errors.Is(err, coatcheck.ErrEnded) && ctx.Err() == nil {
+					t.Errorf("Load of a session that ended: got %v, want %v", err, coatcheck.ErrEnded)
+				}
+				told <- id
+			})
 			until := time.Now().Add(time.Minute)
 			want := make(map[store.ID]bool)
 			for range 10 {
@@ -264,7 +275,7 @@ func TestRedisWatch(t *testing.T) {
 				}
 			}
 			cancel()
-			if err := <-done; !errors.Is(err, context.Canceled) {
+			if err := receive(t, done, "the end of Watch"); !errors.Is(err, context.Canceled) {
 				t.Errorf("Watch: got %v, want %v", err, context.Canceled)
 			}
 		})
@@ -281,12 +292,9 @@ func TestRedisWatchLost(t *testing.T) {
 		func() { server.Must(t, "CLIENT", "KILL", "TYPE", "pubsub") },
 		server.Kill,
 	} {
-		ready := make(chan struct{})
-		done := make(chan error, 1)
-		go func() { done <- st.Watch(t.Context(), func() { close(ready) }, func(store.ID) {}) }()
-		<-ready
+		done := watching(t, t.Context(), st, func(store.ID) {})
 		cut()
-		if err := <-done; err == nil {
+		if err := receive(t, done, "the end of Watch"); err == nil {
 			t.Error("Watch: got no error when the connection was cut")
 		}
 	}

@@ -148,7 +148,7 @@ func sweepHalf(t *testing.T, st store.Store, ids []store.ID, all int) {
 		took times
 		err  error
 	}
-	reads := make(chan result)
+	reads := make(chan result, 1)
 	go func() {
 		var total result
 		for total.err == nil && ctx.Err() == nil {
@@ -170,7 +170,7 @@ func sweepHalf(t *testing.T, st store.Store, ids []store.ID, all int) {
 	}
 	t.Logf("swept %d sessions in %v", removed, time.Since(start))
 	cancel()
-	total := <-reads
+	total := receive(t, reads, "the end of the reads")
 	if total.err != nil || removed != all/2 {
 		t.Errorf("Sweep while reads go on: removed %d, want %d; reads: %v", removed, all/2, total.err)
 		return

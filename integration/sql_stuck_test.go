@@ -75,7 +75,7 @@ func TestHandlerHoldsTheConnection(t *testing.T) {
 			if seen == nil || !strings.Contains(seen.Error(), c.want) || strings.Contains(seen.Error(), "\n") {
 				t.Errorf("the error is %v; want %q in it", seen, c.want)
 			}
-			if e := <-events; e.Kind != coatcheck.StoreError || e.Err == nil || !strings.Contains(e.Err.Error(), c.want) {
+			if e := receive(t, events, "an event"); e.Kind != coatcheck.StoreError || e.Err == nil || !strings.Contains(e.Err.Error(), c.want) {
 				t.Errorf("the event is %v %v; want a store error with %q", e.Kind, e.Err, c.want)
 			}
 

@@ -52,6 +52,18 @@ func patiently(ask func() (status int, header http.Header)) (again int) {
 	}
 }
 
+// receive is what comes on a channel. What never comes fails the test, and does not
+// let it wait for ever.
+func receive[T any](t testing.TB, from <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(patience):
+		t.Fatalf("not after %v: %s", patience, what)
+	}
+	return v
+}
+
 func newVisitor(client *http.Client) *visitor {
 	return &visitor{client: client, cookies: make(map[string]string)}
 }
