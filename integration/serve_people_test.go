@@ -52,7 +52,13 @@ const crowdAtFaults = 16
 func newPeople(t *testing.T, site *servers.Serve, mayLose bool) *people {
 	p := &people{site: site, mayLose: mayLose}
 	p.ctx, p.stop = context.WithCancel(t.Context())
-	t.Cleanup(p.leave) // also where the test ends early
+	t.Cleanup(func() {
+		p.leave() // also where the test ends early
+		if t.Failed() {
+			log := site.Log()
+			t.Logf("coatcheck serve wrote at last:\n%s", log[max(0, len(log)-4000):])
+		}
+	})
 	client := newClient(t, crowdAtFaults)
 	for range crowdAtFaults {
 		one := &person{people: p, v: newVisitor(client), user: rand.Text()}
@@ -184,7 +190,8 @@ func (p *person) count() {
 	}
 }
 
-// await waits for so many answers more.
+// await waits for so many answers more. Who gets none goes no further: each wait
+// would take as long again.
 func (p *people) await(t *testing.T, more int64) {
 	t.Helper()
 	from := p.answered.Load()
@@ -194,7 +201,7 @@ func (p *people) await(t *testing.T, more int64) {
 		}
 		return nil
 	}); err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 }
 
