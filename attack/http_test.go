@@ -183,7 +183,7 @@ func TestCookieLeftBehind_CVE_2026_34454(t *testing.T) {
 		if err1 != nil || err2 != nil {
 			t.Fatal(err1, err2)
 		}
-		if s.Name != c.Name || s.Path != c.Path || s.Domain != c.Domain || s.Secure != c.Secure || s.HttpOnly != c.HttpOnly || s.SameSite != c.SameSite || c.MaxAge >= 0 || c.Expires.Unix() != 0 {
+		if s.Name != c.Name || s.Path != c.Path || s.Domain != c.Domain || s.Secure != c.Secure || s.HttpOnly != c.HttpOnly || s.SameSite != c.SameSite || c.MaxAge >= 0 || c.Expires.Unix() != 1 {
 			t.Errorf("set %q, cleared %q", set[i], cleared[i])
 		}
 	}

@@ -52,7 +52,7 @@ func FuzzLine(f *testing.F) {
 				}
 			}
 			if line == c.Expired() {
-				want.Value, want.MaxAge, want.Expires, want.RawExpires = "", -1, time.Unix(0, 0).UTC(), "Thu, 01 Jan 1970 00:00:00 GMT"
+				want.Value, want.MaxAge, want.Expires, want.RawExpires = "", -1, time.Unix(1, 0).UTC(), "Thu, 01 Jan 1970 00:00:01 GMT"
 			}
 			gotJSON, _ := json.Marshal(got)
 			wantJSON, _ := json.Marshal(&want)

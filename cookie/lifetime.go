@@ -9,11 +9,12 @@ import (
 // The lifetime is said twice (C13, G6). Java's CookieManager takes a cookie with
 // Max-Age alone for one of RFC 2965 and sends it back quoted, with $Path; LWP
 // heeds Expires alone. Where there are both browsers heed Max-Age, so that their
-// clock does not matter. It comes first: Java believes what it sees first.
+// clock does not matter. It comes first: Java believes what it sees first. For ELinks
+// the first second of 1970 is no end at all.
 const (
 	maxAgeIs     = "; Max-Age="
 	expiresIs    = "; Expires="
-	longAgo      = "Thu, 01 Jan 1970 00:00:00 GMT"
+	longAgo      = "Thu, 01 Jan 1970 00:00:01 GMT"
 	lifetimeSize = len("34560000") + len(http.TimeFormat)
 )
 

@@ -60,7 +60,7 @@ func testLines(t *testing.T) {
 		// C17: what deletes has the same attributes, and both ways to say it.
 		_, attributes, _ := strings.Cut(tt.want, "; Path=")
 		attributes, _, _ = strings.Cut(attributes, "; Expires=")
-		expired := tt.name + "=; Max-Age=0; Path=" + attributes + "; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+		expired := tt.name + "=; Max-Age=0; Path=" + attributes + "; Expires=Thu, 01 Jan 1970 00:00:01 GMT"
 		if got := c.Expired(); got != expired {
 			t.Errorf("%s %+v:\n got %s\nwant %s", tt.name, tt.p, got, expired)
 		}

@@ -223,7 +223,7 @@ func testSetCookieOfTheChapter(t *testing.T) {
 	if err := c.Clear(w); err != nil {
 		t.Fatal(err)
 	}
-	want[1] = "username=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+	want[1] = "username=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict; Expires=Thu, 01 Jan 1970 00:00:01 GMT"
 	if got := w.Header()["Set-Cookie"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("after Clear: got %q, want %q", got, want)
 	}

@@ -94,7 +94,7 @@ var otherTraits = []trait{
 	{title: "three deletions", asks: "of three that one answer deletes, how many stay",
 		ask: func(v *visit) string {
 			v.set(three("=1; Path=/; Max-Age=3600; Expires=" + inAnHour())...)
-			v.set(three("=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT")...)
+			v.set(three("=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:01 GMT")...)
 			return fmt.Sprint(count(v.sent()))
 		}},
 	{title: "quotes", asks: "what comes back of the value `\"a b\"`, with its quotes",

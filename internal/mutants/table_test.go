@@ -153,7 +153,7 @@ var mutants = []mutant{
 	{"the other sessions go on", "TestPasswordChange_Vikunja_listmonk", "attack",
 		edit("devices.go", `ended, err := m.carrier.EndUser(ctx, user, at, clock().Add(tombstoneLife), kept...)`, `ended, err := []store.ID(nil), error(nil)`)},
 	{"the deletion lacks the attributes", "TestCookieLeftBehind_CVE_2026_34454", "attack",
-		edit("cookie/raw.go", `func (c *Raw) Expired() string { return c.expired }`, `func (c *Raw) Expired() string { return c.start + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT" }`)},
+		edit("cookie/raw.go", `func (c *Raw) Expired() string { return c.expired }`, `func (c *Raw) Expired() string { return c.start + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:01 GMT" }`)},
 	{"every path is safe that begins with a slash", "TestOpenRedirect_CVE_2025_67713_CVE_2026_25779", "attack",
 		edit("handler.go", "func SafeReturn(target string) string {\n", "func SafeReturn(target string) string {\n\tif strings.HasPrefix(target, \"/\") {\n\t\treturn target\n\t}\n")},
 
