@@ -6,12 +6,12 @@ package freeport
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 
 var held struct {
 	sync.Mutex
-	ports map[int]io.Closer // with their locks, until the process ends
+	ports map[int]net.Listener // with their locks, until the process ends
 }
 
 // Reserve returns a port of the loopback interface on which nobody listens, by TCP
@@ -46,20 +46,20 @@ func Reserve() (int, error) {
 func lock(port int) bool {
 	held.Lock()
 	defer held.Unlock()
-	if held.ports[port] != nil {
+	if _, mine := held.ports[port]; mine {
 		return false
 	}
-	var l io.Closer = io.NopCloser(nil)
+	var l net.Listener
 	if runtime.GOOS == "linux" {
 		var err error
-		if l, err = net.Listen("unix", fmt.Sprintf("@coatcheck-port-%d", port)); err != nil {
+		if l, err = net.Listen("unix", fmt.Sprintf("@coatcheck-port-%d", port)); errors.Is(err, syscall.EADDRINUSE) {
 			return false
 		}
 	}
 	if held.ports == nil {
-		held.ports = make(map[int]io.Closer)
+		held.ports = make(map[int]net.Listener)
 	}
-	held.ports[port] = l
+	held.ports[port] = l // nil where there are no such names
 	return true
 }
 
