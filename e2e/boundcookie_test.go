@@ -15,8 +15,7 @@ func TestBoundFormerCookie(t *testing.T) {
 	b := s.login()
 	former := b.cookies(s.app)[boundName].Value
 	s.logIn(b)
-	s.forget(b)
-	b.plant(s.site, boundName, former)
+	b.plant(s.site, boundName, former) // in the other's place: without either the browser would prove the key
 	b.fetched("GET", s.app+"/private") // served: it may have been on its way, just after the registration
 	if n := len(s.accepted("/dbsc/refresh")); n != 0 {
 		t.Errorf("%d refreshes while a cookie of the name is there:\n%s", n, s.dump())

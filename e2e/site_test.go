@@ -125,6 +125,10 @@ func (s *site) manage(cfg coatcheck.Config) {
 	s.handler.Store(&app)
 }
 
+// noIcon keeps a browser from asking for /favicon.ico some time after the page: that
+// brings cookies, and answers to cookies, when a test takes the visit to be over.
+const noIcon = "<link rel=icon href=data:,>"
+
 // ServeHTTP is all the hosts.
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	app := s.handler.Load()
@@ -238,7 +242,7 @@ func elsewhere(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/page":
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		io.WriteString(w, "<!doctype html><title>elsewhere</title><p id=elsewhere>"+r.FormValue("html"))
+		io.WriteString(w, "<!doctype html><title>elsewhere</title>"+noIcon+"<p id=elsewhere>"+r.FormValue("html"))
 	case "/redirect":
 		http.Redirect(w, r, r.FormValue("to"), http.StatusFound)
 	case "/set":
@@ -260,7 +264,7 @@ func (s *site) application() http.Handler {
 		n, _ := hits.Get(session)
 		as, _ := role.Get(session)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		fmt.Fprintf(w, "<!doctype html><title>app</title><p id=app data-user='%s' data-hits='%d' data-role='%s'>%s",
+		fmt.Fprintf(w, "<!doctype html><title>app</title>"+noIcon+"<p id=app data-user='%s' data-hits='%d' data-role='%s'>%s",
 			html.EscapeString(session.User()), n, html.EscapeString(as), r.FormValue("html"))
 	}
 	for pattern, act := range map[string]func(*coatcheck.Session){
@@ -294,7 +298,7 @@ func (s *site) application() http.Handler {
 		s.m.From(r.Context()).Login("alice")
 		http.Redirect(w, r, coatcheck.SafeReturn(r.FormValue("to")), http.StatusSeeOther)
 	})
-	mux.HandleFunc("/static", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<!doctype html><p>static") })
+	mux.HandleFunc("/static", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<!doctype html>"+noIcon+"<p>static") })
 	mux.HandleFunc("/worker.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/javascript")
 		io.WriteString(w, workers[r.FormValue("kind")])
