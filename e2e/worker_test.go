@@ -54,6 +54,14 @@ func throughWorker(e *engine) string {
 	return "cross-site"
 }
 
+// says is whether a request that a service worker has passed on says so of its site.
+// WebKitGTK under load has also said "same-origin", of a request from which it kept
+// the Strict cookie back as it must: what it says is its own affair, the cookie is not.
+func (e *engine) says(v visit) bool {
+	said := v.header.Get("Sec-Fetch-Site")
+	return said == throughWorker(e) || e == webkitEngine && said == "same-origin"
+}
+
 // askedAtMost is how often a browser asks for a page to which it goes once:
 // WebKitGTK with a preload may ask by itself as well.
 func askedAtMost(e *engine, kind string) int {
@@ -86,9 +94,9 @@ func TestServiceWorker(t *testing.T) {
 					s.worked("navigate", "/in/page")
 					visits := s.seen("app.test", "/in/page")
 					most := state.requests * askedAtMost(e, kind)
-					if first := visits[0]; len(visits) < state.requests || len(visits) > most || first.cookie(sidName) != "" || first.header.Get("Sec-Fetch-Site") != throughWorker(e) {
+					if first := visits[0]; len(visits) < state.requests || len(visits) > most || first.cookie(sidName) != "" || !e.says(first) {
 						t.Errorf("%d requests, want %d, the first held back:\n%s", len(visits), state.requests, s.dump())
-					} else if kind == "pass" {
+					} else if kind == "pass" && first.header.Get("Sec-Fetch-Site") == throughWorker(e) {
 						e.saw(t, "a navigation that a service worker passes on", "says `"+first.header.Get("Sec-Fetch-Site")+"`")
 					}
 					same(t, before, b.cookies(s.app))
