@@ -15,7 +15,6 @@ import (
 
 	"github.com/coatcheck/coatcheck"
 	"github.com/coatcheck/coatcheck/integration/internal/servers"
-	"github.com/coatcheck/coatcheck/internal/freeport"
 	"github.com/coatcheck/coatcheck/redisstore"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -212,7 +211,11 @@ func TestRedisClusterMoves(t *testing.T) {
 		t.Fatal(err)
 	}
 	node := func() *servers.Redis {
-		s := servers.NewRedis(t, "cluster-enabled yes", "cluster-port "+freePort(t), "cluster-announce-ip 127.0.0.1", "cluster-announce-port "+port)
+		_, bus, err := net.SplitHostPort(servers.FreeAddr(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := servers.NewRedis(t, "cluster-enabled yes", "cluster-port "+bus, "cluster-announce-ip 127.0.0.1", "cluster-announce-port "+port)
 		s.Must(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
 		if err := servers.Until(func() error {
 			if state := s.Must(t, "CLUSTER", "INFO"); !strings.Contains(state, "cluster_state:ok") {
@@ -243,14 +246,4 @@ func TestRedisClusterMoves(t *testing.T) {
 	if err := servers.Until(func() error { return st.Create(t.Context(), redisRecord("u", nil)) }); err != nil {
 		t.Errorf("Create long after the move: %v", err)
 	}
-}
-
-// freePort is a port that nobody listens on.
-func freePort(t *testing.T) string {
-	t.Helper()
-	port, err := freeport.Reserve()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(port)
 }
