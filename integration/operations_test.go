@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -160,12 +161,13 @@ type regulars struct {
 	site   *servers.Serve
 	client *http.Client
 	wg     sync.WaitGroup
-	stop   chan struct{}
-	once   sync.Once
+	ctx    context.Context // they stop when it ends
+	stop   context.CancelFunc
 }
 
 func visitAll(t *testing.T, site *servers.Serve) *regulars {
-	w := &regulars{site: site, client: newClient(t, 4), stop: make(chan struct{})}
+	w := &regulars{site: site, client: newClient(t, 4)}
+	w.ctx, w.stop = context.WithCancel(t.Context())
 	for range 4 {
 		w.wg.Go(w.person)
 	}
@@ -174,7 +176,7 @@ func visitAll(t *testing.T, site *servers.Serve) *regulars {
 }
 
 func (w *regulars) finish() {
-	w.once.Do(func() { close(w.stop) })
+	w.stop()
 	w.wg.Wait()
 }
 
@@ -196,7 +198,7 @@ func (w *regulars) person() {
 // send makes a request, after a pause, and reports whether it goes on.
 func (w *regulars) send(v *visitor, method, path string, form ...string) bool {
 	select {
-	case <-w.stop:
+	case <-w.ctx.Done():
 		return false
 	case <-time.After(20 * time.Millisecond):
 	}
