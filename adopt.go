@@ -701,7 +701,7 @@ func (m *Manager) MissAdopted(ctx context.Context) error {
 	if s.life == live && s.tokenChange != logIn {
 		s.cookie, s.life, s.base = cookieAlone, noSession, snapshot{ID: s.base.ID}
 	}
-	return s.err
+	return s.err()
 }
 
 // keptBack reports whether a browser could have withheld a SameSite cookie of somebody
@@ -757,8 +757,8 @@ func (s *Session) endThere(id store.ID, made time.Time) (over overThere, err err
 		return over, errStuck
 	}
 	defer s.unlock()
-	if s.err != nil || id.IsZero() || s.readOnly() || s.x.phase() == closed {
-		return over, s.err // Logout says the rest
+	if s.failed || id.IsZero() || s.readOnly() || s.x.phase() == closed {
+		return over, s.err() // Logout says the rest
 	}
 	if s.life != live {
 		return overBefore, nil
@@ -789,7 +789,7 @@ func (s *Session) endThere(id store.ID, made time.Time) (over overThere, err err
 	if err != nil {
 		told := s.x.storeError(id, "end", err)
 		s.failTold(fmt.Errorf("coatcheck: end adopted session: %w", err), told)
-		return over, s.err
+		return over, s.err()
 	}
 	s.edit().followed = true
 	return overNow, nil
@@ -982,8 +982,8 @@ func (s *Session) keepWritings(w writings) (logged bool, err error) {
 	}
 	defer s.unlock()
 	s.ensureLoaded()
-	if s.currentUser() == "" || s.err != nil {
-		return false, s.err
+	if s.currentUser() == "" || s.failed {
+		return false, s.err()
 	}
 	had, ok := writingsOf(s.entries())
 	switch {
@@ -999,7 +999,7 @@ func (s *Session) keepWritings(w writings) (logged bool, err error) {
 	if s.changing(nil, op{e.Name, replaceFunc(func(record.Entry) (record.Entry, error) { return e, nil })}) {
 		s.commit(s.x.phase())
 	}
-	return true, s.err
+	return true, s.err()
 }
 
 // writings is what a session of ours keeps of the foreign one that it came of, where

@@ -215,7 +215,7 @@ func (s *Session) ledHere() bool {
 // onError answers in place of the handler.
 func (x *exchange) onError(w http.ResponseWriter, err error) {
 	switch g := x.m.guard.Load(); {
-	case g != nil && x.out.admitted:
+	case g != nil && x.admitted():
 		(*g).Fail(w, errors.Is(err, ErrEnded) && !errors.Is(err, ErrTooOld) && !errors.Is(err, errOvertaken))
 	case errors.Is(err, errLedHere): // not the application's: a redirect to its login would come back here
 		servePage(w, &x.r, http.StatusUnauthorized, landingPage, leadingTo(requested(&x.r)))
@@ -330,7 +330,7 @@ func (s *Session) setBound(h http.Header, line string) {
 }
 
 func (x *exchange) putBound(h http.Header, line string) {
-	if ours := x.out.set(); !slices.Contains(ours.bound, line) {
+	if ours := x.set(); !slices.Contains(ours.bound, line) {
 		ours.bound = append(ours.bound, line)
 	}
 	cookie.Put(h, line)
@@ -348,7 +348,7 @@ func putOffer(h http.Header, value string) {
 // has one of the name, it makes no other. An answer that comes so late that it would
 // set no session cookie clears none either (G2).
 func (s *Session) takeStale(h http.Header) {
-	if g := s.x.m.guard.Load(); g != nil && !s.x.out.admitted && !s.x.tooOld(clock()) {
+	if g := s.x.m.guard.Load(); g != nil && !s.x.admitted() && !s.x.tooOld(clock()) {
 		s.unbind(h, *g)
 	}
 }
@@ -367,18 +367,19 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 		return binding.View{}, errStuck
 	}
 	defer s.unlock()
-	s.x.out.admitted = true
+	s.x.extra().admitted = true
 	innermost, _ := ctx.Value(exchangeKey{}).(*exchange) // which may be another manager's
 	innermost.binds()
-	if s.cookie >= cookieUnproven || isBinding(s.err) { // middleware has looked before
-		s.cookie, s.err = cookieBrought, nil
+	if s.cookie >= cookieUnproven || isBinding(s.err()) { // middleware has looked before
+		s.cookie = cookieBrought
+		s.setErr(nil)
 		ctx := s.loadContext()
 		defer ctx.End()
 		id := s.base.ID
 		rec, err := m.carrier.load(ctx, opened{id: id})
 		s.afterLoad(id, &rec, err)
 	}
-	return s.seen(), s.err
+	return s.seen(), s.err()
 }
 
 func isBinding(err error) bool {
@@ -392,7 +393,7 @@ func (m *Manager) view(ctx context.Context) (binding.View, error) {
 		return binding.View{}, errStuck
 	}
 	defer s.unlock()
-	return s.seen(), s.err
+	return s.seen(), s.err()
 }
 
 func (s *Session) seen() binding.View {

@@ -81,7 +81,7 @@ func (c *changes) takeBack(w *pendingWrite) {
 // commit stores what is pending; phase is that of the response, or the one it is
 // about to enter. The mutex is held.
 func (s *Session) commit(phase uint32) {
-	if s.err != nil || !s.pending() {
+	if s.failed || !s.pending() {
 		return
 	}
 	if s.changes.proof != nil {
@@ -132,7 +132,7 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 	if prefetch(&s.x.r) && !(s.cookie.absent() && s.endingID.IsZero()) {
 		return ErrReadOnly
 	}
-	s.x.out.setSession("", "")
+	s.x.setSession("", "")
 	late := s.x.tooOld(c.now)
 	if late && s.endingID.IsZero() && !s.logoutDone && s.hasCookie() {
 		return errForgotten // the browser may have a session by now, which this would not end
@@ -455,7 +455,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 		c.rec.Deadline = s.prolonged(now)
 	}
 	c.rec.Version = newVersion()
-	if c.fresh || c.rec.Seen.Before(now) && !s.x.out.admitted { // a commit that began earlier may come later
+	if c.fresh || c.rec.Seen.Before(now) && !s.x.admitted() { // a commit that began earlier may come later
 		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
 	}
 	var count int
@@ -745,14 +745,14 @@ func (s *Session) redate(c *pendingWrite, created time.Time) error {
 	}
 	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
 	s.base = snapshotOf(&c.rec)
-	s.x.out.setSession(c.sid, c.marker)
+	s.x.setSession(c.sid, c.marker)
 	return nil
 }
 
 // setCookie puts the cookies that a commit needs into the response.
 func (s *Session) setCookie(c *pendingWrite) {
 	if c.sid != "" {
-		s.x.out.setSession(c.sid, c.marker)
+		s.x.setSession(c.sid, c.marker)
 		s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()
 		s.x.m.tellPlainHTTP(&s.x.r)
 	}
@@ -765,11 +765,11 @@ func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began()) > cook
 // dropLateCookie keeps the cookie that an early commit set or cleared from
 // leaving so late that it could replace a newer one (G2).
 func (s *Session) dropLateCookie() {
-	if ours := s.x.out.lines; ours == nil || ours.sid == "" || !s.x.tooOld(clock()) {
+	if more := s.x.more.Load(); more == nil || more.lines == nil || more.lines.sid == "" || !s.x.tooOld(clock()) {
 		return
 	}
 	if s.life != live { // the logout is done; only the browser keeps what opens nothing
-		s.x.out.setSession("", "")
+		s.x.setSession("", "")
 		return
 	}
 	id := s.base.ID
@@ -778,6 +778,12 @@ func (s *Session) dropLateCookie() {
 	ctx := wait.Detached(s.x.parent(), time.Now().Add(commitTimeout))
 	defer ctx.End()
 	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
+}
+
+// admitted reports whether the request is of the guard's own. The mutex is held.
+func (x *exchange) admitted() bool {
+	more := x.more.Load()
+	return more != nil && more.admitted
 }
 
 // idleTime is the idle time of the session as it stands.
@@ -789,7 +795,7 @@ func (s *Session) idleTime() time.Duration {
 // touchIfDue is the automatic touch: it costs a call once per tenth of the idle
 // time, and its failure never changes the answer.
 func (s *Session) touchIfDue() {
-	if s.life != live || time.Duration(s.x.beganAt-s.base.seen)*time.Microsecond < s.idleTime()/10 || s.readOnly() || s.x.out.admitted {
+	if s.life != live || time.Duration(s.x.beganAt-s.base.seen)*time.Microsecond < s.idleTime()/10 || s.readOnly() || s.x.admitted() {
 		return
 	}
 	id := s.base.ID

@@ -290,8 +290,8 @@ func TestG4EnterUnused(t *testing.T) {
 		s.lock()
 		s.cookie = cookieAbsent // it was looked at, and nothing found
 		s.unlock()
-		if !x.enterUnused(sent) || x.phase() != sent || x.w.Header().Get("Vary") != "Cookie" || s.err != nil {
-			t.Errorf("brought=%t, only looked at: phase %d, header %v, %v", brought, x.phase(), x.w.Header(), s.err)
+		if !x.enterUnused(sent) || x.phase() != sent || x.w.Header().Get("Vary") != "Cookie" || s.failed {
+			t.Errorf("brought=%t, only looked at: phase %d, header %v, %v", brought, x.phase(), x.w.Header(), s.err())
 		}
 		x = made(brought, open)
 		s = x.session()
@@ -313,11 +313,12 @@ func TestSizes(t *testing.T) {
 	}
 	const header = 8 // of Go's, for what has pointers and more than 512 bytes
 	for what, s := range map[string]struct{ got, most uintptr }{
-		"exchange": {unsafe.Sizeof(exchange{}), 448},
+		"exchange": {unsafe.Sizeof(exchange{}), 416},
 		"exchange and session": {unsafe.Sizeof(struct {
 			exchange
 			Session
-		}{}), 640 - header},
+		}{}), 576 - header},
+		"extra":    {unsafe.Sizeof(extra{}), 96},
 		"contexts": {unsafe.Sizeof(contexts{}), 112},
 	} {
 		t.Logf("%s: %d bytes", what, s.got)
@@ -498,7 +499,7 @@ func TestLend(t *testing.T) {
 func TestEndChanges(t *testing.T) {
 	t.Parallel()
 	end := func(set func(s *Session)) bool {
-		s := &Session{changes: new(changes)}
+		s := &Session{x: new(exchange), changes: new(changes)}
 		set(s)
 		s.endChanges()
 		return s.changes == nil
@@ -507,7 +508,7 @@ func TestEndChanges(t *testing.T) {
 		t.Error("what nobody needs was kept")
 	}
 	for what, set := range map[string]func(s *Session){
-		"an error":       func(s *Session) { s.err = ErrLate },
+		"an error":       func(s *Session) { s.setErr(ErrLate) },
 		"an op":          func(s *Session) { s.ops = make([]op, 1) },
 		"a token change": func(s *Session) { s.tokenChange = renewToken },
 		"Clear":          func(s *Session) { s.cleared = true },

@@ -375,7 +375,7 @@ func (s *Session) afterRevocation(user string, at time.Time, ended []store.ID, t
 	switch {
 	case s.life != live || !done && (user == "" || s.base.User != user):
 		return nil
-	case s.tokenChange == logIn || s.err != nil: // a login goes on, with a session of its own
+	case s.tokenChange == logIn || s.failed: // a login goes on, with a session of its own
 		s.life = finished
 		s.markEnded()
 		return nil
@@ -393,7 +393,7 @@ func (s *Session) afterRevocation(user string, at time.Time, ended []store.ID, t
 	r.following = true
 	s.commit(s.x.phase())
 	r.following = false
-	return s.err
+	return s.err()
 }
 
 // revokeReason returns the reason of a revocation: own where the request that asks for it

@@ -44,14 +44,15 @@ func (s *Session) Ended() <-chan struct{} {
 	}
 	defer s.unlock()
 	s.ensureLoaded()
+	more := s.x.extra()
 	switch {
-	case s.waiter != nil && (s.life != live || s.waiter.id == s.base.ID):
+	case more.waiter != nil && (s.life != live || more.waiter.id == s.base.ID):
 	case s.life != live || s.x.phase() == closed:
 		return closedChannel()
 	default: // what an earlier token had is closed already
-		s.waiter = s.x.m.await(s.base.ID, utc(s.base.expires))
+		more.waiter = s.x.m.await(s.base.ID, utc(s.base.expires))
 	}
-	return s.waiter.over
+	return more.waiter.over
 }
 
 func closedChannel() chan struct{} {

@@ -151,7 +151,7 @@ func (s *Session) abandon() {
 	if !s.pending() {
 		return
 	}
-	if s.err == nil && !s.rehearses() {
+	if !s.failed && !s.rehearses() {
 		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: s.x.whyAbandoned()})
 	}
 	if s.loggedOut && s.beforeLogout != nil { // what Logout took away

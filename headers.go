@@ -50,42 +50,69 @@ type lines struct {
 	bound       []string // of the guard
 }
 
-// ours returns the lines.
-func (out *response) ours() lines {
-	if out.lines == nil {
-		return lines{}
+// bound is what the guard wants of the answer.
+func (x *exchange) bound() bound {
+	if more := x.more.Load(); more != nil {
+		return more.bound
 	}
-	return *out.lines
+	return bound{}
+}
+
+// setBound takes note of what the guard wants.
+func (x *exchange) setBound(wants bound) {
+	if wants != x.bound() {
+		x.extra().bound = wants
+	}
+}
+
+// any reports whether there is a line.
+func (l lines) any() bool { return l.sid != "" || l.marker != "" || l.note != "" || l.bound != nil }
+
+// ours returns the lines.
+func (x *exchange) ours() lines {
+	if more := x.more.Load(); more != nil && more.lines != nil {
+		return *more.lines
+	}
+	return lines{}
 }
 
 // set returns the lines, to write to.
-func (out *response) set() *lines {
-	if out.lines == nil {
-		out.lines = new(lines)
+func (x *exchange) set() *lines {
+	if x.more.Load() == nil {
+		made := new(struct {
+			extra
+			lines lines
+		})
+		made.extra.lines = &made.lines
+		x.more.CompareAndSwap(nil, &made.extra)
 	}
-	return out.lines
+	more := x.extra()
+	if more.lines == nil {
+		more.lines = new(lines)
+	}
+	return more.lines
 }
 
 // setSession makes sid and marker the lines of the session.
-func (out *response) setSession(sid, marker string) {
-	if out.lines != nil || sid != "" {
-		ours := out.set()
+func (x *exchange) setSession(sid, marker string) {
+	if sid != "" || x.ours().sid != "" || x.ours().marker != "" {
+		ours := x.set()
 		ours.sid, ours.marker = sid, marker
 	}
 }
 
 func (s *Session) putHeaders() {
 	s.putInto(s.x.w.Header())
-	if s.x.out.ours().sid != "" {
+	if s.x.ours().sid != "" {
 		s.x.tellOuter()
 	}
 }
 
 // putInto is the work of putHeaders, on any header. The mutex is held.
 func (s *Session) putInto(h http.Header) {
-	out, set := &s.x.out, s.x.out.ours().sid != ""
+	out, bound, set := &s.x.out, s.x.bound(), s.x.ours().sid != ""
 	if set {
-		out.set().note = ""
+		s.x.set().note = ""
 	} else if s.cookie != cookieUnread {
 		s.leaveNote()
 	}
@@ -96,7 +123,7 @@ func (s *Session) putInto(h http.Header) {
 	if !set && s.cookie == cookieUnread {
 		return
 	}
-	puts := set || out.ours().note != ""
+	puts := set || s.x.ours().note != ""
 	tidy(h)
 	if s.cookie != cookieUnread {
 		out.vary[0] = s.x.m.comesIn()
@@ -104,9 +131,9 @@ func (s *Session) putInto(h http.Header) {
 	}
 	if set {
 		s.offer(h)
-	} else if out.stale {
+	} else if bound.stale {
 		s.takeStale(h)
-	} else if out.offers {
+	} else if bound.offers {
 		s.offerAgain(h)
 	}
 	if puts {
@@ -118,7 +145,7 @@ func (s *Session) putInto(h http.Header) {
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
 		h["Clear-Site-Data"] = []string{`"cache", "storage"`}
 	}
-	if puts || out.stale || out.offers || !private(h["Cache-Control"]) {
+	if puts || bound.stale || bound.offers || !private(h["Cache-Control"]) {
 		noStore(h, out.cacheControl[:])
 	}
 }
@@ -127,7 +154,7 @@ func (s *Session) putInto(h http.Header) {
 // its Content-Type, where there is nothing to drop, to tidy or to weigh.
 func (s *Session) putUsual(h http.Header) bool {
 	out := &s.x.out
-	if out.lines != nil || out.stale || out.offers || out.forget || !plain(h) {
+	if s.x.ours().any() || s.x.bound() != (bound{}) || out.forget || !plain(h) {
 		return false
 	}
 	out.vary[0], out.cacheControl[0] = s.x.m.comesIn(), "no-store"
@@ -275,8 +302,8 @@ func (s *Session) knowsOfEnd(id store.ID) bool {
 
 // leaveNote makes the note for the browser. It lasts as long as a tombstone.
 func (s *Session) leaveNote() {
-	if out := &s.x.out; s.life == finished && out.ours().note == "" && s.x.m.note != nil && !s.readOnly() {
-		out.set().note, _ = s.x.m.note.Line(s.base.ID.Handle(), tombstoneLife)
+	if s.life == finished && s.x.ours().note == "" && s.x.m.note != nil && !s.readOnly() {
+		s.x.set().note, _ = s.x.m.note.Line(s.base.ID.Handle(), tombstoneLife)
 	}
 }
 
@@ -300,14 +327,14 @@ func (s *Session) clearCookie() {
 		return
 	}
 	if m.bearer {
-		s.x.out.set().sid = noToken
+		s.x.set().sid = noToken
 		return
 	}
 	s.x.out.forget = !m.cfg.KeepSiteData
 	s.rescoped = m.carrier.inCookie()
-	s.x.out.set().sid = m.sid.Expired()
+	s.x.set().sid = m.sid.Expired()
 	if m.marker != nil {
-		s.x.out.set().marker = m.marker.Expired()
+		s.x.set().marker = m.marker.Expired()
 	}
 }
 
@@ -330,7 +357,7 @@ func (s *Session) cookieLines(c *pendingWrite, value string, now time.Time) (err
 
 // put puts what brings the session to the client into an answer's header.
 func (x *exchange) put(h http.Header) {
-	out := x.out.ours()
+	out := x.ours()
 	switch {
 	case x.m.bearer:
 		h[TokenHeader] = []string{out.sid}
@@ -361,7 +388,7 @@ func (x *exchange) isIn(h http.Header) bool {
 	if x.m.bearer {
 		name = TokenHeader
 	}
-	return x.out.ours().sid != "" && slices.Contains(h[name], x.out.ours().sid)
+	return x.ours().sid != "" && slices.Contains(h[name], x.ours().sid)
 }
 
 // dropForeignToken takes a TokenHeader that is not ours out of an answer, whatever
@@ -371,7 +398,7 @@ func (x *exchange) dropForeignToken(h http.Header) {
 		if len(key) != len(TokenHeader) || !strings.EqualFold(key, TokenHeader) {
 			continue
 		}
-		if len(lines) == 1 && lines[0] == x.out.ours().sid && key == TokenHeader {
+		if len(lines) == 1 && lines[0] == x.ours().sid && key == TokenHeader {
 			continue
 		}
 		delete(h, key)
@@ -416,7 +443,7 @@ func keepHeader(ctx context.Context, h http.Header) {
 			clone := h.Clone()
 			kept = &clone
 		}
-		x.nested().kept.Store(kept)
+		x.extra().kept.Store(kept)
 	}
 }
 
@@ -424,8 +451,8 @@ func keepHeader(ctx context.Context, h http.Header) {
 func (x *exchange) resetHeader(h http.Header) {
 	clear(h)
 	maps.Copy(h, x.before())
-	if n := x.nest.Load(); n != nil && n.kept.Load() != nil { // http.TimeoutHandler has a map of its own: this may lack what before has
-		for name, values := range *n.kept.Load() {
+	if more := x.more.Load(); more != nil && more.kept.Load() != nil { // http.TimeoutHandler has a map of its own: this may lack what before has
+		for name, values := range *more.kept.Load() {
 			if !ofBody(name) {
 				h[name] = slices.Clone(values)
 			}
@@ -554,6 +581,6 @@ func (x *exchange) tellForeign() {
 // which it is not.
 func (x *exchange) poses(line string) bool {
 	pair, _, _ := strings.Cut(line, ";")
-	ours := x.out.ours()
+	ours := x.ours()
 	return x.m.isOurs(pair) && line != ours.sid && line != ours.marker && line != ours.note && !slices.Contains(ours.bound, line)
 }

@@ -90,7 +90,7 @@ func (s *Session) mayRenew() bool {
 	case s.isWithheld():
 		s.fail(ErrHeldBack)
 	}
-	return s.err == nil && (s.life == live || s.tokenChange == logIn)
+	return !s.failed && (s.life == live || s.tokenChange == logIn)
 }
 
 // Logout ends the session, for good: no request in flight can bring it back.
@@ -106,7 +106,7 @@ func (s *Session) Logout() {
 	defer s.unlock()
 	s.ensureLoaded()
 	switch {
-	case s.err != nil:
+	case s.failed:
 		s.tellLost()
 		return
 	case s.x.tooLate():

@@ -29,19 +29,38 @@ type exchange struct {
 	r       http.Request  // as the handler has it
 	m       *Manager
 	w       http.ResponseWriter
-	beganAt int64                   // in microseconds since 1970
-	own     *Session                // made with it, where a cookie is, and else nil
-	late    atomic.Pointer[Session] // made where it was asked for
-	nest    atomic.Pointer[nest]    // made where it is needed
+	beganAt int64                 // in microseconds since 1970
+	own     *Session              // made with it, where a cookie is, and else nil
+	more    atomic.Pointer[extra] // made where it is needed
 	out     response
 }
 
-// A nest is what an exchange knows of other handlers of the request.
-type nest struct {
+// An extra is what few exchanges, or their sessions, have to know: apart from the
+// others, so that these fit a smaller size class.
+type extra struct {
+	// Of other handlers of the request.
 	before http.Header                 // the response's header at entry, nil if it was empty
 	outer  *exchange                   // of another manager around this one, if any
 	inner  atomic.Pointer[within]      // of other managers inside, that set a cookie
 	kept   atomic.Pointer[http.Header] // the response's header at the innermost Require…, if it is not as before
+
+	late   atomic.Pointer[Session]      // made where it was asked for and no cookie is
+	timed  atomic.Pointer[wait.Context] // see loading
+	waiter *endWaiter                   // see Ended
+	lines  *lines                       // made for the first
+	failure
+	bound
+
+	whole       bool // what replaces the answer has been written
+	begunBefore bool // the answer, before us; only a test wants to know
+}
+
+// A bound is what the guard of package dbsc wants of the answer. The session's mutex
+// guards it.
+type bound struct {
+	offers   bool // it is not bound, and this answer offers it again
+	admitted bool // the request is of the guard's own
+	stale    bool // it brought a bound cookie that serves no more
 }
 
 // A within is one exchange inside of another, in a list.
@@ -62,20 +81,11 @@ const (
 // A response is the state of the answer. Only the goroutine that writes it
 // changes it; those that use the session read the phase.
 type response struct {
-	state       atomic.Uint32
-	refusing    bool // what the handler still writes is refused
-	whole       bool // and what replaces it has been written
-	returned    bool // the handler, and not by a panic
-	forget      bool // the browser is to clear what pages kept
-	begunBefore bool // before us; only a test wants to know
-
-	// Of the session, here for want of room there; guarded by its mutex.
-	offers   bool // it is not bound, and this answer offers it again
-	admitted bool // the request is of the guard's own
-	stale    bool // it brought a bound cookie that serves no more
-
-	binds bool   // what binds a session in this answer is ours, or of a manager inside
-	lines *lines // made for the first; of most answers there are none
+	state    atomic.Uint32
+	refusing bool // what the handler still writes is refused
+	returned bool // the handler, and not by a panic
+	forget   bool // the browser is to clear what pages kept
+	binds    bool // what binds a session in this answer is ours, or of a manager inside
 
 	// Header values live here: a slice shared between responses could be
 	// edited by one of them (G12).
@@ -90,12 +100,14 @@ type exchangeKey struct{}
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, next http.Handler, outer *exchange) {
 	x := m.newExchange(w, r)
 	if outer != nil {
-		x.nested().outer = outer
+		x.extra().outer = outer
 	}
 	if h := w.Header(); len(h) > 0 {
-		x.nested().before = h.Clone()
+		x.extra().before = h.Clone()
 	}
-	x.out.begunBefore = inTest() && hasBegun(w)
+	if inTest() && hasBegun(w) {
+		x.extra().begunBefore = true
+	}
 	defer x.endAbort()
 	defer x.end(r)
 	err := m.crossOrigin(r)
@@ -141,42 +153,48 @@ func (x *exchange) Err() error                  { return x.parent().Err() }
 // began is when the request came.
 func (x *exchange) began() time.Time { return time.UnixMicro(x.beganAt).UTC() }
 
-// nested returns what is known of other handlers, to write to.
-func (x *exchange) nested() *nest {
-	if x.nest.Load() == nil {
-		x.nest.CompareAndSwap(nil, new(nest))
+// extra returns what few have to know, to write to.
+func (x *exchange) extra() *extra {
+	if x.more.Load() == nil {
+		x.more.CompareAndSwap(nil, new(extra))
 	}
-	return x.nest.Load()
+	return x.more.Load()
 }
 
 // before is the response's header at entry, nil if it was empty.
 func (x *exchange) before() http.Header {
-	if n := x.nest.Load(); n != nil {
-		return n.before
+	if more := x.more.Load(); more != nil {
+		return more.before
 	}
 	return nil
 }
 
 // outer is the exchange of another manager around this one, if any.
 func (x *exchange) outer() *exchange {
-	if n := x.nest.Load(); n != nil {
-		return n.outer
+	if more := x.more.Load(); more != nil {
+		return more.outer
 	}
 	return nil
 }
 
 // inner is the list of the exchanges inside that set a cookie.
 func (x *exchange) inner() *within {
-	if n := x.nest.Load(); n != nil {
-		return n.inner.Load()
+	if more := x.more.Load(); more != nil {
+		return more.inner.Load()
 	}
 	return nil
 }
 
+// begunBefore reports whether the answer had begun before us, in a test.
+func (x *exchange) begunBefore() bool {
+	more := x.more.Load()
+	return more != nil && more.begunBefore
+}
+
 // forgetInner takes note that the answer of those inside is on its way.
 func (x *exchange) forgetInner() {
-	if n := x.nest.Load(); n != nil {
-		n.inner.Store(nil)
+	if more := x.more.Load(); more != nil {
+		more.inner.Store(nil)
 	}
 }
 
@@ -236,18 +254,29 @@ func (x *exchange) session() *Session {
 	if x.own != nil {
 		return x.own
 	}
-	if s := x.late.Load(); s != nil {
-		return s
+	if x.more.Load() == nil {
+		made := new(struct {
+			extra
+			late Session
+		})
+		made.late.x = x
+		made.extra.late.Store(&made.late)
+		x.more.CompareAndSwap(nil, &made.extra)
 	}
-	x.late.CompareAndSwap(nil, &Session{x: x})
-	return x.late.Load()
+	late := &x.extra().late
+	if late.Load() == nil {
+		late.CompareAndSwap(nil, &Session{x: x})
+	}
+	return late.Load()
 }
 
 // used returns the request's session, nil as long as nobody has used it.
 func (x *exchange) used() *Session {
 	switch {
 	case x.own == nil:
-		return x.late.Load()
+		if more := x.more.Load(); more != nil {
+			return more.late.Load()
+		}
 	case x.own.mu.Touched():
 		return x.own
 	}
@@ -304,11 +333,11 @@ func (x *exchange) tooLate() bool {
 // does not end. Who gets false can do nothing; the next who gets it fails the request.
 func (s *Session) lock() bool {
 	if !s.mu.Lock(lockWait) {
-		s.marks.Or(stuck)
+		s.mu.Marks.Or(stuck)
 		return false
 	}
-	if s.marks.Load()&stuck != 0 && s.err == nil {
-		s.err = errStuck
+	if s.mu.Marks.Load()&stuck != 0 && !s.failed {
+		s.setErr(errStuck)
 	}
 	return true
 }
@@ -318,10 +347,10 @@ func (s *Session) unlock() { s.mu.Unlock() }
 // usable looks at the session and reports whether this request still has it.
 func (s *Session) usable() bool {
 	s.ensureLoaded()
-	if s.err == nil && s.x.tooLate() {
+	if !s.failed && s.x.tooLate() {
 		s.fail(ErrLate)
 	}
-	return s.err == nil
+	return !s.failed
 }
 
 // mayChange looks at the session and reports whether it may be changed.
@@ -335,7 +364,7 @@ func (s *Session) mayChange(newToken bool) bool {
 	case !newToken && s.dead():
 		s.fail(s.why())
 	}
-	if s.err != nil {
+	if s.failed {
 		s.tellLost()
 		return false
 	}
@@ -366,7 +395,7 @@ func (s *Session) ensureLoaded() {
 		s.fail(ErrLate)
 		return
 	}
-	if s.err != nil {
+	if s.failed {
 		return
 	}
 	s.cookie = cookieBrought
@@ -408,7 +437,7 @@ func isAbsent(err error) bool { return errors.Is(err, cookie.ErrAbsent) }
 
 // absent reports whether the cookies that were looked at are worth nothing more.
 func (s *Session) absent() bool {
-	return s.life == noSession && s.cookie < cookieUnproven && s.err == nil
+	return s.life == noSession && s.cookie < cookieUnproven && !s.failed
 }
 
 // loadOpened asks the carrier for the record of a genuine cookie.
@@ -427,28 +456,46 @@ type loading Session
 
 // arm makes the context that knows the time.
 func (l *loading) arm() *wait.Context {
-	if l.timed.Load() == nil {
-		l.timed.CompareAndSwap(nil, &wait.Context{Parent: l.x.parent(), At: time.Now().Add(loadTimeout)})
+	if l.x.more.Load() == nil {
+		made := new(struct {
+			extra
+			timed wait.Context
+		})
+		made.timed.Parent, made.timed.At = l.x.parent(), time.Now().Add(loadTimeout)
+		made.extra.timed.Store(&made.timed)
+		l.x.more.CompareAndSwap(nil, &made.extra)
 	}
-	timed := l.timed.Load()
-	if l.marks.Load()&loadEnded != 0 { // perhaps before there was one to end
+	more := l.x.extra()
+	if more.timed.Load() == nil {
+		more.timed.CompareAndSwap(nil, &wait.Context{Parent: l.x.parent(), At: time.Now().Add(loadTimeout)})
+	}
+	timed := more.timed.Load()
+	if l.mu.Marks.Load()&loadEnded != 0 { // perhaps before there was one to end
 		timed.End()
 	}
 	return timed
+}
+
+// timed is that context, nil as long as nobody needs it.
+func (l *loading) timed() *wait.Context {
+	if more := l.x.more.Load(); more != nil {
+		return more.timed.Load()
+	}
+	return nil
 }
 
 func (l *loading) Deadline() (time.Time, bool) { return l.arm().Deadline() }
 func (l *loading) Done() <-chan struct{}       { return l.arm().Done() }
 
 func (l *loading) Err() error {
-	if l.timed.Load() != nil || l.marks.Or(loadPolled)&(loadPolled|loadEnded) != 0 {
+	if l.timed() != nil || l.mu.Marks.Or(loadPolled)&(loadPolled|loadEnded) != 0 {
 		return l.arm().Err()
 	}
 	return l.x.parent().Err()
 }
 
 func (l *loading) Value(key any) any {
-	if timed := l.timed.Load(); timed != nil {
+	if timed := l.timed(); timed != nil {
 		return timed.Value(key)
 	}
 	return l.x.parent().Value(key)
@@ -456,8 +503,8 @@ func (l *loading) Value(key any) any {
 
 // end releases what waits for the context.
 func (l *loading) end() {
-	l.marks.Or(loadEnded)
-	if timed := l.timed.Load(); timed != nil {
+	l.mu.Marks.Or(loadEnded)
+	if timed := l.timed(); timed != nil {
 		timed.End()
 	}
 }
@@ -488,7 +535,7 @@ func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 			s.life = max(s.life, ended)
 		}
 	case errors.Is(s.x.parent().Err(), context.Canceled):
-		s.err, s.clientGone = err, true
+		s.leaves(err)
 	default:
 		told := s.x.storeError(id, "load", err)
 		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
@@ -498,20 +545,23 @@ func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 // checkBinding asks the guard about the record that was just loaded. The mutex is held.
 func (s *Session) checkBinding(h *record.Header) {
 	g := s.x.m.guard.Load()
-	if g == nil || s.x.out.admitted {
+	if g == nil || s.x.admitted() {
 		return
 	}
 	v := (*g).Look(&s.x.r, s.base.User, s.stored(boundName).Raw, s.x.began())
 	if v.Skipped != "" {
 		s.x.event(Event{Kind: Skipped, Handle: s.handle(), User: s.base.User, Reason: v.Skipped})
 	}
-	s.x.out.stale = v.Stale
+	wants := s.x.bound()
+	wants.stale = v.Stale
+	s.x.setBound(wants)
 	switch v.Outcome {
 	case binding.Serve:
 		if v.Entry != nil {
 			s.prove(v.Entry)
 		}
-		s.x.out.offers = v.Offer && s.offersAgain()
+		wants.offers = v.Offer && s.offersAgain()
+		s.x.setBound(wants)
 		return
 	case binding.Unbound:
 		s.notBound(v.Reason)
@@ -558,13 +608,13 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 // adoptForeign follows a look that found nobody logged in. The mutex is held.
 func (s *Session) adoptForeign() {
 	find, ok := s.x.parent().Value(adoptKey{s.x.m}).(adopter)
-	if !ok || s.err != nil || s.loggedOut || s.life == live && s.base.User != "" || s.life >= ended && s.life != replacedElsewhere {
+	if !ok || s.failed || s.loggedOut || s.life == live && s.base.User != "" || s.life >= ended && s.life != replacedElsewhere {
 		return
 	}
 	foreign, err := find(&s.x.r)
 	switch {
 	case err != nil && errors.Is(s.x.parent().Err(), context.Canceled):
-		s.err, s.clientGone = err, true
+		s.leaves(err)
 	case err != nil:
 		told := s.x.storeError(store.ID{}, "find a foreign session", err)
 		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
@@ -586,7 +636,7 @@ func (s *Session) adoptForeign() {
 func (s *Session) setBase(rec *store.Record, h record.Header) {
 	s.base, s.life, s.sure = snapshotOf(rec), live, true
 	s.remembered = uint32(h.Remember / time.Second)
-	s.entriesAt = uint32(len(rec.Data) - len(h.Entries))
+	s.entriesLen = uint16(len(h.Entries)) // of at most 64 KiB with what stands before them
 }
 
 // clock is the time in the precision that stores keep.
@@ -663,7 +713,7 @@ func (s *Session) entries() []byte {
 	if s.life != live {
 		return nil
 	}
-	return s.base.Data[s.entriesAt:]
+	return s.base.Data[len(s.base.Data)-int(s.entriesLen):]
 }
 
 // isWithheld reports whether there is a session that the request does not show, and
@@ -829,8 +879,8 @@ func (s *Session) beforeHeaders(next uint32) error {
 	defer s.unlock()
 	s.commit(next)
 	s.dropLateCookie()
-	if s.err != nil {
-		return s.err
+	if s.failed {
+		return s.err()
 	}
 	s.touchIfDue()
 	if s.changes != nil && s.changes.proof != nil {
@@ -846,13 +896,13 @@ func (s *Session) beforeHeaders(next uint32) error {
 // replace drops what the handler has answered and lets OnError answer (G5).
 func (x *exchange) replace(err error) {
 	x.out.refusing = true
-	if s := x.session(); s.turned {
-		s.readmit() // and conclude ends that
+	if x.extra().turned {
+		x.session().readmit() // and conclude ends that
 	} else {
 		x.enter(replaced)
 	}
 	x.answer(err, x.innerWithCookies(x.w.Header()))
-	x.out.whole = true
+	x.extra().whole = true
 }
 
 // answer lets OnError answer for err. The cookies of inner, sessions of other
@@ -864,7 +914,7 @@ func (x *exchange) answer(err error, inner []*Session) {
 	h := x.w.Header()
 	w := &errorWriter{ResponseWriter: x.w, x: x, err: err, inner: inner}
 	x.resetHeader(h)
-	if x.session().clientGone && !x.out.admitted { // 408 would end a binding
+	if x.extra().clientGone && !x.admitted() { // 408 would end a binding
 		// The client left, or the server is being shut down. Whoever still
 		// listens must not take what the handler made of it for an answer.
 		h.Set("Connection", "close")
@@ -927,7 +977,7 @@ func usual(h http.Header) bool {
 // handler that panics with the error of that Write means the same. Every other
 // panic goes on, and so does this one where OnError did not return.
 func (x *exchange) endAbort() {
-	if !x.out.whole {
+	if more := x.more.Load(); more == nil || !more.whole {
 		return
 	}
 	if fault := recover(); fault != nil && !aborts(fault) {
@@ -997,8 +1047,8 @@ func (s *Session) endExchange() {
 		s.dropLateCookie()
 		s.putHeaders()
 	}
-	if s.waiter != nil && phase != hijacked {
-		s.x.m.endWaiters.remove(s.waiter)
+	if more := s.x.more.Load(); more != nil && more.waiter != nil && phase != hijacked {
+		s.x.m.endWaiters.remove(more.waiter)
 	}
 	s.tellMissed()
 	s.endChanges()
@@ -1007,7 +1057,7 @@ func (s *Session) endExchange() {
 // endChanges is for the end of the request: where all is stored and nothing else is
 // known of it, the session is as if it had only been loaded.
 func (s *Session) endChanges() {
-	if c := s.changes; c != nil && s.err == nil && !s.pending() && !c.lent && c.asked == (asked{}) {
+	if c := s.changes; c != nil && !s.failed && !s.pending() && !c.lent && c.asked == (asked{}) {
 		*c, s.changes = changes{}, nil
 		spares.Put(c)
 	}
@@ -1016,10 +1066,10 @@ func (s *Session) endChanges() {
 // losesChanges reports whether changes will never be stored and no event tells: no
 // handler can see an error any more.
 func (s *Session) losesChanges() bool {
-	if s.err == nil {
+	if !s.failed {
 		return s.pending()
 	}
-	return !errors.Is(s.err, ErrLate) && !errors.Is(s.err, ErrEnded) && !errors.Is(s.err, ErrHeldBack) && !isBinding(s.err)
+	return !errors.Is(s.err(), ErrLate) && !errors.Is(s.err(), ErrEnded) && !errors.Is(s.err(), ErrHeldBack) && !isBinding(s.err())
 }
 
 // tellOuter lets the exchanges around this one know that a cookie of this stands
@@ -1027,7 +1077,7 @@ func (s *Session) losesChanges() bool {
 // reason to lose it (G5).
 func (x *exchange) tellOuter() {
 	for o := x.outer(); o != nil; o = o.outer() {
-		inner := &o.nested().inner
+		inner := &o.extra().inner
 		for o.phase() == open {
 			list := inner.Load()
 			if inner.CompareAndSwap(list, &within{x, list}) {
@@ -1050,7 +1100,7 @@ func (x *exchange) innerWithCookies(h http.Header) (list []*Session) {
 // tellMissed tells at the request's end, once, of a value that was absent because
 // the cookie was, unless the request was held back, which was told.
 func (s *Session) tellMissed() {
-	if s.missing && s.err == nil {
+	if s.missing && !s.failed {
 		s.x.event(Event{Kind: HeldBack, Reason: reasonWithheld, Err: s.x.m.otherHost(&s.x.r)})
 	}
 }
@@ -1117,7 +1167,7 @@ func (x *exchange) passedBy(s *Session) {
 	x.event(Event{Kind: Late, Handle: s.handleNow(), Reason: reasonPassedBy, Err: errPassedBy})
 	if tell, ok := x.parent().Value(passedby.Key{}).(func(error)); ok {
 		tell(errPassedBy)
-	} else if inTest() && !x.out.begunBefore {
+	} else if inTest() && !x.begunBefore() {
 		panic(errPassedBy)
 	}
 }

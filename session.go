@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
@@ -25,25 +24,19 @@ import (
 // A Session is safe for concurrent use by the goroutines of its request. Once
 // the handler has returned every change is [ErrLate].
 type Session struct {
-	x      *exchange
-	mu     wait.Mutex
-	err    error
-	waiter *endWaiter // see Ended
+	x  *exchange
+	mu wait.Mutex
 
 	// What the cookie and the store said.
-	timed atomic.Pointer[wait.Context] // see loading
-	base  snapshot                     // as loaded or last committed if live, else at most the ID of what was
+	base snapshot // as loaded or last committed if live, else at most the ID of what was
 
-	remembered uint32        // what the header of base says of Remember, in seconds
-	entriesAt  uint32        // where the entries begin in base.Data
-	marks      atomic.Uint32 // of stuck, loadPolled and loadEnded
-	cookie     cookieState   // before it is read nothing of what follows is known
+	remembered uint32      // what the header of base says of Remember, in seconds
+	entriesLen uint16      // how long the entries are, at the end of base.Data
+	cookie     cookieState // before it is read nothing of what follows is known
 	life       lifeState
 	sure       bool // base was loaded or stored by this request, not only handed on in this process
+	failed     bool // see failure
 	missing    bool // a value was asked for where the cookie is absent
-	clientGone bool // err is the client's absence: no event, no 503
-	turned     bool // away by a Require…, where nothing was pending: OnError may change the session
-	toldLost   bool // that it was changed where nothing is kept
 
 	// What is to be committed.
 	loggedOut   bool // the cookie is to be cleared
@@ -153,16 +146,46 @@ const (
 // errStuck is what a call finds that waited in vain for another.
 var errStuck = errors.New("coatcheck: session used by the function given to Update, or by a call that did not end")
 
+// A failure is what has gone wrong in a request. The session's mutex guards it.
+type failure struct {
+	err        error
+	clientGone bool // err is the client's absence: no event, no 503
+	turned     bool // away by a Require…, where nothing was pending: OnError may change the session
+	toldLost   bool // that it was changed where nothing is kept
+}
+
+// err is the error that the handler is told, if the session has failed. The mutex is
+// held.
+func (s *Session) err() error {
+	if !s.failed {
+		return nil
+	}
+	return s.x.extra().err
+}
+
+// setErr takes note of an error, or that there is none any more.
+func (s *Session) setErr(err error) {
+	if s.failed || err != nil {
+		s.failed, s.x.extra().err = err != nil, err
+	}
+}
+
+// leaves takes note that the load has failed because the client left.
+func (s *Session) leaves(err error) {
+	s.setErr(err)
+	s.x.extra().clientGone = true
+}
+
 // fail keeps the first error and tells of it. The mutex is held.
 func (s *Session) fail(err error) { s.failTold(err, false) }
 
 // failTold is fail for an error of which an event has perhaps told already.
 func (s *Session) failTold(err error, told bool) {
-	if s.err != nil {
+	if s.failed {
 		return
 	}
 	err = s.orUnproven(err)
-	s.err = err
+	s.setErr(err)
 	if !told {
 		s.tell(err)
 	}
@@ -184,7 +207,7 @@ func (s *Session) refuse(err error) {
 func (s *Session) turnAway(err error) {
 	if s.lock() {
 		s.fail(err)
-		s.turned = s.err == err
+		s.x.extra().turned = s.err() == err
 		s.unlock()
 	}
 }
@@ -193,7 +216,7 @@ func (s *Session) turnAway(err error) {
 // its answer begins.
 func (s *Session) readmit() {
 	if s.lock() {
-		s.err = nil
+		s.setErr(nil)
 		s.unlock()
 	}
 }
@@ -209,9 +232,9 @@ func (s *Session) refuseTold(err error) {
 // tellLost tells of a change where an error is answered: nobody looks at Err there, and
 // nothing is kept (G4).
 func (s *Session) tellLost() {
-	if s.err != nil && !s.toldLost && s.x.phase() == replaced {
-		s.toldLost = true
-		s.x.event(Event{Kind: Late, Handle: s.handle(), User: s.base.User, Reason: reasonAnswered, Err: s.err})
+	if s.failed && s.x.phase() == replaced && !s.x.extra().toldLost {
+		s.x.extra().toldLost = true
+		s.x.event(Event{Kind: Late, Handle: s.handle(), User: s.base.User, Reason: reasonAnswered, Err: s.err()})
 	}
 }
 
@@ -249,7 +272,7 @@ func (s *Session) Err() error {
 		return errStuck
 	}
 	defer s.unlock()
-	return s.err
+	return s.err()
 }
 
 // User returns the logged-in user, or "": nobody is, or the session could not
@@ -279,8 +302,8 @@ func (s *Session) Identify() (user string, err error) {
 	}
 	defer s.unlock()
 	s.ensureLoaded()
-	if s.err != nil {
-		return "", s.err
+	if s.failed {
+		return "", s.err()
 	}
 	return s.currentUser(), nil
 }
@@ -430,11 +453,11 @@ func (s *Session) Commit() error {
 		return errStuck
 	}
 	defer s.unlock()
-	if s.x.phase() == closed && s.err == nil && s.pending() {
+	if s.x.phase() == closed && !s.failed && s.pending() {
 		s.fail(ErrLate)
 	}
 	s.commit(s.x.phase())
-	return s.err
+	return s.err()
 }
 
 // markEnded takes note that the session has ended. Nothing sets its cookie any more.
@@ -444,10 +467,10 @@ func (s *Session) markEnded() {
 	if s.changes != nil {
 		s.view, s.applied = nil, 0 // what the ops made of the values that are gone
 	}
-	if s.life == finished && s.x.out.ours().sid != "" && s.x.phase() == open {
+	if s.life == finished && s.x.ours().sid != "" && s.x.phase() == open {
 		s.life = ended // the browser never had it
 	}
-	s.x.out.setSession("", "")
+	s.x.setSession("", "")
 	s.x.m.endWaiters.end(s.base.ID)
 }
 
@@ -468,7 +491,7 @@ func (s *Session) Reload() error {
 	fresh := s.cookie == cookieUnread
 	switch {
 	case !s.usable():
-		return s.err
+		return s.err()
 	case s.x.m.carrier.inCookie():
 		return fmt.Errorf("coatcheck: Reload of a session in its cookie: %w", errors.ErrUnsupported)
 	case s.life != live:
@@ -486,7 +509,7 @@ func (s *Session) Reload() error {
 	if err := s.replay(time.Now().UnixMilli()); err != nil {
 		s.fail(err)
 	}
-	return s.err
+	return s.err()
 }
 
 // loadContext is the context of a load that is not the first look.
@@ -510,10 +533,10 @@ func (s *Session) ask() error {
 		s.endedBy(err)
 		return ErrEnded
 	case errors.Is(s.x.parent().Err(), context.Canceled):
-		s.err, s.clientGone = err, true
+		s.leaves(err)
 	default:
 		told := s.x.storeError(id, "load", err)
 		s.failTold(fmt.Errorf("coatcheck: load session: %w", err), told)
 	}
-	return s.err
+	return s.err()
 }

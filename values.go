@@ -334,7 +334,7 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 	}()
 	s.commit(s.x.phase())
 	panicked = false
-	return s.err == nil
+	return !s.failed
 }
 
 func encodeEntry[T any](name string, x *form[T], v T) ([]byte, error) {

@@ -12,6 +12,10 @@ import (
 type Mutex struct {
 	line  atomic.Pointer[line] // made by the first who waits
 	state atomic.Int32
+
+	// Marks are its owner's, who has here what would be empty room. It does not guard
+	// them.
+	Marks atomic.Uint32
 }
 
 // A line is of those who wait.
