@@ -327,9 +327,9 @@ func (a *Adoption) authTime(began time.Time) time.Time {
 // adopt makes the foreign session this request's.
 func (s *Session) adopt(a *Adoption) {
 	now := time.Now()
-	c := &pendingWrite{now: micros(now), contexts: new(contexts).begin(s.x.parent(), now.Add(loadTimeout+commitTimeout))}
+	c := &pendingWrite{now: micros(now), parent: s.x.parent(), at: now.Add(loadTimeout + commitTimeout)}
 	defer c.end()
-	g, err := s.x.m.loadGuard(&c.ctx, a.Identity)
+	g, err := s.x.m.loadGuard(c.context(), a.Identity)
 	switch {
 	case err == nil && g.reopens(a) && a.nobody():
 		s.endedThere(c, a, g)
@@ -350,7 +350,7 @@ func (s *Session) endedThere(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	if g.state == endedThere || s.rehearses() || prefetch(&s.x.r) {
 		return
 	}
-	if err := s.x.m.putGuard(&c.ctx, a, a.newGuard(endedThere, clock()), g); err != nil && !s.x.m.isDefinite(err) {
+	if err := s.x.m.putGuard(c.context(), a, a.newGuard(endedThere, clock()), g); err != nil && !s.x.m.isDefinite(err) {
 		s.x.storeError(store.ID{}, "adopt", err)
 	}
 }
@@ -379,7 +379,7 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	if !ok || g.other(a) || a.nobody() {
 		return // made under a secret that is gone, as is the session; or of another login
 	}
-	rec, err := t.Load(&c.ctx, id)
+	rec, err := t.Load(c.context(), id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		if a.User != "" && !a.made && c.now.Sub(g.since) < youngGuard {
@@ -416,7 +416,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		s.adoptRefused(a, err)
 		return
 	}
-	if err := s.x.m.mayBegin(&c.ctx, a, s.x.began()); isOver(err) {
+	if err := s.x.m.mayBegin(c.context(), a, s.x.began()); isOver(err) {
 		return
 	} else if err != nil {
 		s.adoptFailed(c, "load", err)
@@ -428,7 +428,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		return // the answer to HEAD is as if, and keeps nothing
 	}
 	for {
-		if err = s.adoptTry(c, a, old, &g); !errors.Is(err, store.ErrConflict) || c.ctx.Err() != nil {
+		if err = s.adoptTry(c, a, old, &g); !errors.Is(err, store.ErrConflict) || c.context().Err() != nil {
 			break
 		}
 		rec, loadErr := s.storedNow(c, err, 0) // an anonymous session that another request writes
@@ -460,7 +460,7 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 func (s *Session) adoptMade(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	if g == nil {
 		var err error
-		if g, err = s.x.m.loadGuard(&c.ctx, a.Identity); err != nil {
+		if g, err = s.x.m.loadGuard(c.context(), a.Identity); err != nil {
 			return
 		}
 	}
@@ -499,7 +499,7 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **ad
 	if _, err := s.prepare(c, s.x.phase()); err != nil {
 		return err
 	}
-	if err := s.mayLogIn(&c.ctx, c); err != nil {
+	if err := s.mayLogIn(c.context(), c); err != nil {
 		return err
 	}
 	if *g == nil {
@@ -517,11 +517,11 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **ad
 	if err := s.cookieLines(c, token, c.now); err != nil {
 		return err
 	}
-	if err := s.write(c, c.ctx.At); err != nil {
+	if err := s.write(c, c.at); err != nil {
 		return err
 	}
-	if why, err := s.x.m.stillCounts(&c.ctx, a, c.now); err != nil {
-		_, endErr := s.x.m.endOne(&c.ctx, id, Event{Kind: Revoked, User: a.User, Reason: why})
+	if why, err := s.x.m.stillCounts(c.context(), a, c.now); err != nil {
+		_, endErr := s.x.m.endOne(c.context(), id, Event{Kind: Revoked, User: a.User, Reason: why})
 		return errors.Join(err, endErr)
 	}
 	return s.committed(c)
@@ -531,17 +531,17 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **ad
 func (s *Session) makeGuard(c *pendingWrite, a *Adoption, old *adoptGuard, g **adoptGuard) error {
 	made := a.newGuard(adopted, c.now)
 	made.name(s.x.m.carrier.(*tokens), a.Identity)
-	w := &pendingWrite{now: c.now, rec: made.record(a), fresh: old == nil, contexts: new(contexts).begin(c.ctx.Parent, c.ctx.At)}
+	w := &pendingWrite{now: c.now, rec: made.record(a), fresh: old == nil, parent: c.parent, at: c.at}
 	if old != nil {
 		w.ifVersion = old.version
 	}
 	defer w.end()
 	kind := s.tokenChange
 	s.tokenChange = keepToken // this call is no login
-	err := s.write(w, c.ctx.At)
+	err := s.write(w, c.at)
 	s.tokenChange = kind
 	if errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) {
-		made, err = s.x.m.loadGuard(&c.ctx, a.Identity)
+		made, err = s.x.m.loadGuard(c.context(), a.Identity)
 	}
 	if err == nil {
 		*g = made
@@ -1232,11 +1232,11 @@ func (s *Session) leaveWritings(c *pendingWrite) (err error) {
 	case prefetch(&s.x.r): // ends nothing
 	case !s.loggedOut:
 		was := s.base.record()
-		err = s.x.m.endWritings(&c.ctx, &was, byUs)
+		err = s.x.m.endWritings(c.context(), &was, byUs)
 	case s.beforeLogout != nil && s.followed:
-		err = s.x.m.endWritings(&c.ctx, s.beforeLogout, byThem)
+		err = s.x.m.endWritings(c.context(), s.beforeLogout, byThem)
 	case s.beforeLogout != nil:
-		err = s.x.m.endWritings(&c.ctx, s.beforeLogout, byUs)
+		err = s.x.m.endWritings(c.context(), s.beforeLogout, byUs)
 	}
 	c.told = c.told || storeFailed(err)
 	return err

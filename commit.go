@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
@@ -16,10 +17,14 @@ import (
 	"github.com/coatcheck/coatcheck/store"
 )
 
-// A pendingWrite is a commit under way: its contexts, and what the present try
+// A pendingWrite is a commit under way: how long it has, and what the present try
 // stores.
 type pendingWrite struct {
-	*contexts
+	parent context.Context
+	at     time.Time     // when all of it must be over
+	whole  *wait.Context // of all of it: see context
+	called bool          // a store, at least once
+
 	now         time.Time
 	rec         store.Record
 	ifVersion   uint64
@@ -47,17 +52,14 @@ type pendingWrite struct {
 	steps   int           // how often its changes were made
 }
 
-// The contexts of a commit are no part of it: a store may hold one for longer.
-type contexts struct {
-	ctx  wait.Context // of all of it
-	call wait.Context // of a store call that a look may have to follow
-}
-
-// begin makes them those of a commit that has so much time, whatever becomes of the
-// request: a client that leaves must not leave half a login behind (G5).
-func (c *contexts) begin(parent context.Context, at time.Time) *contexts {
-	c.ctx.Parent, c.ctx.Detached, c.ctx.At = parent, true, at
-	return c
+// context is that of all of the commit, whatever becomes of the request: a client that
+// leaves must not leave half a login behind (G5). It is made for the first who needs
+// it, and is no part of the commit: a store may hold it for longer.
+func (c *pendingWrite) context() *wait.Context {
+	if c.whole == nil {
+		c.whole = wait.Detached(c.parent, c.at)
+	}
+	return c.whole
 }
 
 // lend returns what a commit works in: that of the changes, unless others may have it
@@ -80,7 +82,10 @@ func (c *changes) takeBack(w *pendingWrite) {
 
 // commit stores what is pending; phase is that of the response, or the one it is
 // about to enter. The mutex is held.
-func (s *Session) commit(phase uint32) {
+func (s *Session) commit(phase uint32) { s.commitAt(phase, time.Time{}) }
+
+// commitAt is commit for who has just read the clock; the zero time says that nobody has.
+func (s *Session) commitAt(phase uint32, now time.Time) {
 	if s.failed || !s.pending() {
 		return
 	}
@@ -90,12 +95,14 @@ func (s *Session) commit(phase uint32) {
 	if s.x.phase() != open { // a stream may have loaded its record long ago
 		s.doubt()
 	}
-	now := time.Now()
+	if now.IsZero() {
+		now = time.Now()
+	}
 	c := s.changes.lend()
-	c.now, c.contexts = micros(now), new(contexts).begin(s.x.parent(), now.Add(commitTimeout))
-	defer c.contexts.end()
+	c.now, c.parent, c.at = micros(now), s.x.parent(), now.Add(commitTimeout)
+	defer c.end()
 	err := error(ErrLate) // http.TimeoutHandler has answered when the deadline has passed
-	if c.ctx.Parent.Err() != context.DeadlineExceeded {
+	if c.parent.Err() != context.DeadlineExceeded {
 		err = s.commitTo(c, phase)
 	}
 	if err != nil {
@@ -148,7 +155,7 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 				return err
 			}
 			if id = next; s.revoker != nil && s.revoker.following && !id.IsZero() {
-				if other, err := s.x.m.isOthers(&c.ctx, id, s.revoker.user); other || err != nil {
+				if other, err := s.x.m.isOthers(c.context(), id, s.revoker.user); other || err != nil {
 					s.overtakenByOthers()
 					return err
 				}
@@ -156,10 +163,13 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 		}
 	}
 	for _, id := range s.liveNamesakes() {
-		if err := s.x.m.endWritingsOf(&c.ctx, id); err != nil {
+		if err := s.x.m.endWritingsOf(c.context(), id); err != nil {
 			return err
 		}
-		if _, err := s.x.m.endOne(c.callCtx(c.ctx.At), id, Event{Kind: LoggedOut}); err != nil {
+		ctx := s.callCtx(c, c.at)
+		_, err := s.x.m.endOne(ctx, id, Event{Kind: LoggedOut})
+		c.release(ctx)
+		if err != nil {
 			c.told = storeFailed(err)
 			return err
 		}
@@ -187,7 +197,7 @@ func (s *Session) overtakenByOthers() {
 // late request first asks what became of the id: where the tombstone, and with it
 // the successor, may be forgotten, nobody can tell whether the end is one (G2).
 func (s *Session) endLink(c *pendingWrite, id store.ID, late bool) (next store.ID, err error) {
-	m, ctx := s.x.m, c.callCtx(c.ctx.At)
+	m, ctx := s.x.m, s.callCtx(c, c.at)
 	defer c.release(ctx)
 	var ended store.EndedError
 	if late {
@@ -209,7 +219,7 @@ func (s *Session) endLink(c *pendingWrite, id store.ID, late bool) (next store.I
 		}
 	}
 	if next, err = m.endOne(ctx, id, Event{Kind: LoggedOut, User: s.endingUser}); err != nil { // perhaps applied; a second time does no harm
-		next, err = m.endOne(&c.ctx, id, Event{Kind: LoggedOut, User: s.endingUser})
+		next, err = m.endOne(c.context(), id, Event{Kind: LoggedOut, User: s.endingUser})
 		c.told = storeFailed(err)
 	}
 	if next.IsZero() { // perhaps swept since
@@ -256,7 +266,7 @@ func (s *Session) refusedLogin(c *pendingWrite, err error) error {
 		return nil
 	}
 	rec := s.base.record()
-	_, look := s.x.m.carrier.load(&c.ctx, opened{id: rec.ID, rec: &rec})
+	_, look := s.x.m.carrier.load(c.context(), opened{id: rec.ID, rec: &rec})
 	switch {
 	case look == nil:
 		return errRevoked
@@ -275,11 +285,11 @@ func (s *Session) commitAlone(c *pendingWrite, phase uint32) error {
 			c.refused = err != nil
 			return s.nothing(err)
 		}
-		err := s.write(c, c.ctx.At)
+		err := s.write(c, c.at)
 		switch {
 		case err == nil:
 			return s.committed(c)
-		case errors.Is(err, store.ErrExists) && c.ctx.Err() == nil: // another token
+		case errors.Is(err, store.ErrExists) && c.context().Err() == nil: // another token
 		case errors.Is(err, ErrEnded) && s.tokenChange == logIn:
 			return errRevoked
 		default:
@@ -483,11 +493,11 @@ func (c *Config) span(user string, remember time.Duration, slides bool) (idle, l
 
 // idleEnd is a tenth late, so that Seen need be written only once per tenth.
 func idleEnd(seen time.Time, idle time.Duration, deadline time.Time) time.Time {
-	end := seen.Add(idle + idle/10).Truncate(time.Microsecond)
-	if end.After(deadline) {
+	end := seen.UnixMicro() + (idle + idle/10).Microseconds()
+	if end > deadline.UnixMicro() {
 		return deadline
 	}
-	return end
+	return utc(end)
 }
 
 // newVersion is a number that no other commit of the session has had.
@@ -518,7 +528,7 @@ func (s *Session) seal(c *pendingWrite, now time.Time) error {
 // write makes the store call of a commit, which must be over by end. An error
 // after which nobody knows whether it was applied is followed by one look (G5).
 func (s *Session) write(c *pendingWrite, end time.Time) error {
-	m, ctx := s.x.m, c.callCtx(end)
+	m, ctx := s.x.m, s.callCtx(c, end)
 	defer c.release(ctx)
 	if err := s.mayLogIn(ctx, c); err != nil {
 		c.told = !errors.Is(err, ErrTooMany) && storeFailed(err)
@@ -630,7 +640,7 @@ func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, 
 // committed takes the stored record as the new base. It fails where a login that
 // had to be dated anew is not known to be there.
 func (s *Session) committed(c *pendingWrite) (err error) {
-	m, ctx, change := s.x.m, &c.ctx, s.tokenChange
+	m, change := s.x.m, s.tokenChange
 	h, _ := record.CutHeader(c.rec.Data) // record.Encode made it
 	if s.life >= ended && s.brought.IsZero() {
 		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
@@ -658,18 +668,18 @@ func (s *Session) committed(c *pendingWrite) (err error) {
 		s.x.event(Event{Kind: kindOf(change, c), Handle: c.rec.ID.Handle(), User: c.rec.User})
 	}
 	for _, rec := range oldest {
-		if m.endWritings(ctx, &rec, byUs) != nil {
+		if m.endWritings(c.context(), &rec, byUs) != nil {
 			continue // told; the next login tries again
 		}
-		m.endOne(ctx, rec.ID, Event{Kind: Revoked, User: rec.User, Reason: reasonOneTooMany})
+		m.endOne(c.context(), rec.ID, Event{Kind: Revoked, User: rec.User, Reason: reasonOneTooMany})
 	}
 	if !c.twin.IsZero() {
-		m.endOne(ctx, c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
+		m.endOne(c.context(), c.twin, Event{Kind: Revoked, User: c.rec.User, Reason: reasonOneTooMany})
 	}
-	if !unproven.IsZero() && m.endWritingsOf(ctx, unproven) == nil {
-		m.endOne(ctx, unproven, Event{Kind: LoggedOut})
+	if !unproven.IsZero() && m.endWritingsOf(c.context(), unproven) == nil {
+		m.endOne(c.context(), unproven, Event{Kind: LoggedOut})
 	}
-	m.sweepSome(ctx, c.rec.Seen)
+	m.sweepSome(c, c.rec.Seen)
 	return nil
 }
 
@@ -702,7 +712,7 @@ func (s *Session) clearPending() {
 func (s *Session) oldestToEnd(c *pendingWrite, leaving store.ID) ([]store.Record, error) {
 	m := s.x.m
 	for {
-		records, err := m.liveRecords(&c.ctx, c.rec.User)
+		records, err := m.liveRecords(c.context(), c.rec.User)
 		records = slices.DeleteFunc(records, func(r store.Record) bool { return r.ID == leaving })
 		if err != nil || len(records) <= m.cfg.MaxPerUser {
 			return nil, nil // told; the next login tries again
@@ -711,7 +721,7 @@ func (s *Session) oldestToEnd(c *pendingWrite, leaving store.ID) ([]store.Record
 		if own < m.cfg.MaxPerUser { // also where another login has just ended it
 			return records[m.cfg.MaxPerUser:], nil
 		}
-		if time.Until(c.ctx.At) < 3*lookTime { // a call, a look, and the end of what nobody knows of
+		if time.Until(c.at) < 3*lookTime { // a call, a look, and the end of what nobody knows of
 			return slices.Delete(records, own, own+1)[m.cfg.MaxPerUser:], nil
 		}
 		switch err := s.redate(c, records[0].Created.Add(time.Microsecond)); {
@@ -730,16 +740,16 @@ func (s *Session) oldestToEnd(c *pendingWrite, leaving store.ID) ([]store.Record
 // redate gives the session that a login has just made another token, which the
 // browser does not have yet, and another date.
 func (s *Session) redate(c *pendingWrite, created time.Time) error {
-	next := &pendingWrite{contexts: new(contexts).begin(c.ctx.Parent, c.ctx.At), now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, ifVersion: c.rec.Version}
+	next := &pendingWrite{parent: c.parent, at: c.at, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, ifVersion: c.rec.Version}
 	defer next.end()
 	next.rec.Version, next.rec.Created = newVersion(), created
 	if err := s.seal(next, c.now); err != nil {
 		return err
 	}
-	if err := s.write(next, c.ctx.At.Add(-lookTime)); err != nil {
+	if err := s.write(next, c.at.Add(-lookTime)); err != nil {
 		if !s.x.m.isDefinite(err) { // nobody knows which of the two lives, so neither must (G5)
-			s.x.m.endOne(&c.ctx, c.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
-			s.x.m.endOne(&c.ctx, next.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
+			s.x.m.endOne(c.context(), c.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
+			s.x.m.endOne(c.context(), next.rec.ID, Event{Kind: Revoked, User: c.rec.User, Reason: reasonUnconfirmed})
 		}
 		return err
 	}
@@ -859,14 +869,14 @@ const sweepBatch = 100
 // sweepSome is the share of the requests: at most once a second, unless the last
 // one found as much as it may remove. Then the next request goes on, so that the
 // store is bounded however many sessions come and go (G14).
-func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
+func (m *Manager) sweepSome(c *pendingWrite, now time.Time) {
 	last, at := m.swept.Load(), now.UnixMicro()
 	if at-last < time.Second.Microseconds() || !m.swept.CompareAndSwap(last, at) {
 		return
 	}
-	n, err := m.carrier.Sweep(ctx, now, sweepBatch)
+	n, err := m.carrier.Sweep(c.context(), now, sweepBatch)
 	if err != nil {
-		m.storeError(ctx, store.ID{}, "sweep", err)
+		m.storeError(c.context(), store.ID{}, "sweep", err)
 	}
 	if n >= sweepBatch {
 		m.swept.CompareAndSwap(at, last)
@@ -875,25 +885,75 @@ func (m *Manager) sweepSome(ctx context.Context, now time.Time) {
 
 // callCtx is the context of a store call of a commit that ends then: after it
 // there must be time for a look (G5): a second, or half of what is left.
-func (c *pendingWrite) callCtx(end time.Time) *wait.Context {
-	look, call := lookTime, &c.call
-	if c.waited || call.Parent != nil { // else the commit has just begun
+func (s *Session) callCtx(c *pendingWrite, end time.Time) context.Context {
+	first := !c.waited && !c.called // the commit has just begun
+	c.called = true
+	if first && s.changes != nil && c == &s.changes.write && s.mu.Marks.Load()&callEnded == 0 {
+		return (*calling)(s)
+	}
+	look := lookTime
+	if !first {
 		look = min(look, time.Until(end)/2)
 	}
-	at := end.Add(-look)
-	if call.Parent != nil && !call.At.Equal(at) { // a store may still hold that
-		call = new(wait.Context)
+	return wait.Detached(c.parent, end.Add(-look))
+}
+
+// calling is the session as the context of the first store call of its first commit:
+// like loading, but it does not end with the request. It serves once, since the store
+// may hold it for longer.
+type calling Session
+
+// arm makes the context that knows the time.
+func (l *calling) arm() *wait.Context {
+	if timed := l.timed(); timed != nil {
+		return timed
 	}
-	call.Parent, call.Detached, call.At = c.ctx.Parent, true, at
-	return call
+	timed := l.x.arm(func(more *extra) *atomic.Pointer[wait.Context] { return &more.callTimed }, commitTimeout-lookTime, true)
+	if l.mu.Marks.Load()&callEnded != 0 { // perhaps before there was one to end
+		timed.End()
+	}
+	return timed
+}
+
+// timed is that context, nil as long as nobody needs it.
+func (l *calling) timed() *wait.Context {
+	if more := l.x.more.Load(); more != nil {
+		return more.callTimed.Load()
+	}
+	return nil
+}
+
+func (l *calling) Deadline() (time.Time, bool) { return l.arm().Deadline() }
+func (l *calling) Done() <-chan struct{}       { return l.arm().Done() }
+
+func (l *calling) Err() error {
+	if l.timed() != nil || l.mu.Marks.Or(callPolled)&(callPolled|callEnded) != 0 {
+		return l.arm().Err()
+	}
+	return nil
+}
+
+func (l *calling) Value(key any) any {
+	if timed := l.timed(); timed != nil {
+		return timed.Value(key)
+	}
+	return l.x.parent().Value(key)
+}
+
+// end releases what waits for the context.
+func (l *calling) end() {
+	l.mu.Marks.Or(callEnded)
+	if timed := l.timed(); timed != nil {
+		timed.End()
+	}
 }
 
 // lookCtx is the context of that look.
 func (c *pendingWrite) lookCtx(end time.Time) *wait.Context {
-	if end.Equal(c.ctx.At) {
-		return &c.ctx
+	if end.Equal(c.at) {
+		return c.context()
 	}
-	return wait.Detached(c.ctx.Parent, end)
+	return wait.Detached(c.parent, end)
 }
 
 // sleep waits a little, but not beyond the commit's time.
@@ -902,22 +962,26 @@ func (c *pendingWrite) sleep(d time.Duration) {
 	defer pause.Stop()
 	select {
 	case <-pause.C:
-	case <-c.ctx.Done():
+	case <-c.context().Done():
 	}
 }
 
 // release ends a context that is not the commit's own.
-func (c *pendingWrite) release(d *wait.Context) {
-	if d != &c.call && d != &c.ctx {
-		d.End()
+func (c *pendingWrite) release(ctx context.Context) {
+	switch ctx := ctx.(type) {
+	case *calling:
+		ctx.end()
+	case *wait.Context:
+		if ctx != c.whole {
+			ctx.End()
+		}
 	}
 }
 
-// end releases them.
-func (c *contexts) end() {
-	c.ctx.End()
-	if c.call.Parent != nil {
-		c.call.End()
+// end releases the commit's own.
+func (c *pendingWrite) end() {
+	if c.whole != nil {
+		c.whole.End()
 	}
 }
 

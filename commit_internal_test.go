@@ -318,8 +318,7 @@ func TestSizes(t *testing.T) {
 			exchange
 			Session
 		}{}), 576 - header},
-		"extra":    {unsafe.Sizeof(extra{}), 96},
-		"contexts": {unsafe.Sizeof(contexts{}), 112},
+		"extra": {unsafe.Sizeof(extra{}), 112},
 	} {
 		t.Logf("%s: %d bytes", what, s.got)
 		if s.got > s.most {
@@ -330,7 +329,7 @@ func TestSizes(t *testing.T) {
 
 // comes is a commitment that waits for so long.
 func comes(plain bool, wait time.Duration) *pendingWrite {
-	return &pendingWrite{plain: plain, contexts: new(contexts).begin(context.Background(), time.Now().Add(wait))}
+	return &pendingWrite{plain: plain, parent: context.Background(), at: time.Now().Add(wait)}
 }
 
 // Those who cannot share a store call go one at a time, in the order in which

@@ -102,7 +102,7 @@ func (s *Session) commitInTurn(c *pendingWrite, phase uint32) error {
 func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 	if c.waited || t.tries > 0 {
 		c.now = clock()
-		if err := c.ctx.Err(); err != nil {
+		if err := c.context().Err(); err != nil {
 			c.conclude(fmt.Errorf("coatcheck: commit session: %w", err))
 			return
 		}
@@ -205,7 +205,7 @@ func (s *Session) reloadChain(t *turn, c *pendingWrite, conflict error) {
 	switch {
 	case err == nil:
 		q.restartChain(id, t, rec)
-	case c.ctx.Err() != nil && len(t.chain) > 1: // the others may have more time
+	case c.context().Err() != nil && len(t.chain) > 1: // the others may have more time
 		c.conclude(err)
 	default:
 		q.endChain(id, t, c, err)
@@ -220,14 +220,14 @@ func (s *Session) storedNow(c *pendingWrite, conflict error, try int) (store.Rec
 		s.showItself(c, latest(now.Seen, s.base.Seen()))
 	}
 	if conflict != nil && try > 0 {
-		if c.sleep(time.Millisecond + rand.N(time.Millisecond)); c.ctx.Err() != nil {
+		if c.sleep(time.Millisecond + rand.N(time.Millisecond)); c.context().Err() != nil {
 			return store.Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
 		}
 	}
 	if ok {
 		return now, nil
 	}
-	rec, err := s.x.m.carrier.Load(&c.ctx, s.base.ID)
+	rec, err := s.x.m.carrier.Load(c.context(), s.base.ID)
 	if err != nil && !isOver(err) {
 		c.told = s.x.storeError(s.base.ID, "load", err)
 		err = fmt.Errorf("coatcheck: commit session: %w", err)
@@ -379,10 +379,10 @@ func (q *queue) wait(id *store.ID, t *turn, c *pendingWrite) error {
 	select {
 	case <-c.wake:
 		return nil
-	case <-c.ctx.Done():
+	case <-c.context().Done():
 	}
 	if q.leaveLine(id, t, c) {
-		return c.ctx.Err()
+		return c.context().Err()
 	}
 	<-c.wake
 	return nil
@@ -489,14 +489,14 @@ func (t *turn) successor() *pendingWrite {
 // of the others.
 func (t *turn) joins(c *pendingWrite) bool {
 	return len(t.chain) == 0 ||
-		len(t.chain) < maxChain && t.chain[0].plain && c.plain && time.Until(c.ctx.At) >= 2*lookTime
+		len(t.chain) < maxChain && t.chain[0].plain && c.plain && time.Until(c.at) >= 2*lookTime
 }
 
 // closeChain takes the chain to the store: from here on nobody leaves it. It reports
 // until when all of them have time, and that nobody has to replay again.
 func (q *queue) closeChain(id *store.ID, t *turn, holder *pendingWrite) (end time.Time, ok bool) {
 	if t.alone(holder) { // nobody else could leave
-		return holder.ctx.At, true
+		return holder.at, true
 	}
 	shard := q.shard(id)
 	shard.mu.Lock()
@@ -504,11 +504,11 @@ func (q *queue) closeChain(id *store.ID, t *turn, holder *pendingWrite) (end tim
 	for _, m := range t.chain {
 		switch {
 		case m.left:
-		case len(t.chain) > 1 && time.Until(m.ctx.At) < lookTime: // after many conflicts
+		case len(t.chain) > 1 && time.Until(m.at) < lookTime: // after many conflicts
 			m.left = true
 			m.tell(context.DeadlineExceeded, holder)
-		case end.IsZero() || m.ctx.At.Before(end):
-			end = m.ctx.At
+		case end.IsZero() || m.at.Before(end):
+			end = m.at
 		}
 	}
 	t.purge()
@@ -689,7 +689,7 @@ func (s *Session) showItself(c *pendingWrite, seen time.Time) {
 	if seen = seen.Add(ahead); seen.After(clock().Add(farAhead)) {
 		return
 	}
-	_ = s.x.m.carrier.Touch(&c.ctx, s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline()))
+	_ = s.x.m.carrier.Touch(c.context(), s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline()))
 }
 
 // otherWrote reports whether another process has seen the session since this one

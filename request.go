@@ -44,10 +44,11 @@ type extra struct {
 	inner  atomic.Pointer[within]      // of other managers inside, that set a cookie
 	kept   atomic.Pointer[http.Header] // the response's header at the innermost Require…, if it is not as before
 
-	late   atomic.Pointer[Session]      // made where it was asked for and no cookie is
-	timed  atomic.Pointer[wait.Context] // see loading
-	waiter *endWaiter                   // see Ended
-	lines  *lines                       // made for the first
+	late      atomic.Pointer[Session]      // made where it was asked for and no cookie is
+	loadTimed atomic.Pointer[wait.Context] // see loading
+	callTimed atomic.Pointer[wait.Context] // see calling
+	waiter    *endWaiter                   // see Ended
+	lines     *lines                       // made for the first
 	failure
 	bound
 
@@ -456,30 +457,39 @@ type loading Session
 
 // arm makes the context that knows the time.
 func (l *loading) arm() *wait.Context {
-	if l.x.more.Load() == nil {
-		made := new(struct {
-			extra
-			timed wait.Context
-		})
-		made.timed.Parent, made.timed.At = l.x.parent(), time.Now().Add(loadTimeout)
-		made.extra.timed.Store(&made.timed)
-		l.x.more.CompareAndSwap(nil, &made.extra)
+	if timed := l.timed(); timed != nil {
+		return timed
 	}
-	more := l.x.extra()
-	if more.timed.Load() == nil {
-		more.timed.CompareAndSwap(nil, &wait.Context{Parent: l.x.parent(), At: time.Now().Add(loadTimeout)})
-	}
-	timed := more.timed.Load()
+	timed := l.x.arm(func(more *extra) *atomic.Pointer[wait.Context] { return &more.loadTimed }, loadTimeout, false)
 	if l.mu.Marks.Load()&loadEnded != 0 { // perhaps before there was one to end
 		timed.End()
 	}
 	return timed
 }
 
+// arm makes a context that ends after so long, in its place of the extra, unless there
+// is one.
+func (x *exchange) arm(place func(*extra) *atomic.Pointer[wait.Context], limit time.Duration, detached bool) *wait.Context {
+	at := time.Now().Add(limit)
+	if x.more.Load() == nil {
+		made := new(struct {
+			extra
+			timed wait.Context
+		})
+		made.timed.Parent, made.timed.At, made.timed.Detached = x.parent(), at, detached
+		place(&made.extra).Store(&made.timed)
+		x.more.CompareAndSwap(nil, &made.extra)
+	}
+	if timed := place(x.extra()); timed.Load() == nil {
+		timed.CompareAndSwap(nil, &wait.Context{Parent: x.parent(), At: at, Detached: detached})
+	}
+	return place(x.extra()).Load()
+}
+
 // timed is that context, nil as long as nobody needs it.
 func (l *loading) timed() *wait.Context {
 	if more := l.x.more.Load(); more != nil {
-		return more.timed.Load()
+		return more.loadTimed.Load()
 	}
 	return nil
 }
@@ -514,7 +524,11 @@ func (l *loading) end() {
 func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 	switch {
 	case err == nil:
-		s.accept(id, rec, clock())
+		now := time.Now()
+		if s.changes != nil {
+			s.looked = now
+		}
+		s.accept(id, rec, micros(now))
 	case errors.Is(err, store.ErrNotFound):
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonUnknown}) // forgotten since
 	case errors.Is(err, ErrEnded):

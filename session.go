@@ -56,6 +56,7 @@ type changes struct {
 	ops     []op
 	blind   bool           // some of them promise the handler a change
 	applied int            // how many of ops view holds
+	looked  time.Time      // when the session was loaded, if then there were changes
 	view    []record.Entry // the names that ops changed, as they then are
 
 	// Room for the usual few changes and for a commit.
@@ -141,6 +142,8 @@ const (
 	stuck      uint32 = 1 << iota // a call did not get the mutex
 	loadPolled                    // the store has asked whether the first look is over
 	loadEnded                     // and it is
+	callPolled                    // the same of calling
+	callEnded
 )
 
 // errStuck is what a call finds that waited in vain for another.

@@ -311,6 +311,7 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 	if confirm && s.cookie != cookieUnread {
 		s.doubt()
 	}
+	s.edit().looked = time.Time{}
 	if !s.usable() { // the commit refuses what needs more, but not to find nothing
 		if confirm {
 			s.tellLost()
@@ -321,7 +322,7 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 		s.fail(err)
 		return false
 	}
-	before := len(s.edit().ops)
+	before, looked := len(s.edit().ops), s.looked
 	s.record(o)
 	panicked := true
 	defer func() {
@@ -332,7 +333,7 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 			}
 		}
 	}()
-	s.commit(s.x.phase())
+	s.commitAt(s.x.phase(), looked)
 	panicked = false
 	return !s.failed
 }

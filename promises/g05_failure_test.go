@@ -1141,3 +1141,86 @@ func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
 		})
 	}
 }
+
+// G5: What a store is given for the write of a commit has an end of its own, which
+// leaves time for a look, and no other: the client may leave. When the call is over
+// that is so for good, whatever the request commits after that, since a driver may
+// have kept it.
+func TestG5ContextOfTheCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, store, coatcheck.Config{})
+		var held []context.Context
+		begun := time.Now()
+		store.set(func(ctx context.Context, method string) error {
+			if method == "Update" {
+				held = append(held, ctx)
+				at, ok := ctx.Deadline()
+				if left := time.Until(at); !ok || left <= 0 || left > 4*time.Second || ctx.Err() != nil {
+					t.Errorf("call %d: it has %v, %v, %v; want at most 4s and no error", len(held), left, ok, ctx.Err())
+				}
+				if ctx.Value(http.ServerContextKey) != "server" {
+					t.Errorf("call %d: the request's values are not there", len(held))
+				}
+			}
+			return nil
+		}, nil)
+		ctx, leave := context.WithCancel(context.WithValue(t.Context(), http.ServerContextKey, "server"))
+		b := newBrowser(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			if r.URL.Path == "/login" {
+				s.Login("alice")
+				return
+			}
+			s.User()
+			leave()
+			for i := range 2 {
+				g1Count.Update(s, increase)
+				for _, ctx := range held {
+					select {
+					case <-ctx.Done():
+					default:
+						t.Errorf("after %d commits a call's context has not ended", i+1)
+					}
+					if ctx.Err() == nil {
+						t.Errorf("after %d commits a call's context has no error", i+1)
+					}
+				}
+			}
+		})))
+		b.Send("POST", "/login")
+		wants(t, b.Serve(b.Request("POST", "/count").WithContext(ctx)), http.StatusOK, "")
+		if len(held) != 2 || held[0] == held[1] {
+			t.Errorf("%d contexts for two commits, or one for both", len(held))
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("the test waited %v", took)
+		}
+	})
+}
+
+// G5: A store that only asks whether its time is over is told so too.
+func TestG5CallThatOnlyAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, store, coatcheck.Config{})
+		b := newBrowser(g5App(m))
+		b.Send("POST", "/login")
+		for _, method := range []string{"Load", "Update"} {
+			store.set(func(ctx context.Context, called string) error {
+				for range 100 {
+					if called != method || ctx.Err() != nil {
+						break
+					}
+					time.Sleep(time.Second / 4)
+				}
+				return ctx.Err()
+			}, nil)
+			begun := time.Now()
+			w := b.Send("POST", "/count")
+			if took := time.Since(begun); w.Code != http.StatusServiceUnavailable || took > 6*time.Second {
+				t.Errorf("%s: answer %d after %v; want 503 within 6s", method, w.Code, took)
+			}
+		}
+	})
+}

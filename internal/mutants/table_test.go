@@ -248,7 +248,13 @@ var mutants = []mutant{
 	{"G4 a change after the handler is silent", "TestG4AfterTheHandlerReturned", "promises", edit("request.go", "if !s.failed && s.x.tooLate() {", "if false {")},
 	{"G4 what changes at the return is lost", "TestG4ChangeAtTheReturn", ".", edit("request.go", `if waits && s.x.out.returned && phase != replaced {`, `if false {`)},
 	{"G5 an outage looks like nobody", "TestG5LoadFails", "promises", edit("request.go", "told := s.x.storeError(id, \"load\", err)\n\t\ts.failTold(fmt.Errorf(\"coatcheck: load session: %w\", err), told)", `s.x.storeError(id, "load", err)`)},
-	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", "promises", edit("commit.go", `at := end.Add(-look)`, `at := end`)},
+	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", "promises", []overlay.Edit{
+		{File: "commit.go", Old: `wait.Detached(c.parent, end.Add(-look))`, New: `wait.Detached(c.parent, end)`},
+		{File: "commit.go", Old: `commitTimeout-lookTime, true)`, New: `commitTimeout, true)`},
+	}},
+	{"G5 a context of a call serves for the next", "TestG5ContextOfTheCall", "promises", edit("commit.go", "&& s.mu.Marks.Load()&callEnded == 0 {", "{")},
+	{"G5 a context of a call does not end", "TestG5ContextOfTheCall", "promises", edit("commit.go", "	l.mu.Marks.Or(callEnded)\n", "")},
+	{"G5 who only asks has no end", "TestG5CallThatOnlyAsks", "promises", edit("commit.go", "l.mu.Marks.Or(callPolled)&(callPolled|callEnded) != 0", "false")},
 	{"G5 a failed commit keeps the answer", "TestG5CommitFails", "promises", edit("request.go", "x.replace(err)\n\t\t\treturn false", "return true")},
 	{"G5 a replaced answer lacks what middleware says of every answer", "TestG5HeadersOfMiddleware", "promises", edit("headers.go", `		x.extra().kept.Store(kept)
 `, ``)},
@@ -408,7 +414,7 @@ var mutants = []mutant{
 
 	// Adoption of foreign sessions.
 	{"G3 an identity opens another's session", "TestAdoptAnothersIdentity", "promises", edit("adopt.go", `case err == nil && a.User != "" && rec.User != a.User:`, `case false:`)},
-	{"G2 an adopted session has no guard", "TestAdoptOnce", "promises", edit("adopt.go", `err := s.write(w, c.ctx.At)`, `err := error(nil)`)},
+	{"G2 an adopted session has no guard", "TestAdoptOnce", "promises", edit("adopt.go", `err := s.write(w, c.at)`, `err := error(nil)`)},
 	{"G2 an old guard is taken for a young one", "TestAdoptOnce", "promises", edit("adopt.go", `c.now.Sub(g.since) < youngGuard`, `true`)},
 	{"G2 a guard is an anonymous record", "TestAdoptGuardStays", "promises", edit("adopt.go", `ownRecord("adopted", guardID(a.Identity), g.since, micros(until.Add(guardMargin)))`, "ownRecord(\"adopted\", guardID(a.Identity), g.since, micros(until.Add(guardMargin)))\n\trec.User = \"\"")},
 	{"G3 each adoption has a token of its own", "TestAdoptInParallel", "promises", edit("adopt.go", `t.derived.Seal(key, g.text(identity)); id == g.id`, `t.derived.Seal(key, identity+time.Now().String()); id != g.id`)},
@@ -437,7 +443,7 @@ var mutants = []mutant{
 	{"G2 without a LoginKey a cookie is the only one of its login", "TestG2OtherWritings", "bridge", edit("bridge/move.go", `if !old.Stored && (!old.IDStays || m.cfg.LoginKey != "") {`, `if !old.Stored && m.cfg.LoginKey != "" {`)},
 	{"G14 a guard outlives what it guards against", "TestAdoptGuardEnds", "promises", edit("adopt.go", `a.Ends.Before(a.Until) {`, `false {`)},
 	{"an import makes more sessions than MaxPerUser", "TestAdoptWithinMaxPerUser", "promises", edit("adopt.go", `len(records) > m.cfg.MaxPerUser`, `len(records) < 0`)},
-	{"G2 a new name of the cookie revives what was ended", "TestAdoptUnderAnotherName", "promises", edit("adopt.go", `g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`, `a.Identity += s.x.m.cfg.Name; g, err := s.x.m.loadGuard(&c.ctx, a.Identity)`)},
+	{"G2 a new name of the cookie revives what was ended", "TestAdoptUnderAnotherName", "promises", edit("adopt.go", `g, err := s.x.m.loadGuard(c.context(), a.Identity)`, `a.Identity += s.x.m.cfg.Name; g, err := s.x.m.loadGuard(c.context(), a.Identity)`)},
 
 	// The simulation finds these by itself, in its first 2,000 worlds.
 	{"simulated: a conflict is not replayed", "TestSimulation", "internal/simulation", edit("queue.go", `s.view, s.applied = s.view[:0], 0`, ``)},
@@ -452,7 +458,10 @@ var mutants = []mutant{
 	{"simulated: a login as another user keeps the values", "TestSimulation", "internal/simulation",
 		edit("login.go", `if now := s.currentUser(); now != "" && now != user {`, `if false {`)},
 	{"simulated: a change after the handler is silent", "TestSimulation", "internal/simulation", edit("request.go", "if !s.failed && s.x.tooLate() {", "if false {")},
-	{"simulated: the look has no time", "TestSimulation", "internal/simulation", edit("commit.go", `at := end.Add(-look)`, `at := end`)},
+	{"simulated: the look has no time", "TestSimulation", "internal/simulation", []overlay.Edit{
+		{File: "commit.go", Old: `wait.Detached(c.parent, end.Add(-look))`, New: `wait.Detached(c.parent, end)`},
+		{File: "commit.go", Old: `commitTimeout-lookTime, true)`, New: `commitTimeout, true)`},
+	}},
 	{"simulated: what an inner manager has committed is dropped", "TestSimulation", "internal/simulation", edit("request.go", `err: err, inner: inner}`, `err: err}`)},
 	{"simulated: a login ends itself", "TestSimulation", "internal/simulation", edit("commit.go", `if own < m.cfg.MaxPerUser {`, `if true {`)},
 	{"simulated: one session too many", "TestSimulation", "internal/simulation",
