@@ -118,11 +118,11 @@ func (a *arena) put(slot uint32, e *entry, id store.ID, user, data []byte) {
 	}
 	b := &a.blocks[e.block]
 	e.off = uint16(len(b.buf))
-	b.buf = binary.BigEndian.AppendUint32(b.buf, uint32(len(data)))
-	b.buf = append(b.buf, byte(len(user)))
-	b.buf = append(b.buf, id[:]...)
-	b.buf = append(b.buf, user...)
-	b.buf = append(b.buf, data...)
+	buf := binary.BigEndian.AppendUint32(b.buf, uint32(len(data)))
+	buf = append(buf, byte(len(user)))
+	buf = append(buf, id[:]...)
+	buf = append(buf, user...)
+	b.buf = append(buf, data...)
 	b.used += size
 	a.ids.moved(hashOf(&id), slot, a.locationOf(e.block, e.off))
 }
