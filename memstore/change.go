@@ -14,12 +14,12 @@ func (s *Store) Create(ctx context.Context, rec store.Record) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	if err := fits(rec); err != nil {
+	if err := fits(&rec); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.refuse(rec, store.ID{}); err != nil {
+	if err := s.refuse(&rec, store.ID{}); err != nil {
 		return err
 	}
 	if !s.makeRoom(1, cost(len(rec.User), len(rec.Data)), 0) {
@@ -28,13 +28,13 @@ func (s *Store) Create(ctx context.Context, rec store.Record) error {
 	sh := s.shard(rec.ID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s.add(sh, rec)
+	s.add(sh, &rec)
 	return nil
 }
 
 // refuse reports why the record cannot be made live. Who holds mu gets an
 // answer that stands.
-func (s *Store) refuse(rec store.Record, old store.ID) error {
+func (s *Store) refuse(rec *store.Record, old store.ID) error {
 	if _, e := s.lookupAlone(rec.ID); e != nil {
 		if e.state() == isEnded {
 			return store.ErrEnded
@@ -57,7 +57,7 @@ func (s *Store) lookupAlone(id store.ID) (uint32, *entry) {
 }
 
 // add makes the record live. Its bytes are reserved.
-func (s *Store) add(sh *shard, rec store.Record) {
+func (s *Store) add(sh *shard, rec *store.Record) {
 	slot := s.entries.take()
 	e := s.entries.at(slot)
 	e.kind = kindOf(shardOf(&rec.ID), isLive)
@@ -79,7 +79,7 @@ func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	if err := fits(rec); err != nil {
+	if err := fits(&rec); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -88,13 +88,23 @@ func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec
 	if err != nil {
 		return err
 	}
-	if err := s.refuse(rec, old); err != nil {
+	if err := s.refuse(&rec, old); err != nil {
 		return err
 	}
 	need := cost(len(rec.User), len(rec.Data)) + int64(len(rec.ID)) // which the tombstone names
 	if !s.makeRoom(1, need, slot) {
 		return store.ErrFull
 	}
+	if !s.exchange(slot, old, ifVersion, &rec, until.UnixMicro()) {
+		s.bytes.Add(-need)
+		return store.ErrConflict
+	}
+	s.keepNext(rec.User, old, rec.ID)
+	return nil
+}
+
+// exchange makes rec live and the slot of old a tombstone, unless an Update came between.
+func (s *Store) exchange(slot uint32, old store.ID, ifVersion uint64, rec *store.Record, until int64) bool {
 	from, to := s.shard(old), s.shard(rec.ID)
 	// Only the holder of mu holds more than one shard, so any order will do.
 	from.mu.Lock()
@@ -104,14 +114,12 @@ func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec
 		defer to.mu.Unlock()
 	}
 	e := s.entries.at(slot)
-	if e.version != ifVersion { // an Update came between
-		s.bytes.Add(-need)
-		return store.ErrConflict
+	if e.version != ifVersion {
+		return false
 	}
-	s.end(from, slot, e, rec.ID, until.UnixMicro())
+	s.end(from, slot, e, rec.ID, until)
 	s.add(to, rec)
-	s.keepNext(rec.User, old, rec.ID)
-	return nil
+	return true
 }
 
 // has returns the slot of a live id of that version.

@@ -46,7 +46,7 @@ func kindOf(shard int, state uint8) uint8 { return uint8(shard)<<stateBits | sta
 func (e *entry) state() uint8 { return e.kind & (1<<stateBits - 1) }
 
 // set takes the fields of a record but for its id, user and data.
-func (e *entry) set(rec store.Record) {
+func (e *entry) set(rec *store.Record) {
 	e.version = rec.Version
 	e.began, e.created = rec.AuthTime.UnixMicro(), rec.Created.UnixMicro()
 	e.seen, e.expires = rec.Seen.UnixMicro(), rec.Expires.UnixMicro()

@@ -154,10 +154,10 @@ func (s *Store) Update(ctx context.Context, rec store.Record, ifVersion uint64) 
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
-	if err := fits(rec); err != nil {
+	if err := fits(&rec); err != nil {
 		return err
 	}
-	slot, lacking, err := s.update(rec, ifVersion, 0, false)
+	slot, lacking, err := s.update(&rec, ifVersion, 0, false)
 	if err != errAlone {
 		return err
 	}
@@ -167,7 +167,8 @@ func (s *Store) Update(ctx context.Context, rec store.Record, ifVersion uint64) 
 		return store.ErrFull
 	}
 	// The version vouches for the size of what is stored: the room suffices.
-	_, _, err = s.update(rec, ifVersion, lacking, true)
+	_, _, err = s.update(&rec, ifVersion, lacking, true)
+	s.bytes.Add(-lacking) // what is left of it
 	return err
 }
 
@@ -177,8 +178,7 @@ var errAlone = errors.New("memstore: update needs the lock")
 
 // update has room for so many bytes more. With errAlone come the slot and the
 // bytes that it lacks.
-func (s *Store) update(rec store.Record, ifVersion uint64, room int64, alone bool) (slot uint32, lacking int64, err error) {
-	defer func() { s.bytes.Add(-room) }() // what is left of it
+func (s *Store) update(rec *store.Record, ifVersion uint64, room int64, alone bool) (slot uint32, lacking int64, err error) {
 	sh := s.shard(rec.ID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -215,7 +215,7 @@ func (s *Store) update(rec store.Record, ifVersion uint64, room int64, alone boo
 }
 
 // fits reports what no entry can hold. The core sends nothing like it.
-func fits(rec store.Record) error {
+func fits(rec *store.Record) error {
 	if len(rec.User) > math.MaxUint8 {
 		return fmt.Errorf("memstore: the user has %d bytes; want at most %d", len(rec.User), math.MaxUint8)
 	}

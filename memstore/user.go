@@ -157,7 +157,7 @@ func (s *Store) unrevoke(user string, r *revocation) {
 }
 
 // refused reports whether a revocation forbids to make the record live.
-func (s *Store) refused(rec store.Record, old store.ID) bool {
+func (s *Store) refused(rec *store.Record, old store.ID) bool {
 	r := s.revoked[rec.User]
 	return r != nil && rec.AuthTime.UnixMicro() <= r.at && !slices.Contains(r.keep, old)
 }
