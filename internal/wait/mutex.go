@@ -33,18 +33,16 @@ const (
 	awaited // held, and whoever unlocks it must look for those who wait
 )
 
-// Lock reports whether it got the mutex within the limit.
+// Lock reports whether it got the mutex within the limit. What is held has a state that is
+// neither of the two that it may change.
 func (m *Mutex) Lock(limit time.Duration) bool {
-	return m.state.CompareAndSwap(free, held) || m.wait(limit)
+	return m.state.CompareAndSwap(m.state.Load()&free, held) || m.wait(limit)
 }
 
 // Touched reports whether anybody has ever locked it.
 func (m *Mutex) Touched() bool { return m.state.Load() != untouched }
 
 func (m *Mutex) wait(limit time.Duration) bool {
-	if m.state.CompareAndSwap(untouched, held) {
-		return true
-	}
 	if m.line.Load() == nil {
 		m.line.CompareAndSwap(nil, &line{next: make(chan struct{}, 1)})
 	}
