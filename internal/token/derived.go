@@ -33,5 +33,6 @@ func (d Derived) Seal(n int, text string) (value string, id [sha256.Size]byte) {
 	mac.Write([]byte(text))
 	var random [randomSize]byte
 	copy(random[:], mac.Sum(nil))
-	return d.keys.keys[n].seal(&random)
+	token, id := d.keys.keys[n].seal(&random)
+	return spell(&token), id
 }

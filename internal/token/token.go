@@ -128,20 +128,25 @@ func (k Keys) Open(value string) (id [sha256.Size]byte, err error) {
 func (k Keys) Seal() (value string, id [sha256.Size]byte) {
 	var random [randomSize]byte
 	rand.Read(random[:]) // never fails: the runtime ends the program instead
-	return k.keys[0].seal(&random)
+	token, id := k.keys[0].seal(&random)
+	k.seen.add(&id, token[1:5], token[headSize:]) // the next request comes with it
+	return spell(&token), id
 }
 
 // seal makes the token with that random part.
-func (k *key) seal(random *[randomSize]byte) (value string, id [sha256.Size]byte) {
-	var token [size]byte
+func (k *key) seal(random *[randomSize]byte) (token [size]byte, id [sha256.Size]byte) {
 	token[0] = version
 	copy(token[1:], k.id[:])
 	copy(token[5:], random[:])
 	k.sum(token[:headSize], (*[macSize]byte)(token[headSize:]))
-	id = idOf(random[:])
+	return token, idOf(random[:])
+}
+
+// spell writes a token as it stands in a cookie.
+func spell(token *[size]byte) string {
 	var text [textSize]byte
 	encoding.Encode(text[:], token[:])
-	return string(text[:]), id
+	return string(text[:])
 }
 
 // idOf is the record's key: a hash without a key, so that new secrets log nobody

@@ -95,7 +95,7 @@ func TestTokenKeysOfOneID(t *testing.T) {
 	both := keysOf(t, "sid", first, second)
 	both.keys[1].id = both.keys[0].id // once in 2^32 pairs of secrets
 	for i, k := range both.keys {
-		text, id := Keys{keys: []*key{k}}.Seal()
+		text, id := Keys{keys: []*key{k}, seen: new(verified)}.Seal()
 		if got, err := both.Open(text); err != nil || got != id {
 			t.Errorf("signed by key %d: got %x, %v", i, got, err)
 		}
@@ -121,6 +121,21 @@ func FuzzToken(f *testing.F) {
 			t.Errorf("%q opens as %x", value, got)
 		}
 	})
+}
+
+// The MAC of a token that was just made is remembered: nobody computes it again for the
+// next request.
+func TestSealRemembers(t *testing.T) {
+	t.Parallel()
+	keys := keysOf(t, "a", "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k")
+	value, id := keys.Seal()
+	raw, err := encoding.DecodeString(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !keys.seen.has(&id, raw[1:5], raw[headSize:]) {
+		t.Error("a token that was just made is not remembered")
+	}
 }
 
 // T3: what is remembered of a genuine token lets nothing else in: another MAC,

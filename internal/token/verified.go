@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 )
 
-// A verified remembers the MACs of tokens that were genuine a moment ago, so that
+// A verified remembers the MACs of tokens that were made, or genuine, a moment ago, so that
 // the next request with one need not compute it again. There is no token in it: an
 // id is a hash, and a MAC opens nothing without the random part. Each set of keys
 // has its own, since name and secret are in the MAC (decision 93).
