@@ -971,7 +971,7 @@ func (x *exchange) dropTrailers() {
 // when they leave.
 func usual(h http.Header) bool {
 	left := len(h)
-	for _, name := range [...]string{"Content-Type", "Vary", "Cache-Control", "Set-Cookie"} {
+	for _, name := range [...]string{"Vary", "Cache-Control", "Content-Type", "Set-Cookie"} {
 		if left == 0 {
 			break
 		}
