@@ -382,6 +382,9 @@ func (s *Session) changed(now int64) bool {
 	if s.cleared && len(s.counting(s.entries())) < len(s.entries()) {
 		return true
 	}
+	if len(s.ops) == 1 && s.applied == 1 && s.lasting {
+		return s.altered
+	}
 	for _, e := range s.view {
 		old := s.stored(e.Name).At(now)
 		e = e.At(now)

@@ -56,6 +56,8 @@ type changes struct {
 	ops     []op
 	blind   bool           // some of them promise the handler a change
 	applied int            // how many of ops view holds
+	lasting bool           // what the latest op found and left does not expire
+	altered bool           // and differs
 	looked  time.Time      // when the session was loaded, if then there were changes
 	view    []record.Entry // the names that ops changed, as they then are
 

@@ -416,11 +416,13 @@ func (s *Session) edit() *changes {
 
 // apply runs one op and keeps what it gives in the view.
 func (s *Session) apply(o op, now int64) error {
-	e, err := o.do.replace(s.lookup(o.name, now))
+	old := s.lookup(o.name, now)
+	e, err := o.do.replace(old)
 	if err != nil {
 		return err
 	}
 	e.Name = o.name
+	s.lasting, s.altered = old.Expires == 0 && e.Expires == 0, !bytes.Equal(old.Raw, e.Raw)
 	for i := range s.view {
 		if s.view[i].Name == o.name {
 			s.view[i] = e
