@@ -457,10 +457,62 @@ func TestQueueOfManySessions(t *testing.T) {
 	empty(t, &q)
 }
 
+// More sessions at once than a shard has places for: each has a turn of its own, in
+// which one goes after another, and of those that have ended none is taken for another.
+func TestQueueOfOneShard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q queue
+		const n = 3 * len(queueShard{}.turns)
+		id := func(i int) *store.ID { return &store.ID{0, byte(i)} }
+		for round := range 3 {
+			var holders [n]atomic.Int32
+			var wg sync.WaitGroup
+			for i := range n {
+				for range 3 {
+					wg.Go(func() {
+						c := comes(false, commitTimeout)
+						c.now = time.Now()
+						turn, err := q.enter(id(i), c)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if holders[i].Add(1) != 1 {
+							t.Errorf("session %d has two holders", i)
+						}
+						if last := turn.last; turn.id != *id(i) || last.Version != 0 && last.ID != *id(i) {
+							t.Errorf("session %d has the turn of %x, which remembers %x", i, turn.id[:2], last.ID[:2])
+						}
+						if turn.last = (store.Record{ID: *id(i), Version: 1, Seen: c.now}); (i+round)%3 == 0 {
+							turn.last = store.Record{} // it stored nothing
+						}
+						time.Sleep(time.Millisecond)
+						holders[i].Add(-1)
+						c.conclude(nil)
+						q.handOn(id(i), turn, c)
+					})
+				}
+			}
+			wg.Wait()
+			empty(t, &q)
+			kept := 0
+			for i := range n {
+				if known := q.shards[0].find(id(i)); known != nil {
+					kept++
+				}
+			}
+			if kept == 0 || kept > len(q.shards[0].turns) {
+				t.Errorf("%d turns are remembered", kept)
+			}
+		}
+	})
+}
+
 func empty(t *testing.T, q *queue) {
 	t.Helper()
 	for i := range q.shards {
-		if n := len(q.shards[i].turns); n != 0 {
+		shard := &q.shards[i]
+		if n := len(shard.more) + len(slices.DeleteFunc(slices.Clone(shard.turns[:]), func(t *turn) bool { return t == nil || !t.held })); n != 0 {
 			t.Errorf("%d turns are left", n)
 		}
 	}

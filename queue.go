@@ -22,16 +22,16 @@ type queue struct {
 }
 
 type queueShard struct {
-	mu    sync.Mutex
-	turns map[store.ID]*turn
-	// The latest that have ended, for what they know of their sessions.
-	recent [8]*turn
+	mu sync.Mutex
+	// Those that somebody holds, and the latest that have ended, for what they know of
+	// their sessions.
+	turns  [8]*turn
+	more   map[store.ID]*turn // held, where there was no room
 	oldest int
 }
 
-// A turn is the line of commits of one id. It exists while somebody holds or
-// awaits it. One goroutine at a time holds it and has it to itself, but for what
-// the shard guards: those who wait may leave.
+// A turn is the line of commits of one id. One goroutine at a time holds it and has it
+// to itself, but for what the shard guards: those who wait may leave.
 type turn struct {
 	// What this process remembers of the session. It is a hint.
 	last store.Record // what it stored last
@@ -47,6 +47,8 @@ type turn struct {
 	rested bool // it has waited for more to come along
 
 	// Guarded by the shard.
+	id      store.ID
+	held    bool            // somebody holds or awaits it
 	waiting []*pendingWrite // in line, the first first
 	storing bool            // the chain is with the store: nobody leaves it
 }
@@ -301,15 +303,40 @@ func (c *pendingWrite) conclude(err error) {
 
 func (q *queue) shard(id *store.ID) *queueShard { return &q.shards[id[0]%byte(len(q.shards))] }
 
-// recall takes the turn of that id out of the recent ones, or returns nil.
-func (s *queueShard) recall(id *store.ID) *turn {
-	for i, t := range s.recent {
-		if t != nil && t.last.ID == *id {
-			s.recent[i] = nil
+// find returns the turn of that id, or nil.
+func (s *queueShard) find(id *store.ID) *turn {
+	for _, t := range s.turns {
+		if t != nil && t.id == *id {
 			return t
 		}
 	}
-	return nil
+	return s.more[*id]
+}
+
+// place keeps a turn, where nothing is or in place of the oldest that nobody holds,
+// and rather not of one of a busy session, which it drops. It reports whether there was
+// room.
+func (s *queueShard) place(t *turn, now time.Time) bool {
+	if i := slices.Index(s.turns[:], nil); i >= 0 {
+		s.turns[i] = t
+		return true
+	}
+	for tries := range 2 * len(s.turns) {
+		place := &s.turns[s.oldest]
+		s.oldest = (s.oldest + 1) % len(s.turns)
+		if old := *place; !old.held && (tries >= len(s.turns) || !old.heat.busy(now)) {
+			*place = t
+			old.drop()
+			return true
+		}
+	}
+	return false
+}
+
+// drop gives a turn away that nobody holds, for another session.
+func (t *turn) drop() {
+	t.id, t.last, t.heat = store.ID{}, store.Record{}, heat{}
+	turns.Put(t)
 }
 
 // forget drops what is remembered of a session that was written past the queue.
@@ -317,50 +344,44 @@ func (q *queue) forget(id *store.ID) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	if t := shard.recall(id); t != nil {
-		t.last, t.heat = store.Record{}, heat{}
-		turns.Put(t)
+	if t := shard.find(id); t != nil && !t.held {
+		shard.remove(t)
+		t.drop()
 	}
 }
 
-// remember keeps a turn that has ended, in the place of the oldest that is not of
-// a busy session, and returns that.
-func (s *queueShard) remember(t *turn) (forgotten *turn) {
-	if i := slices.Index(s.recent[:], nil); i >= 0 {
-		s.recent[i] = t
-		return nil
+// remove takes a turn out of its place.
+func (s *queueShard) remove(t *turn) {
+	if i := slices.Index(s.turns[:], t); i >= 0 {
+		s.turns[i] = nil
+		return
 	}
-	for tries := 0; ; tries++ {
-		place := &s.recent[s.oldest]
-		s.oldest = (s.oldest + 1) % len(s.recent)
-		if old := *place; tries == len(s.recent) || !old.heat.busy(t.last.Seen) {
-			*place = t
-			return old
-		}
-	}
+	delete(s.more, t.id)
 }
 
 // enter gets the id's turn, for which it waits until the commit's time is over.
 func (q *queue) enter(id *store.ID, c *pendingWrite) (*turn, error) {
 	shard := q.shard(id)
 	shard.mu.Lock()
-	t := shard.turns[*id]
-	if t == nil {
-		if shard.turns == nil {
-			shard.turns = make(map[store.ID]*turn)
-		}
-		if t = shard.recall(id); t == nil {
-			t = turns.Get().(*turn)
-		}
-		t.chain = append(t.chain, c)
-		shard.turns[*id] = t
+	t := shard.find(id)
+	if t != nil && t.held {
+		c.waits()
+		t.waiting = append(t.waiting, c)
 		shard.mu.Unlock()
-		return t, nil
+		return t, q.wait(id, t, c)
 	}
-	c.waits()
-	t.waiting = append(t.waiting, c)
+	if t == nil {
+		t = turns.Get().(*turn)
+		if t.id = *id; !shard.place(t, c.now) {
+			if shard.more == nil {
+				shard.more = make(map[store.ID]*turn)
+			}
+			shard.more[*id] = t
+		}
+	}
+	t.held, t.chain = true, append(t.chain, c)
 	shard.mu.Unlock()
-	return t, q.wait(id, t, c)
+	return t, nil
 }
 
 // waits makes what wakes the commit. The shard is locked.
@@ -417,14 +438,12 @@ func (q *queue) handOn(id *store.ID, t *turn, c *pendingWrite) bool {
 	case c:
 		return true
 	case nil:
-		delete(shard.turns, *id)
-		t.base, t.tip, t.next, t.tries, t.rested = store.Record{}, nil, 0, 0, false
-		if t.last.Version != 0 {
-			t = shard.remember(t)
-		}
-		if t != nil {
-			t.last, t.heat = store.Record{}, heat{}
-			turns.Put(t)
+		t.held, t.base, t.tip, t.next, t.tries, t.rested = false, store.Record{}, nil, 0, 0, false
+		if known := t.last.Version != 0; !known || shard.more[*id] == t {
+			shard.remove(t)
+			if !known || !shard.place(t, t.last.Seen) {
+				t.drop()
+			}
 		}
 	default:
 		if !c.done {
