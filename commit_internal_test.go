@@ -464,6 +464,25 @@ func TestQueueOfOneShard(t *testing.T) {
 		var q queue
 		const n = 3 * len(queueShard{}.turns)
 		id := func(i int) *store.ID { return &store.ID{0, byte(i)} }
+		seen, commits := make(map[*turn]bool), [n]*pendingWrite{}
+		for i := range n { // nobody waits for anybody
+			commits[i] = comes(false, commitTimeout)
+			turn, err := q.enter(id(i), commits[i])
+			if err != nil || seen[turn] || turn.id != *id(i) {
+				t.Fatalf("session %d: %v, or the turn of another", i, err)
+			}
+			seen[turn] = true
+		}
+		for i, c := range commits {
+			turn := q.shards[0].find(id(i))
+			if turn == nil || !turn.held || turn.id != *id(i) {
+				t.Fatalf("session %d has lost its turn", i)
+			}
+			turn.last = store.Record{ID: *id(i), Version: 1}
+			c.conclude(nil)
+			q.handOn(id(i), turn, c)
+		}
+		empty(t, &q)
 		for round := range 3 {
 			var holders [n]atomic.Int32
 			var wg sync.WaitGroup
