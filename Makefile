@@ -51,7 +51,7 @@ CORE = . ./promises ./cookie ./internal/exact ./internal/record ./internal/token
 
 variants: ## the core with the JSON encoder to come, and on 32 bits
 	GOEXPERIMENT=jsonv2 go test $(CORE)
-	@[ "$$(go env GOHOSTOS GOHOSTARCH | paste -sd/ -)" != linux/amd64 ] || { echo GOARCH=386 go test $(CORE); GOARCH=386 go test $(CORE); }
+	@[ "$$(go env GOHOSTOS GOHOSTARCH | paste -sd/ -)" != linux/amd64 ] || tools/bits32.sh $(CORE)
 
 fuzz: ## every fuzz target for FUZZTIME (10s) each
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file func; do \

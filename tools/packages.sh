@@ -73,6 +73,7 @@ ruby-railties:ruby -e "require %q(rails)"
 ruby-redis-rails:ruby -e "require %q(redis-rails)"
 ruby-devise:ruby -e "require %q(rails); require %q(devise)"
 ruby-webrick:ruby -e "require %q(webrick)"
+qemu-user-static:command -v qemu-arm-static || [ "$(uname -m)" != x86_64 ] || GOARCH=386 go test -run "^$" ./internal/wait
 '
 
 PATH=$PATH:/usr/sbin:/sbin
