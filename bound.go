@@ -378,6 +378,11 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 		id := s.base.ID
 		rec, err := m.carrier.load(ctx, opened{id: id})
 		s.afterLoad(id, &rec, err)
+		if s.changes != nil && !s.failed {
+			if err := s.replay(time.Now().UnixMilli()); err != nil {
+				s.fail(err)
+			}
+		}
 	}
 	return s.seen(), s.err()
 }

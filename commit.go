@@ -75,6 +75,7 @@ func (c *changes) lend() *pendingWrite {
 // takeBack is the end of a commit. Others have it in their line if it has waited, or if
 // it has left them.
 func (c *changes) takeBack(w *pendingWrite) {
+	w.end()
 	if w == &c.write && !w.waited && !w.left {
 		*w, c.lent = pendingWrite{}, false
 	}
@@ -166,11 +167,7 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 		if err := s.x.m.endWritingsOf(c.context(), id); err != nil {
 			return err
 		}
-		ctx := s.callCtx(c, c.at)
-		_, err := s.x.m.endOne(ctx, id, Event{Kind: LoggedOut})
-		c.release(ctx)
-		if err != nil {
-			c.told = storeFailed(err)
+		if err := s.endNamesake(c, id); err != nil {
 			return err
 		}
 	}
@@ -182,6 +179,15 @@ func (s *Session) commitLogout(c *pendingWrite) error {
 	s.unproven = cookieUnread
 	s.life = noSession
 	return nil
+}
+
+// endNamesake ends a session that the browser brought beside the one of the logout.
+func (s *Session) endNamesake(c *pendingWrite, id store.ID) error {
+	ctx := s.callCtx(c, c.at)
+	defer c.release(ctx)
+	_, err := s.x.m.endOne(ctx, id, Event{Kind: LoggedOut})
+	c.told = err != nil && storeFailed(err)
+	return err
 }
 
 // overtakenByOthers is for a revocation that finds a login as somebody else in
@@ -793,7 +799,7 @@ func (s *Session) dropLateCookie() {
 	s.x.m.endOne(ctx, id, Event{Kind: LoggedOut, Reason: reasonNeverSent}) // nobody will ever hold its token
 }
 
-// admitted reports whether the request is of the guard's own. The mutex is held.
+// admitted reports whether the request is of the guard's own.
 func (x *exchange) admitted() bool {
 	more := x.more.Load()
 	return more != nil && more.admitted
@@ -891,27 +897,36 @@ func (m *Manager) sweepSome(c *pendingWrite, now time.Time) {
 func (s *Session) callCtx(c *pendingWrite, end time.Time) context.Context {
 	first := !c.waited && !c.called // the commit has just begun
 	c.called = true
-	if first && s.changes != nil && c == &s.changes.write && s.mu.Marks.Load()&callEnded == 0 {
-		return (*calling)(s)
-	}
 	look := lookTime
 	if !first {
 		look = min(look, time.Until(end)/2)
 	}
-	return wait.Detached(c.parent, end.Add(-look))
+	at := end.Add(-look)
+	if first && s.changes != nil && c == &s.changes.write && s.mu.Marks.Load() < callsEnd {
+		if after := (at.UnixMicro() - s.x.beganAt) / 1000; 0 < after && after < 1<<32/int64(callsEnd) {
+			s.mu.Marks.Or(uint32(after) * callsEnd)
+			return (*calling)(s)
+		}
+	}
+	return wait.Detached(c.parent, at)
 }
 
 // calling is the session as the context of the first store call of its first commit:
-// like loading, but it does not end with the request. It serves once, since the store
-// may hold it for longer.
+// like loading, but it ends at the call's time and not with the request. It serves once,
+// since the store may hold it for longer.
 type calling Session
+
+// Format keeps the session out of the logs of whoever prints a context (G13).
+func (l *calling) Format(f fmt.State, verb rune) { l.x.Format(f, verb) }
 
 // arm makes the context that knows the time.
 func (l *calling) arm() *wait.Context {
 	if timed := l.timed(); timed != nil {
 		return timed
 	}
-	timed := l.x.arm(func(more *extra) *atomic.Pointer[wait.Context] { return &more.callTimed }, commitTimeout-lookTime, true)
+	end := l.x.beganAt + int64(l.mu.Marks.Load()/callsEnd)*1000
+	left := time.Duration(end-time.Now().UnixMicro()) * time.Microsecond
+	timed := l.x.arm(func(more *extra) *atomic.Pointer[wait.Context] { return &more.callTimed }, min(left, commitTimeout), true)
 	if l.mu.Marks.Load()&callEnded != 0 { // perhaps before there was one to end
 		timed.End()
 	}

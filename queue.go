@@ -251,7 +251,6 @@ func (s *Session) rebase(rec store.Record, sure bool) error {
 	}
 	s.setBase(&rec, h)
 	s.sure = sure
-	s.view, s.applied = s.view[:0], 0
 	return nil
 }
 

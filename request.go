@@ -494,6 +494,9 @@ func (l *loading) timed() *wait.Context {
 	return nil
 }
 
+// Format keeps the session out of the logs of whoever prints a context (G13).
+func (l *loading) Format(f fmt.State, verb rune) { l.x.Format(f, verb) }
+
 func (l *loading) Deadline() (time.Time, bool) { return l.arm().Deadline() }
 func (l *loading) Done() <-chan struct{}       { return l.arm().Done() }
 
@@ -649,6 +652,9 @@ func (s *Session) adoptForeign() {
 // setBase makes a record the base. Its header is h.
 func (s *Session) setBase(rec *store.Record, h record.Header) {
 	s.base, s.life, s.sure = snapshotOf(rec), live, true
+	if s.changes != nil { // made of another
+		s.view, s.applied = s.view[:0], 0
+	}
 	s.remembered = uint32(h.Remember / time.Second)
 	s.entriesLen = uint16(len(h.Entries)) // of at most 64 KiB with what stands before them
 }

@@ -146,6 +146,7 @@ const (
 	loadEnded                     // and it is
 	callPolled                    // the same of calling
 	callEnded
+	callsEnd // and from here on when its time is over, in milliseconds after the request came
 )
 
 // errStuck is what a call finds that waited in vain for another.

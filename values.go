@@ -323,6 +323,9 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 		return false
 	}
 	before, looked := len(s.edit().ops), s.looked
+	if m := s.x.m; s.life != live || s.namesakes || m.adopts.Load() || m.guard.Load() != nil {
+		looked = time.Time{} // since then there was more than our own code
+	}
 	s.record(o)
 	panicked := true
 	defer func() {

@@ -441,3 +441,32 @@ func TestNewRefusesCarriers(t *testing.T) {
 		}
 	}
 }
+
+// G4: What middleware changes before the refresh looks at the session is made on what
+// that finds.
+func TestChangeBeforeTheRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var left bool
+		a := newApp(t, options{around: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s := coatcheck.From(r.Context())
+				if r.URL.Path == "/dbsc/refresh" {
+					visits.Delete(s)
+				}
+				next.ServeHTTP(w, r)
+				if r.URL.Path == "/account" {
+					_, left = visits.Get(s)
+				}
+			})
+		}})
+		d := a.boundDevice(t)
+		a.status(t, d, "POST", "/write", http.StatusOK)
+		time.Sleep(time.Minute)
+		alone := d.Thief()
+		delete(alone.Jar, boundName)
+		alone.Raw("POST", d.Refresh, "Sec-Secure-Session-Id", d.ID)
+		if a.status(t, d, "GET", "/account", http.StatusOK); left {
+			t.Error("the value is there still, and no error told so")
+		}
+	})
+}

@@ -1224,3 +1224,149 @@ func TestG5CallThatOnlyAsks(t *testing.T) {
 		}
 	})
 }
+
+// G5: A commit has 5 seconds in all, also where its call begins late or asks late whether
+// its time is over: then there is still a second for the look.
+func TestG5CallThatBeginsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+		wants(t, b.Send("POST", "/login"), http.StatusOK, "")
+		store.set(func(_ context.Context, method string) error {
+			if method == "Update" {
+				time.Sleep(1500 * time.Millisecond) // for a connection
+			}
+			return nil
+		}, func(ctx context.Context, method string) error {
+			if method == "Update" {
+				<-ctx.Done()
+				return ctx.Err() // applied, and no answer
+			}
+			return nil
+		})
+		begun := time.Now()
+		wants(t, b.Send("POST", "/count"), http.StatusOK, "count 1")
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("the commit took %v", took)
+		}
+	})
+}
+
+// G5: So it is where the session has to be loaded anew before the call.
+func TestG5CallAfterASlowLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, store, coatcheck.Config{Idle: 10 * time.Minute})
+		b := newBrowser(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := m.From(r.Context())
+			switch r.URL.Path {
+			case "/login":
+				s.Login("ann")
+				return
+			case "/look":
+				s.User()
+				return
+			}
+			s.User()
+			time.Sleep(6 * time.Minute)
+			other := newBrowser(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { m.From(r.Context()).User() })))
+			c, err := r.Cookie(sidName)
+			if err != nil {
+				t.Fatal(err)
+			}
+			other.SetCookie(sidName, c.Value)
+			wants(t, other.Send("GET", "/"), http.StatusOK, "") // moves the idle end
+			time.Sleep(6 * time.Minute)
+			loads := store.count("Load")
+			store.set(func(_ context.Context, method string) error {
+				if method == "Load" && store.count("Load") == loads+1 {
+					time.Sleep(3 * time.Second)
+				}
+				return nil
+			}, func(ctx context.Context, method string) error {
+				if method == "Update" {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return nil
+			})
+			g1Count.Set(s, 7)
+			begun := time.Now()
+			if err, took := s.Commit(), time.Since(begun); err != nil || took > 5*time.Second {
+				t.Errorf("%v after %v; want no error within 5s", err, took)
+			}
+		})))
+		wants(t, b.Send("POST", "/login"), http.StatusOK, "")
+		wants(t, b.Send("POST", "/long"), http.StatusOK, "")
+	})
+}
+
+// G5: What a commit gave a store beside its call ends with the commit.
+func TestG5ContextOfTheCommitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		var held context.Context
+		store.set(func(ctx context.Context, method string) error {
+			if method == "Sweep" {
+				held = ctx
+				ctx.Done()
+			}
+			return nil
+		}, nil)
+		b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+		wants(t, b.Send("POST", "/count"), http.StatusOK, "count 1")
+		if held == nil || held.Err() == nil {
+			t.Fatalf("a context of a commit that is over: %v; want one that has ended", held)
+		}
+		<-held.Done()
+	})
+}
+
+// G13: What a store, or an event, gets as its context prints nothing of the session.
+func TestG13ContextsPrintNothing(t *testing.T) {
+	store := &trap{Store: memstore.New(memstore.Config{})}
+	b := newBrowser(g5App(manage(t, store, coatcheck.Config{})))
+	wants(t, b.Send("POST", "/login"), http.StatusOK, "")
+	wants(t, b.Send("POST", "/set"), http.StatusOK, "set")
+	called := 0
+	store.set(nil, func(ctx context.Context, method string) error {
+		called++
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+			if printed := fmt.Sprintf(verb, ctx); strings.Contains(printed, "ann") || strings.Contains(printed, "ID:") || len(printed) > 200 {
+				t.Errorf("%s with %s prints %.200s", method, verb, printed)
+			}
+		}
+		return nil
+	})
+	wants(t, b.Send("POST", "/count"), http.StatusOK, "count 8")
+	if called < 2 {
+		t.Errorf("%d calls", called)
+	}
+}
+
+// G2: A session that expires while the application looks for a foreign one, after the
+// look at ours, is not written to.
+func TestG2ExpiredWhileItLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &trap{Store: memstore.New(memstore.Config{})}
+		m := manage(t, store, coatcheck.Config{AnonymousIdle: 10 * time.Minute})
+		var slow time.Duration
+		adopt, err := m.Adopting(func(*http.Request) (coatcheck.Adoption, error) {
+			time.Sleep(slow)
+			return coatcheck.Adoption{}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBrowser(adopt(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, "count ", g1Count.Update(m.From(r.Context()), increase))
+		})))
+		wants(t, b.Send("POST", "/count"), http.StatusOK, "count 1")
+		time.Sleep(11*time.Minute - time.Second) // the idle end is a tenth late
+		slow = 3 * time.Second
+		wants(t, b.Send("POST", "/count"), http.StatusConflict, "")
+		if n := store.count("Update"); n != 0 {
+			t.Errorf("%d updates", n)
+		}
+	})
+}

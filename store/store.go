@@ -163,8 +163,8 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 //     error and leaves the state before or the state after.
 //     The context of a load ends with the request, or 5 seconds after the store
 //     first asks for its end: by Deadline or Done, or by Err for the second time.
-//     That of the write of a commit outlives the request, and ends in the same way
-//     after 4 seconds, or sooner where the commit has waited before.
+//     That of the write of a commit outlives the request, and ends 4 seconds after
+//     the commit began, or later with half of what is left where it has waited.
 //   - S14: A store does not retry, has no clock beside its engine's expiry, and
 //     no policy: an expired record is live until it is swept.
 //   - S15: Any other error means that the call may or may not have been applied.
