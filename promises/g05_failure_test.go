@@ -1147,56 +1147,63 @@ func TestG5FirstLookAfterTheFirstByte(t *testing.T) {
 // that is so for good, whatever the request commits after that, since a driver may
 // have kept it.
 func TestG5ContextOfTheCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := &trap{Store: memstore.New(memstore.Config{})}
-		m := manage(t, store, coatcheck.Config{})
-		var held []context.Context
-		begun := time.Now()
-		store.set(func(ctx context.Context, method string) error {
-			if method == "Update" {
-				held = append(held, ctx)
-				at, ok := ctx.Deadline()
-				if left := time.Until(at); !ok || left <= 0 || left > 4*time.Second || ctx.Err() != nil {
-					t.Errorf("call %d: it has %v, %v, %v; want at most 4s and no error", len(held), left, ok, ctx.Err())
-				}
-				if ctx.Value(http.ServerContextKey) != "server" {
-					t.Errorf("call %d: the request's values are not there", len(held))
-				}
-			}
+	for _, asks := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) { contextOfTheCall(t, asks) })
+	}
+}
+
+// contextOfTheCall is that of a store that asks the context for its end, or not.
+func contextOfTheCall(t *testing.T, asks bool) {
+	store := &trap{Store: memstore.New(memstore.Config{})}
+	m := manage(t, store, coatcheck.Config{})
+	var held []context.Context
+	begun := time.Now()
+	store.set(func(ctx context.Context, method string) error {
+		if method != "Update" {
 			return nil
-		}, nil)
-		ctx, leave := context.WithCancel(context.WithValue(t.Context(), http.ServerContextKey, "server"))
-		b := newBrowser(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s := m.From(r.Context())
-			if r.URL.Path == "/login" {
-				s.Login("alice")
-				return
+		}
+		if held = append(held, ctx); asks {
+			at, ok := ctx.Deadline()
+			if left := time.Until(at); !ok || left <= 0 || left > 4*time.Second || ctx.Err() != nil {
+				t.Errorf("call %d: it has %v, %v, %v; want at most 4s and no error", len(held), left, ok, ctx.Err())
 			}
-			s.User()
-			leave()
-			for i := range 2 {
-				g1Count.Update(s, increase)
-				for _, ctx := range held {
-					select {
-					case <-ctx.Done():
-					default:
-						t.Errorf("after %d commits a call's context has not ended", i+1)
-					}
-					if ctx.Err() == nil {
-						t.Errorf("after %d commits a call's context has no error", i+1)
-					}
+			if ctx.Value(http.ServerContextKey) != "server" {
+				t.Errorf("call %d: the request's values are not there", len(held))
+			}
+		}
+		return nil
+	}, nil)
+	ctx, leave := context.WithCancel(context.WithValue(t.Context(), http.ServerContextKey, "server"))
+	b := newBrowser(m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := m.From(r.Context())
+		if r.URL.Path == "/login" {
+			s.Login("alice")
+			return
+		}
+		s.User()
+		leave()
+		for i := range 2 {
+			g1Count.Update(s, increase)
+			for _, ctx := range held {
+				select {
+				case <-ctx.Done():
+				default:
+					t.Errorf("after %d commits a call's context has not ended", i+1)
+				}
+				if ctx.Err() == nil {
+					t.Errorf("after %d commits a call's context has no error", i+1)
 				}
 			}
-		})))
-		b.Send("POST", "/login")
-		wants(t, b.Serve(b.Request("POST", "/count").WithContext(ctx)), http.StatusOK, "")
-		if len(held) != 2 || held[0] == held[1] {
-			t.Errorf("%d contexts for two commits, or one for both", len(held))
 		}
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("the test waited %v", took)
-		}
-	})
+	})))
+	b.Send("POST", "/login")
+	wants(t, b.Serve(b.Request("POST", "/count").WithContext(ctx)), http.StatusOK, "")
+	if len(held) != 2 || held[0] == held[1] {
+		t.Errorf("%d contexts for two commits, or one for both", len(held))
+	}
+	if took := time.Since(begun); took != 0 {
+		t.Errorf("the test waited %v", took)
+	}
 }
 
 // G5: A store that only asks whether its time is over is told so too.

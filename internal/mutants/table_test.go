@@ -128,7 +128,7 @@ var mutants = []mutant{
 	}},
 	{"commits do not ask for the version", "TestLostUpdate_dbsc_php", "attack", noVersions},
 	{"a commit gets whoever's record was stored last", "TestStateBleeding_CVE_2026_24894", "attack",
-		edit("queue.go", `if t != nil && t.last.ID == *id {`, `if t != nil {`)},
+		edit("queue.go", `if t != nil && t.id == *id {`, `if t != nil {`)},
 	{"the id is the token itself", "TestTimingOnLookup_CVE_2019_16782", "attack", tokenAsID},
 	{"the token's MAC is not checked", "TestGuessing_CVE_2024_52801_CVE_2025_66630", "attack", macUnchecked},
 	{"a logout without a session makes one", "TestSessionCreationDoS_CVE_2015_5143_CVE_2015_5963", "attack",
@@ -158,7 +158,7 @@ var mutants = []mutant{
 		edit("handler.go", "func SafeReturn(target string) string {\n", "func SafeReturn(target string) string {\n\tif strings.HasPrefix(target, \"/\") {\n\t\treturn target\n\t}\n")},
 
 	// One or two for each promise.
-	{"G1 a conflict is not replayed", "TestG1ConflictReplays", "promises", edit("queue.go", `s.view, s.applied = s.view[:0], 0`, ``)},
+	{"G1 a conflict is not replayed", "TestG1ConflictReplays", "promises", edit("request.go", `s.view, s.applied = s.view[:0], 0`, ``)},
 	{"G1 commits do not ask for the version", "TestG1IncrementsCarryDifferentNumbers", "promises", noVersions},
 	{"G1 what was handed on is the ground for nothing to do", "TestG1NothingToDo", "promises", edit("queue.go", `case s.sure && !t.moved():`, `case !t.moved():`)},
 	{"G1 a session in its cookie gets what this process remembers", "TestG1InCookieKeepsWhatTheBrowserBrought", "promises",
@@ -254,8 +254,8 @@ var mutants = []mutant{
 	{"G5 the look has no time", "TestG5AppliedAndNoAnswer", "promises", edit("commit.go", `at := end.Add(-look)`, `at := end`)},
 	{"G5 a context of a call serves for the next", "TestG5ContextOfTheCall", "promises", edit("commit.go", "&& s.mu.Marks.Load() < callsEnd {", "{")},
 	{"G5 a context of a commit does not end", "TestG5ContextOfTheCommitEnds", "promises", edit("commit.go", "	w.end()\n	if w == &c.write", "	if w == &c.write")},
-	{"G5 a call has its time from when it asks", "TestG5CallThatBeginsLate", "promises", edit("commit.go", "min(left, commitTimeout)", "commitTimeout-lookTime")},
-	{"G5 a call after a load has its time from then", "TestG5CallAfterASlowLoad", "promises", edit("commit.go", "min(left, commitTimeout)", "commitTimeout-lookTime")},
+	{"G5 a call has its time from when it asks", "TestG5CallThatBeginsLate", "promises", edit("commit.go", "min(left, commitTimeout)", "max(left, commitTimeout-lookTime)")},
+	{"G5 a call after a load has its time from then", "TestG5CallAfterASlowLoad", "promises", edit("commit.go", "min(left, commitTimeout)", "max(left, commitTimeout-lookTime)")},
 	{"G13 a context prints the session", "TestG13ContextsPrintNothing", "promises", edit("commit.go", "func (l *calling) Format(", "func (l *calling) format(")},
 	{"G2 what is written is judged by an earlier time", "TestG2ExpiredWhileItLooks", "promises", edit("values.go", "if m := s.x.m; s.life != live || s.namesakes || m.adopts.Load() || m.guard.Load() != nil {", "if m := s.x.m; m == nil {")},
 	{"G4 a change stands on what was there before", "TestChangeBeforeTheRefresh", "dbsc", edit("request.go", "s.view, s.applied = s.view[:0], 0", "")},
@@ -452,7 +452,7 @@ var mutants = []mutant{
 	{"G2 a new name of the cookie revives what was ended", "TestAdoptUnderAnotherName", "promises", edit("adopt.go", `g, err := s.x.m.loadGuard(c.context(), a.Identity)`, `a.Identity += s.x.m.cfg.Name; g, err := s.x.m.loadGuard(c.context(), a.Identity)`)},
 
 	// The simulation finds these by itself, in its first 2,000 worlds.
-	{"simulated: a conflict is not replayed", "TestSimulation", "internal/simulation", edit("queue.go", `s.view, s.applied = s.view[:0], 0`, ``)},
+	{"simulated: a conflict is not replayed", "TestSimulation", "internal/simulation", edit("request.go", `s.view, s.applied = s.view[:0], 0`, ``)},
 	{"simulated: commits do not ask for the version", "TestSimulation", "internal/simulation", noVersions},
 	{"simulated: what was handed on is the ground for nothing to do", "TestSimulation", "internal/simulation", edit("queue.go", `case s.sure && !t.moved():`, `case !t.moved():`)},
 	{"simulated: a session in its cookie gets what this process remembers", "TestSimulation", "internal/simulation",
