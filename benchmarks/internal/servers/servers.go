@@ -100,11 +100,11 @@ func MariaDB() (*Server, error) {
 	}
 	s, err := start("mariadb", func(dir string, port int) ([]string, error) {
 		data := filepath.Join(dir, "data")
-		out, err := command(dir, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal").CombinedOutput()
+		out, err := command(dir, install, "--no-defaults", "--datadir="+data, "--tmpdir="+dir, "--auth-root-authentication-method=normal").CombinedOutput()
 		if err != nil {
 			return nil, fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
 		}
-		return []string{program, "--no-defaults", "--datadir=" + data, "--port=" + strconv.Itoa(port), "--bind-address=127.0.0.1",
+		return []string{program, "--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, "--port=" + strconv.Itoa(port), "--bind-address=127.0.0.1",
 			"--socket=" + filepath.Join(dir, "socket"), "--pid-file=" + filepath.Join(dir, "pid"), "--skip-name-resolve", "--max-connections=200"}, nil
 	}, func(addr string) error {
 		db, err := sql.Open("mysql", "root@tcp("+addr+")/test")

@@ -56,14 +56,16 @@ func startMariaDB(install, server string, options ...string) (*MariaDBServer, er
 		return nil, err
 	}
 	data := filepath.Join(dir, "data")
-	err = run(dir, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")
+	// Another that starts removes what it takes for leftovers in the folder for
+	// temporary tables: each has one of its own.
+	err = run(dir, install, "--no-defaults", "--datadir="+data, "--tmpdir="+dir, "--auth-root-authentication-method=normal", "--skip-test-db")
 	if err != nil {
 		return nil, err
 	}
 	s := &MariaDBServer{}
 	s.Process = &Process{
 		Dir: dir, Port: port, name: "MariaDB", quit: syscall.SIGTERM,
-		args: append([]string{server, "--no-defaults", "--datadir=" + data, fmt.Sprintf("--port=%d", port),
+		args: append([]string{server, "--no-defaults", "--datadir=" + data, "--tmpdir=" + dir, fmt.Sprintf("--port=%d", port),
 			"--bind-address=127.0.0.1", "--socket=" + filepath.Join(dir, "socket"), "--skip-name-resolve",
 			"--max-connections=200", "--innodb-buffer-pool-size=1G", "--innodb-log-file-size=512M",
 			"--pid-file=" + filepath.Join(dir, "pid")}, options...),
