@@ -18,16 +18,16 @@ type Library struct {
 	New func(b Backend) (App, error)
 }
 
-// Libraries are all that are measured, ours first. Floor, FloorAPI and Bare are
+// Libraries are all that are measured, ours first. Bare and the floors are
 // no libraries: they are what the work costs without one.
 var Libraries = []Library{Coatcheck, SCS, Gorilla, Gin, Fiber, Iris}
 
 // Edges are the ends of what is possible.
-var Edges = []Library{Bare, Floor, FloorAPI}
+var Edges = []Library{Bare, Floor, FloorAPI, FloorKept}
 
 // Loaded are the rows of load over HTTP. What is compared most closely stands
 // side by side, and so is measured within the same seconds.
-var Loaded = append([]Library{Bare, Floor, FloorAPI, Fair}, Libraries...)
+var Loaded = append([]Library{Bare, Floor, FloorAPI, FloorKept, Fair}, Libraries...)
 
 // A Backend says where sessions are kept.
 type Backend struct {

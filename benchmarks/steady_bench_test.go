@@ -22,7 +22,7 @@ func BenchmarkSteady(b *testing.B) {
 	}
 	most := pacedLoad(b, benchmarks.Fair, 0)
 	pace := 0.8 * most.PerSecond()
-	for _, lib := range []benchmarks.Library{benchmarks.Fair, benchmarks.FloorAPI, benchmarks.Coatcheck, benchmarks.SCS, benchmarks.Iris} {
+	for _, lib := range []benchmarks.Library{benchmarks.Fair, benchmarks.FloorAPI, benchmarks.FloorKept, benchmarks.Coatcheck, benchmarks.SCS, benchmarks.Iris} {
 		b.Run(lib.Name, func(b *testing.B) {
 			var r load.Result
 			for b.Loop() {

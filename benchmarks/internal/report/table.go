@@ -11,7 +11,7 @@ import (
 type row struct{ label, key string }
 
 var (
-	requestColumns = []string{"bare", "floor", "floor-mw", "fair", "coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}
+	requestColumns = []string{"bare", "floor", "floor-mw", "floor-kept", "fair", "coatcheck", "scs", "gorilla", "gin", "fiber", "iris"}
 	requestRows    = []row{
 		{"wrapped, session untouched", "untouched"},
 		{"no cookie, session untouched", "no-cookie"},
@@ -117,7 +117,7 @@ func (r *Results) over(a, b, unit string) string {
 func (r *Results) tables() map[string]table {
 	return map[string]table{
 		"request": {"operation", requestColumns, requestRows, func(c, k string) string { return r.cost("Request/" + c + "/" + k) }},
-		"ratio": {"coatcheck is 1", []string{"bare", "floor", "floor-mw", "scs", "gorilla", "gin", "fiber", "iris"}, requestRows,
+		"ratio": {"coatcheck is 1", []string{"bare", "floor", "floor-mw", "floor-kept", "scs", "gorilla", "gin", "fiber", "iris"}, requestRows,
 			func(c, k string) string { return r.over("Request/"+c+"/"+k, "Request/coatcheck/"+k, "ns/op") }},
 		"more": {"operation", []string{"coatcheck", "gin", "fiber", "iris"}, []row{
 			{"the router alone, no session middleware", "bare"},
@@ -182,7 +182,7 @@ func (r *Results) tables() map[string]table {
 			benchmark, kind, _ := strings.Cut(k, "/")
 			return r.httpCell(benchmark + "/" + c + "/" + kind)
 		}},
-		"steady": {"", []string{"fair", "floor-mw", "coatcheck", "scs", "iris"}, []row{
+		"steady": {"", []string{"fair", "floor-mw", "floor-kept", "coatcheck", "scs", "iris"}, []row{
 			{"half of the answers within, µs", "p50-µs"}, {"99 of 100 within, µs", "p99-µs"}, {"answered a second", "req/s"},
 		}, func(c, k string) string { return r.cell("Steady/"+c, k, 1) }},
 		"commits": {"", []string{"sqlite", "postgres", "mariadb", "redis"}, []row{
