@@ -31,7 +31,7 @@ import (
 //
 // Where a promise leaves a choice that none of the routes meets it takes the
 // strict one: of several cookies of its name none counts, and what a handler says to
-// caches itself is replaced.
+// caches itself is replaced. A request without a cookie gets as much room as one with.
 var FloorKept = Library{Name: "floor-kept", New: func(b Backend) (App, error) {
 	if b.Kind != Memory && b.Kind != Redis {
 		return unsupported(b)
@@ -115,24 +115,15 @@ type keptError struct {
 
 func (e *keptError) Error() string { return e.text }
 
-// keptErrorOf is the one that an error is, or for those of a store the last of them.
-func keptErrorOf(err error) *keptError {
-	if err == nil {
-		return nil
-	}
-	answer := errKeptAway
-	errors.As(err, &answer)
-	return answer
-}
-
 var (
-	errKeptForeign = &keptError{http.StatusForbidden, "Forbidden"}
-	errKeptHeld    = &keptError{http.StatusConflict, "This request came from elsewhere, without the session cookie. Nothing was changed."}
-	errKeptEnded   = &keptError{http.StatusConflict, "Your session has ended. Nothing was changed."}
-	errKeptLate    = &keptError{http.StatusInternalServerError, "Internal Server Error"}
-	errKeptValue   = &keptError{http.StatusInternalServerError, "Internal Server Error"}
-	errKeptLarge   = &keptError{http.StatusRequestEntityTooLarge, "Request Entity Too Large"}
-	errKeptAway    = &keptError{http.StatusServiceUnavailable, "Service Unavailable"}
+	errKeptForeign   = &keptError{http.StatusForbidden, "Forbidden"}
+	errKeptHeld      = &keptError{http.StatusConflict, "This request came from elsewhere, without the session cookie. Nothing was changed."}
+	errKeptEnded     = &keptError{http.StatusConflict, "Your session has ended. Nothing was changed."}
+	errKeptReplacing = &keptError{http.StatusConflict, "This came while you logged in or out. Nothing was changed. Please try once more."}
+	errKeptLate      = &keptError{http.StatusInternalServerError, "Internal Server Error"}
+	errKeptValue     = &keptError{http.StatusInternalServerError, "Internal Server Error"}
+	errKeptLarge     = &keptError{http.StatusRequestEntityTooLarge, "Request Entity Too Large"}
+	errKeptAway      = &keptError{http.StatusServiceUnavailable, "Service Unavailable"}
 )
 
 // kept is what all requests share.
@@ -147,9 +138,10 @@ type kept struct {
 
 // What has become of a session.
 const (
-	keptNone  = iota
-	keptLive  // what follows is its record
-	keptEnded // only a login goes on (G2)
+	keptNone     = iota
+	keptLive     // what follows is its record
+	keptEnded    // only a login goes on (G2)
+	keptReplaced // the same, by a login whose answer the browser is about to have
 )
 
 // The phases of an answer, and beside them whether anybody has looked at the session:
@@ -174,15 +166,15 @@ type keptRequest struct {
 	began, mono int64       // µs since 1970 (G2), and ns since start
 	state       atomic.Uint32
 	marks       atomic.Uint32 // of the load's context
-	left        uint32        // how many headers left
+	left        uint16        // how many headers left
 	refusing    bool          // the answer was replaced
 	returned    bool          // the handler, and not by a panic
 
-	mu       sync.Mutex // a handler's goroutines share a session
-	hidden   bool       // the browser has, or may have, a cookie that did not come (G7)
+	hidden   bool // the browser has, or may have, a cookie that did not come (G7)
 	life     uint8
-	entries  uint32 // where they begin in data
-	err      *keptError
+	entries  uint16     // where they begin in data
+	mu       sync.Mutex // a handler's goroutines share a session; of what is here and below
+	err      error
 	id       store.ID
 	version  uint64
 	user     string
@@ -229,8 +221,8 @@ func (k *kept) handler(next http.Handler) http.Handler {
 	})
 }
 
-// request is small enough for WithContext to be inlined, whose own copy of the request
-// then is no allocation.
+// request makes what a request keeps. The compiler spares the copy that WithContext
+// makes by itself.
 func (k *kept) request(w http.ResponseWriter, r *http.Request) *keptRequest {
 	x, began := new(keptRequest), time.Now() // G2: what began before an end is in flight
 	x.in, x.k, x.w, x.began, x.mono = r, k, w, began.UnixMicro(), int64(began.Sub(keptStart))
@@ -309,7 +301,7 @@ func (x *keptRequest) start() bool {
 		if !keptPlain(h) {
 			x.dropForeign(h)
 		}
-		x.left = uint32(len(h))
+		x.left = uint16(len(h))
 		return true
 	}
 	return x.startLooked()
@@ -402,7 +394,7 @@ func (x *keptRequest) putHeaders() {
 			h["Set-Cookie"] = c.cookies[:]
 		}
 	}
-	x.left = uint32(len(h))
+	x.left = uint16(len(h))
 }
 
 // tidy joins Vary to what is there and takes out what speaks to shared caches (G12).
@@ -446,9 +438,13 @@ func (x *keptRequest) poses(line string) bool {
 
 // replace answers for the handler: its status, body and headers are dropped, and what
 // it still writes fails (G5).
-func (x *keptRequest) replace(answer *keptError) {
+func (x *keptRequest) replace(err error) {
 	x.refusing = true
 	x.state.CompareAndSwap(keptLooked, keptSent|keptLooked)
+	answer, ok := errors.AsType[*keptError](err)
+	if !ok {
+		answer = errKeptAway
+	}
 	h := x.w.Header()
 	clear(h)
 	maps.Copy(h, x.before)
@@ -462,7 +458,7 @@ func (x *keptRequest) replace(answer *keptError) {
 	if answer.status == http.StatusServiceUnavailable {
 		h["Retry-After"] = []string{"1"}
 	}
-	x.left = uint32(len(h))
+	x.left = uint16(len(h))
 	x.w.WriteHeader(answer.status)
 	if x.r.Method != http.MethodHead {
 		io.WriteString(x.w, answer.text)
@@ -477,7 +473,7 @@ func (x *keptRequest) end(r *http.Request) {
 	if state&keptLooked != 0 || !x.state.CompareAndSwap(state, keptClosed) {
 		x.endLooked()
 	}
-	if h := x.w.Header(); uint32(len(h)) != x.left { // G4: what was added since are trailers, or another's after a panic
+	if h := x.w.Header(); uint16(len(h)) != x.left { // G4: what was added since are trailers, or another's after a panic
 		x.dropForeign(h)
 	}
 	// G5: the answer is whole that replaced one whose handler aborts as its writes fail.
@@ -647,13 +643,28 @@ func (x *keptRequest) load(id store.ID) (now int64) {
 		}
 	case errors.Is(err, store.ErrNotFound):
 	case errors.Is(err, store.ErrEnded):
-		if e := (*store.EndedError)(nil); !errors.As(err, &e) || e.Until.UnixMicro() > x.began {
-			x.life = keptEnded // G2: as long as its tombstone stands
+		if e, ok := errors.AsType[*store.EndedError](err); !ok || e.Until.UnixMicro() > x.began {
+			x.ended(e) // G2: as long as its tombstone stands
 		}
 	default:
 		x.err = errKeptAway // G5: which is not "not logged in"
 	}
 	return now
+}
+
+// ended takes note of how the session ended, as far as the store says.
+func (x *keptRequest) ended(e *store.EndedError) {
+	if x.life = keptEnded; e != nil && !e.Next.IsZero() {
+		x.life = keptReplaced
+	}
+}
+
+// why is the error of a session that has ended.
+func (x *keptRequest) why() error {
+	if x.life == keptReplaced {
+		return errKeptReplacing
+	}
+	return errKeptEnded
 }
 
 // take makes a record that of the session, if it is whole.
@@ -662,7 +673,7 @@ func (x *keptRequest) take(rec *store.Record) bool {
 	if err != nil {
 		return false
 	}
-	x.life, x.entries = keptLive, uint32(len(rec.Data)-len(h.Entries))
+	x.life, x.entries = keptLive, uint16(len(rec.Data)-len(h.Entries))
 	x.id, x.version, x.user, x.data = rec.ID, rec.Version, rec.User, rec.Data
 	x.authTime, x.created = rec.AuthTime.UnixMicro(), rec.Created.UnixMicro()
 	x.seen, x.expires, x.deadline = rec.Seen.UnixMicro(), rec.Expires.UnixMicro(), rec.Deadline.UnixMicro()
@@ -678,6 +689,9 @@ const (
 // A keptLoad is the request as the context of its load (G5: it ends with the request,
 // or after 5 s), with a timer only for who waits on it.
 type keptLoad keptRequest
+
+// G13: no cookie in what prints a context.
+func (l *keptLoad) Format(f fmt.State, _ rune) { io.WriteString(f, "{floor-kept}") }
 
 func (l *keptLoad) arm() *wait.Context {
 	return keptArm(&l.timed, &l.marks, &wait.Context{Parent: l.in.Context(), At: time.Now().Add(keptTimeout)})
@@ -726,19 +740,24 @@ func (l *keptLoad) end() {
 // leave, and over in 5 s less one for a look (G5). It too has a timer for who waits.
 type keptCall struct {
 	parent context.Context
-	at     time.Time
+	at     int64 // in microseconds
 	marks  atomic.Uint32
 	timed  atomic.Pointer[wait.Context]
 }
+
+// G13: the request is behind it.
+func (c *keptCall) Format(f fmt.State, _ rune) { io.WriteString(f, "{floor-kept}") }
+
+func (c *keptCall) until() time.Time { return time.UnixMicro(c.at) }
 
 func (c *keptCall) armed() *wait.Context {
 	if timed := c.timed.Load(); timed != nil {
 		return timed
 	}
-	return keptArm(&c.timed, &c.marks, wait.Detached(c.parent, c.at))
+	return keptArm(&c.timed, &c.marks, wait.Detached(c.parent, c.until()))
 }
 
-func (c *keptCall) Deadline() (time.Time, bool) { return c.at, true }
+func (c *keptCall) Deadline() (time.Time, bool) { return c.until(), true }
 func (c *keptCall) Done() <-chan struct{}       { return c.armed().Done() }
 
 func (c *keptCall) Err() error {
@@ -776,7 +795,7 @@ type keptChange struct {
 	wake    chan struct{} // by who was before it there
 	handed  *store.Record // what that one stored
 	roomOps [1]keptOp
-	room    [32]byte
+	room    [16]byte
 }
 
 // A keptOp is one change of one value, which can be made again on what another
@@ -822,8 +841,8 @@ func (x *keptRequest) pend(login bool) (c *keptChange, now int64) {
 	case x.err != nil:
 	case x.state.Load()&keptPhase == keptClosed || x.tooLate():
 		x.err = errKeptLate
-	case x.life == keptEnded && !login && (x.change == nil || x.change.user == ""):
-		x.err = errKeptEnded // G2
+	case x.life >= keptEnded && !login && (x.change == nil || x.change.user == ""):
+		x.err = x.why() // G2
 	case x.hidden && x.life != keptLive && !login && (x.change == nil || x.change.user == ""):
 		x.err = errKeptHeld // G7
 	}

@@ -39,7 +39,7 @@ func (x *keptRequest) commit(c *keptChange, now int64) {
 		return
 	}
 	c.pending = false
-	c.call.parent, c.call.at = x.parent(), time.UnixMicro(now).Add(keptTimeout-keptLook)
+	c.call.parent, c.call.at = x.parent(), now+(keptTimeout-keptLook).Microseconds()
 	defer c.call.end()
 	fresh := x.life != keptLive || c.user != ""
 	if fresh && x.state.Load()&keptPhase != keptOpen {
@@ -51,14 +51,13 @@ func (x *keptRequest) commit(c *keptChange, now int64) {
 		return
 	}
 	if x.r.Method == http.MethodHead { // G4: answered as GET, and keeps nothing
-		_, err := x.make(c, now)
-		x.err = keptErrorOf(err)
+		_, x.err = x.make(c, now)
 		return
 	}
 	if x.life == keptLive {
-		x.err = keptErrorOf(x.commitInTurn(c, now))
+		x.err = x.commitInTurn(c, now)
 	} else {
-		x.err = keptErrorOf(x.create(c, now))
+		x.err = x.create(c, now)
 	}
 	if x.err == nil {
 		x.k.sweep(&c.call, now)
@@ -97,9 +96,9 @@ func (x *keptRequest) commitInTurn(c *keptChange, now int64) error {
 		if err == nil {
 			return nil
 		}
-		var conflict *store.ConflictError
+		conflict, told := errors.AsType[*store.ConflictError](err)
 		switch {
-		case errors.As(err, &conflict) && conflict.Now.ID == x.id && x.take(&conflict.Now):
+		case told && conflict.Now.ID == x.id && x.take(&conflict.Now):
 		case errors.Is(err, store.ErrConflict):
 			rec, err := x.k.store.Load(&c.call, x.id)
 			if err != nil {
@@ -164,7 +163,7 @@ func (x *keptRequest) try(c *keptChange, now int64) error {
 		if !x.stored(c, &rec, err) {
 			return err
 		}
-		x.entries, c.cleared = uint32(keptEntriesAt(data)), false
+		x.entries, c.cleared = uint16(keptEntriesAt(data)), false
 		x.life, x.id, x.version, x.user, x.data = keptLive, rec.ID, rec.Version, rec.User, data
 		x.authTime, x.created, x.seen, x.expires, x.deadline = begun, now, now, expires, deadline
 		x.k.cookies(c, &text, &rec.ID, now, life)
@@ -182,12 +181,12 @@ func (x *keptRequest) stored(c *keptChange, rec *store.Record, err error) bool {
 			return false
 		}
 	}
-	look := wait.Detached(x.parent(), c.call.at.Add(keptLook))
+	look := wait.Detached(x.parent(), c.call.until().Add(keptLook))
 	defer look.End()
 	now, err := x.k.store.Load(look, x.id)
 	if x.life == keptLive && rec.ID != x.id {
-		var e *store.EndedError
-		return errors.As(err, &e) && e.Next == rec.ID
+		e, ok := errors.AsType[*store.EndedError](err)
+		return ok && e.Next == rec.ID
 	}
 	if rec.ID != x.id {
 		now, err = x.k.store.Load(look, rec.ID)
@@ -197,21 +196,28 @@ func (x *keptRequest) stored(c *keptChange, rec *store.Record, err error) bool {
 
 // over is what an error of the store makes of a commit in a live session.
 func (x *keptRequest) over(c *keptChange, now int64, err error) error {
-	if kept := (*keptError)(nil); errors.As(err, &kept) {
+	if isKept(err) {
 		return err
 	}
 	if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrEnded) {
 		return errKeptAway
 	}
 	if c.user == "" {
-		c.cookies, x.life = [2]string{}, keptEnded // G2: no cookie of any kind
-		return errKeptEnded
+		e, _ := errors.AsType[*store.EndedError](err)
+		c.cookies = [2]string{} // G2: no cookie of any kind
+		x.ended(e)
+		return x.why()
 	}
 	if _, err := x.k.store.Load(&c.call, x.id); err == nil {
 		return errKeptEnded // G3: not the session was ended, but its user's sessions
 	}
 	c.cookies, x.life, x.user, x.data, x.entries = [2]string{}, keptEnded, "", nil, 0
 	return x.create(c, now) // G3: whoever has just logged in gets a new one
+}
+
+func isKept(err error) bool {
+	_, ok := errors.AsType[*keptError](err)
+	return ok
 }
 
 // create makes a session where there is none.
@@ -222,8 +228,8 @@ func (x *keptRequest) create(c *keptChange, now int64) error {
 			err = x.try(c, now)
 		}
 	}
-	switch kept := (*keptError)(nil); {
-	case err == nil, errors.As(err, &kept):
+	switch {
+	case err == nil, isKept(err):
 		return err
 	case errors.Is(err, store.ErrEnded):
 		return errKeptEnded // G2: of this user, since the request began
@@ -240,24 +246,15 @@ func (x *keptRequest) make(c *keptChange, now int64) ([]byte, error) {
 		}
 	}
 	var h record.Header
-	if live {
+	if live && !c.cleared {
 		h, _ = record.CutHeader(x.data)
 	}
-	var room [160]byte
-	if c.cleared {
-		h.Entries = nil
-	}
-	if c.user != "" { // G11: what the list of a user's sessions shows
-		h.Remember = 0
-		h.Device = keptDevice(room[:0], x.r.UserAgent())
-		h.Address = keptAddress(room[len(h.Device):len(h.Device)], x.r.RemoteAddr)
+	if c.user != "" {
+		data := x.head(h.Entries)
 		if len(c.ops) == 0 {
-			head := [...]byte{1, 0, byte(len(h.Device))}
-			data := make([]byte, 0, len(head)+len(h.Device)+1+len(h.Address)+len(h.Entries))
-			data = append(append(data, head[:]...), h.Device...)
-			data = append(append(data, byte(len(h.Address))), h.Address...)
-			return append(data, h.Entries...), nil
+			return data, nil
 		}
+		h, _ = record.CutHeader(data)
 	}
 	changed := make([]record.Entry, 0, 16)
 	for i := range c.ops {
@@ -282,6 +279,18 @@ func (x *keptRequest) make(c *keptChange, now int64) ([]byte, error) {
 		return nil, errKeptLarge
 	}
 	return data, nil
+}
+
+// head makes the data of a login without changes. It has what the list of a user's
+// sessions shows (G11).
+func (x *keptRequest) head(entries []byte) []byte {
+	var room [128]byte
+	device := keptDevice(room[:0], x.r.UserAgent())
+	address := keptAddress(room[len(device):len(device)], x.r.RemoteAddr)
+	data := make([]byte, 0, 4+len(device)+len(address)+len(entries))
+	data = append(append(data, 1, 0, byte(len(device))), device...)
+	data = append(append(data, byte(len(address))), address...)
+	return append(data, entries...)
 }
 
 // splice makes the data for a change of one value that is there, or none where that

@@ -29,7 +29,7 @@ func BenchmarkHTTP(b *testing.B) {
 	}
 	redis := func() benchmarks.Backend { return at(benchmarks.Redis, redisServer.get(b).Addr) }
 	for _, page := range pages {
-		for _, lib := range append([]benchmarks.Library{benchmarks.Raw}, benchmarks.Libraries...) {
+		for _, lib := range append([]benchmarks.Library{benchmarks.Raw, benchmarks.FloorKept}, benchmarks.Libraries...) {
 			b.Run(lib.Name+"/redis-"+page.name, func(b *testing.B) {
 				loadHTTP(b, lib, redis(), page.method, page.path)
 			})

@@ -81,6 +81,7 @@ func TestKeptSaysTheSame(t *testing.T) {
 			}
 		}
 	}
+	elsewhere := func(k *kept) { (&kept{k.Handler, maps.Clone(k.jar)}).send("POST", "/login") }
 	for name, steps := range map[string][]struct {
 		method, path string
 		header       []string
@@ -94,8 +95,20 @@ func TestKeptSaysTheSame(t *testing.T) {
 		"nobody's":   {{method: "GET", path: "/read", before: func(k *kept) { clear(k.jar) }}, {method: "POST", path: "/set"}, {method: "GET", path: "/untouched"}},
 		"forged":     {{method: "GET", path: "/read", before: forge}, {method: "GET", path: "/profile"}},
 		"cross-site": {{method: "POST", path: "/count", header: []string{"Sec-Fetch-Site", "cross-site"}}, {method: "POST", path: "/login", header: []string{"Origin", "https://evil.example"}}, {method: "POST", path: "/count"}},
-		"upgrade":    {{method: "GET", path: "/read", header: []string{"Upgrade", "websocket", "Sec-Fetch-Site", "cross-site"}}},
-		"prefetch":   {{method: "GET", path: "/read", header: []string{"Sec-Purpose", "prefetch"}}, {method: "HEAD", path: "/read"}},
+		"another user": {
+			{method: "POST", path: "/login?user=7"}, {method: "GET", path: "/read"}, {method: "POST", path: "/count"}, {method: "POST", path: "/fill?n=10"}, {method: "POST", path: "/fill?n=3&user=7"},
+			{method: "GET", path: "/read"}, {method: "POST", path: "/count"},
+		},
+		"large":     {{method: "POST", path: "/fill4k"}, {method: "GET", path: "/read"}, {method: "POST", path: "/count"}, {method: "POST", path: "/count"}},
+		"old token": {{method: "GET", path: "/read", before: elsewhere}, {method: "POST", path: "/count"}},
+		"first":     {{method: "POST", path: "/count", before: func(k *kept) { clear(k.jar) }}, {method: "POST", path: "/count"}, {method: "POST", path: "/login"}, {method: "POST", path: "/count"}},
+		"withheld": {
+			{method: "GET", path: "/count", header: []string{"Sec-Fetch-Site", "cross-site"}, before: func(k *kept) { clear(k.jar) }}, {method: "HEAD", path: "/count"},
+			{method: "GET", path: "/count", header: []string{"Sec-Purpose", "prefetch"}}, {method: "POST", path: "/count", header: []string{"Sec-Fetch-Site", "same-origin", "Referer", "https://evil.example/page"}},
+			{method: "POST", path: "/count", header: []string{"Sec-Fetch-Site", "same-origin", "Origin", "https://example.com"}},
+		},
+		"upgrade":  {{method: "GET", path: "/read", header: []string{"Upgrade", "websocket", "Sec-Fetch-Site", "cross-site"}}},
+		"prefetch": {{method: "GET", path: "/read", header: []string{"Sec-Purpose", "prefetch"}}, {method: "HEAD", path: "/read"}},
 	} {
 		pair := keptAndOurs(t)
 		for i, s := range steps {

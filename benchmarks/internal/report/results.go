@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -87,15 +86,6 @@ func (r *Results) sum(unit string, names ...string) (sum float64, ok bool) {
 		sum += v
 	}
 	return sum, true
-}
-
-// cores is on how many the rows were measured.
-func (r *Results) cores() float64 {
-	n, err := strconv.Atoi(r.Header["cores"])
-	if err != nil {
-		return 1
-	}
-	return float64(n)
 }
 
 func median(values []float64) float64 {
