@@ -379,9 +379,7 @@ func (m *Manager) admit(ctx context.Context) (binding.View, error) {
 		rec, err := m.carrier.load(ctx, opened{id: id})
 		s.afterLoad(id, &rec, err)
 		if s.changes != nil && !s.failed {
-			if err := s.replay(time.Now().UnixMilli()); err != nil {
-				s.fail(err)
-			}
+			s.replayNow()
 		}
 	}
 	return s.seen(), s.err()

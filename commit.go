@@ -382,6 +382,13 @@ func (s *Session) replay(now int64) error {
 	return nil
 }
 
+// replayNow is replay where no commit follows at once.
+func (s *Session) replayNow() {
+	if err := s.replay(time.Now().UnixMilli()); err != nil {
+		s.fail(err)
+	}
+}
+
 // changed reports whether the values differ from those stored, of which an
 // expired one counts as absent.
 func (s *Session) changed(now int64) bool {

@@ -512,9 +512,7 @@ func (s *Session) Reload() error {
 		}
 		return err
 	}
-	if err := s.replay(time.Now().UnixMilli()); err != nil {
-		s.fail(err)
-	}
+	s.replayNow()
 	return s.err()
 }
 

@@ -331,9 +331,7 @@ func (s *Session) commitNow(err error, confirm bool, o op) bool {
 	defer func() {
 		if panicked && len(s.ops) > before { // whoever recovers must not run it again
 			s.ops, s.view, s.applied = s.ops[:before], nil, 0
-			if err := s.replay(time.Now().UnixMilli()); err != nil {
-				s.fail(err)
-			}
+			s.replayNow()
 		}
 	}()
 	s.commitAt(s.x.phase(), looked)

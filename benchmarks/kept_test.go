@@ -40,10 +40,11 @@ func (k *kept) send(method, path string, header ...string) *httptest.ResponseRec
 	return w
 }
 
-// told is what an answer says, without what differs from token to token and from
-// second to second.
+// secret is the value of a cookie, or when it ends.
 var secret = regexp.MustCompile(`^([^=]+)=[^;]+|Expires=[^;]+`)
 
+// told is what an answer says, without what differs from token to token and from
+// second to second.
 func told(w *httptest.ResponseRecorder) string {
 	text := strconv.Itoa(w.Code) + " " + w.Body.String()
 	for _, name := range slices.Sorted(maps.Keys(w.Header())) {
