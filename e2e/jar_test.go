@@ -306,7 +306,7 @@ func TestTwoTabs(t *testing.T) {
 		done := make(chan error, 2)
 		for _, tab := range []*tab{a, b} {
 			go func() {
-				ok, err := try[bool](tab, script)
+				ok, err := try[bool](tab, patience, script)
 				if err == nil && !ok {
 					err = fmt.Errorf("a request failed")
 				}

@@ -81,15 +81,15 @@ func (b *tab) open(url string) {
 // that of the promise.
 func eval[T any](b *tab, script string) T {
 	b.t.Helper()
-	v, err := try[T](b, script)
+	v, err := try[T](b, patience, script)
 	if err != nil {
 		b.t.Fatalf("%.200s: %v", script, err)
 	}
 	return v
 }
 
-func try[T any](b *tab, script string) (v T, err error) {
-	data, err := within(patience, func(ctx context.Context) ([]byte, error) { return b.p.eval(ctx, script) })
+func try[T any](b *tab, limit time.Duration, script string) (v T, err error) {
+	data, err := within(limit, func(ctx context.Context) ([]byte, error) { return b.p.eval(ctx, script) })
 	if err == nil && len(data) > 0 {
 		err = json.Unmarshal(data, &v)
 	}
@@ -97,15 +97,16 @@ func try[T any](b *tab, script string) (v T, err error) {
 }
 
 // until waits for a condition in the page. Errors are those of a page that is
-// just being left.
+// just being left; a script that runs as the page is left may also have no answer, and
+// so none of the looks may take all the time.
 func (b *tab) until(condition string) {
 	b.t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if ok, err := try[bool](b, "!!("+condition+")"); err == nil && ok {
+		if ok, err := try[bool](b, patience/10, "!!("+condition+")"); err == nil && ok {
 			return
 		}
 	}
-	where, _ := try[string](b, "location.href + ' ' + document.documentElement.outerHTML.slice(0, 600)")
+	where, _ := try[string](b, patience/10, "location.href + ' ' + document.documentElement.outerHTML.slice(0, 600)")
 	b.t.Fatalf("%s: not after %v: %s; the tab is at %s", b.e.name, patience, condition, where)
 }
 
