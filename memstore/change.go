@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"time"
 
@@ -17,25 +18,38 @@ func (s *Store) Create(ctx context.Context, rec store.Record) error {
 	if err := fits(&rec); err != nil {
 		return err
 	}
+	need := cost(len(rec.User), len(rec.Data))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.refuse(&rec, store.ID{}); err != nil {
-		return err
+	err := s.create(&rec, need, false)
+	if err == errNoRoom {
+		if !s.makeRoom(1, need, 0) {
+			return store.ErrFull
+		}
+		return s.create(&rec, need, true)
 	}
-	if !s.makeRoom(1, cost(len(rec.User), len(rec.Data)), 0) {
-		return store.ErrFull
-	}
+	return err
+}
+
+// create is exchange without an old one.
+func (s *Store) create(rec *store.Record, need int64, reserved bool) error {
 	sh := s.shard(rec.ID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s.add(sh, &rec)
+	if err := s.refuse(sh, rec, store.ID{}); err != nil {
+		return err
+	}
+	if !reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
+		return errNoRoom
+	}
+	s.add(sh, rec)
 	return nil
 }
 
-// refuse reports why the record cannot be made live. Who holds mu gets an
-// answer that stands.
-func (s *Store) refuse(rec *store.Record, old store.ID) error {
-	if _, e := s.lookupAlone(rec.ID); e != nil {
+// refuse reports why the record cannot be made live in its shard, which is locked. Who
+// holds mu gets an answer that stands.
+func (s *Store) refuse(sh *shard, rec *store.Record, old store.ID) error {
+	if _, e := s.lookup(sh, &rec.ID); e != nil {
 		if e.state() == isEnded {
 			return store.ErrEnded
 		}
@@ -82,29 +96,31 @@ func (s *Store) Replace(ctx context.Context, old store.ID, ifVersion uint64, rec
 	if err := fits(&rec); err != nil {
 		return err
 	}
+	need := cost(len(rec.User), len(rec.Data)) + int64(len(rec.ID)) // which the tombstone names
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	slot, err := s.has(old, ifVersion)
-	if err != nil {
-		return err
+	slot, err := s.exchange(old, ifVersion, &rec, until.UnixMicro(), need, false)
+	if err == errNoRoom {
+		if !s.makeRoom(1, need, slot) {
+			return store.ErrFull
+		}
+		if _, err = s.exchange(old, ifVersion, &rec, until.UnixMicro(), need, true); err != nil { // an Update came between
+			s.bytes.Add(-need)
+		}
 	}
-	if err := s.refuse(&rec, old); err != nil {
-		return err
+	if err == nil {
+		s.keepNext(rec.User, old, rec.ID)
 	}
-	need := cost(len(rec.User), len(rec.Data)) + int64(len(rec.ID)) // which the tombstone names
-	if !s.makeRoom(1, need, slot) {
-		return store.ErrFull
-	}
-	if !s.exchange(slot, old, ifVersion, &rec, until.UnixMicro()) {
-		s.bytes.Add(-need)
-		return store.ErrConflict
-	}
-	s.keepNext(rec.User, old, rec.ID)
-	return nil
+	return err
 }
 
-// exchange makes rec live and the slot of old a tombstone, unless an Update came between.
-func (s *Store) exchange(slot uint32, old store.ID, ifVersion uint64, rec *store.Record, until int64) bool {
+// errNoRoom says that somebody else has to leave first.
+var errNoRoom = errors.New("memstore: no room")
+
+// exchange makes rec live and leaves a tombstone in place of old. It needs so many
+// bytes, which are reserved or else to be had without that anybody leaves; with
+// errNoRoom comes the slot of old.
+func (s *Store) exchange(old store.ID, ifVersion uint64, rec *store.Record, until, need int64, reserved bool) (uint32, error) {
 	from, to := s.shard(old), s.shard(rec.ID)
 	// Only the holder of mu holds more than one shard, so any order will do.
 	from.mu.Lock()
@@ -113,25 +129,22 @@ func (s *Store) exchange(slot uint32, old store.ID, ifVersion uint64, rec *store
 		to.mu.Lock()
 		defer to.mu.Unlock()
 	}
-	e := s.entries.at(slot)
+	slot, e, err := s.find(from, old)
+	if err != nil {
+		return 0, err
+	}
 	if e.version != ifVersion {
-		return false
+		return 0, store.ErrConflict
+	}
+	if err := s.refuse(to, rec, old); err != nil {
+		return 0, err
+	}
+	if !reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
+		return slot, errNoRoom
 	}
 	s.end(from, slot, e, rec.ID, until)
 	s.add(to, rec)
-	return true
-}
-
-// has returns the slot of a live id of that version.
-func (s *Store) has(id store.ID, version uint64) (uint32, error) {
-	sh := s.shard(id)
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	slot, e, err := s.find(sh, id)
-	if err == nil && e.version != version {
-		err = store.ErrConflict
-	}
-	return slot, err
+	return slot, nil
 }
 
 // End leaves a tombstone in place of id, whatever was there, and returns the
