@@ -403,7 +403,7 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	if s.x.phase() != open || s.x.tooOld(c.now) {
 		return // a later request gets the cookie
 	}
-	if c.rec = rec; s.cookieLines(c, token, c.now) == nil {
+	if c.rec = rec; s.cookieLines(c, []byte(token), c.now) == nil {
 		s.setCookie(c)
 	}
 }
@@ -514,7 +514,7 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **ad
 	if c.rec.ID = id; c.rec.ID == c.old {
 		return ErrEnded
 	}
-	if err := s.cookieLines(c, token, c.now); err != nil {
+	if err := s.cookieLines(c, []byte(token), c.now); err != nil {
 		return err
 	}
 	if err := s.write(c, c.at); err != nil {
@@ -1245,7 +1245,7 @@ func (s *Session) leaveWritings(c *pendingWrite) (err error) {
 // withWritings is the view of a login: of the same user the next session is tied to
 // the same foreign ones.
 func (s *Session) withWritings() []record.Entry {
-	if s.life != live || s.base.User != s.user || record.Named(s.view, []byte(record.Writings)) {
+	if s.life != live || s.plain || s.base.User != s.user || record.Named(s.view, []byte(record.Writings)) {
 		return s.view
 	}
 	e := record.Find(s.entries(), record.Writings)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coatcheck/coatcheck/internal/record"
+	"github.com/coatcheck/coatcheck/internal/token"
 	"github.com/coatcheck/coatcheck/internal/wait"
 	"github.com/coatcheck/coatcheck/store"
 )
@@ -31,9 +32,10 @@ type pendingWrite struct {
 	old         store.ID // what it replaces, if anything
 	twin        store.ID // whose place a login takes, see mayLogIn
 	sid, marker string   // the Set-Cookie lines, if the commit needs them
-	fresh       bool     // the record is new to the store
-	refused     bool     // by this request's own rules, not by the store
-	told        bool     // by an event, of the store's error
+	token       [token.TextSize]byte
+	fresh       bool // the record is new to the store
+	refused     bool // by this request's own rules, not by the store
+	told        bool // by an event, of the store's error
 
 	// In the queue.
 	plain   bool // keeps its token: may share a store call
@@ -449,10 +451,11 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	if s.life == live {
 		c.rec = s.base.record()
 		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
+		h.Plain = s.plain
 	} else {
 		c.rec.AuthTime, c.rec.Created = s.loginTime(), now
 	}
-	if s.cleared || s.tokenChange == logIn {
+	if s.cleared || s.tokenChange == logIn && !h.Plain {
 		h.Entries = s.counting(h.Entries)
 	}
 	view := s.view
@@ -462,7 +465,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
 		h.Remember = 0
 		if h.Device = append(device[:0], s.device...); cfg.Device == nil {
-			h.Device = appendDevice(device[:0], s.x.r.UserAgent())
+			h.Device = s.x.m.devices.append(device[:0], first(s.x.r.Header, "User-Agent"))
 		}
 		h.Address = appendAddress(address[:0], &s.x.r, cfg)
 	case authenticateAgain:
@@ -529,8 +532,8 @@ func newVersion() uint64 {
 // stored: what cannot be sent must not be kept.
 func (s *Session) seal(c *pendingWrite, now time.Time) error {
 	m := s.x.m
-	value, err := m.carrier.seal(&c.rec, c.fresh)
-	if err != nil || value == "" {
+	value, err := m.carrier.seal(c.token[:0], &c.rec, c.fresh)
+	if err != nil || len(value) == 0 {
 		return err
 	}
 	if m.carrier.inCookie() {
@@ -779,7 +782,9 @@ func (s *Session) redate(c *pendingWrite, created time.Time) error {
 func (s *Session) setCookie(c *pendingWrite) {
 	if c.sid != "" {
 		s.x.setSession(c.sid, c.marker)
-		s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()
+		if c.fresh && s.x.m.carrier.inCookie() {
+			s.x.set().rescoped = true
+		}
 		s.x.m.tellPlainHTTP(&s.x.r)
 	}
 }

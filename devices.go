@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -586,14 +588,8 @@ var systems = [...]struct{ mark, name string }{
 // devices. It tells a person which of their devices this may be; it proves
 // nothing, since a client sends any User-Agent it likes.
 func appendDevice(b []byte, userAgent string) []byte {
-	start := len(b)
-	for _, browser := range browsers {
-		if strings.Contains(userAgent, browser.mark) {
-			b = append(b, browser.name...)
-			break
-		}
-	}
-	if len(b) == start {
+	browser := browserIn(userAgent)
+	if browser == "" {
 		// curl/8.5, Go-http-client/1.1: the product, as far as it is plain text.
 		product, _, _ := strings.Cut(userAgent, "/")
 		for i := 0; i < len(product) && i < maxDevice && exact.Plain(product[i:i+1]); i++ {
@@ -601,12 +597,63 @@ func appendDevice(b []byte, userAgent string) []byte {
 		}
 		return b
 	}
+	b = append(b, browser...)
 	for _, system := range systems {
 		if strings.Contains(userAgent, system.mark) {
 			b = append(append(b, " on "...), system.name...)
 			break
 		}
 	}
+	return b
+}
+
+// browserIn returns the name of the browser that a User-Agent is, or "". All their marks
+// end with a slash, of which there are few.
+func browserIn(userAgent string) string {
+	first := len(browsers)
+	for end := 0; ; {
+		n := strings.IndexByte(userAgent[end:], '/')
+		if n < 0 {
+			break
+		}
+		end += n + 1
+		for i := range browsers[:first] {
+			if strings.HasSuffix(userAgent[:end], browsers[i].mark) {
+				first = i
+				break
+			}
+		}
+	}
+	if first == len(browsers) {
+		return ""
+	}
+	return browsers[first].name
+}
+
+// deviceLabels remembers the labels of User-Agents that came lately: most clients of
+// an application share a few, and to search one costs as much as a store in memory. It
+// is safe for concurrent use.
+type deviceLabels [64]atomic.Pointer[deviceLabelOf]
+
+type deviceLabelOf struct{ userAgent, label string }
+
+// maxUserAgent bounds what is remembered of what a client writes.
+const maxUserAgent = 512
+
+var deviceSeed = maphash.MakeSeed()
+
+// append is appendDevice.
+func (d *deviceLabels) append(b []byte, userAgent string) []byte {
+	if len(userAgent) > maxUserAgent {
+		return appendDevice(b, userAgent)
+	}
+	place := &d[maphash.String(deviceSeed, userAgent)%uint64(len(d))]
+	if known := place.Load(); known != nil && known.userAgent == userAgent {
+		return append(b, known.label...)
+	}
+	from := len(b)
+	b = appendDevice(b, userAgent)
+	place.Store(&deviceLabelOf{strings.Clone(userAgent), string(b[from:])})
 	return b
 }
 

@@ -45,9 +45,11 @@ func (s *Session) cookieIsIn(h http.Header) bool {
 
 // The lines of an answer are its Set-Cookie lines that are ours; empty = none.
 type lines struct {
-	sid, marker string   // of the session
-	note        string   // that an earlier one is over
-	bound       []string // of the guard
+	sid, marker string    // of the session
+	note        string    // that an earlier one is over
+	bound       []string  // of the guard
+	both        [2]string // room for sid and marker in the answer's header
+	rescoped    bool      // a copy of an older session in another scope must go
 }
 
 // bound is what the guard wants of the answer.
@@ -139,7 +141,7 @@ func (s *Session) putInto(h http.Header) {
 	if puts {
 		s.x.put(h)
 	}
-	if set && (s.namesakes || s.rescoped || len(s.x.m.cfg.FormerCookies) > 0) {
+	if set && (s.namesakes || s.x.set().rescoped || len(s.x.m.cfg.FormerCookies) > 0) {
 		s.x.m.putScopes(h)
 	}
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
@@ -331,27 +333,33 @@ func (s *Session) clearCookie() {
 		return
 	}
 	s.x.out.forget = !m.cfg.KeepSiteData
-	s.rescoped = m.carrier.inCookie()
-	s.x.set().sid = m.sid.Expired()
+	ours := s.x.set()
+	ours.sid, ours.rescoped = m.sid.Expired(), m.carrier.inCookie()
 	if m.marker != nil {
-		s.x.set().marker = m.marker.Expired()
+		ours.marker = m.marker.Expired()
 	}
 }
 
 // cookieLines renders the cookies of a record with that value.
-func (s *Session) cookieLines(c *pendingWrite, value string, now time.Time) (err error) {
+func (s *Session) cookieLines(c *pendingWrite, value []byte, now time.Time) error {
 	m := s.x.m
 	if m.bearer {
-		c.sid = value
+		c.sid = string(value)
 		return nil
 	}
+	var room [384]byte // for both, unless the record is in it
 	age := c.rec.Deadline.Sub(now)
-	if c.sid, err = m.sid.LineAt(value, age, now); err == nil && m.marker != nil {
-		c.marker, err = m.marker.LineAt(markerOf(c.rec.ID), age, now)
+	both, err := m.sid.AppendLine(room[:0], value, age, now)
+	sid := len(both)
+	if err == nil && m.marker != nil {
+		var name [12]byte // as markerOf
+		both, err = m.marker.AppendLine(both, c.rec.ID.AppendHandle(name[:0]), age, now)
 	}
 	if err != nil {
 		return fmt.Errorf("coatcheck: session cookie: %w", err)
 	}
+	lines := string(both)
+	c.sid, c.marker = lines[:sid], lines[sid:]
 	return nil
 }
 
@@ -369,7 +377,9 @@ func (x *exchange) put(h http.Header) {
 		cookie.Put(h, out.marker)
 		cookie.Put(h, out.sid)
 	case out.marker != "" && len(h["Set-Cookie"]) == 0:
-		h["Set-Cookie"] = []string{out.sid, out.marker}
+		both := x.set().both[:]
+		both[0], both[1] = out.sid, out.marker
+		h["Set-Cookie"] = both
 	default:
 		// First: of the cookies of an upgrade some libraries for websockets send
 		// only the first.

@@ -171,15 +171,15 @@ func (c *sealedCookies) notRevoked(ctx context.Context, rec store.Record) error 
 	return err
 }
 
-func (c *sealedCookies) seal(rec *store.Record, fresh bool) (string, error) {
+func (c *sealedCookies) seal(b []byte, rec *store.Record, fresh bool) ([]byte, error) {
 	if fresh {
 		rand.Read(rec.ID[:])
 	}
 	value, err := c.sealer.Seal(record.AppendCookie(nil, *rec), time.Until(rec.Deadline))
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrTooLarge, err)
+		return b, fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
-	return value, nil
+	return append(b, value...), nil
 }
 
 // The store's part: nothing is stored, so little can fail.

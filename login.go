@@ -33,8 +33,12 @@ func (s *Session) Login(user string) {
 	if now := s.currentUser(); now != "" && now != user {
 		s.clearValues()
 	}
-	// A copy: fasthttp, under Fiber, lets strings change after the request.
-	s.tokenChange, s.user, s.remember = logIn, strings.Clone(user), 0
+	if user == s.base.User {
+		user = s.base.User
+	} else {
+		user = strings.Clone(user) // fasthttp, under Fiber, lets strings change after the request
+	}
+	s.tokenChange, s.user, s.remember = logIn, user, 0
 	s.nameDevice()
 	if w := s.wishes; w != nil {
 		s.remember = w.remember

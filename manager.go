@@ -34,6 +34,7 @@ type Manager struct {
 	swept      atomic.Int64 // Unix microseconds of the last sweep
 	plain      atomic.Int64 // and of the last event of tellPlainHTTP
 	endWaiters endWaiters
+	devices    deviceLabels
 	adopts     atomic.Bool // Adopting was called
 	moving     atomic.Bool // Moving knows of it
 

@@ -656,6 +656,7 @@ func (s *Session) setBase(rec *store.Record, h record.Header) {
 		s.view, s.applied = s.view[:0], 0
 	}
 	s.remembered = uint32(h.Remember / time.Second)
+	s.plain = h.Plain
 	s.entriesLen = uint16(len(h.Entries)) // of at most 64 KiB with what stands before them
 }
 

@@ -44,7 +44,7 @@ type Session struct {
 	tokenChange tokenChange
 
 	namesakes bool // the request had several cookies of our name
-	rescoped  bool // a copy of an older session in another scope must go
+	plain     bool // as record.Header.Plain, of base
 	*changes       // nil until there is one
 }
 

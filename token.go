@@ -25,10 +25,10 @@ type carrier interface {
 	// load returns the record of an opened cookie, as Store.Load does.
 	load(ctx context.Context, o opened) (store.Record, error)
 
-	// seal returns the cookie value for a record that is about to be stored.
+	// seal appends to b the cookie value for a record that is about to be stored.
 	// A fresh record (Create, Replace) also gets its ID. For another commit
-	// "" says that the browser's cookie stays as it is.
-	seal(rec *store.Record, fresh bool) (string, error)
+	// nothing says that the browser's cookie stays as it is.
+	seal(b []byte, rec *store.Record, fresh bool) ([]byte, error)
 
 	// inCookie reports whether the cookie holds the record, so that every
 	// commit needs a Set-Cookie and nobody else knows of the session.
@@ -65,15 +65,13 @@ func (t *tokens) load(ctx context.Context, o opened) (store.Record, error) {
 
 func (t *tokens) inCookie() bool { return false }
 
-// seal gives a fresh record its id and returns the token; an update keeps the
+// seal gives a fresh record its id and appends the token; an update keeps the
 // cookie that the browser has.
-func (t *tokens) seal(rec *store.Record, fresh bool) (string, error) {
-	if !fresh {
-		return "", nil
+func (t *tokens) seal(b []byte, rec *store.Record, fresh bool) ([]byte, error) {
+	if fresh {
+		b, rec.ID = t.keys.Seal(b)
 	}
-	var value string
-	value, rec.ID = t.keys.Seal()
-	return value, nil
+	return b, nil
 }
 
 // Unwrap lets store.As find what the store offers.

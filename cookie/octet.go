@@ -14,7 +14,7 @@ var notOctets = func() (t [256]byte) {
 
 // badOctet returns the index of the first byte that a cookie value may not
 // have, or -1.
-func badOctet(s string) int {
+func badOctet[V string | []byte](s V) int {
 	i := 0
 	for ; len(s)-i >= 8; i += 8 { // eight at a time while they are good, which all are
 		b := s[i : i+8]

@@ -52,25 +52,36 @@ func (c *Raw) Name() string { return c.name }
 // than 4096 bytes or maxAge is negative or more than 400 days; nothing is ever
 // cut or replaced.
 func (c *Raw) Line(value string, maxAge time.Duration) (string, error) {
-	return c.LineAt(value, maxAge, time.Now())
+	if err := checkLine(c, value, maxAge); err != nil {
+		return "", err
+	}
+	return c.start + value + c.tailAt(maxAge, time.Now()), nil
 }
 
-// LineAt is Line with a lifetime that is counted from now, for a caller who knows
-// what time it is.
-func (c *Raw) LineAt(value string, maxAge time.Duration, now time.Time) (string, error) {
+// AppendLine appends to b what Line returns, with a lifetime that is counted from now:
+// for a caller who has several lines to write, and knows what time it is. With an
+// error nothing is appended.
+func (c *Raw) AppendLine(b, value []byte, maxAge time.Duration, now time.Time) ([]byte, error) {
+	if err := checkLine(c, value, maxAge); err != nil {
+		return b, err
+	}
+	return append(append(append(b, c.start...), value...), c.tailAt(maxAge, now)...), nil
+}
+
+func checkLine[V string | []byte](c *Raw, value V, maxAge time.Duration) error {
 	if c == nil || c.name == "" {
-		return "", errUndeclared
+		return errUndeclared
 	}
 	if n := len(c.name) + len(value); n > maxSize {
-		return "", c.tooLong(n)
+		return c.tooLong(n)
 	}
 	if i := badOctet(value); i >= 0 {
-		return "", fmt.Errorf("cookie: the value of %q has at byte %d what no cookie can carry; want printable ASCII without space and \",;\\", c.name, i)
+		return fmt.Errorf("cookie: the value of %q has at byte %d what no cookie can carry; want printable ASCII without space and \",;\\", c.name, i)
 	}
 	if maxAge < 0 || maxAge > maxLifetime {
-		return "", checkMaxAge("the lifetime", maxAge)
+		return checkMaxAge("the lifetime", maxAge)
 	}
-	return c.start + value + c.tailAt(maxAge, now), nil
+	return nil
 }
 
 func (c *Raw) tooLong(n int) error {

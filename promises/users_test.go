@@ -1,7 +1,10 @@
 package promises_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -49,4 +52,34 @@ func TestUsersAreCopied(t *testing.T) {
 	if w := late.Send("POST", "/"); w.Code != http.StatusConflict || count("carol") != 0 {
 		t.Errorf("a login that was revoked: got %d and %d sessions, want 409 and none", w.Code, count("carol"))
 	}
+}
+
+// The label of the device that logged in is that of the User-Agent, whatever others came
+// before and at once, and however a server under us uses its memory again, as fasthttp
+// does.
+func TestDevicesAreCopied(t *testing.T) {
+	t.Parallel()
+	m := manage(t, memstore.New(memstore.Config{}), coatcheck.Config{})
+	h := only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) { s.Login(r.Header.Get("User")) })
+	system := []struct{ mark, name string }{{"Linux", "Linux"}, {"Windows NT", "Windows"}, {"iPhone", "iPhone"}}
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			buffer := make([]byte, 0, 4000)
+			for i := range 300 {
+				in, browser := system[i%len(system)], []string{"Firefox", "Chrome"}[i/2%2]
+				padding := i % 7 * i // also longer than what is remembered
+				buffer = fmt.Appendf(buffer[:0], "Mozilla/5.0 (%s; %d%s) %s/%d", in.mark, i%90, strings.Repeat("x", padding), browser, g)
+				user := fmt.Sprint("user ", g, " ", i)
+				b := newBrowser(h)
+				b.Send("POST", "/", "User", user, "User-Agent", unsafe.String(&buffer[0], len(buffer)))
+				list, err := m.Sessions(t.Context(), user)
+				if want := browser + " on " + in.name; err != nil || len(list) != 1 || list[0].Device != want {
+					t.Errorf("%.60s: got %+v, %v, want %s", buffer, list, err, want)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -32,11 +32,17 @@ const handleBytes = 9
 // as 12 characters of base64url. It is what lists, logs and events show, and
 // it is useless as a cookie.
 func (id ID) Handle() string {
-	var b [len(handleLabel) + len(id)]byte
-	n := copy(b[:], handleLabel)
-	copy(b[n:], id[:])
-	sum := sha256.Sum256(b[:])
-	return base64.RawURLEncoding.EncodeToString(sum[:handleBytes])
+	var room [handleBytes * 4 / 3]byte
+	return string(id.AppendHandle(room[:0]))
+}
+
+// AppendHandle appends the Handle to b.
+func (id ID) AppendHandle(b []byte) []byte {
+	var text [len(handleLabel) + len(id)]byte
+	n := copy(text[:], handleLabel)
+	copy(text[n:], id[:])
+	sum := sha256.Sum256(text[:])
+	return base64.RawURLEncoding.AppendEncode(b, sum[:handleBytes])
 }
 
 // IsZero reports whether the ID names no session.

@@ -333,7 +333,7 @@ var mutants = []mutant{
 	{"G14 what came too large may grow", "TestMaxCookieLowered", "promises", edit("incookie.go", `len(h.Entries) <= len(s.entries())`, `len(h.Entries) >= 0`)},
 	{"10.5 in a cookie the old copy locks out", "TestNamesakesInCookieAfterAChange", "promises", edit("crosssite.go", `case says == saysLive && best.says == saysLive && !m.oneOwner(&rec, &best.rec):`, `case says == saysLive && best.says == saysLive:`)},
 	{"G8 of two people's sessions in cookies the newer counts", "TestG8NamesakesInCookie", "promises", edit("crosssite.go", `a.User != "" && a.User == b.User`, `true`)},
-	{"10.5 a login leaves the copy in the other scope", "TestNamesakesInCookieAfterAChange", "promises", edit("commit.go", `s.rescoped = s.rescoped || c.fresh && s.x.m.carrier.inCookie()`, ``)},
+	{"10.5 a login leaves the copy in the other scope", "TestNamesakesInCookieAfterAChange", "promises", edit("commit.go", `if c.fresh && s.x.m.carrier.inCookie() {`, `if false {`)},
 	{"10.5 former scopes are forgotten", "TestFormerCookies", "promises", edit("headers.go", ` || len(s.x.m.cfg.FormerCookies) > 0`, ``)},
 	{"G7 a session behind a comma is overwritten", "TestG7JoinedCookies", "promises", edit("request.go", `!isNamesakes(err) && s.mayHide()`, `false`)},
 	{"G12 caches keep what cookie.Set sets", "TestCaches", "cookie", edit("cookie/put.go", `if c.caching {`, `if true {`)},
@@ -393,7 +393,17 @@ var mutants = []mutant{
 	{"G4 an answer past us in a writer of net/http is not noticed", "TestG4PassedBy", "promises", edit("request.go", `if keepsBegun(w) {`, `if false {`)},
 	{"G4 what needs a cookie is stored though the answer went past us", "TestG4PassedBy", "promises", edit("request.go", "\tx.enter(sent)\n", "")},
 	{"G4 the writer does not tell when the client leaves", "TestG4WriterHasWhatTheServersHas", "promises", edit("request.go", `_, notify := x.w.(closeNotifier); notify`, `false`)},
-	{"G3 a login keeps the caller's memory", "TestUsersAreCopied", "promises", edit("login.go", `logIn, strings.Clone(user), 0`, `logIn, strings.TrimSpace(user), 0`)},
+	{"G3 a login keeps the caller's memory", "TestUsersAreCopied", "promises", edit("login.go", `user = strings.Clone(user)`, `user = strings.TrimSpace(user)`)},
+	{"G11 the label of a device is another's", "TestDevicesAreCopied", "promises", edit("devices.go", `known != nil && known.userAgent == userAgent`, `known != nil`)},
+	{"G11 what is remembered of a User-Agent is the caller's memory", "TestDevicesAreCopied", "promises", edit("devices.go", `deviceLabelOf{strings.Clone(userAgent)`, `deviceLabelOf{userAgent`)},
+	{"R3 what expires is copied as it is", "TestRecordPlain", "internal/record", edit("internal/record/record.go", `h.Plain = false // perhaps`, ``)},
+	{"R2 what is of the login is copied as it is", "TestRecordPlain", "internal/record", edit("internal/record/record.go", `} else if rest[1] == 0 {`, `} else if false {`)},
+	{"G14 a full store has room for a login", "TestReplaceMakesRoom", "memstore", edit("memstore/change.go", `!reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
+		return slot, errNoRoom`, `!reserved && !s.reserve(need) {
+		return slot, errNoRoom`)},
+	{"G14 a full store has room for a session", "TestAnonymousGoFirst", "memstore", edit("memstore/change.go", `!reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
+		return errNoRoom`, `!reserved && !s.reserve(need) {
+		return errNoRoom`)},
 	{"G3 a revocation keeps the caller's memory", "TestUsersAreCopied", "promises", edit("devices.go", `user = strings.Clone(user)`, `user = strings.TrimSpace(user)`)},
 	{"G8 under Fiber cookies are what fasthttp makes of them", "TestRefusals", "fiberadapter", edit("fiberadapter/request.go", `lines := header.AllInOrder()`, `lines := header.All()`)},
 	{"G4 under Fiber a session is closed before its socket", "TestHijack", "fiberadapter", edit("fiberadapter/adapter.go", `ctx.Response.IsBodyStream() || ctx.Hijacked()`, `ctx.Response.IsBodyStream()`)},

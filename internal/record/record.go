@@ -44,6 +44,8 @@ type Header struct {
 	Device   []byte        // label of the browser and system that logged in
 	Address  []byte        // the client's IP address then
 	Entries  []byte
+	Count    int  // how many entries Open saw
+	Plain    bool // and that none expires, or is of the login
 }
 
 // Open checks the structure of a record's data and returns its header.
@@ -53,17 +55,20 @@ func Open(data []byte) (Header, error) {
 	if !ok {
 		return h, ErrDamaged
 	}
-	count := 0
-	for rest := h.Entries; len(rest) > 0; count++ {
+	h.Plain = true
+	for rest := h.Entries; len(rest) > 0; h.Count++ {
 		end := shortEnd(rest)
 		if end == 0 {
 			if end = entryAt(rest).End; end == 0 {
 				return h, ErrDamaged
 			}
+			h.Plain = false // perhaps
+		} else if rest[1] == 0 {
+			h.Plain = false
 		}
 		rest = rest[end:]
 	}
-	if count > MaxEntries {
+	if h.Count > MaxEntries {
 		return h, ErrDamaged
 	}
 	return h, nil
@@ -88,6 +93,10 @@ func CutHeader(data []byte) (h Header, ok bool) {
 
 // CutBytes reads a length and as many bytes.
 func CutBytes(b []byte) (field, rest []byte, ok bool) {
+	if len(b) > 0 && int(b[0]) < min(len(b), 0x80) { // nearly every one
+		end := 1 + int(b[0])
+		return b[1:end], b[end:], true
+	}
 	size, n := binary.Uvarint(b)
 	if n <= 0 || size > uint64(len(b)-n) {
 		return nil, nil, false
@@ -147,6 +156,19 @@ func expiryAt(b []byte, at extent) int64 {
 	return int64(expires)
 }
 
+// nameAt returns the name of the entry at the beginning of b, its expiry, and where it
+// ends: 0 where there is none.
+func nameAt(b []byte) (name []byte, expires int64, end int) {
+	if end = shortEnd(b); end != 0 {
+		return b[1 : 1+int(b[0])], 0, end
+	}
+	at := entryAt(b)
+	if at.End == 0 {
+		return nil, 0, 0
+	}
+	return b[at.Name:at.Expires], expiryAt(b, at), at.End
+}
+
 // All yields the entries, expired ones too.
 func All(entries []byte) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
@@ -196,7 +218,7 @@ func appendEntry(data []byte, e Entry) []byte {
 
 // Encode writes a record's data: the entries of base that changed does not
 // name and that have not expired by now, then those of changed. It reports the
-// number of entries.
+// number of entries: that of the header, where they are copied as they are.
 func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
 	remember := uint64(h.Remember / time.Second)
 	size := 1 + uvarintLen(remember) + uvarintLen(uint64(len(h.Device))) + len(h.Device) + uvarintLen(uint64(len(h.Address))) + len(h.Address) + len(h.Entries)
@@ -211,20 +233,22 @@ func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
 	data = append(data, h.Device...)
 	data = binary.AppendUvarint(data, uint64(len(h.Address)))
 	data = append(data, h.Address...)
+	if h.Plain && len(changed) == 0 {
+		return append(data, h.Entries...), h.Count
+	}
 	kept := 0 // where the entries begin that are to be copied next
 	for from := 0; from < len(h.Entries); {
-		rest := h.Entries[from:]
-		at := entryAt(rest)
-		if at.End == 0 {
+		name, expires, end := nameAt(h.Entries[from:])
+		if end == 0 {
 			break // Open checked it
 		}
-		if expires := expiryAt(rest, at); expires != 0 && expires <= now || Named(changed, rest[at.Name:at.Expires]) {
+		if expires != 0 && expires <= now || Named(changed, name) {
 			data = append(data, h.Entries[kept:from]...)
-			kept = from + at.End
+			kept = from + end
 		} else {
 			count++
 		}
-		from += at.End
+		from += end
 	}
 	data = append(data, h.Entries[kept:]...)
 	for _, e := range changed {
@@ -241,19 +265,19 @@ func Without(entries []byte, login, values bool) []byte {
 	var kept []byte
 	from := 0 // where what is to be kept next begins
 	for i := 0; i < len(entries); {
-		at := entryAt(entries[i:])
-		if at.End == 0 {
+		name, _, end := nameAt(entries[i:])
+		if end == 0 {
 			break // Open checked it
 		}
 		drop := values
-		if OfLogin(entries[i+at.Name : i+at.Expires]) {
+		if OfLogin(name) {
 			drop = login
 		}
 		if drop {
 			kept = append(kept, entries[from:i]...)
-			from = i + at.End
+			from = i + end
 		}
-		i += at.End
+		i += end
 	}
 	if from == 0 {
 		return entries
@@ -299,7 +323,8 @@ const Sliding = "\x00sliding"
 
 // OfLogin reports whether the entry of that name belongs to the login.
 func OfLogin[T string | []byte](name T) bool {
-	return IsLabel(name) || string(name) == Sliding || string(name) == Bound || string(name) == Adopted || string(name) == Writings
+	return len(name) > 0 && name[0] == 0 && // as no name of a value
+		(IsLabel(name) || string(name) == Sliding || string(name) == Bound || string(name) == Adopted || string(name) == Writings)
 }
 
 // Labels reads the labels among the entries, nil where there is none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +127,44 @@ func TestRecordReplacesEntries(t *testing.T) {
 	want := []Entry{{"kept", value("1"), 0}, {"lasting", value("5"), 1001}, {"changed", value("20"), 2000}, {"new", value("6"), 0}}
 	if !slices.EqualFunc(got, want, same) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// What Open calls plain may be copied as it is at any time and by a login: it has no entry
+// that R3 or a login leaves out.
+func TestRecordPlain(t *testing.T) {
+	t.Parallel()
+	one := []byte("1")
+	values := []Entry{{"a", one, 0}, {"b", []byte(strings.Repeat("1", 300)), 0}, {strings.Repeat("c", 200), one, 0}}
+	for what, c := range map[string]struct {
+		also  []Entry
+		plain bool
+	}{
+		"values":       {nil, true},
+		"an expiry":    {[]Entry{{"d", one, 1000}}, false},
+		"a label":      {[]Entry{{LabelMark + "d", one, 0}}, false},
+		"a long label": {[]Entry{{LabelMark + "d", values[1].Raw, 0}}, false},
+		"sliding":      {[]Entry{{Sliding, one, 0}}, false},
+		"bound":        {[]Entry{{Bound, one, 0}}, false},
+	} {
+		// With short values alone: others Open need not call plain.
+		data, _ := Encode(Header{}, append(c.also, values[0]), 0)
+		h, err := Open(data)
+		if err != nil || h.Plain != c.plain || h.Count != len(c.also)+1 {
+			t.Errorf("%s: %v, plain %t, %d entries", what, err, h.Plain, h.Count)
+		}
+		data, _ = Encode(Header{}, append(c.also, values...), 0)
+		if h, err = Open(data); err != nil {
+			t.Fatal(err)
+		}
+		copied, count := Encode(h, nil, 2000)
+		h.Plain = false
+		if walked, all := Encode(h, nil, 2000); !bytes.Equal(copied, walked) || count != all {
+			t.Errorf("%s: copied as %x, %d entries; want %x, %d", what, copied, count, walked, all)
+		}
+		if left := Without(h.Entries, true, false); c.plain && !bytes.Equal(left, h.Entries) {
+			t.Errorf("%s: a login leaves %x of %x", what, left, h.Entries)
+		}
 	}
 }
 

@@ -25,7 +25,9 @@ const (
 	macSize    = 16
 	headSize   = 1 + 4 + randomSize
 	size       = headSize + macSize
-	textSize   = size / 3 * 4
+
+	// TextSize is how long the token is as it stands in a cookie.
+	TextSize = size / 3 * 4
 
 	// Purpose begins that of the keys of session tokens; the cookie's name follows.
 	Purpose = "session-token"
@@ -91,12 +93,12 @@ func (k Keys) Empty() bool { return len(k.keys) == 0 }
 // Open returns the id of the session that the token opens. An error says why it
 // is none of ours; it is a reason for an event, never for the client.
 func (k Keys) Open(value string) (id [sha256.Size]byte, err error) {
-	if len(value) != textSize {
+	if len(value) != TextSize {
 		return id, ErrMalformed
 	}
 	// Decode through arrays of known size: nothing here grows with the input. With
 	// room to spare Decode takes eight characters at a time to the end.
-	var text [textSize]byte
+	var text [TextSize]byte
 	var room [size + 8]byte
 	copy(text[:], value)
 	n, err := encoding.Decode(room[:], text[:])
@@ -124,13 +126,13 @@ func (k Keys) Open(value string) (id [sha256.Size]byte, err error) {
 	return [sha256.Size]byte{}, err
 }
 
-// Seal makes a new token and the id of the session that it opens.
-func (k Keys) Seal() (value string, id [sha256.Size]byte) {
+// Seal appends a new token to b and returns the id of the session that it opens.
+func (k Keys) Seal(b []byte) (value []byte, id [sha256.Size]byte) {
 	var random [randomSize]byte
 	rand.Read(random[:]) // never fails: the runtime ends the program instead
 	token, id := k.keys[0].seal(&random)
 	k.seen.add(&id, token[1:5], token[headSize:]) // the next request comes with it
-	return spell(&token), id
+	return encoding.AppendEncode(b, token[:]), id
 }
 
 // seal makes the token with that random part.
@@ -143,11 +145,7 @@ func (k *key) seal(random *[randomSize]byte) (token [size]byte, id [sha256.Size]
 }
 
 // spell writes a token as it stands in a cookie.
-func spell(token *[size]byte) string {
-	var text [textSize]byte
-	encoding.Encode(text[:], token[:])
-	return string(text[:])
-}
+func spell(token *[size]byte) string { return encoding.EncodeToString(token[:]) }
 
 // idOf is the record's key: a hash without a key, so that new secrets log nobody
 // out, of 144 random bits, so that it cannot be guessed or reversed.

@@ -64,7 +64,8 @@ func TestTokenIssued(t *testing.T) {
 	issue := New(keys, Purpose+":sid")
 	seen := make(map[string]bool)
 	for range 1000 {
-		text, id := issue.Seal()
+		sealed, id := issue.Seal(nil)
+		text := string(sealed)
 		token, err := base64.RawURLEncoding.Strict().DecodeString(text)
 		if err != nil || len(text) != 52 || len(token) != 39 || token[0] != 1 {
 			t.Fatalf("got %q: %v, %d bytes", text, err, len(token))
@@ -95,8 +96,8 @@ func TestTokenKeysOfOneID(t *testing.T) {
 	both := keysOf(t, "sid", first, second)
 	both.keys[1].id = both.keys[0].id // once in 2^32 pairs of secrets
 	for i, k := range both.keys {
-		text, id := Keys{keys: []*key{k}, seen: new(verified)}.Seal()
-		if got, err := both.Open(text); err != nil || got != id {
+		text, id := Keys{keys: []*key{k}, seen: new(verified)}.Seal(nil)
+		if got, err := both.Open(string(text)); err != nil || got != id {
 			t.Errorf("signed by key %d: got %x, %v", i, got, err)
 		}
 	}
@@ -128,8 +129,8 @@ func FuzzToken(f *testing.F) {
 func TestSealRemembers(t *testing.T) {
 	t.Parallel()
 	keys := keysOf(t, "a", "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k")
-	value, id := keys.Seal()
-	raw, err := encoding.DecodeString(value)
+	value, id := keys.Seal(nil)
+	raw, err := encoding.DecodeString(string(value))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +145,8 @@ func TestRemembered(t *testing.T) {
 	t.Parallel()
 	const secret = "i4TVGxqVXbVxVh0HfOqcV0Jzg1b2mDqN4n5T9nYzG2k"
 	keys, other := keysOf(t, "a", secret), keysOf(t, "b", secret)
-	value, id := keys.Seal()
+	sealed, id := keys.Seal(nil)
+	value := string(sealed)
 	for range 3 {
 		if got, err := keys.Open(value); err != nil || got != id {
 			t.Fatalf("a genuine token: %x, %v, want %x", got, err, id)
