@@ -39,11 +39,13 @@ func (m *Manager) crossOrigin(r *http.Request) error {
 	case http.MethodHead, http.MethodOptions:
 		return nil
 	}
-	if len(m.origins) == 0 || first(r.Header, "Sec-Fetch-Site") != "" || !m.origins.names(first(r.Header, "Origin")) {
-		// Otherwise the origin is ours, whatever a proxy made of Host.
+	site, origin := first(r.Header, "Sec-Fetch-Site"), first(r.Header, "Origin")
+	if site != "" || origin != "" && !m.origins.names(origin) {
+		// Otherwise the origin is ours, whatever a proxy made of Host, or nobody says
+		// which it is, which Check lets in.
 		if err := m.cfg.CrossOrigin.Check(r); err != nil {
-			if first(r.Header, "Sec-Fetch-Site") == "" {
-				return notHost(r, "Origin", first(r.Header, "Origin"))
+			if site == "" {
+				return notHost(r, "Origin", origin)
 			}
 			return fromElsewhere(r, err)
 		}

@@ -2,6 +2,7 @@ package promises_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -184,6 +185,21 @@ func TestCrossOriginNull(t *testing.T) {
 	w := newBrowser(life(m)).Send("POST", "/look", "Origin", "null")
 	if e := l.All(); w.Code != 403 || len(e) != 1 || e[0].Err == nil || !strings.Contains(e[0].Err.Error(), "Referrer-Policy") {
 		t.Errorf("got %d, %+v", w.Code, e)
+	}
+}
+
+// G6: where neither Fetch Metadata nor Origin says anything we do not ask net/http, whose
+// answer is known; if it becomes another one day, this fails.
+func TestG6NobodySaysTheOrigin(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "Sec-Fetch-Site", "Origin"} {
+		r := httptest.NewRequest("POST", "https://example.com/", nil)
+		if name != "" {
+			r.Header[name] = []string{""}
+		}
+		if err := http.NewCrossOriginProtection().Check(r); err != nil {
+			t.Errorf("net/http refuses a POST with no more than an empty %q, and we do not ask it: %v", name, err)
+		}
 	}
 }
 

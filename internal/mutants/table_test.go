@@ -296,7 +296,7 @@ var mutants = []mutant{
 		edit("commit.go", `case s.mustNotBegin():`, `case false:`)},
 	{"G7 Fetch Metadata is believed against Origin and Referer", "TestG7AnotherHost", "promises", edit("crosssite.go", "\t}\n\treturn m.otherHost(r)\n}", "\t}\n\treturn nil\n}")},
 	{"G7 Fetch Metadata is believed for a first write", "TestG7AnotherHost", "promises", edit("crosssite.go", ` && !m.contradicted(r):`, `:`)},
-	{"G6 an origin of ours is trusted from other sites", "TestG6OriginsBehindAProxy", "promises", edit("crosssite.go", `first(r.Header, "Sec-Fetch-Site") != "" || !m.origins`, `!m.origins`)},
+	{"G6 an origin of ours is trusted from other sites", "TestG6OriginsBehindAProxy", "promises", edit("crosssite.go", `site != "" || origin != "" && !m.origins`, `!m.origins`)},
 	{"G7 a value that the browser withheld looks absent", "TestG7Withheld", "promises", edit("crosssite.go", `return s.mustNotBegin()`, `return false`)},
 	{"G7 nobody is told of a value that the browser withheld", "TestG7Withheld", "promises", edit("crosssite.go", `s.missing = true`, ``)},
 	{"G7 an address that was typed overwrites", "TestG7HeldBack", "promises", edit("crosssite.go", `site == "none" && marked`, `false`)},
@@ -398,6 +398,8 @@ var mutants = []mutant{
 	{"G11 what is remembered of a User-Agent is the caller's memory", "TestDevicesAreCopied", "promises", edit("devices.go", `deviceLabelOf{strings.Clone(userAgent)`, `deviceLabelOf{userAgent`)},
 	{"R3 what expires is copied as it is", "TestRecordPlain", "internal/record", edit("internal/record/record.go", `h.Plain = false // perhaps`, ``)},
 	{"R2 what is of the login is copied as it is", "TestRecordPlain", "internal/record", edit("internal/record/record.go", `} else if rest[1] == 0 {`, `} else if false {`)},
+	{"S1 what the index has behind a gap is lost", "TestIndex", "memstore", edit("memstore/index.go", `x.words[end] != 0 && x.home(uint32(x.words[end]>>32)) < end`, `x.words[end] != 0`)},
+	{"S1 the index is out of order", "TestIndex", "memstore", edit("memstore/index.go", `uint32(x.words[i]>>32) <= hash {`, `uint32(x.words[i]>>32) >= 0 {`)},
 	{"G14 a full store has room for a login", "TestReplaceMakesRoom", "memstore", edit("memstore/change.go", `!reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
 		return slot, errNoRoom`, `!reserved && !s.reserve(need) {
 		return slot, errNoRoom`)},
