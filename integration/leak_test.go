@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"math/bits"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,18 +32,23 @@ import (
 	"sync"
 )
 
-var watching sync.Mutex
+var (
+	watching sync.Mutex
+	files    = make(map[string]*os.File)
+)
 
 func note(file, line string) {
 	if name := os.Getenv(file); name != "" {
 		watching.Lock()
 		defer watching.Unlock()
-		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			panic(err)
+		if files[name] == nil {
+			f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			if err != nil {
+				panic(err)
+			}
+			files[name] = f
 		}
-		defer f.Close()
-		f.WriteString(line + "\n")
+		files[name].WriteString(line + "\n")
 	}
 }
 
@@ -131,17 +138,68 @@ func leakRun(t *testing.T, edits []overlay.Edit, args ...string) (said []byte, i
 	return append(out, text...), issued
 }
 
-// A window is as much of a secret as must not be seen.
-type window [12]byte
+// window is how much of a secret must not be seen.
+const window = 12
+
+// windows are all parts of that length of a text, by 32 bits of a hash: what is in them
+// is looked for in the text. The race detector, which would follow each of some hundred
+// million steps, is told to leave it out.
+type windows struct {
+	marks []uint32 // 0 is none; there are at least twice as many as windows
+	mask  uint64
+}
+
+//go:norace
+func windowsOf(text []byte) windows {
+	size := uint64(1) << bits.Len(uint(2*len(text)))
+	w := windows{make([]uint32, size), size - 1}
+	for i := 0; i+window <= len(text); i++ {
+		at, mark := w.place(text[i:])
+		for ; w.marks[at] != 0 && w.marks[at] != mark; at = (at + 1) & w.mask {
+		}
+		w.marks[at] = mark
+	}
+	return w
+}
+
+//go:norace
+func (w windows) place(part []byte) (at uint64, mark uint32) {
+	h := binary.LittleEndian.Uint64(part)*0x9e3779b97f4a7c15 ^ uint64(binary.LittleEndian.Uint32(part[8:]))*0xd6e8feb86659fd93
+	h = (h ^ h>>32) * 0xd6e8feb86659fd93
+	return h & w.mask, uint32(h>>32) | 1
+}
+
+// has reports whether the text may have the first bytes of part.
+//
+//go:norace
+func (w windows) has(part []byte) bool {
+	at, mark := w.place(part)
+	for ; w.marks[at] != 0; at = (at + 1) & w.mask {
+		if w.marks[at] == mark {
+			return true
+		}
+	}
+	return false
+}
+
+// firstSeen returns where the first part of so many bytes begins that the text may have,
+// from there on, and otherwise -1.
+//
+//go:norace
+func (w windows) firstSeen(text []byte, from, least int) int {
+	for i := from; i+least <= len(text); i++ {
+		if w.has(text[i:]) {
+			return i
+		}
+	}
+	return -1
+}
 
 // searchLeaks looks for every part of 12 characters of every secret, in every
 // spelling, and returns the number of secrets.
 func searchLeaks(t *testing.T, said []byte, issued string, report func(string, ...any)) int {
 	t.Helper()
-	seen := make(map[window]bool)
-	for i := 0; i+len(window{}) <= len(said); i++ {
-		seen[window(said[i:])] = true
-	}
+	seen := windowsOf(said)
 	f, err := os.Open(issued)
 	if err != nil {
 		t.Fatal(err)
@@ -160,12 +218,12 @@ func searchLeaks(t *testing.T, said []byte, issued string, report func(string, .
 			t.Fatal(err)
 		}
 		for _, form := range leakForms(kind, secret) {
-			for i := 0; i+form.least <= len(form.text); i++ {
+			for i := seen.firstSeen(form.text, 0, form.least); i >= 0; i = seen.firstSeen(form.text, i+1, form.least) {
 				part := form.text[i : i+form.least]
-				if !seen[window(part)] || form.least > len(window{}) && !bytes.Contains(said, part) {
+				at := bytes.Index(said, part)
+				if at < 0 {
 					continue
 				}
-				at := bytes.Index(said, part)
 				if reported++; reported <= 100 {
 					report("a %s is in the output, as %q: %q", kind, part, said[max(0, at-150):min(len(said), at+100)])
 				}
@@ -184,19 +242,19 @@ type leakForm struct {
 }
 
 func leakForms(kind string, secret []byte) []leakForm {
-	forms := []leakForm{{secret, len(window{})}}
+	forms := []leakForm{{secret, window}}
 	if kind == "token" || kind == "cookie" || kind == "secret" { // text already
 		return forms
 	}
 	add := func(text string, least int) { forms = append(forms, leakForm{[]byte(text), least}) }
-	add(hex.EncodeToString(secret), len(window{}))
-	add(strings.ToUpper(hex.EncodeToString(secret)), len(window{}))
+	add(hex.EncodeToString(secret), window)
+	add(strings.ToUpper(hex.EncodeToString(secret)), window)
 	for _, between := range []string{" ", ",", ", "} {
 		add(strings.ReplaceAll(strings.Trim(fmt.Sprint(secret), "[]"), " ", between), 30)
 	}
 	for from := range 3 { // wherever in a longer text it may begin
-		add(base64.RawURLEncoding.EncodeToString(secret[from:]), len(window{}))
-		add(base64.RawStdEncoding.EncodeToString(secret[from:]), len(window{}))
+		add(base64.RawURLEncoding.EncodeToString(secret[from:]), window)
+		add(base64.RawStdEncoding.EncodeToString(secret[from:]), window)
 	}
 	return forms
 }

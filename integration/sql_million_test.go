@@ -193,5 +193,5 @@ func TestSQLiteMillion(t *testing.T) {
 	if raced { // TestSQLiteUnraced has the million
 		n = 20_000
 	}
-	testMillion(t, openSQLiteWith(t, filepath.Join(t.TempDir(), "sessions.db"), "&_pragma=cache_size(-200000)"), sqlstore.SQLite, n)
+	testMillion(t, openSQLiteWith(t, filepath.Join(t.TempDir(), "sessions.db"), "&_pragma=cache_size(-200000)"+unsynced), sqlstore.SQLite, n)
 }

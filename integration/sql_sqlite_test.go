@@ -41,6 +41,10 @@ func newSQLite(t *testing.T) store.Store {
 	return newSQLStore(t, openSQLite(t, filepath.Join(t.TempDir(), "sessions.db")), sqlstore.SQLite, "")
 }
 
+// unsynced is for tests that commit so often that they would be one of the disk. Nobody
+// pulls the plug in them.
+const unsynced = "&_pragma=synchronous(OFF)"
+
 func TestSQLite(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, newSQLite)
@@ -52,5 +56,7 @@ func TestSQLiteRace(t *testing.T) {
 	if raced { // TestSQLiteUnraced has them all
 		rounds = 30
 	}
-	storetest.Race(t, newSQLite, rounds)
+	storetest.Race(t, func(t *testing.T) store.Store {
+		return newSQLStore(t, openSQLiteWith(t, filepath.Join(t.TempDir(), "sessions.db"), unsynced), sqlstore.SQLite, "")
+	}, rounds)
 }
