@@ -451,12 +451,12 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	if s.life == live {
 		c.rec = s.base.record()
 		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
-		h.Plain = s.plain
+		h.Values = int(s.values)
 	} else {
 		c.rec.AuthTime, c.rec.Created = s.loginTime(), now
 	}
-	if s.cleared || s.tokenChange == logIn && !h.Plain {
-		h.Entries = s.counting(h.Entries)
+	if s.cleared || s.tokenChange == logIn && h.Values == 0 {
+		h.Entries, h.Values = s.counting(h.Entries), 0
 	}
 	view := s.view
 	switch s.tokenChange {

@@ -267,7 +267,9 @@ func (x *exchange) landsBound(r *http.Request) bool {
 
 // markerOf is the value of the marker beside the cookie of that session: its
 // public name, which opens nothing.
-func markerOf(id store.ID) string { return id.Handle() }
+func markerOf(id store.ID) string { return string(appendMarker(nil, id)) }
+
+func appendMarker(b []byte, id store.ID) []byte { return id.AppendHandle(b) }
 
 // first is h.Get for a name in its usual spelling, which Get makes anew each time.
 func first(h http.Header, name string) string {

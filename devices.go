@@ -588,8 +588,14 @@ var systems = [...]struct{ mark, name string }{
 // devices. It tells a person which of their devices this may be; it proves
 // nothing, since a client sends any User-Agent it likes.
 func appendDevice(b []byte, userAgent string) []byte {
-	browser := browserIn(userAgent)
-	if browser == "" {
+	start := len(b)
+	for _, browser := range browsers {
+		if strings.Contains(userAgent, browser.mark) {
+			b = append(b, browser.name...)
+			break
+		}
+	}
+	if len(b) == start {
 		// curl/8.5, Go-http-client/1.1: the product, as far as it is plain text.
 		product, _, _ := strings.Cut(userAgent, "/")
 		for i := 0; i < len(product) && i < maxDevice && exact.Plain(product[i:i+1]); i++ {
@@ -597,7 +603,6 @@ func appendDevice(b []byte, userAgent string) []byte {
 		}
 		return b
 	}
-	b = append(b, browser...)
 	for _, system := range systems {
 		if strings.Contains(userAgent, system.mark) {
 			b = append(append(b, " on "...), system.name...)
@@ -605,29 +610,6 @@ func appendDevice(b []byte, userAgent string) []byte {
 		}
 	}
 	return b
-}
-
-// browserIn returns the name of the browser that a User-Agent is, or "". All their marks
-// end with a slash, of which there are few.
-func browserIn(userAgent string) string {
-	first := len(browsers)
-	for end := 0; ; {
-		n := strings.IndexByte(userAgent[end:], '/')
-		if n < 0 {
-			break
-		}
-		end += n + 1
-		for i := range browsers[:first] {
-			if strings.HasSuffix(userAgent[:end], browsers[i].mark) {
-				first = i
-				break
-			}
-		}
-	}
-	if first == len(browsers) {
-		return ""
-	}
-	return browsers[first].name
 }
 
 // deviceLabels remembers the labels of User-Agents that came lately: most clients of

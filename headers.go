@@ -352,8 +352,8 @@ func (s *Session) cookieLines(c *pendingWrite, value []byte, now time.Time) erro
 	both, err := m.sid.AppendLine(room[:0], value, age, now)
 	sid := len(both)
 	if err == nil && m.marker != nil {
-		var name [12]byte // as markerOf
-		both, err = m.marker.AppendLine(both, c.rec.ID.AppendHandle(name[:0]), age, now)
+		var name [12]byte
+		both, err = m.marker.AppendLine(both, appendMarker(name[:0], c.rec.ID), age, now)
 	}
 	if err != nil {
 		return fmt.Errorf("coatcheck: session cookie: %w", err)

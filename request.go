@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"net/http"
 	"reflect"
 	"slices"
@@ -656,7 +657,9 @@ func (s *Session) setBase(rec *store.Record, h record.Header) {
 		s.view, s.applied = s.view[:0], 0
 	}
 	s.remembered = uint32(h.Remember / time.Second)
-	s.plain = h.Plain
+	if s.values = 0; h.Values <= math.MaxUint8 {
+		s.values = uint8(h.Values)
+	}
 	s.entriesLen = uint16(len(h.Entries)) // of at most 64 KiB with what stands before them
 }
 

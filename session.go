@@ -43,9 +43,9 @@ type Session struct {
 	cleared     bool // the values of base do not count
 	tokenChange tokenChange
 
-	namesakes bool // the request had several cookies of our name
-	plain     bool // as record.Header.Plain, of base
-	*changes       // nil until there is one
+	namesakes bool  // the request had several cookies of our name
+	values    uint8 // as record.Header.Values, of base, unless there are more
+	*changes        // nil until there is one
 }
 
 // The changes of a session that wait for the commit, and its room to work in.

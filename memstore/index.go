@@ -10,7 +10,8 @@ package memstore
 // session, ends at the first greater one, and a larger table is written from one end
 // to the other.
 //
-// Its hashes are of SHA-256 or seeded, so nobody can choose them.
+// Its hashes are of SHA-256 or seeded, so nobody can choose them: many that stand at the
+// very end would make the table large.
 type index struct {
 	words []uint64   // the last one is always free
 	items []location // beside the words, where the slots' items lie, of ids only

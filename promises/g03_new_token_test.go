@@ -1,6 +1,7 @@
 package promises_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -481,6 +482,54 @@ func TestG3ValuesBesideALogin(t *testing.T) {
 			wants(t, second.land(), 200, "")
 			wants(t, first.Send("GET", "/"), 200, "ann[tea] true")
 			wants(t, b.Send("GET", "/"), 200, "ann[tea] false")
+		})
+	}
+}
+
+// What a login copies as it is belongs to the record that it begins with, also where that
+// is another than the request has loaded: what another server has added since (R6), or
+// the request itself (R3), is looked through.
+func TestLoginAfterAnother(t *testing.T) {
+	short := coatcheck.NewKey[string]("short")
+	for name, between := range map[string]func(*coatcheck.Session, *browser){
+		"another server": func(_ *coatcheck.Session, b *browser) { b.Send("POST", "/") },
+		"the request": func(s *coatcheck.Session, _ *browser) {
+			short.SetFor(s, "soon over", 20*time.Second)
+			s.Commit()
+			time.Sleep(20 * time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := memstore.New(memstore.Config{})
+				label := only(manage(t, st, coatcheck.Config{}), func(_ http.ResponseWriter, _ *http.Request, s *coatcheck.Session) { s.SetLabel("sid", "x") })
+				m := manage(t, st, coatcheck.Config{})
+				var b *browser
+				login := only(m, func(_ http.ResponseWriter, r *http.Request, s *coatcheck.Session) {
+					if r.URL.Path == "/again" && s.User() == "alice" {
+						other := newBrowser(label)
+						wear(other, b.Cookies())
+						between(s, other)
+					}
+					s.Login("alice")
+					if r.URL.Path == "/" {
+						g3Theme.Set(s, "dark")
+					}
+				})
+				b = newBrowser(login)
+				b.Send("POST", "/")
+				if w := b.Send("POST", "/again"); w.Code != http.StatusOK {
+					t.Errorf("got %d, want 200", w.Code)
+				}
+				for rec, err := range st.All(t.Context()) {
+					if err != nil || bytes.Contains(rec.Data, []byte("soon over")) {
+						t.Errorf("%v: %q is kept", err, rec.Data)
+					}
+				}
+				if list, err := m.Sessions(t.Context(), "alice"); err != nil || len(list) != 1 || len(list[0].Labels) != 0 {
+					t.Errorf("%v: got %+v, want one session without a label", err, list)
+				}
+			})
 		})
 	}
 }

@@ -396,8 +396,10 @@ var mutants = []mutant{
 	{"G3 a login keeps the caller's memory", "TestUsersAreCopied", "promises", edit("login.go", `user = strings.Clone(user)`, `user = strings.TrimSpace(user)`)},
 	{"G11 the label of a device is another's", "TestDevicesAreCopied", "promises", edit("devices.go", `known != nil && known.userAgent == userAgent`, `known != nil`)},
 	{"G11 what is remembered of a User-Agent is the caller's memory", "TestDevicesAreCopied", "promises", edit("devices.go", `deviceLabelOf{strings.Clone(userAgent)`, `deviceLabelOf{userAgent`)},
-	{"R3 what expires is copied as it is", "TestRecordPlain", "internal/record", edit("internal/record/record.go", `h.Plain = false // perhaps`, ``)},
-	{"R2 what is of the login is copied as it is", "TestRecordPlain", "internal/record", edit("internal/record/record.go", `} else if rest[1] == 0 {`, `} else if false {`)},
+	{"R3 what expires is copied as it is", "TestRecordValues", "internal/record", edit("internal/record/record.go", `plain = false // perhaps`, ``)},
+	{"R2 what is of the login is copied as it is", "TestRecordValues", "internal/record", edit("internal/record/record.go", `} else if rest[1] == 0 {`, `} else if false {`)},
+	{"R6 a login copies what another server has added", "TestLoginAfterAnother", "promises", edit("request.go", `if s.values = 0; h.Values <=`, `if h.Values > 0 && h.Values <=`)},
+	{"R3 a login copies what its own request has added", "TestLoginAfterAnother", "promises", edit("commit.go", "\th, _ := record.CutHeader(c.rec.Data) // record.Encode made it\n", "\th, _ := record.CutHeader(c.rec.Data)\n\th.Values = int(s.values)\n")},
 	{"S1 what the index has behind a gap is lost", "TestIndex", "memstore", edit("memstore/index.go", `x.words[end] != 0 && x.home(uint32(x.words[end]>>32)) < end`, `x.words[end] != 0`)},
 	{"S1 the index is out of order", "TestIndex", "memstore", edit("memstore/index.go", `uint32(x.words[i]>>32) <= hash {`, `uint32(x.words[i]>>32) >= 0 {`)},
 	{"G14 a full store has room for a login", "TestReplaceMakesRoom", "memstore", edit("memstore/change.go", `!reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {

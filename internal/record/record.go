@@ -44,8 +44,7 @@ type Header struct {
 	Device   []byte        // label of the browser and system that logged in
 	Address  []byte        // the client's IP address then
 	Entries  []byte
-	Count    int  // how many entries Open saw
-	Plain    bool // and that none expires, or is of the login
+	Values   int // how many entries Open saw, if none expires or is of the login, else 0
 }
 
 // Open checks the structure of a record's data and returns its header.
@@ -55,21 +54,24 @@ func Open(data []byte) (Header, error) {
 	if !ok {
 		return h, ErrDamaged
 	}
-	h.Plain = true
-	for rest := h.Entries; len(rest) > 0; h.Count++ {
+	count, plain := 0, true
+	for rest := h.Entries; len(rest) > 0; count++ {
 		end := shortEnd(rest)
 		if end == 0 {
 			if end = entryAt(rest).End; end == 0 {
 				return h, ErrDamaged
 			}
-			h.Plain = false // perhaps
+			plain = false // perhaps
 		} else if rest[1] == 0 {
-			h.Plain = false
+			plain = false
 		}
 		rest = rest[end:]
 	}
-	if h.Count > MaxEntries {
+	if count > MaxEntries {
 		return h, ErrDamaged
+	}
+	if plain {
+		h.Values = count
 	}
 	return h, nil
 }
@@ -218,7 +220,7 @@ func appendEntry(data []byte, e Entry) []byte {
 
 // Encode writes a record's data: the entries of base that changed does not
 // name and that have not expired by now, then those of changed. It reports the
-// number of entries: that of the header, where they are copied as they are.
+// number of entries.
 func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
 	remember := uint64(h.Remember / time.Second)
 	size := 1 + uvarintLen(remember) + uvarintLen(uint64(len(h.Device))) + len(h.Device) + uvarintLen(uint64(len(h.Address))) + len(h.Address) + len(h.Entries)
@@ -233,8 +235,8 @@ func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
 	data = append(data, h.Device...)
 	data = binary.AppendUvarint(data, uint64(len(h.Address)))
 	data = append(data, h.Address...)
-	if h.Plain && len(changed) == 0 {
-		return append(data, h.Entries...), h.Count
+	if h.Values > 0 && len(changed) == 0 {
+		return append(data, h.Entries...), h.Values
 	}
 	kept := 0 // where the entries begin that are to be copied next
 	for from := 0; from < len(h.Entries); {

@@ -130,39 +130,39 @@ func TestRecordReplacesEntries(t *testing.T) {
 	}
 }
 
-// What Open calls plain may be copied as it is at any time and by a login: it has no entry
-// that R3 or a login leaves out.
-func TestRecordPlain(t *testing.T) {
+// Where Open tells how many values there are they may be copied as they are at any time,
+// and by a login: there is no entry that R3 or a login leaves out.
+func TestRecordValues(t *testing.T) {
 	t.Parallel()
 	one := []byte("1")
 	values := []Entry{{"a", one, 0}, {"b", []byte(strings.Repeat("1", 300)), 0}, {strings.Repeat("c", 200), one, 0}}
 	for what, c := range map[string]struct {
-		also  []Entry
-		plain bool
+		also []Entry
+		want int
 	}{
-		"values":       {nil, true},
-		"an expiry":    {[]Entry{{"d", one, 1000}}, false},
-		"a label":      {[]Entry{{LabelMark + "d", one, 0}}, false},
-		"a long label": {[]Entry{{LabelMark + "d", values[1].Raw, 0}}, false},
-		"sliding":      {[]Entry{{Sliding, one, 0}}, false},
-		"bound":        {[]Entry{{Bound, one, 0}}, false},
+		"values":       {[]Entry{{"d", one, 0}}, 2},
+		"an expiry":    {[]Entry{{"d", one, 1000}}, 0},
+		"a label":      {[]Entry{{LabelMark + "d", one, 0}}, 0},
+		"a long label": {[]Entry{{LabelMark + "d", values[1].Raw, 0}}, 0},
+		"sliding":      {[]Entry{{Sliding, one, 0}}, 0},
+		"bound":        {[]Entry{{Bound, one, 0}}, 0},
 	} {
-		// With short values alone: others Open need not call plain.
+		// With short values alone: of others Open need not tell.
 		data, _ := Encode(Header{}, append(c.also, values[0]), 0)
 		h, err := Open(data)
-		if err != nil || h.Plain != c.plain || h.Count != len(c.also)+1 {
-			t.Errorf("%s: %v, plain %t, %d entries", what, err, h.Plain, h.Count)
+		if err != nil || h.Values != c.want {
+			t.Errorf("%s: %v, %d values, want %d", what, err, h.Values, c.want)
 		}
 		data, _ = Encode(Header{}, append(c.also, values...), 0)
 		if h, err = Open(data); err != nil {
 			t.Fatal(err)
 		}
 		copied, count := Encode(h, nil, 2000)
-		h.Plain = false
+		h.Values = 0
 		if walked, all := Encode(h, nil, 2000); !bytes.Equal(copied, walked) || count != all {
 			t.Errorf("%s: copied as %x, %d entries; want %x, %d", what, copied, count, walked, all)
 		}
-		if left := Without(h.Entries, true, false); c.plain && !bytes.Equal(left, h.Entries) {
+		if left := Without(h.Entries, true, false); c.want > 0 && !bytes.Equal(left, h.Entries) {
 			t.Errorf("%s: a login leaves %x of %x", what, left, h.Entries)
 		}
 	}
