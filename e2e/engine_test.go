@@ -3,10 +3,13 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -179,6 +182,12 @@ func subfolder(name string) (string, error) {
 }
 
 func TestMain(m *testing.M) {
+	// One more than usual: some tests wait for minutes until a proof is over. -parallel
+	// still wins.
+	if err := flag.Set("test.parallel", strconv.Itoa(runtime.GOMAXPROCS(0)+1)); err != nil {
+		panic(err)
+	}
+	flag.Parse()
 	code := m.Run()
 	if err := checkSeen(); err != nil {
 		fmt.Println(err)
