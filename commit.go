@@ -791,12 +791,14 @@ func (s *Session) setCookie(c *pendingWrite) {
 
 // tooOld reports whether a Set-Cookie of this request could come after the end
 // of a session was forgotten, and replace or clear the cookie of a newer one.
-func (x *exchange) tooOld(now time.Time) bool { return now.Sub(x.began()) > cookieWindow }
+func (x *exchange) tooOld(now time.Time) bool {
+	return now.UnixMicro()-x.beganAt > cookieWindow.Microseconds()
+}
 
 // dropLateCookie keeps the cookie that an early commit set or cleared from
 // leaving so late that it could replace a newer one (G2).
 func (s *Session) dropLateCookie() {
-	if more := s.x.more.Load(); more == nil || more.lines == nil || more.lines.sid == "" || !s.x.tooOld(clock()) {
+	if more := s.x.more.Load(); more == nil || more.lines == nil || more.lines.sid == "" || !s.x.tooOld(time.Now()) {
 		return
 	}
 	if s.life != live { // the logout is done; only the browser keeps what opens nothing

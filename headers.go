@@ -153,15 +153,28 @@ func (s *Session) putInto(h http.Header) {
 }
 
 // putUsual is putInto for the usual answer, of a handler that has set no more than
-// its Content-Type, where there is nothing to drop, to tidy or to weigh.
+// its Content-Type, where there is nothing to drop, to tidy or to weigh, and at most a
+// new token to be put beside its marker.
 func (s *Session) putUsual(h http.Header) bool {
-	out := &s.x.out
-	if s.x.ours().any() || s.x.bound() != (bound{}) || out.forget || !plain(h) {
+	out, ours, m := &s.x.out, s.x.ours(), s.x.m
+	token := ours.sid != "" && ours.marker != "" && ours.sid != m.sid.Expired() &&
+		!s.namesakes && !ours.rescoped && len(m.cfg.FormerCookies) == 0 && m.guard.Load() == nil
+	if !token && ours.any() || s.x.bound() != (bound{}) || out.forget || !plain(h) {
 		return false
 	}
-	out.vary[0], out.cacheControl[0] = s.x.m.comesIn(), "no-store"
+	out.vary[0], out.cacheControl[0] = m.comesIn(), "no-store"
 	h["Vary"], h["Cache-Control"] = out.vary[:], out.cacheControl[:]
+	if token {
+		s.x.putBoth(h)
+	}
 	return true
+}
+
+// putBoth puts a new token and its marker into a header without cookies.
+func (x *exchange) putBoth(h http.Header) {
+	ours := x.set()
+	ours.both = [...]string{ours.sid, ours.marker}
+	h["Set-Cookie"] = ours.both[:]
 }
 
 // plain reports whether a handler has set no more than its Content-Type: to look
@@ -377,9 +390,7 @@ func (x *exchange) put(h http.Header) {
 		cookie.Put(h, out.marker)
 		cookie.Put(h, out.sid)
 	case out.marker != "" && len(h["Set-Cookie"]) == 0:
-		both := x.set().both[:]
-		both[0], both[1] = out.sid, out.marker
-		h["Set-Cookie"] = both
+		x.putBoth(h)
 	default:
 		// First: of the cookies of an upgrade some libraries for websockets send
 		// only the first.

@@ -184,7 +184,7 @@ var mutants = []mutant{
 	{"S3 a sealed conflict is told as it is stored", "TestContract", "sealedstore", edit("sealedstore/sealedstore.go", `return s.conflict(s.Store.Update(ctx, sealed, ifVersion))`, `return s.Store.Update(ctx, sealed, ifVersion)`)},
 	{"G2 a logout does not follow the chain", "TestG2LogoutFollowsTheChain", "promises", edit("commit.go", `if id = next; s.revoker`, `if _, id = next, (store.ID{}); s.revoker`)},
 	{"G2 old requests set cookies", "TestG2OldRequestsSetNoCookie", "promises", []overlay.Edit{
-		{File: "commit.go", Old: `return now.Sub(x.began()) > cookieWindow }`, New: `return false }`},
+		{File: "commit.go", Old: `return now.UnixMicro()-x.beganAt > cookieWindow.Microseconds()`, New: `return false`},
 	}},
 	{"G2 old logouts clear what is newer", "TestG2LateLogout", "promises", edit("commit.go", "	if s.life != live { // the logout is done", "	if s.life != live { return // the logout is done")},
 	{"G2 a logout that ended nothing is done", "TestG2LateLogout", "promises", edit("commit.go", `return store.ID{}, errForgotten`, `return store.ID{}, nil`)},
@@ -400,6 +400,13 @@ var mutants = []mutant{
 	{"R2 what is of the login is copied as it is", "TestRecordValues", "internal/record", edit("internal/record/record.go", `} else if rest[1] == 0 {`, `} else if false {`)},
 	{"R6 a login copies what another server has added", "TestLoginAfterAnother", "promises", edit("request.go", `if s.values = 0; h.Values <=`, `if h.Values > 0 && h.Values <=`)},
 	{"R3 a login copies what its own request has added", "TestLoginAfterAnother", "promises", edit("commit.go", "\th, _ := record.CutHeader(c.rec.Data) // record.Encode made it\n", "\th, _ := record.CutHeader(c.rec.Data)\n\th.Values = int(s.values)\n")},
+	{"10.5 a new token leaves the copy of another scope", "TestNamesakesInCookieAfterAChange", "promises", edit("headers.go", `!ours.rescoped && len(m.cfg`, `len(m.cfg`)},
+	{"10.5 a new token leaves what a former scope has", "TestFormerCookies", "promises", edit("headers.go", ` && len(m.cfg.FormerCookies) == 0 && m.guard`, ` && m.guard`)},
+	{"G10 a new token is not offered to be bound", "TestTakeover", "dbsc", edit("headers.go", ` && m.guard.Load() == nil
+	if !token`, `
+	if !token`)},
+	{"G2 some curls keep the session's cookie at a logout", "TestClearSiteData", "promises", edit("headers.go", `ours.sid != m.sid.Expired() &&`, ``)},
+	{"G8 a new token leaves its namesakes", "TestG8NamesakesPolicy", "promises", edit("headers.go", `!s.namesakes && !ours`, `!ours`)},
 	{"S1 what the index has behind a gap is lost", "TestIndex", "memstore", edit("memstore/index.go", `x.words[end] != 0 && x.home(uint32(x.words[end]>>32)) < end`, `x.words[end] != 0`)},
 	{"S1 the index is out of order", "TestIndex", "memstore", edit("memstore/index.go", `uint32(x.words[i]>>32) <= hash {`, `uint32(x.words[i]>>32) >= 0 {`)},
 	{"G14 a full store has room for a login", "TestReplaceMakesRoom", "memstore", edit("memstore/change.go", `!reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
@@ -473,7 +480,7 @@ var mutants = []mutant{
 		edit("commit.go", `case !s.x.m.carrier.inCookie():`, `case true:`)},
 	{"simulated: a logout does not follow the chain", "TestSimulation", "internal/simulation", edit("commit.go", `if id = next; s.revoker`, `if _, id = next, (store.ID{}); s.revoker`)},
 	{"simulated: old requests set cookies", "TestSimulation", "internal/simulation",
-		edit("commit.go", `return now.Sub(x.began()) > cookieWindow }`, `return false }`)},
+		edit("commit.go", `return now.UnixMicro()-x.beganAt > cookieWindow.Microseconds()`, `return false`)},
 	{"simulated: a login keeps the token", "TestSimulation", "internal/simulation", tokensThatStay},
 	{"simulated: a login as another user keeps the values", "TestSimulation", "internal/simulation",
 		edit("login.go", `if now := s.currentUser(); now != "" && now != user {`, `if false {`)},
