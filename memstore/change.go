@@ -39,7 +39,7 @@ func (s *Store) create(rec *store.Record, need int64, reserved bool) error {
 	if err := s.refuse(sh, rec, store.ID{}); err != nil {
 		return err
 	}
-	if !reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
+	if !reserved && !s.hasRoom(1, need) {
 		return errNoRoom
 	}
 	s.add(sh, rec)
@@ -139,7 +139,7 @@ func (s *Store) exchange(old store.ID, ifVersion uint64, rec *store.Record, unti
 	if err := s.refuse(to, rec, old); err != nil {
 		return 0, err
 	}
-	if !reserved && (s.rows() >= s.maxRows || !s.reserve(need)) {
+	if !reserved && !s.hasRoom(1, need) {
 		return slot, errNoRoom
 	}
 	s.end(from, slot, e, rec.ID, until)

@@ -15,6 +15,11 @@ func (s *Store) reserve(n int64) bool {
 	return true
 }
 
+// hasRoom reserves bytes for so many new entries, if nobody has to leave for that.
+func (s *Store) hasRoom(entries, bytes int64) bool {
+	return (entries == 0 || s.rows()+entries <= s.maxRows) && s.reserve(bytes)
+}
+
 func (s *Store) rows() int64 { return s.live + s.ended + int64(len(s.revoked)) }
 
 // makeRoom reserves bytes for so many new entries, and pushes out anonymous
@@ -26,7 +31,7 @@ func (s *Store) makeRoom(entries, bytes int64, except uint32) bool {
 	if entries > 0 && left+entries > s.maxRows || bytes > 0 && leftBytes+bytes > s.maxBytes {
 		return false
 	}
-	for entries > 0 && s.rows()+entries > s.maxRows || !s.reserve(bytes) {
+	for !s.hasRoom(entries, bytes) {
 		if !s.pushOut(except) {
 			return false
 		}
