@@ -613,7 +613,7 @@ func appendDevice(b []byte, userAgent string) []byte {
 }
 
 // deviceLabels remembers the labels of User-Agents that came lately: most clients of
-// an application share a few, and to search one costs as much as a store in memory. It
+// an application share a few, and to search one takes longer than to find its session. It
 // is safe for concurrent use.
 type deviceLabels [64]atomic.Pointer[deviceLabelOf]
 

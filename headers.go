@@ -141,7 +141,7 @@ func (s *Session) putInto(h http.Header) {
 	if puts {
 		s.x.put(h)
 	}
-	if set && (s.namesakes || s.x.set().rescoped || len(s.x.m.cfg.FormerCookies) > 0) {
+	if set && s.hasOtherScopes() {
 		s.x.m.putScopes(h)
 	}
 	if out.forget && len(h["Clear-Site-Data"]) == 0 {
@@ -158,7 +158,7 @@ func (s *Session) putInto(h http.Header) {
 func (s *Session) putUsual(h http.Header) bool {
 	out, ours, m := &s.x.out, s.x.ours(), s.x.m
 	token := ours.sid != "" && ours.marker != "" && ours.sid != m.sid.Expired() &&
-		!s.namesakes && !ours.rescoped && len(m.cfg.FormerCookies) == 0 && m.guard.Load() == nil
+		!s.hasOtherScopes() && m.guard.Load() == nil
 	if !token && ours.any() || s.x.bound() != (bound{}) || out.forget || !plain(h) {
 		return false
 	}
@@ -168,6 +168,12 @@ func (s *Session) putUsual(h http.Header) bool {
 		s.x.putBoth(h)
 	}
 	return true
+}
+
+// hasOtherScopes reports whether the browser may have the cookie in another scope too,
+// where the answer is to clear it.
+func (s *Session) hasOtherScopes() bool {
+	return s.namesakes || s.x.ours().rescoped || len(s.x.m.cfg.FormerCookies) > 0
 }
 
 // putBoth puts a new token and its marker into a header without cookies.
