@@ -611,13 +611,14 @@ func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
 
 // storeCall is the one call of a commit: Create, Update or Replace.
 func (m *Manager) storeCall(ctx context.Context, c *pendingWrite) error {
+	st := m.direct()
 	switch {
 	case !c.fresh:
-		return m.carrier.Update(ctx, c.rec, c.ifVersion)
+		return st.Update(ctx, c.rec, c.ifVersion)
 	case c.old.IsZero():
-		return m.carrier.Create(ctx, c.rec)
+		return st.Create(ctx, c.rec)
 	default:
-		return m.carrier.Replace(ctx, c.old, c.ifVersion, c.rec, c.rec.Seen.Add(tombstoneLife))
+		return st.Replace(ctx, c.old, c.ifVersion, c.rec, c.rec.Seen.Add(tombstoneLife))
 	}
 }
 

@@ -446,7 +446,13 @@ func (s *Session) absent() bool {
 func (s *Session) loadOpened(t opened) {
 	load := (*loading)(s)
 	defer load.end()
-	rec, err := s.x.m.carrier.load(load, t)
+	var rec store.Record
+	var err error
+	if t.rec == nil {
+		rec, err = s.x.m.direct().Load(load, t.id)
+	} else {
+		rec, err = s.x.m.carrier.load(load, t)
+	}
 	s.afterLoad(t.id, &rec, err)
 }
 
@@ -1082,7 +1088,7 @@ func (s *Session) endExchange() {
 // known of it, the session is as if it had only been loaded.
 func (s *Session) endChanges() {
 	if c := s.changes; c != nil && !s.failed && !s.pending() && !c.lent && c.asked == (asked{}) {
-		*c, s.changes = changes{}, nil
+		c.planned, s.changes = planned{}, nil // what is asked is nothing, and write as it came
 		spares.Put(c)
 	}
 }

@@ -53,6 +53,13 @@ type Session struct {
 // alone, with its mutex held, and are another's when the request has ended.
 type changes struct {
 	asked
+	planned
+	write pendingWrite
+	lent  bool // write, to the commit under way, or to others since
+}
+
+// What a request changes of the values, with room for the usual few changes.
+type planned struct {
 	ops     []op
 	blind   bool           // some of them promise the handler a change
 	applied int            // how many of ops view holds
@@ -61,11 +68,8 @@ type changes struct {
 	looked  time.Time      // when the session was loaded, if then there were changes
 	view    []record.Entry // the names that ops changed, as they then are
 
-	// Room for the usual few changes and for a commit.
 	opsRoom  [1]op
 	viewRoom [2]record.Entry
-	write    pendingWrite
-	lent     bool // write, to the commit under way
 }
 
 // What a request has asked for beside changes of values, or done.

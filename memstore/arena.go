@@ -91,13 +91,18 @@ func split(head []byte) (user, data []byte) {
 }
 
 // record returns the record of a live entry.
-func (a *arena) record(e *entry) store.Record {
-	user, data := a.item(e)
-	return store.Record{
-		ID: a.id(e), Version: e.version, User: string(user),
-		AuthTime: micro(e.began), Created: micro(e.created), Seen: micro(e.seen),
-		Expires: micro(e.expires), Deadline: micro(e.deadline), Data: data,
-	}
+func (a *arena) record(e *entry) (rec store.Record) {
+	a.read(e, &rec)
+	return rec
+}
+
+// read is record for who has room for one: it is so large that a copy of it is seen.
+func (a *arena) read(e *entry, rec *store.Record) {
+	head := a.head(e)
+	user, data := split(head)
+	rec.ID, rec.Version, rec.User, rec.Data = store.ID(head[atID:itemHead]), e.version, string(user), data
+	rec.AuthTime, rec.Created, rec.Seen = micro(e.began), micro(e.created), micro(e.seen)
+	rec.Expires, rec.Deadline = micro(e.expires), micro(e.deadline)
 }
 
 // successor returns what a tombstone's item holds.

@@ -117,18 +117,18 @@ func (s *Store) begin(ctx context.Context) error {
 // Load returns the record of id, store.ErrNotFound or a
 // *store.EndedError. Its Data lies in the store's own memory, which is
 // never written again; holding on to it holds a block of 8 KiB.
-func (s *Store) Load(ctx context.Context, id store.ID) (store.Record, error) {
+func (s *Store) Load(ctx context.Context, id store.ID) (rec store.Record, err error) {
 	if err := s.begin(ctx); err != nil {
-		return store.Record{}, err
+		return rec, err
 	}
 	sh := s.shard(id)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	_, e, err := s.find(sh, id)
-	if err != nil {
-		return store.Record{}, err
+	if err == nil {
+		sh.arena.read(e, &rec)
 	}
-	return sh.arena.record(e), nil
+	return rec, err
 }
 
 // Touch moves Seen and Expires of a live record forward, never back.

@@ -209,6 +209,14 @@ func Find(entries []byte, name string) Entry {
 // uvarintLen is how many bytes binary.AppendUvarint appends.
 func uvarintLen(n uint64) int { return (bits.Len64(n|1) + 6) / 7 }
 
+// sizeOf is how many bytes a field of that length takes.
+func sizeOf(n int) int { return uvarintLen(uint64(n)) + n }
+
+// size is how many bytes appendEntry appends.
+func (e *Entry) size() int {
+	return sizeOf(len(e.Name)) + uvarintLen(uint64(e.Expires)) + sizeOf(len(e.Raw))
+}
+
 // appendEntry adds an entry to a record's data.
 func appendEntry(data []byte, e Entry) []byte {
 	data = binary.AppendUvarint(data, uint64(len(e.Name)))
@@ -222,19 +230,16 @@ func appendEntry(data []byte, e Entry) []byte {
 // name and that have not expired by now, then those of changed. It reports the
 // number of entries.
 func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
-	remember := uint64(h.Remember / time.Second)
-	size := 1 + uvarintLen(remember) + uvarintLen(uint64(len(h.Device))) + len(h.Device) + uvarintLen(uint64(len(h.Address))) + len(h.Address) + len(h.Entries)
-	for i := range changed {
-		e := &changed[i]
-		size += uvarintLen(uint64(len(e.Name))) + len(e.Name) + uvarintLen(uint64(e.Expires)) + uvarintLen(uint64(len(e.Raw))) + len(e.Raw)
+	if h.Values > 0 && len(changed) == 1 {
+		if from, end, others := place(h.Entries, changed[0].Name); others >= 0 {
+			return h.exchange(from, end, others, changed[0].At(now))
+		}
 	}
-	data = make([]byte, 1, size)
-	data[0] = version
-	data = binary.AppendUvarint(data, remember)
-	data = binary.AppendUvarint(data, uint64(len(h.Device)))
-	data = append(data, h.Device...)
-	data = binary.AppendUvarint(data, uint64(len(h.Address)))
-	data = append(data, h.Address...)
+	size := h.size() + len(h.Entries)
+	for i := range changed {
+		size += changed[i].size()
+	}
+	data = h.append(make([]byte, 0, size))
 	if h.Values > 0 && len(changed) == 0 {
 		return append(data, h.Entries...), h.Values
 	}
@@ -260,6 +265,60 @@ func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
 		}
 	}
 	return data, count
+}
+
+// place returns where the entry of that name stands, at the end of all if there is
+// none, and how many others there are, of which none expires. They are -1 where several
+// have the name, or lengths take more than a byte.
+func place(entries []byte, name string) (from, to, others int) {
+	from, to = len(entries), len(entries)
+	for at := 0; at < len(entries); {
+		end := at + shortEnd(entries[at:])
+		n := int(entries[at])
+		switch {
+		case end == at:
+			return 0, 0, -1
+		case n != len(name) || string(entries[at+1:at+1+n]) != name:
+			others++
+		case from < len(entries):
+			return 0, 0, -1
+		default:
+			from, to = at, end
+		}
+		at = end
+	}
+	return from, to, others
+}
+
+// exchange is Encode for one entry, of which is known which stands in its place, and
+// beside how many others.
+func (h *Header) exchange(from, end, others int, e Entry) (data []byte, count int) {
+	size, count := h.size()+len(h.Entries)-(end-from), others
+	if e.Raw != nil {
+		size += e.size()
+		count++
+	}
+	data = h.append(make([]byte, 0, size))
+	data = append(append(data, h.Entries[:from]...), h.Entries[end:]...)
+	if e.Raw != nil {
+		data = appendEntry(data, e)
+	}
+	return data, count
+}
+
+// size is how many bytes append appends.
+func (h *Header) size() int {
+	return 1 + uvarintLen(uint64(h.Remember/time.Second)) + sizeOf(len(h.Device)) + sizeOf(len(h.Address))
+}
+
+// append adds the fixed part.
+func (h *Header) append(data []byte) []byte {
+	data = append(data, version)
+	data = binary.AppendUvarint(data, uint64(h.Remember/time.Second))
+	data = binary.AppendUvarint(data, uint64(len(h.Device)))
+	data = append(data, h.Device...)
+	data = binary.AppendUvarint(data, uint64(len(h.Address)))
+	return append(data, h.Address...)
 }
 
 // Without returns the entries without those of the login, or without the values.
