@@ -403,7 +403,7 @@ func (s *Session) adoptNamed(c *pendingWrite, a *Adoption, g *adoptGuard) {
 	if s.x.phase() != open || s.x.tooOld(c.now) {
 		return // a later request gets the cookie
 	}
-	if c.rec = rec; s.cookieLines(c, []byte(token), c.now) == nil {
+	if c.rec = snapshotOf(&rec); s.cookieLines(c, []byte(token), c.now) == nil {
 		s.setCookie(c)
 	}
 }
@@ -431,8 +431,8 @@ func (s *Session) adoptNew(c *pendingWrite, a *Adoption, old, g *adoptGuard) {
 		if err = s.adoptTry(c, a, old, &g); !errors.Is(err, store.ErrConflict) || c.context().Err() != nil {
 			break
 		}
-		rec, loadErr := s.storedNow(c, err, 0) // an anonymous session that another request writes
-		if loadErr != nil || s.rebase(rec, true) != nil {
+		now, loadErr := s.storedNow(c, err, 0) // an anonymous session that another request writes
+		if loadErr != nil || s.rebase(&now, true) != nil {
 			break
 		}
 	}
@@ -531,7 +531,8 @@ func (s *Session) adoptTry(c *pendingWrite, a *Adoption, old *adoptGuard, g **ad
 func (s *Session) makeGuard(c *pendingWrite, a *Adoption, old *adoptGuard, g **adoptGuard) error {
 	made := a.newGuard(adopted, c.now)
 	made.name(s.x.m.carrier.(*tokens), a.Identity)
-	w := &pendingWrite{now: c.now, rec: made.record(a), fresh: old == nil, parent: c.parent, at: c.at}
+	rec := made.record(a)
+	w := &pendingWrite{now: c.now, rec: snapshotOf(&rec), fresh: old == nil, parent: c.parent, at: c.at}
 	if old != nil {
 		w.ifVersion = old.version
 	}
@@ -1228,16 +1229,17 @@ func (m *Manager) endWritingsOfUser(ctx context.Context, user string, kept []sto
 // leaveWritings notes the end of what Logout ends, or else of what a login as somebody
 // else replaces.
 func (s *Session) leaveWritings(c *pendingWrite) (err error) {
-	switch {
-	case prefetch(&s.x.r): // ends nothing
-	case !s.loggedOut:
-		was := s.base.record()
-		err = s.x.m.endWritings(c.context(), &was, byUs)
-	case s.beforeLogout != nil && s.followed:
-		err = s.x.m.endWritings(c.context(), s.beforeLogout, byThem)
-	case s.beforeLogout != nil:
-		err = s.x.m.endWritings(c.context(), s.beforeLogout, byUs)
+	was, by := &s.base, byUs
+	if s.loggedOut {
+		if was = s.beforeLogout; s.followed {
+			by = byThem
+		}
 	}
+	if was == nil || prefetch(&s.x.r) { // which ends nothing
+		return nil
+	}
+	rec := was.record()
+	err = s.x.m.endWritings(c.context(), &rec, by)
 	c.told = c.told || storeFailed(err)
 	return err
 }
@@ -1261,7 +1263,7 @@ func (m *Manager) adoptedRecord(a *Adoption, entries []record.Entry, now time.Ti
 	rec := store.Record{Version: newVersion(), User: a.User, AuthTime: a.authTime(now), Created: now, Seen: now}
 	idle, lifetime := m.cfg.span(a.User, h.Remember, false)
 	rec.Deadline = now.Add(lifetime)
-	rec.Expires = idleEnd(now, idle, rec.Deadline)
+	rec.Expires = utc(idleEnd(now.UnixMicro(), idle, rec.Deadline.UnixMicro()))
 	var count int
 	if rec.Data, count = record.Encode(h, entries, now.UnixMilli()); count > record.MaxEntries || len(rec.Data) > record.MaxSize {
 		return rec, fmt.Errorf("%w: %d values of %d bytes; want at most %d and %d", ErrTooLarge, count, len(rec.Data), record.MaxEntries, record.MaxSize)

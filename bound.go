@@ -153,7 +153,8 @@ func (s *Session) proveAlone() {
 	switch err := s.x.m.carrier.Update(ctx, rec, was); {
 	case err == nil:
 		h, _ = record.CutHeader(rec.Data)
-		s.setBase(&rec, h)
+		base := snapshotOf(&rec)
+		s.setBase(&base, h)
 		s.x.m.commits.forget(&rec.ID) // or the next commit would meet this one for another process's
 	case errors.Is(err, ErrConflict):
 	case isOver(err):

@@ -27,7 +27,7 @@ type pendingWrite struct {
 	called bool          // a store, at least once
 
 	now         time.Time
-	rec         store.Record
+	rec         snapshot
 	ifVersion   uint64
 	old         store.ID // what it replaces, if anything
 	twin        store.ID // whose place a login takes, see mayLogIn
@@ -49,7 +49,7 @@ type pendingWrite struct {
 	refusal error
 	err     error         // of the store, or for want of time
 	wake    chan struct{} // by the holder of the turn
-	home    *store.Record // what was base before a replay on what others had not stored
+	home    *snapshot     // what was base before a replay on what others had not stored
 	inLine  time.Duration // how long it has waited for others
 	steps   int           // how often its changes were made
 }
@@ -357,7 +357,7 @@ func (s *Session) prepare(c *pendingWrite, phase uint32) (needed bool, err error
 		}
 		return false, nil
 	}
-	c.rec, c.old, c.ifVersion, c.sid, c.marker = store.Record{}, store.ID{}, 0, "", ""
+	c.rec, c.old, c.ifVersion, c.sid, c.marker = snapshot{}, store.ID{}, 0, "", ""
 	c.fresh = s.life != live || s.tokenChange != keepToken
 	if err := s.mayCommit(c.fresh, phase, now); err != nil {
 		return false, err
@@ -449,11 +449,11 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	var device [maxDevice]byte
 	var address [len("0000:0000:0000:0000:0000:0000:0000:0000")]byte
 	if s.life == live {
-		c.rec = s.base.record()
+		c.rec = s.base
 		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
 		h.Values = int(s.values)
 	} else {
-		c.rec.AuthTime, c.rec.Created = s.loginTime(), now
+		c.rec.authTime, c.rec.created = s.loginTime().UnixMicro(), now.UnixMicro()
 	}
 	if s.cleared || s.tokenChange == logIn && h.Values == 0 {
 		h.Entries, h.Values = s.counting(h.Entries), 0
@@ -462,14 +462,14 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	switch s.tokenChange {
 	case logIn:
 		view = s.withWritings()
-		c.rec.User, c.rec.AuthTime, c.rec.Created = s.user, s.authTime(), now
+		c.rec.User, c.rec.authTime, c.rec.created = s.user, s.authTime().UnixMicro(), now.UnixMicro()
 		h.Remember = 0
 		if h.Device = append(device[:0], s.device...); cfg.Device == nil {
 			h.Device = s.x.m.devices.append(device[:0], first(s.x.r.Header, "User-Agent"))
 		}
 		h.Address = appendAddress(address[:0], &s.x.r, cfg)
 	case authenticateAgain:
-		c.rec.AuthTime = s.authTime()
+		c.rec.authTime = s.authTime().UnixMicro()
 	}
 	if s.remember != 0 {
 		if h.Remember = max(h.Remember, s.remember); s.slides() {
@@ -479,13 +479,13 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	idle, lifetime := cfg.span(c.rec.User, h.Remember, h.Remember != 0 && s.slides())
 	switch {
 	case s.tokenChange >= authenticateAgain || s.life != live:
-		c.rec.Deadline = now.Add(lifetime)
+		c.rec.deadline = now.Add(lifetime).UnixMicro()
 	case s.remember != 0:
-		c.rec.Deadline = s.prolonged(now)
+		c.rec.deadline = s.prolonged(now).UnixMicro()
 	}
 	c.rec.Version = newVersion()
-	if c.fresh || c.rec.Seen.Before(now) && !s.x.admitted() { // a commit that began earlier may come later
-		c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	if at := now.UnixMicro(); c.fresh || c.rec.seen < at && !s.x.admitted() { // a commit that began earlier may come later
+		c.rec.seen, c.rec.expires = at, idleEnd(at, idle, c.rec.deadline)
 	}
 	var count int
 	c.rec.Data, count = record.Encode(h, view, now.UnixMilli())
@@ -511,12 +511,8 @@ func (c *Config) span(user string, remember time.Duration, slides bool) (idle, l
 }
 
 // idleEnd is a tenth late, so that Seen need be written only once per tenth.
-func idleEnd(seen time.Time, idle time.Duration, deadline time.Time) time.Time {
-	end := seen.UnixMicro() + (idle + idle/10).Microseconds()
-	if end > deadline.UnixMicro() {
-		return deadline
-	}
-	return utc(end)
+func idleEnd(seen int64, idle time.Duration, deadline int64) int64 {
+	return min(seen+(idle+idle/10).Microseconds(), deadline)
 }
 
 // newVersion is a number that no other commit of the session has had.
@@ -611,14 +607,14 @@ func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
 
 // storeCall is the one call of a commit: Create, Update or Replace.
 func (m *Manager) storeCall(ctx context.Context, c *pendingWrite) error {
-	st := m.direct()
+	st, rec := m.direct(), c.rec.record()
 	switch {
 	case !c.fresh:
-		return st.Update(ctx, c.rec, c.ifVersion)
+		return st.Update(ctx, rec, c.ifVersion)
 	case c.old.IsZero():
-		return st.Create(ctx, c.rec)
+		return st.Create(ctx, rec)
 	default:
-		return st.Replace(ctx, c.old, c.ifVersion, c.rec, c.rec.Seen.Add(tombstoneLife))
+		return st.Replace(ctx, c.old, c.ifVersion, rec, rec.Seen.Add(tombstoneLife))
 	}
 }
 
@@ -699,7 +695,7 @@ func (s *Session) committed(c *pendingWrite) (err error) {
 	if !unproven.IsZero() && m.endWritingsOf(c.context(), unproven) == nil {
 		m.endOne(c.context(), unproven, Event{Kind: LoggedOut})
 	}
-	m.sweepSome(c, c.rec.Seen)
+	m.sweepSome(c, c.rec.Seen())
 	return nil
 }
 
@@ -762,7 +758,7 @@ func (s *Session) oldestToEnd(c *pendingWrite, leaving store.ID) ([]store.Record
 func (s *Session) redate(c *pendingWrite, created time.Time) error {
 	next := &pendingWrite{parent: c.parent, at: c.at, now: c.now, rec: c.rec, fresh: true, old: c.rec.ID, ifVersion: c.rec.Version}
 	defer next.end()
-	next.rec.Version, next.rec.Created = newVersion(), created
+	next.rec.Version, next.rec.created = newVersion(), created.UnixMicro()
 	if err := s.seal(next, c.now); err != nil {
 		return err
 	}
@@ -774,7 +770,7 @@ func (s *Session) redate(c *pendingWrite, created time.Time) error {
 		return err
 	}
 	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
-	s.base = snapshotOf(&c.rec)
+	s.base = c.rec
 	s.x.setSession(c.sid, c.marker)
 	return nil
 }
@@ -861,8 +857,9 @@ func (s *Session) touch(now time.Time, asked bool) error {
 			return err
 		}
 	}
-	c := &pendingWrite{rec: s.base.record()}
-	c.rec.Seen, c.rec.Expires = now, idleEnd(now, idle, c.rec.Deadline)
+	c := &pendingWrite{rec: s.base}
+	c.rec.seen = now.UnixMicro()
+	c.rec.expires = idleEnd(c.rec.seen, idle, c.rec.deadline)
 	if s.x.m.carrier.inCookie() {
 		// A new cookie for each of a page's many requests would overwrite what
 		// the others set. An application that loads no pages asks for it in one.
@@ -879,10 +876,10 @@ func (s *Session) touch(now time.Time, asked bool) error {
 			return err
 		}
 	}
-	if err := s.x.m.carrier.Touch(ctx, c.rec.ID, c.rec.Seen, c.rec.Expires); err != nil {
+	if err := s.x.m.carrier.Touch(ctx, c.rec.ID, c.rec.Seen(), utc(c.rec.expires)); err != nil {
 		return err
 	}
-	s.base = snapshotOf(&c.rec)
+	s.base = c.rec
 	s.setCookie(c)
 	return nil
 }

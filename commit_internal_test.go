@@ -36,8 +36,8 @@ func TestRebaseOnTheSameVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Session{}
-	s.setBase(&store.Record{Version: 7, Data: data}, h)
-	if err := s.rebase(store.Record{Version: 7, Data: []byte{1}}, true); err != nil {
+	s.setBase(&snapshot{Version: 7, Data: data}, h)
+	if err := s.rebase(&snapshot{Version: 7, Data: []byte{1}}, true); err != nil {
 		t.Fatal(err)
 	}
 	if got := record.Find(s.entries(), "a").Raw; string(got) != "1" {
@@ -443,7 +443,7 @@ func TestQueueOfManySessions(t *testing.T) {
 		if h.turn.last.Version != 0 {
 			t.Error("a new turn remembers an old one's record")
 		}
-		h.turn.last = store.Record{ID: id, Version: 1}
+		h.turn.last = snapshot{ID: id, Version: 1}
 		all[id] = h
 	}
 	for id, h := range all {
@@ -478,7 +478,7 @@ func TestQueueOfOneShard(t *testing.T) {
 			if turn == nil || !turn.held || turn.id != *id(i) {
 				t.Fatalf("session %d has lost its turn", i)
 			}
-			turn.last = store.Record{ID: *id(i), Version: 1}
+			turn.last = snapshot{ID: *id(i), Version: 1}
 			c.conclude(nil)
 			q.handOn(id(i), turn, c)
 		}
@@ -502,8 +502,8 @@ func TestQueueOfOneShard(t *testing.T) {
 						if last := turn.last; turn.id != *id(i) || last.Version != 0 && last.ID != *id(i) {
 							t.Errorf("session %d has the turn of %x, which remembers %x", i, turn.id[:2], last.ID[:2])
 						}
-						if turn.last = (store.Record{ID: *id(i), Version: 1, Seen: c.now}); (i+round)%3 == 0 {
-							turn.last = store.Record{} // it stored nothing
+						if turn.last = (snapshot{ID: *id(i), Version: 1, seen: c.now.UnixMicro()}); (i+round)%3 == 0 {
+							turn.last = snapshot{} // it stored nothing
 						}
 						time.Sleep(time.Millisecond)
 						holders[i].Add(-1)

@@ -367,7 +367,7 @@ func (s *Session) cookieLines(c *pendingWrite, value []byte, now time.Time) erro
 		return nil
 	}
 	var room [384]byte // for both, unless the record is in it
-	age := c.rec.Deadline.Sub(now)
+	age := c.rec.Deadline().Sub(now)
 	both, err := m.sid.AppendLine(room[:0], value, age, now)
 	sid := len(both)
 	if err == nil && m.marker != nil {

@@ -114,7 +114,7 @@ func cookieBound(max int) (int, error) {
 // Config.MaxCookie when it came, which has been lowered since, may be written as
 // long as its values do not grow: a login, a touch and what makes it smaller must
 // not fail.
-func (s *Session) fits(size int, rec *store.Record) error {
+func (s *Session) fits(size int, rec *snapshot) error {
 	m, x := s.x.m, s.x
 	if size > maxCookie || size > m.cfg.MaxCookie && !(s.cameLarger() && s.growsNot(rec)) {
 		return fmt.Errorf("%w: a session cookie of %d bytes; Config.MaxCookie is %d", ErrTooLarge, size, m.cfg.MaxCookie)
@@ -133,7 +133,7 @@ func (s *Session) cameLarger() bool {
 }
 
 // growsNot reports whether rec has no more of values than base.
-func (s *Session) growsNot(rec *store.Record) bool {
+func (s *Session) growsNot(rec *snapshot) bool {
 	h, ok := record.CutHeader(rec.Data)
 	return ok && s.life == live && len(h.Entries) <= len(s.entries())
 }
@@ -171,11 +171,11 @@ func (c *sealedCookies) notRevoked(ctx context.Context, rec store.Record) error 
 	return err
 }
 
-func (c *sealedCookies) seal(b []byte, rec *store.Record, fresh bool) ([]byte, error) {
+func (c *sealedCookies) seal(b []byte, rec *snapshot, fresh bool) ([]byte, error) {
 	if fresh {
 		rand.Read(rec.ID[:])
 	}
-	value, err := c.sealer.Seal(record.AppendCookie(nil, *rec), time.Until(rec.Deadline))
+	value, err := c.sealer.Seal(record.AppendCookie(nil, rec.record()), time.Until(rec.Deadline()))
 	if err != nil {
 		return b, fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}

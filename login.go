@@ -130,7 +130,7 @@ func (s *Session) Logout() {
 func (s *Session) logOut() {
 	switch c := s.edit(); {
 	case s.life == live:
-		was := s.base.record()
+		was := s.base
 		c.beforeLogout = &was
 		c.endingID, c.endingUser = s.base.ID, s.base.User
 		s.base = snapshot{}

@@ -34,14 +34,14 @@ type queueShard struct {
 // to itself, but for what the shard guards: those who wait may leave.
 type turn struct {
 	// What this process remembers of the session. It is a hint.
-	last store.Record // what it stored last
+	last snapshot // what it stored last
 	heat heat
 
 	// The chain: those whose changes the next store call takes along.
 	chain []*pendingWrite // changed by the holder, with the shard's lock
 	next  int             // chain[next:] have still to replay
-	base  store.Record    // what the store has, if Version is not 0
-	tip   *store.Record   // the same with the changes of chain[:next], which may change nothing
+	base  snapshot        // what the store has, if Version is not 0
+	tip   *snapshot       // the same with the changes of chain[:next], which may change nothing
 	tries int             // conflicts of this chain
 
 	rested bool // it has waited for more to come along
@@ -145,16 +145,16 @@ func (s *Session) onTo(t *turn, c *pendingWrite) error {
 	switch {
 	case t.base.Version != 0:
 		if t.moved() && c.home == nil {
-			home := s.base.record()
+			home := s.base
 			c.home = &home
 		}
-		return s.rebase(*t.tip, c.sure && !t.moved())
-	case last.Version != 0 && (c.waited || !last.Seen.Before(s.base.Seen())):
-		if err := s.rebase(*last, false); err != nil {
+		return s.rebase(t.tip, c.sure && !t.moved())
+	case last.Version != 0 && (c.waited || last.seen >= s.base.seen):
+		if err := s.rebase(last, false); err != nil {
 			return err
 		}
 	}
-	t.base = s.base.record()
+	t.base = s.base
 	t.tip = &t.base
 	return nil
 }
@@ -202,11 +202,11 @@ func (s *Session) storeChain(id *store.ID, t *turn, c *pendingWrite) {
 // reloadChain lets the chain replay on what the store has now, as the conflict tells
 // or a load.
 func (s *Session) reloadChain(t *turn, c *pendingWrite, conflict error) {
-	rec, err := s.storedNow(c, conflict, t.tries)
+	now, err := s.storedNow(c, conflict, t.tries)
 	q, id := &s.x.m.commits, &s.base.ID
 	switch {
 	case err == nil:
-		q.restartChain(id, t, rec)
+		q.restartChain(id, t, now)
 	case c.context().Err() != nil && len(t.chain) > 1: // the others may have more time
 		c.conclude(err)
 	default:
@@ -216,40 +216,40 @@ func (s *Session) reloadChain(t *turn, c *pendingWrite, conflict error) {
 
 // storedNow returns what the store has now. From the second conflict on it first
 // pauses a little, so that many processes do not keep in step.
-func (s *Session) storedNow(c *pendingWrite, conflict error, try int) (store.Record, error) {
+func (s *Session) storedNow(c *pendingWrite, conflict error, try int) (snapshot, error) {
 	now, ok := conflictRecord(conflict, s.base.ID)
 	if conflict != nil && try%8 == patience {
 		s.showItself(c, latest(now.Seen, s.base.Seen()))
 	}
 	if conflict != nil && try > 0 {
 		if c.sleep(time.Millisecond + rand.N(time.Millisecond)); c.context().Err() != nil {
-			return store.Record{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
+			return snapshot{}, fmt.Errorf("coatcheck: commit session: %w", ErrConflict)
 		}
 	}
 	if ok {
-		return now, nil
+		return snapshotOf(&now), nil
 	}
 	rec, err := s.x.m.carrier.Load(c.context(), s.base.ID)
 	if err != nil && !isOver(err) {
 		c.told = s.x.storeError(s.base.ID, "load", err)
 		err = fmt.Errorf("coatcheck: commit session: %w", err)
 	}
-	return rec, err
+	return snapshotOf(&rec), err
 }
 
 // rebase takes what the store has of the same session: sure, if it has just said
 // so, else as far as this process knows.
-func (s *Session) rebase(rec store.Record, sure bool) error {
-	if rec.Version == s.base.Version { // perhaps seen since
-		s.base.seen, s.base.expires = max(s.base.seen, rec.Seen.UnixMicro()), max(s.base.expires, rec.Expires.UnixMicro())
+func (s *Session) rebase(on *snapshot, sure bool) error {
+	if on.Version == s.base.Version { // perhaps seen since
+		s.base.seen, s.base.expires = max(s.base.seen, on.seen), max(s.base.expires, on.expires)
 		s.sure = s.sure || sure
 		return nil
 	}
-	h, err := record.Open(rec.Data)
+	h, err := record.Open(on.Data)
 	if err != nil {
 		return ErrEnded
 	}
-	s.setBase(&rec, h)
+	s.setBase(on, h)
 	s.sure = sure
 	return nil
 }
@@ -267,7 +267,7 @@ func (s *Session) outcome(c *pendingWrite) error {
 	case c.maker && c.err == nil:
 		c.err = s.committed(c)
 	case c.stored:
-		s.rebase(c.rec, true)
+		s.rebase(&c.rec, true)
 	default:
 		s.restore(c)
 	}
@@ -282,7 +282,7 @@ func (s *Session) outcome(c *pendingWrite) error {
 // others had not stored yet.
 func (s *Session) restore(c *pendingWrite) {
 	if c.home != nil {
-		s.rebase(*c.home, false)
+		s.rebase(c.home, false)
 		c.home = nil
 	}
 }
@@ -334,7 +334,7 @@ func (s *queueShard) place(t *turn, now time.Time) bool {
 
 // drop gives a turn away that nobody holds, for another session.
 func (t *turn) drop() {
-	t.id, t.last, t.heat = store.ID{}, store.Record{}, heat{}
+	t.id, t.last, t.heat = store.ID{}, snapshot{}, heat{}
 	turns.Put(t)
 }
 
@@ -437,10 +437,10 @@ func (q *queue) handOn(id *store.ID, t *turn, c *pendingWrite) bool {
 	case c:
 		return true
 	case nil:
-		t.held, t.base, t.tip, t.next, t.tries, t.rested = false, store.Record{}, nil, 0, 0, false
+		t.held, t.base, t.tip, t.next, t.tries, t.rested = false, snapshot{}, nil, 0, 0, false
 		if known := t.last.Version != 0; !known || shard.more[*id] == t {
 			shard.remove(t)
-			if !known || !shard.place(t, t.last.Seen) {
+			if !known || !shard.place(t, t.last.Seen()) {
 				t.drop()
 			}
 		}
@@ -474,7 +474,7 @@ func (t *turn) purge() {
 }
 
 // restart lets the whole chain replay on a record.
-func (t *turn) restart(base store.Record) {
+func (t *turn) restart(base snapshot) {
 	t.base, t.next = base, 0
 	t.tip = &t.base
 }
@@ -487,7 +487,7 @@ func (t *turn) moved() bool { return t.tip != nil && t.tip != &t.base }
 func (t *turn) successor() *pendingWrite {
 	if t.next == len(t.chain) && len(t.waiting) > 0 && t.joins(t.waiting[0]) {
 		if len(t.chain) == 0 {
-			t.restart(store.Record{})
+			t.restart(snapshot{})
 			t.tries, t.rested = 0, false
 		}
 		t.chain = append(t.chain, t.waiting[0])
@@ -599,12 +599,12 @@ func (q *queue) reopenChain(id *store.ID, t *turn) {
 }
 
 // restartChain lets the chain replay on what the store has just said.
-func (q *queue) restartChain(id *store.ID, t *turn, rec store.Record) {
+func (q *queue) restartChain(id *store.ID, t *turn, now snapshot) {
 	shard := q.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	t.restart(rec)
-	t.last = rec
+	t.restart(now)
+	t.last = now
 	for _, m := range t.chain {
 		m.sure = true
 	}
@@ -707,13 +707,13 @@ func (s *Session) showItself(c *pendingWrite, seen time.Time) {
 	if seen = seen.Add(ahead); seen.After(clock().Add(farAhead)) {
 		return
 	}
-	_ = s.x.m.carrier.Touch(c.context(), s.base.ID, seen, idleEnd(seen, s.idleTime(), s.base.Deadline()))
+	_ = s.x.m.carrier.Touch(c.context(), s.base.ID, seen, utc(idleEnd(seen.UnixMicro(), s.idleTime(), s.base.deadline)))
 }
 
 // otherWrote reports whether another process has seen the session since this one
 // stored last, what it loaded says; of who has waited, before that. Touches of
 // its own are a tenth of the idle time apart.
-func (s *Session) otherWrote(last *store.Record, waited bool) bool {
+func (s *Session) otherWrote(last *snapshot, waited bool) bool {
 	return last.Version != 0 && (waited || s.base.Version == last.Version) &&
-		s.base.Seen().After(last.Seen) && s.base.Seen().Sub(last.Seen) < s.idleTime()/10
+		s.base.seen > last.seen && s.base.seen-last.seen < s.idleTime().Microseconds()/10
 }

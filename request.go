@@ -625,7 +625,8 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 		}
 		return
 	}
-	s.setBase(rec, h)
+	base := snapshotOf(rec)
+	s.setBase(&base, h)
 	s.checkBinding(&h)
 }
 
@@ -656,9 +657,9 @@ func (s *Session) adoptForeign() {
 	}
 }
 
-// setBase makes a record the base. Its header is h.
-func (s *Session) setBase(rec *store.Record, h record.Header) {
-	s.base, s.life, s.sure = snapshotOf(rec), live, true
+// setBase makes of a record the base. Its header is h.
+func (s *Session) setBase(base *snapshot, h record.Header) {
+	s.base, s.life, s.sure = *base, live, true
 	if s.changes != nil { // made of another
 		s.view, s.applied = s.view[:0], 0
 	}

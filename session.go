@@ -76,11 +76,11 @@ type planned struct {
 type asked struct {
 	endingID     store.ID // by Logout
 	endingUser   string
-	beforeLogout *store.Record // what Logout took away, for who panics before it is done
-	brought      store.ID      // by the browser, ended or replaced before a login here made a session of its own
-	followed     bool          // Logout is for what the other system has ended: EndAdopted
-	logoutDone   bool          // a Logout of this request is done
-	unproven     cookieState   // what cookie was before Logout, if that; for the same
+	beforeLogout *snapshot   // what Logout took away, for who panics before it is done
+	brought      store.ID    // by the browser, ended or replaced before a login here made a session of its own
+	followed     bool        // Logout is for what the other system has ended: EndAdopted
+	logoutDone   bool        // a Logout of this request is done
+	unproven     cookieState // what cookie was before Logout, if that; for the same
 	revoker      *revocation
 	authAt       int64         // what a login records, where it is not the request's start, in microseconds since 1970
 	user         string        // of a login
@@ -536,7 +536,8 @@ func (s *Session) ask() error {
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(&rec, clock())})
 		return ErrEnded
 	case err == nil:
-		return s.rebase(rec, true)
+		now := snapshotOf(&rec)
+		return s.rebase(&now, true)
 	case isOver(err):
 		s.endedBy(err)
 		return ErrEnded

@@ -28,7 +28,7 @@ type carrier interface {
 	// seal appends to b the cookie value for a record that is about to be stored.
 	// A fresh record (Create, Replace) also gets its ID. For another commit
 	// nothing says that the browser's cookie stays as it is.
-	seal(b []byte, rec *store.Record, fresh bool) ([]byte, error)
+	seal(b []byte, rec *snapshot, fresh bool) ([]byte, error)
 
 	// inCookie reports whether the cookie holds the record, so that every
 	// commit needs a Set-Cookie and nobody else knows of the session.
@@ -67,7 +67,7 @@ func (t *tokens) inCookie() bool { return false }
 
 // seal gives a fresh record its id and appends the token; an update keeps the
 // cookie that the browser has.
-func (t *tokens) seal(b []byte, rec *store.Record, fresh bool) ([]byte, error) {
+func (t *tokens) seal(b []byte, rec *snapshot, fresh bool) ([]byte, error) {
 	if fresh {
 		b, rec.ID = t.keys.Seal(b)
 	}
