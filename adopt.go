@@ -1247,7 +1247,7 @@ func (s *Session) leaveWritings(c *pendingWrite) (err error) {
 // withWritings is the view of a login: of the same user the next session is tied to
 // the same foreign ones.
 func (s *Session) withWritings() []record.Entry {
-	if s.life != live || s.values > 0 || s.base.User != s.user || record.Named(s.view, []byte(record.Writings)) {
+	if s.life != live || s.base.values > 0 || s.base.User != s.user || record.Named(s.view, []byte(record.Writings)) {
 		return s.view
 	}
 	e := record.Find(s.entries(), record.Writings)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -247,7 +248,7 @@ func (s *Session) commitLive(c *pendingWrite, phase uint32) error {
 	default: // no version is compared there: only what the browser brought may be the base
 		err = s.commitAlone(c, phase)
 	}
-	if !c.refused && isOver(err) {
+	if err != nil && !c.refused && isOver(err) {
 		if s.tokenChange == logIn {
 			if err := s.refusedLogin(c, err); err != nil {
 				return err
@@ -357,7 +358,7 @@ func (s *Session) prepare(c *pendingWrite, phase uint32) (needed bool, err error
 		}
 		return false, nil
 	}
-	c.rec, c.old, c.ifVersion, c.sid, c.marker = snapshot{}, store.ID{}, 0, "", ""
+	c.old, c.ifVersion, c.sid, c.marker = store.ID{}, 0, "", ""
 	c.fresh = s.life != live || s.tokenChange != keepToken
 	if err := s.mayCommit(c.fresh, phase, now); err != nil {
 		return false, err
@@ -444,16 +445,50 @@ func (s *Session) mayCommit(fresh bool, phase uint32, now time.Time) error {
 
 // fill makes the record.
 func (s *Session) fill(c *pendingWrite, now time.Time) error {
+	cfg, at := &s.x.m.cfg, now.UnixMicro()
+	if s.life == live {
+		c.rec = s.base
+	} else {
+		c.rec = snapshot{authTime: s.loginTime().UnixMicro(), created: at}
+	}
+	var count int
+	if s.life == live && s.tokenChange == keepToken && s.remember == 0 && !s.cleared {
+		head := len(c.rec.Data) - int(c.rec.entriesLen)
+		c.rec.Data, count = record.Change(c.rec.Data, int(c.rec.entriesLen), int(c.rec.values), s.view, now.UnixMilli())
+		c.rec.entriesLen, c.rec.values = uint16(len(c.rec.Data)-head), 0
+	} else {
+		count = s.encode(c, now)
+	}
+	if count > record.MaxEntries {
+		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, record.MaxEntries)
+	}
+	if len(c.rec.Data) > record.MaxSize {
+		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), record.MaxSize)
+	}
+	idle, lifetime := cfg.span(c.rec.User, c.rec.remember(), c.rec.remembered != 0 && s.slides())
+	switch {
+	case s.tokenChange >= authenticateAgain || s.life != live:
+		c.rec.deadline = now.Add(lifetime).UnixMicro()
+	case s.remember != 0:
+		c.rec.deadline = s.prolonged(now).UnixMicro()
+	}
+	c.rec.Version = newVersion()
+	if c.fresh || c.rec.seen < at && !s.x.admitted() { // a commit that began earlier may come later
+		c.rec.seen, c.rec.expires = at, idleEnd(at, idle, c.rec.deadline)
+	}
+	return nil
+}
+
+// encode makes the record's data with a header of its own, and what follows from it. It
+// returns the number of entries.
+func (s *Session) encode(c *pendingWrite, now time.Time) (count int) {
 	cfg := &s.x.m.cfg
 	var h record.Header
 	var device [maxDevice]byte
 	var address [len("0000:0000:0000:0000:0000:0000:0000:0000")]byte
 	if s.life == live {
-		c.rec = s.base
 		h, _ = record.CutHeader(c.rec.Data) // record.Open checked it
-		h.Values = int(s.values)
-	} else {
-		c.rec.authTime, c.rec.created = s.loginTime().UnixMicro(), now.UnixMicro()
+		h.Values = int(c.rec.values)
 	}
 	if s.cleared || s.tokenChange == logIn && h.Values == 0 {
 		h.Entries, h.Values = s.counting(h.Entries), 0
@@ -476,26 +511,10 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 			view = append(slices.Clip(view), slidingEntry)
 		}
 	}
-	idle, lifetime := cfg.span(c.rec.User, h.Remember, h.Remember != 0 && s.slides())
-	switch {
-	case s.tokenChange >= authenticateAgain || s.life != live:
-		c.rec.deadline = now.Add(lifetime).UnixMicro()
-	case s.remember != 0:
-		c.rec.deadline = s.prolonged(now).UnixMicro()
-	}
-	c.rec.Version = newVersion()
-	if at := now.UnixMicro(); c.fresh || c.rec.seen < at && !s.x.admitted() { // a commit that began earlier may come later
-		c.rec.seen, c.rec.expires = at, idleEnd(at, idle, c.rec.deadline)
-	}
-	var count int
 	c.rec.Data, count = record.Encode(h, view, now.UnixMilli())
-	if count > record.MaxEntries {
-		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, record.MaxEntries)
-	}
-	if len(c.rec.Data) > record.MaxSize {
-		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), record.MaxSize)
-	}
-	return nil
+	c.rec.remembered, c.rec.values = uint32(h.Remember/time.Second), 0
+	c.rec.entriesLen = uint16(len(c.rec.Data) - h.Size())
+	return count
 }
 
 // span is how long a session of that kind may be idle and live.
@@ -550,7 +569,7 @@ func (s *Session) write(c *pendingWrite, end time.Time) error {
 		return err
 	}
 	err := m.storeCall(ctx, c)
-	if errors.Is(err, ErrFull) {
+	if err != nil && errors.Is(err, ErrFull) {
 		if n, sweepErr := m.carrier.Sweep(ctx, clock(), sweepBatch); sweepErr == nil && n > 0 {
 			err = m.storeCall(ctx, c)
 		}
@@ -607,7 +626,9 @@ func (s *Session) mayLogIn(ctx context.Context, c *pendingWrite) error {
 
 // storeCall is the one call of a commit: Create, Update or Replace.
 func (m *Manager) storeCall(ctx context.Context, c *pendingWrite) error {
-	st, rec := m.direct(), c.rec.record()
+	var rec store.Record
+	c.rec.into(&rec)
+	st := m.direct()
 	switch {
 	case !c.fresh:
 		return st.Update(ctx, rec, c.ifVersion)
@@ -657,7 +678,6 @@ func isOver(err error) bool { return errors.Is(err, ErrEnded) || errors.Is(err, 
 // had to be dated anew is not known to be there.
 func (s *Session) committed(c *pendingWrite) (err error) {
 	m, change := s.x.m, s.tokenChange
-	h, _ := record.CutHeader(c.rec.Data) // record.Encode made it
 	if s.life >= ended && s.brought.IsZero() {
 		s.brought = s.base.ID // which a login elsewhere may have replaced: see commitLogout
 	}
@@ -665,7 +685,7 @@ func (s *Session) committed(c *pendingWrite) (err error) {
 	if s.cookie >= cookieUnproven { // whoever has logged in takes this one's place
 		unproven, s.cookie = s.base.ID, cookieBrought
 	}
-	s.setBase(&c.rec, h)
+	s.goOnFrom(&c.rec)
 	s.setCookie(c)
 	if change == logIn && s.revoker != nil && s.revoker.user == c.rec.User {
 		s.x.out.forget = false // a new password: the same person goes on
@@ -818,7 +838,7 @@ func (x *exchange) admitted() bool {
 
 // idleTime is the idle time of the session as it stands.
 func (s *Session) idleTime() time.Duration {
-	idle, _ := s.x.m.cfg.span(s.base.User, time.Duration(s.remembered)*time.Second, false)
+	idle, _ := s.x.m.cfg.span(s.base.User, s.base.remember(), false)
 	return idle
 }
 
@@ -1016,7 +1036,8 @@ func (c *pendingWrite) end() {
 }
 
 // A snapshot is a store.Record whose times are Unix microseconds, the precision
-// that stores keep: it is half of a Session, and a Record would take 80 bytes more.
+// that stores keep, and what was read of its Data: it is half of a Session, and a Record
+// would take 80 bytes more.
 type snapshot struct {
 	ID      store.ID
 	Version uint64
@@ -1024,16 +1045,43 @@ type snapshot struct {
 	Data    []byte
 
 	authTime, created, seen, expires, deadline int64
+
+	remembered uint32 // what the header says of Remember, in seconds
+	entriesLen uint16 // how long the entries are, at the end of Data
+	values     uint8  // as record.Header.Values, unless there are more
+	sure       bool   // of the base: it was loaded or stored by this request, not only handed on in this process
 }
 
 func snapshotOf(rec *store.Record) snapshot {
-	return snapshot{rec.ID, rec.Version, rec.User, rec.Data, rec.AuthTime.UnixMicro(), rec.Created.UnixMicro(),
-		rec.Seen.UnixMicro(), rec.Expires.UnixMicro(), rec.Deadline.UnixMicro()}
+	return snapshot{ID: rec.ID, Version: rec.Version, User: rec.User, Data: rec.Data,
+		authTime: rec.AuthTime.UnixMicro(), created: rec.Created.UnixMicro(), seen: rec.Seen.UnixMicro(),
+		expires: rec.Expires.UnixMicro(), deadline: rec.Deadline.UnixMicro()}
 }
 
-func (b *snapshot) record() store.Record {
-	return store.Record{ID: b.ID, Version: b.Version, User: b.User, Data: b.Data, AuthTime: b.AuthTime(),
-		Created: utc(b.created), Seen: b.Seen(), Expires: utc(b.expires), Deadline: b.Deadline()}
+// opened takes note of what stands in the header of Data.
+func (b *snapshot) opened(h record.Header) {
+	b.remembered = uint32(h.Remember / time.Second)
+	if b.values = 0; h.Values <= math.MaxUint8 {
+		b.values = uint8(h.Values)
+	}
+	b.entriesLen = uint16(len(h.Entries)) // of at most 64 KiB with what stands before them
+}
+
+// entries returns the values that stand in Data.
+func (b *snapshot) entries() []byte { return b.Data[len(b.Data)-int(b.entriesLen):] }
+
+func (b *snapshot) remember() time.Duration { return time.Duration(b.remembered) * time.Second }
+
+func (b *snapshot) record() (rec store.Record) {
+	b.into(&rec)
+	return rec
+}
+
+// into is record for who has room for one.
+func (b *snapshot) into(rec *store.Record) {
+	rec.ID, rec.Version, rec.User, rec.Data = b.ID, b.Version, b.User, b.Data
+	rec.AuthTime, rec.Created, rec.Seen = b.AuthTime(), utc(b.created), b.Seen()
+	rec.Expires, rec.Deadline = utc(b.expires), b.Deadline()
 }
 
 func (b *snapshot) AuthTime() time.Time { return utc(b.authTime) }

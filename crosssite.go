@@ -39,7 +39,11 @@ func (m *Manager) crossOrigin(r *http.Request) error {
 	case http.MethodHead, http.MethodOptions:
 		return nil
 	}
-	site, origin := first(r.Header, "Sec-Fetch-Site"), first(r.Header, "Origin")
+	site, origins := first(r.Header, "Sec-Fetch-Site"), r.Header["Origin"]
+	origin := ""
+	if len(origins) > 0 {
+		origin = origins[0]
+	}
 	if site != "" || origin != "" && !m.origins.names(origin) {
 		// Otherwise the origin is ours, whatever a proxy made of Host, or nobody says
 		// which it is, which Check lets in.
@@ -50,18 +54,27 @@ func (m *Manager) crossOrigin(r *http.Request) error {
 			return fromElsewhere(r, err)
 		}
 	}
-	return m.otherHost(r)
+	return m.otherHostThan(r, origins)
 }
 
 // otherHost returns an error that names both, if Origin or Referer are of
 // another host than the request and Config.CrossOrigin does not trust them.
 // "Origin: null" names no host: pages that send no Referer have that too.
-func (m *Manager) otherHost(r *http.Request) error {
-	for _, name := range [...]string{"Origin", "Referer"} {
-		for _, value := range r.Header[name] {
-			if origin, host := cutOrigin(value); host != "" && !m.own(r, origin, host) {
-				return notHost(r, name, origin)
-			}
+func (m *Manager) otherHost(r *http.Request) error { return m.otherHostThan(r, r.Header["Origin"]) }
+
+// otherHostThan is otherHost for who has looked for the origins.
+func (m *Manager) otherHostThan(r *http.Request, origins []string) error {
+	if err := m.otherHostIn(r, "Origin", origins); err != nil {
+		return err
+	}
+	return m.otherHostIn(r, "Referer", r.Header["Referer"])
+}
+
+// otherHostIn is otherHost for the lines of one header.
+func (m *Manager) otherHostIn(r *http.Request, name string, lines []string) error {
+	for _, value := range lines {
+		if origin, host := cutOrigin(value); host != "" && !m.own(r, origin, host) {
+			return notHost(r, name, origin)
 		}
 	}
 	return nil

@@ -189,7 +189,7 @@ func (s *Session) prolonged(now time.Time) time.Time {
 
 // prolongs reports whether Remember has anything to do for a live session.
 func (s *Session) prolongs(now time.Time) bool {
-	return s.remember > time.Duration(s.remembered)*time.Second || s.prolonged(now).After(s.base.Deadline()) ||
+	return s.remember > s.base.remember() || s.prolonged(now).After(s.base.Deadline()) ||
 		s.slides() && s.stored(record.Sliding).Raw == nil
 }
 

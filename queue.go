@@ -127,7 +127,7 @@ func (s *Session) step(t *turn, c *pendingWrite, phase uint32) {
 	switch {
 	case !c.idle:
 		t.tip = &c.rec
-	case s.sure && !t.moved():
+	case s.base.sure && !t.moved():
 		c.home = nil // what the store has is no worse
 		c.conclude(nil)
 		return
@@ -242,7 +242,7 @@ func (s *Session) storedNow(c *pendingWrite, conflict error, try int) (snapshot,
 func (s *Session) rebase(on *snapshot, sure bool) error {
 	if on.Version == s.base.Version { // perhaps seen since
 		s.base.seen, s.base.expires = max(s.base.seen, on.seen), max(s.base.expires, on.expires)
-		s.sure = s.sure || sure
+		s.base.sure = s.base.sure || sure
 		return nil
 	}
 	h, err := record.Open(on.Data)
@@ -250,7 +250,7 @@ func (s *Session) rebase(on *snapshot, sure bool) error {
 		return ErrEnded
 	}
 	s.setBase(on, h)
-	s.sure = sure
+	s.base.sure = sure
 	return nil
 }
 
@@ -456,6 +456,9 @@ func (q *queue) handOn(id *store.ID, t *turn, c *pendingWrite) bool {
 // purge drops those who have left the chain. Where that changes what the others
 // replayed on they start anew.
 func (t *turn) purge() {
+	if len(t.chain) == 0 {
+		return
+	}
 	kept, done, again := 0, t.next, false
 	for i, m := range t.chain {
 		switch {

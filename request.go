@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"math"
 	"net/http"
 	"reflect"
 	"slices"
@@ -435,7 +434,7 @@ func (s *Session) lookAtCookies() {
 	}
 }
 
-func isAbsent(err error) bool { return errors.Is(err, cookie.ErrAbsent) }
+func isAbsent(err error) bool { return err != nil && errors.Is(err, cookie.ErrAbsent) }
 
 // absent reports whether the cookies that were looked at are worth nothing more.
 func (s *Session) absent() bool {
@@ -659,15 +658,17 @@ func (s *Session) adoptForeign() {
 
 // setBase makes of a record the base. Its header is h.
 func (s *Session) setBase(base *snapshot, h record.Header) {
-	s.base, s.life, s.sure = *base, live, true
+	s.goOnFrom(base)
+	s.base.opened(h)
+}
+
+// goOnFrom is setBase for one whose header was read before.
+func (s *Session) goOnFrom(base *snapshot) {
+	s.base, s.life = *base, live
+	s.base.sure = true
 	if s.changes != nil { // made of another
 		s.view, s.applied = s.view[:0], 0
 	}
-	s.remembered = uint32(h.Remember / time.Second)
-	if s.values = 0; h.Values <= math.MaxUint8 {
-		s.values = uint8(h.Values)
-	}
-	s.entriesLen = uint16(len(h.Entries)) // of at most 64 KiB with what stands before them
 }
 
 // clock is the time in the precision that stores keep.
@@ -744,7 +745,7 @@ func (s *Session) entries() []byte {
 	if s.life != live {
 		return nil
 	}
-	return s.base.Data[len(s.base.Data)-int(s.entriesLen):]
+	return s.base.entries()
 }
 
 // isWithheld reports whether there is a session that the request does not show, and

@@ -30,22 +30,18 @@ type Session struct {
 	// What the cookie and the store said.
 	base snapshot // as loaded or last committed if live, else at most the ID of what was
 
-	remembered uint32      // what the header of base says of Remember, in seconds
-	entriesLen uint16      // how long the entries are, at the end of base.Data
-	cookie     cookieState // before it is read nothing of what follows is known
-	life       lifeState
-	sure       bool // base was loaded or stored by this request, not only handed on in this process
-	failed     bool // see failure
-	missing    bool // a value was asked for where the cookie is absent
+	cookie  cookieState // before it is read nothing of what follows is known
+	life    lifeState
+	failed  bool // see failure
+	missing bool // a value was asked for where the cookie is absent
 
 	// What is to be committed.
 	loggedOut   bool // the cookie is to be cleared
 	cleared     bool // the values of base do not count
 	tokenChange tokenChange
 
-	namesakes bool  // the request had several cookies of our name
-	values    uint8 // as record.Header.Values, of base, unless there are more
-	*changes        // nil until there is one
+	namesakes bool // the request had several cookies of our name
+	*changes       // nil until there is one
 }
 
 // The changes of a session that wait for the commit, and its room to work in.
@@ -72,22 +68,24 @@ type planned struct {
 	viewRoom [2]record.Entry
 }
 
-// What a request has asked for beside changes of values, or done.
+// What a request has asked for beside changes of values, or done. The texts stand last,
+// so that whether there is anything is one look at what stands before them.
 type asked struct {
-	endingID     store.ID // by Logout
-	endingUser   string
-	beforeLogout *snapshot   // what Logout took away, for who panics before it is done
-	brought      store.ID    // by the browser, ended or replaced before a login here made a session of its own
-	followed     bool        // Logout is for what the other system has ended: EndAdopted
-	logoutDone   bool        // a Logout of this request is done
-	unproven     cookieState // what cookie was before Logout, if that; for the same
-	revoker      *revocation
-	authAt       int64         // what a login records, where it is not the request's start, in microseconds since 1970
-	user         string        // of a login
-	device       string        // of Config.Device, at a login
-	remember     time.Duration // of Remember
+	endingID     store.ID      // by Logout
+	brought      store.ID      // by the browser, ended or replaced before a login here made a session of its own
+	beforeLogout *snapshot     // what Logout took away, for who panics before it is done
+	revoker      *revocation   // what may concern its own session
 	wishes       *wishes       // for a login after a commit
 	proof        *proof        // of package dbsc, to be noted
+	authAt       int64         // what a login records, where it is not the request's start, in microseconds since 1970
+	remember     time.Duration // of Remember
+	followed     bool          // Logout is for what the other system has ended: EndAdopted
+	logoutDone   bool          // a Logout of this request is done
+	unproven     cookieState   // what cookie was before Logout, if that; for the same
+
+	endingUser string // by Logout
+	user       string // of a login
+	device     string // of Config.Device, at a login
 }
 
 // A cookieState is what the request brought of a session cookie.
@@ -126,7 +124,7 @@ const (
 // doubt takes note that base is no ground for having nothing to do: it was read
 // too long ago. In a cookie there is nobody to ask.
 func (s *Session) doubt() {
-	s.sure = s.x.m.carrier.inCookie()
+	s.base.sure = s.x.m.carrier.inCookie()
 }
 
 // Format prints that this is a session and nothing of it, whatever the verb:

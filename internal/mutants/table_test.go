@@ -160,7 +160,7 @@ var mutants = []mutant{
 	// One or two for each promise.
 	{"G1 a conflict is not replayed", "TestG1ConflictReplays", "promises", edit("request.go", `s.view, s.applied = s.view[:0], 0`, ``)},
 	{"G1 commits do not ask for the version", "TestG1IncrementsCarryDifferentNumbers", "promises", noVersions},
-	{"G1 what was handed on is the ground for nothing to do", "TestG1NothingToDo", "promises", edit("queue.go", `case s.sure && !t.moved():`, `case !t.moved():`)},
+	{"G1 what was handed on is the ground for nothing to do", "TestG1NothingToDo", "promises", edit("queue.go", `case s.base.sure && !t.moved():`, `case !t.moved():`)},
 	{"G1 a session in its cookie gets what this process remembers", "TestG1InCookieKeepsWhatTheBrowserBrought", "promises",
 		edit("commit.go", `case !s.x.m.carrier.inCookie():`, `case true:`)},
 	{"G1 an Update that changes nothing answers from memory", "TestG1NothingToDoLater", "promises", edit("values.go", `if confirm && s.cookie != cookieUnread {`, `if false {`)},
@@ -398,7 +398,7 @@ var mutants = []mutant{
 	{"G11 what is remembered of a User-Agent is the caller's memory", "TestDevicesAreCopied", "promises", edit("devices.go", `deviceLabelOf{strings.Clone(userAgent)`, `deviceLabelOf{userAgent`)},
 	{"R3 what expires is copied as it is", "TestRecordValues", "internal/record", edit("internal/record/record.go", `plain = false // perhaps`, ``)},
 	{"R2 what is of the login is copied as it is", "TestRecordValues", "internal/record", edit("internal/record/record.go", `} else if rest[1] == 0 {`, `} else if false {`)},
-	{"R6 a login copies what another server has added", "TestLoginAfterAnother", "promises", edit("request.go", `if s.values = 0; h.Values <=`, `if h.Values > 0 && h.Values <=`)},
+	{"R6 a login copies what another server has added", "TestLoginAfterAnother", "promises", edit("commit.go", `if b.values = 0; h.Values <=`, `if h.Values > 0 && h.Values <=`)},
 	{"R3 a login copies what its own request has added", "TestLoginAfterAnother", "promises", edit("commit.go", "\th, _ := record.CutHeader(c.rec.Data) // record.Encode made it\n", "\th, _ := record.CutHeader(c.rec.Data)\n\th.Values = int(s.values)\n")},
 	{"10.5 a new token leaves the copy of another scope", "TestNamesakesInCookieAfterAChange", "promises", edit("headers.go", `s.x.ours().rescoped || `, ``)},
 	{"10.5 a usual answer leaves what a former scope has", "TestFormerCookies", "promises", edit("headers.go", `!s.hasOtherScopes() && m.guard`, `m.guard`)},
@@ -474,7 +474,7 @@ var mutants = []mutant{
 	// The simulation finds these by itself, in its first 2,000 worlds.
 	{"simulated: a conflict is not replayed", "TestSimulation", "internal/simulation", edit("request.go", `s.view, s.applied = s.view[:0], 0`, ``)},
 	{"simulated: commits do not ask for the version", "TestSimulation", "internal/simulation", noVersions},
-	{"simulated: what was handed on is the ground for nothing to do", "TestSimulation", "internal/simulation", edit("queue.go", `case s.sure && !t.moved():`, `case !t.moved():`)},
+	{"simulated: what was handed on is the ground for nothing to do", "TestSimulation", "internal/simulation", edit("queue.go", `case s.base.sure && !t.moved():`, `case !t.moved():`)},
 	{"simulated: a session in its cookie gets what this process remembers", "TestSimulation", "internal/simulation",
 		edit("commit.go", `case !s.x.m.carrier.inCookie():`, `case true:`)},
 	{"simulated: a logout does not follow the chain", "TestSimulation", "internal/simulation", edit("commit.go", `if id = next; s.revoker`, `if _, id = next, (store.ID{}); s.revoker`)},

@@ -55,17 +55,17 @@ func Open(data []byte) (Header, error) {
 		return h, ErrDamaged
 	}
 	count, plain := 0, true
-	for rest := h.Entries; len(rest) > 0; count++ {
-		end := shortEnd(rest)
+	for at, b := 0, h.Entries; at < len(b); count++ {
+		end := shortEnd(b, at)
 		if end == 0 {
-			if end = entryAt(rest).End; end == 0 {
+			if end = entryAt(b, at).End; end == 0 {
 				return h, ErrDamaged
 			}
 			plain = false // perhaps
-		} else if rest[1] == 0 {
+		} else if b[at+1] == 0 {
 			plain = false
 		}
-		rest = rest[end:]
+		at = end
 	}
 	if count > MaxEntries {
 		return h, ErrDamaged
@@ -107,32 +107,36 @@ func CutBytes(b []byte) (field, rest []byte, ok bool) {
 	return b[n:end], b[end:], true
 }
 
-// An extent tells where in the bytes that begin with an entry its parts lie: the
+// An extent tells where among the bytes of entries the parts of one lie: the
 // name at [name:expires], the expiry from there on, the value at [raw:end]. An
 // end of 0 says that there is no entry.
 type extent struct{ Name, Expires, Raw, End int }
 
-// shortEnd returns where the entry at the beginning of b ends if it is as nearly every
+// shortEnd returns where the entry ends that begins there, if it is as nearly every
 // entry is, with lengths of one byte and no expiry, and otherwise 0. It is small enough
 // to be inlined in the loops over all entries.
-func shortEnd(b []byte) int {
-	if len(b) > 2 && b[0] < 0x80 {
-		if raw := int(b[0]) + 3; raw <= len(b) && b[raw-2] == 0 && b[raw-1] < 0x80 {
-			if end := raw + int(b[raw-1]); end <= len(b) {
-				return end
-			}
+func shortEnd(b []byte, at int) int {
+	if raw := at + int(b[at]) + 3; b[at] < 0x80 && raw <= len(b) && b[raw-2] == 0 && b[raw-1] < 0x80 {
+		if end := raw + int(b[raw-1]); end <= len(b) {
+			return end
 		}
 	}
 	return 0
 }
 
-// entryAt measures the entry at the beginning of b: name, expiry, value.
-func entryAt(b []byte) extent {
-	if end := shortEnd(b); end != 0 {
-		expires := 1 + int(b[0])
-		return extent{1, expires, expires + 2, end}
+// isNamed reports whether an entry that begins there, with a name of n bytes, has that
+// name. Those of one length often differ in the last byte.
+func isNamed(b []byte, at, n int, name string) bool {
+	return n == len(name) && (n == 0 || b[at+n] == name[n-1]) && string(b[at+1:at+1+n]) == name
+}
+
+// entryAt measures the entry that begins there: name, expiry, value.
+func entryAt(b []byte, from int) extent {
+	if end := shortEnd(b, from); end != 0 {
+		expires := from + 1 + int(b[from])
+		return extent{from + 1, expires, expires + 2, end}
 	}
-	name, rest, ok := CutBytes(b)
+	name, rest, ok := CutBytes(b[from:])
 	if !ok {
 		return extent{}
 	}
@@ -158,13 +162,13 @@ func expiryAt(b []byte, at extent) int64 {
 	return int64(expires)
 }
 
-// nameAt returns the name of the entry at the beginning of b, its expiry, and where it
+// nameAt returns the name of the entry that begins there, its expiry, and where it
 // ends: 0 where there is none.
-func nameAt(b []byte) (name []byte, expires int64, end int) {
-	if end = shortEnd(b); end != 0 {
-		return b[1 : 1+int(b[0])], 0, end
+func nameAt(b []byte, from int) (name []byte, expires int64, end int) {
+	if end = shortEnd(b, from); end != 0 {
+		return b[from+1 : from+1+int(b[from])], 0, end
 	}
-	at := entryAt(b)
+	at := entryAt(b, from)
 	if at.End == 0 {
 		return nil, 0, 0
 	}
@@ -174,34 +178,33 @@ func nameAt(b []byte) (name []byte, expires int64, end int) {
 // All yields the entries, expired ones too.
 func All(entries []byte) iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		for len(entries) > 0 {
-			at := entryAt(entries)
+		for at := (extent{}); at.End < len(entries); {
+			at = entryAt(entries, at.End)
 			if at.End == 0 || !yield(Entry{string(entries[at.Name:at.Expires]), entries[at.Raw:at.End], expiryAt(entries, at)}) {
 				return
 			}
-			entries = entries[at.End:]
 		}
 	}
 }
 
 // Find returns the entry of that name, absent if there is none.
 func Find(entries []byte, name string) Entry {
-	for len(entries) > 0 {
-		if end := shortEnd(entries); end != 0 {
-			if n := int(entries[0]); n == len(name) && string(entries[1:1+n]) == name {
-				return Entry{Name: name, Raw: entries[n+3 : end]}
+	for from := 0; from < len(entries); {
+		if end := shortEnd(entries, from); end != 0 {
+			if n := int(entries[from]); isNamed(entries, from, n, name) {
+				return Entry{Name: name, Raw: entries[from+n+3 : end]}
 			}
-			entries = entries[end:]
+			from = end
 			continue
 		}
-		at := entryAt(entries)
+		at := entryAt(entries, from)
 		if at.End == 0 {
 			break
 		}
 		if string(entries[at.Name:at.Expires]) == name {
 			return Entry{Name: name, Raw: entries[at.Raw:at.End], Expires: expiryAt(entries, at)}
 		}
-		entries = entries[at.End:]
+		from = at.End
 	}
 	return Entry{Name: name}
 }
@@ -218,7 +221,7 @@ func (e *Entry) size() int {
 }
 
 // appendEntry adds an entry to a record's data.
-func appendEntry(data []byte, e Entry) []byte {
+func appendEntry(data []byte, e *Entry) []byte {
 	data = binary.AppendUvarint(data, uint64(len(e.Name)))
 	data = append(data, e.Name...)
 	data = binary.AppendUvarint(data, uint64(e.Expires))
@@ -226,45 +229,86 @@ func appendEntry(data []byte, e Entry) []byte {
 	return append(data, e.Raw...)
 }
 
-// Encode writes a record's data: the entries of base that changed does not
+// Encode writes a record's data: the entries of h that changed does not
 // name and that have not expired by now, then those of changed. It reports the
 // number of entries.
 func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
-	if h.Values > 0 && len(changed) == 1 {
-		if from, end, others := place(h.Entries, changed[0].Name); others >= 0 {
-			return h.exchange(from, end, others, changed[0].At(now))
+	e := plan(h.Entries, h.Values, changed, now)
+	data = h.append(make([]byte, 0, h.Size()+e.size))
+	return e.append(data)
+}
+
+// Change is Encode for a record's data of which the header stays as it is, when so long
+// entries follow it, and values is what Open said of them.
+func Change(data []byte, entries, values int, changed []Entry, now int64) (next []byte, count int) {
+	head, rest := data[:len(data)-entries], data[len(data)-entries:]
+	e := plan(rest, values, changed, now)
+	next = append(make([]byte, 0, len(head)+e.size), head...)
+	return e.append(next)
+}
+
+// A change is what is to be made of entries.
+type change struct {
+	entries  []byte
+	values   int
+	changed  []Entry
+	now      int64
+	from, to int // where the only entry stands that goes
+	others   int // how many stay beside it; -1 where that has to be found out
+	size     int // at most, of what append appends
+}
+
+// plan looks how a change can be made. Where nothing expires and at most one entry
+// changes, nothing has to be weighed entry by entry.
+func plan(entries []byte, values int, changed []Entry, now int64) change {
+	c := change{entries: entries, values: values, changed: changed, now: now, others: -1, size: len(entries)}
+	if values > 0 && len(changed) == 0 {
+		c.others = values
+	} else if values > 0 && len(changed) == 1 {
+		if c.from, c.to, c.others = place(entries, changed[0].Name); c.others >= 0 {
+			c.size -= c.to - c.from
 		}
 	}
-	size := h.size() + len(h.Entries)
 	for i := range changed {
-		size += changed[i].size()
+		c.size += changed[i].size()
 	}
-	data = h.append(make([]byte, 0, size))
-	if h.Values > 0 && len(changed) == 0 {
-		return append(data, h.Entries...), h.Values
+	return c
+}
+
+// append makes the change.
+func (c *change) append(data []byte) ([]byte, int) {
+	count := c.others
+	if count >= 0 {
+		data = append(append(data, c.entries[:c.from]...), c.entries[c.to:]...)
+	} else {
+		data, count = c.appendKept(data)
 	}
-	kept := 0 // where the entries begin that are to be copied next
-	for from := 0; from < len(h.Entries); {
-		name, expires, end := nameAt(h.Entries[from:])
-		if end == 0 {
-			break // Open checked it
-		}
-		if expires != 0 && expires <= now || Named(changed, name) {
-			data = append(data, h.Entries[kept:from]...)
-			kept = from + end
-		} else {
-			count++
-		}
-		from += end
-	}
-	data = append(data, h.Entries[kept:]...)
-	for _, e := range changed {
-		if e = e.At(now); e.Raw != nil {
-			data = appendEntry(data, e)
+	for i := range c.changed {
+		if e := c.changed[i].At(c.now); e.Raw != nil {
+			data = appendEntry(data, &e)
 			count++
 		}
 	}
 	return data, count
+}
+
+// appendKept adds the entries that stay.
+func (c *change) appendKept(data []byte) ([]byte, int) {
+	count, kept := 0, 0 // where the entries begin that are to be copied next
+	for from := 0; from < len(c.entries); {
+		name, expires, end := nameAt(c.entries, from)
+		if end == 0 {
+			break // Open checked it
+		}
+		if expires != 0 && expires <= c.now || Named(c.changed, name) {
+			data = append(data, c.entries[kept:from]...)
+			kept = end
+		} else {
+			count++
+		}
+		from = end
+	}
+	return append(data, c.entries[kept:]...), count
 }
 
 // place returns where the entry of that name stands, at the end of all if there is
@@ -273,12 +317,11 @@ func Encode(h Header, changed []Entry, now int64) (data []byte, count int) {
 func place(entries []byte, name string) (from, to, others int) {
 	from, to = len(entries), len(entries)
 	for at := 0; at < len(entries); {
-		end := at + shortEnd(entries[at:])
-		n := int(entries[at])
+		end := shortEnd(entries, at)
 		switch {
-		case end == at:
+		case end == 0:
 			return 0, 0, -1
-		case n != len(name) || string(entries[at+1:at+1+n]) != name:
+		case !isNamed(entries, at, int(entries[at]), name):
 			others++
 		case from < len(entries):
 			return 0, 0, -1
@@ -290,24 +333,8 @@ func place(entries []byte, name string) (from, to, others int) {
 	return from, to, others
 }
 
-// exchange is Encode for one entry, of which is known which stands in its place, and
-// beside how many others.
-func (h *Header) exchange(from, end, others int, e Entry) (data []byte, count int) {
-	size, count := h.size()+len(h.Entries)-(end-from), others
-	if e.Raw != nil {
-		size += e.size()
-		count++
-	}
-	data = h.append(make([]byte, 0, size))
-	data = append(append(data, h.Entries[:from]...), h.Entries[end:]...)
-	if e.Raw != nil {
-		data = appendEntry(data, e)
-	}
-	return data, count
-}
-
-// size is how many bytes append appends.
-func (h *Header) size() int {
+// Size is how many bytes of a record's data stand before the entries.
+func (h *Header) Size() int {
 	return 1 + uvarintLen(uint64(h.Remember/time.Second)) + sizeOf(len(h.Device)) + sizeOf(len(h.Address))
 }
 
@@ -326,7 +353,7 @@ func Without(entries []byte, login, values bool) []byte {
 	var kept []byte
 	from := 0 // where what is to be kept next begins
 	for i := 0; i < len(entries); {
-		name, _, end := nameAt(entries[i:])
+		name, _, end := nameAt(entries, i)
 		if end == 0 {
 			break // Open checked it
 		}
@@ -336,9 +363,9 @@ func Without(entries []byte, login, values bool) []byte {
 		}
 		if drop {
 			kept = append(kept, entries[from:i]...)
-			from = i + end
+			from = end
 		}
-		i += end
+		i = end
 	}
 	if from == 0 {
 		return entries

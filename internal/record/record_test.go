@@ -18,7 +18,7 @@ func entriesOf(t testing.TB, data []byte) []Entry {
 	t.Helper()
 	var list []Entry
 	for len(data) > 0 {
-		at := entryAt(data)
+		at := entryAt(data, 0)
 		if at.End <= 0 || at.End > len(data) {
 			t.Fatalf("Open accepted what entryAt does not read: %q", data)
 		}
