@@ -605,6 +605,75 @@ func TestEndChanges(t *testing.T) {
 	}
 }
 
+// What stays in changes of which nothing is asked, and that are not lent, is cleared for
+// the next.
+func TestResetChanges(t *testing.T) {
+	t.Parallel()
+	c := &changes{planned: planned{
+		ops: make([]op, 0, 1), blind: true, applied: 1, lasting: true, altered: true, looked: time.Now(), view: make([]record.Entry, 1),
+		opsRoom: [1]op{{name: "x"}}, viewRoom: [2]record.Entry{{Name: "x"}, {Raw: []byte("1")}},
+	}}
+	for i := range reflect.TypeFor[planned]().NumField() {
+		if reflect.ValueOf(c.planned).Field(i).IsZero() {
+			t.Errorf("%s is not tried", reflect.TypeFor[planned]().Field(i).Name)
+		}
+	}
+	w := c.lend()
+	w.rec, w.sid, w.token[0] = snapshot{User: "alice", Data: []byte("x")}, "x", 'x'
+	c.takeBack(w)
+	if c.reset(); !reflect.ValueOf(c).Elem().IsZero() {
+		t.Errorf("what another gets has still %+v", c.planned)
+	}
+}
+
+// A commit does not read the record that it has made: what it knows of it is what a
+// look would find.
+func TestReadAfterCommit(t *testing.T) {
+	t.Parallel()
+	m := inMemory(t, Config{})
+	look := func(s *Session, what, text string, n int) {
+		t.Helper()
+		v, _ := note.Get(s)
+		h, err := record.Open(s.base.Data)
+		found := s.base
+		found.opened(h)
+		if s.base.values > 0 && s.base.values != found.values { // it need not know them
+			t.Errorf("%s: it knows of %d values, want %d", what, s.base.values, found.values)
+		}
+		if got, _ := hits.Get(s); v != text || got != n || err != nil || s.Err() != nil {
+			t.Errorf("%s: %q and %d, %v, %v; want %q and %d", what, v, got, err, s.Err(), text, n)
+		}
+		if found.entriesLen != s.base.entriesLen || found.remembered != s.base.remembered {
+			t.Errorf("%s: %d bytes of entries, %d seconds; want %d, %d", what, s.base.entriesLen, s.base.remembered, found.entriesLen, found.remembered)
+		}
+	}
+	in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := m.From(r.Context())
+		note.Set(s, "x")
+		s.Commit()
+		look(s, "a first commit", "x", 0)
+		hits.Update(s, func(int) int { return 1234567 })
+		look(s, "a change", "x", 1234567)
+		s.Login("alice")
+		s.Remember(20 * 24 * time.Hour)
+		s.Commit()
+		look(s, "a login", "x", 1234567)
+		hits.Update(s, func(int) int { return 8 })
+		look(s, "a change of a longer record", "x", 8)
+		if s.base.remember() == 0 {
+			t.Error("it is not remembered: nothing is tried here")
+		}
+		note.Set(s, strings.Repeat("y", 300))
+		s.Renew()
+		s.Commit()
+		look(s, "a renewal", strings.Repeat("y", 300), 8)
+		s.Clear()
+		hits.Set(s, 5)
+		s.Commit()
+		look(s, "Clear", "", 5)
+	})), httptest.NewRecorder(), nil)
+}
+
 // G4: Who keeps a session beyond its request finds what it was, and reaches nothing of
 // another request.
 func TestG4SessionAfterItsRequest(t *testing.T) {

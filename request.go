@@ -1090,10 +1090,14 @@ func (s *Session) endExchange() {
 // known of it, the session is as if it had only been loaded.
 func (s *Session) endChanges() {
 	if c := s.changes; c != nil && !s.failed && !s.pending() && !c.lent && c.asked == (asked{}) {
-		c.planned, s.changes = planned{}, nil // what is asked is nothing, and write as it came
+		s.changes = nil
+		c.reset()
 		spares.Put(c)
 	}
 }
+
+// reset makes changes of which nothing is asked, and write is not lent, as they were made.
+func (c *changes) reset() { c.planned = planned{} }
 
 // losesChanges reports whether changes will never be stored and no event tells: no
 // handler can see an error any more.

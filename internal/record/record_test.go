@@ -168,7 +168,66 @@ func TestRecordValues(t *testing.T) {
 	}
 }
 
-// R1: Open never panics, and what it accepts can be read and written again.
+// One change is written as any number is, whatever Open could tell of the others: by
+// name, also of two entries that a foreign program gave one, and with the header as it
+// stands (R2, R3).
+func checkOneChange(t *testing.T, data []byte, h Header, entries []Entry) {
+	t.Helper()
+	names := []string{"another", LabelMark + "another"}
+	for _, e := range entries[:min(len(entries), 4)] {
+		if names = append(names, e.Name); e.Name != "" {
+			names = append(names, "~"+e.Name[1:], e.Name[:len(e.Name)-1]+"~")
+		}
+	}
+	for _, name := range names {
+		i := slices.IndexFunc(entries, func(e Entry) bool { return e.Name == name })
+		if found := Find(h.Entries, name); (found.Raw != nil) != (i >= 0) || i >= 0 && !same(found, entries[i]) {
+			t.Errorf("%x: Find of %q gives %q", data, name, found.Raw)
+		}
+	}
+	head := data[:len(data)-len(h.Entries)]
+	for _, name := range names {
+		for _, to := range []Entry{{name, []byte("1"), 0}, {name, []byte(strings.Repeat("1", 200)), 0}, {name, []byte("1"), 2000}, {name, []byte("1"), 1000}, {name, nil, 0}} {
+			weighed := h
+			weighed.Values = 0
+			want, entries := Encode(weighed, []Entry{to}, 1000)
+			if got, count := Encode(h, []Entry{to}, 1000); !bytes.Equal(got, want) || count != entries {
+				t.Errorf("%x, with %q as %q: got %x, %d entries, want %x, %d", data, name, to.Raw, got, count, want, entries)
+			}
+			want = append(bytes.Clone(head), want[weighed.Size():]...)
+			if got, count := Change(data, len(h.Entries), h.Values, []Entry{to}, 1000); !bytes.Equal(got, want) || count != entries {
+				t.Errorf("%x, with %q changed to %q: got %x, %d entries, want %x, %d", data, name, to.Raw, got, count, want, entries)
+			}
+		}
+	}
+}
+
+func TestRecordOneChange(t *testing.T) {
+	t.Parallel()
+	one := []byte("1")
+	for _, entries := range [][]Entry{
+		nil,
+		{{"a", one, 0}},
+		{{"ab", one, 0}, {"bb", one, 0}, {"cb", one, 0}},
+		{{"ab", one, 0}, {"bb", one, 0}, {"ab", []byte("2"), 0}},
+		{{"a", one, 0}, {"", one, 0}, {"b", one, 500}, {"c", one, 5000}},
+		{{"a", one, 0}, {"b", []byte(strings.Repeat("1", 300)), 0}, {strings.Repeat("c", 200), one, 0}},
+		{{"a", one, 0}, {LabelMark + "a", one, 0}},
+	} {
+		data := (&Header{Remember: time.Hour, Device: []byte("d"), Address: []byte("a")}).append(nil)
+		for _, e := range entries {
+			data = appendEntry(data, &e)
+		}
+		h, err := Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkOneChange(t, data, h, entries)
+	}
+}
+
+// R1: Open never panics, and what it accepts can be read and written again, also with
+// one more change.
 func FuzzRecord(f *testing.F) {
 	for _, c := range vectors.Read[struct{ Data string }](f, "session-records.json") {
 		data, _ := hex.DecodeString(c.Data)
@@ -190,6 +249,7 @@ func FuzzRecord(f *testing.F) {
 			!slices.EqualFunc(entriesOf(t, h2.Entries), entries, same) {
 			t.Errorf("written again: got %+v, want %+v", h2, h)
 		}
+		checkOneChange(t, data, h, entries)
 		if !bytes.Equal(data, before) {
 			t.Error("reading changed the bytes")
 		}
