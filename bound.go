@@ -143,19 +143,16 @@ func (s *Session) proveAlone() {
 		return
 	}
 	now := clock()
-	rec := s.base.record()
-	was := rec.Version
-	h, _ := record.CutHeader(rec.Data) // record.Open checked it
-	rec.Version = newVersion()
-	rec.Data, _ = record.Encode(h, []record.Entry{{Name: boundName, Raw: p.entry}}, now.UnixMilli())
+	next := s.base
+	next.Version = newVersion()
+	next.Data, _ = next.changed([]record.Entry{{Name: boundName, Raw: p.entry}}, now)
+	next.entriesLen, next.values = uint16(len(next.Data)-s.base.head()), 0
 	ctx := wait.Detached(s.x.parent(), now.Add(commitTimeout))
 	defer ctx.End()
-	switch err := s.x.m.carrier.Update(ctx, rec, was); {
+	switch err := s.x.m.carrier.Update(ctx, next.record(), s.base.Version); {
 	case err == nil:
-		h, _ = record.CutHeader(rec.Data)
-		base := snapshotOf(&rec)
-		s.setBase(&base, h)
-		s.x.m.commits.forget(&rec.ID) // or the next commit would meet this one for another process's
+		s.goOnFrom(&next)
+		s.x.m.commits.forget(&next.ID) // or the next commit would meet this one for another process's
 	case errors.Is(err, ErrConflict):
 	case isOver(err):
 		s.x.event(Event{Kind: WriteEnded, Handle: s.handle(), Reason: reasonTouch})

@@ -451,13 +451,12 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	} else {
 		c.rec = snapshot{authTime: s.loginTime().UnixMicro(), created: at}
 	}
-	var count int
+	var count, head int
 	if s.life == live && s.tokenChange == keepToken && s.remember == 0 && !s.cleared {
-		head := len(c.rec.Data) - int(c.rec.entriesLen)
-		c.rec.Data, count = record.Change(c.rec.Data, int(c.rec.entriesLen), int(c.rec.values), s.view, now.UnixMilli())
-		c.rec.entriesLen, c.rec.values = uint16(len(c.rec.Data)-head), 0
+		head = c.rec.head()
+		c.rec.Data, count = c.rec.changed(s.view, now)
 	} else {
-		count = s.encode(c, now)
+		count, head = s.encode(c, now)
 	}
 	if count > record.MaxEntries {
 		return fmt.Errorf("%w: %d values; want at most %d", ErrTooLarge, count, record.MaxEntries)
@@ -465,6 +464,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	if len(c.rec.Data) > record.MaxSize {
 		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), record.MaxSize)
 	}
+	c.rec.entriesLen, c.rec.values = uint16(len(c.rec.Data)-head), 0
 	idle, lifetime := cfg.span(c.rec.User, c.rec.remember(), c.rec.remembered != 0 && s.slides())
 	switch {
 	case s.tokenChange >= authenticateAgain || s.life != live:
@@ -480,8 +480,8 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 }
 
 // encode makes the record's data with a header of its own, and what follows from it. It
-// returns the number of entries.
-func (s *Session) encode(c *pendingWrite, now time.Time) (count int) {
+// returns the number of entries, and how long what stands before them is.
+func (s *Session) encode(c *pendingWrite, now time.Time) (count, head int) {
 	cfg := &s.x.m.cfg
 	var h record.Header
 	var device [maxDevice]byte
@@ -512,9 +512,8 @@ func (s *Session) encode(c *pendingWrite, now time.Time) (count int) {
 		}
 	}
 	c.rec.Data, count = record.Encode(h, view, now.UnixMilli())
-	c.rec.remembered, c.rec.values = uint32(h.Remember/time.Second), 0
-	c.rec.entriesLen = uint16(len(c.rec.Data) - h.Size())
-	return count
+	c.rec.remembered = uint32(h.Remember / time.Second)
+	return count, h.Size()
 }
 
 // span is how long a session of that kind may be idle and live.
@@ -790,7 +789,7 @@ func (s *Session) redate(c *pendingWrite, created time.Time) error {
 		return err
 	}
 	c.rec, c.sid, c.marker = next.rec, next.sid, next.marker
-	s.base = c.rec
+	s.goOnFrom(&c.rec)
 	s.x.setSession(c.sid, c.marker)
 	return nil
 }
@@ -1048,8 +1047,8 @@ type snapshot struct {
 
 	remembered uint32 // what the header says of Remember, in seconds
 	entriesLen uint16 // how long the entries are, at the end of Data
-	values     uint8  // as record.Header.Values, unless there are more
-	sure       bool   // of the base: it was loaded or stored by this request, not only handed on in this process
+	values     uint8  // as record.Header.Values; 0 where nobody has looked, or there are more
+	sure       bool   // of a Session's base alone: it was loaded or stored by this request, not only handed on in this process
 }
 
 func snapshotOf(rec *store.Record) snapshot {
@@ -1067,8 +1066,16 @@ func (b *snapshot) opened(h record.Header) {
 	b.entriesLen = uint16(len(h.Entries)) // of at most 64 KiB with what stands before them
 }
 
+// head is how long what stands in Data before the entries is.
+func (b *snapshot) head() int { return len(b.Data) - int(b.entriesLen) }
+
 // entries returns the values that stand in Data.
-func (b *snapshot) entries() []byte { return b.Data[len(b.Data)-int(b.entriesLen):] }
+func (b *snapshot) entries() []byte { return b.Data[b.head():] }
+
+// changed returns Data with other entries, and how many they are.
+func (b *snapshot) changed(to []record.Entry, now time.Time) ([]byte, int) {
+	return record.Change(b.Data, int(b.entriesLen), int(b.values), to, now.UnixMilli())
+}
 
 func (b *snapshot) remember() time.Duration { return time.Duration(b.remembered) * time.Second }
 

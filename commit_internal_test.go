@@ -609,6 +609,9 @@ func TestEndChanges(t *testing.T) {
 // the next.
 func TestResetChanges(t *testing.T) {
 	t.Parallel()
+	if n := reflect.TypeFor[changes]().NumField(); n != 4 { // asked, planned, write and lent
+		t.Errorf("there are %d fields; want 4, or a look at what reset leaves", n)
+	}
 	c := &changes{planned: planned{
 		ops: make([]op, 0, 1), blind: true, applied: 1, lasting: true, altered: true, looked: time.Now(), view: make([]record.Entry, 1),
 		opsRoom: [1]op{{name: "x"}}, viewRoom: [2]record.Entry{{Name: "x"}, {Raw: []byte("1")}},
@@ -643,15 +646,30 @@ func TestReadAfterCommit(t *testing.T) {
 		if got, _ := hits.Get(s); v != text || got != n || err != nil || s.Err() != nil {
 			t.Errorf("%s: %q and %d, %v, %v; want %q and %d", what, v, got, err, s.Err(), text, n)
 		}
+		if !s.base.sure {
+			t.Errorf("%s: it is not sure of what it has stored", what)
+		}
 		if found.entriesLen != s.base.entriesLen || found.remembered != s.base.remembered {
 			t.Errorf("%s: %d bytes of entries, %d seconds; want %d, %d", what, s.base.entriesLen, s.base.remembered, found.entriesLen, found.remembered)
 		}
 	}
+	w := in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		note.Set(m.From(r.Context()), "x")
+	})), httptest.NewRecorder(), nil)
 	in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s := m.From(r.Context())
 		note.Set(s, "x")
 		s.Commit()
 		look(s, "a first commit", "x", 0)
+	})), httptest.NewRecorder(), nil)
+	in(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s := m.From(r.Context())
+		if look(s, "a load", "x", 0); s.base.values != 1 {
+			t.Errorf("it knows of %d values: nothing is tried here", s.base.values)
+		}
+		other.Set(s, 1)
+		s.Commit()
+		look(s, "another value", "x", 0)
 		hits.Update(s, func(int) int { return 1234567 })
 		look(s, "a change", "x", 1234567)
 		s.Login("alice")
@@ -671,7 +689,7 @@ func TestReadAfterCommit(t *testing.T) {
 		hits.Set(s, 5)
 		s.Commit()
 		look(s, "Clear", "", 5)
-	})), httptest.NewRecorder(), nil)
+	})), httptest.NewRecorder(), w.Result().Cookies())
 }
 
 // G4: Who keeps a session beyond its request finds what it was, and reaches nothing of

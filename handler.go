@@ -7,7 +7,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/coatcheck/coatcheck/internal/record"
 	"github.com/coatcheck/coatcheck/store"
 )
 
@@ -155,10 +154,8 @@ func (s *Session) abandon() {
 		s.x.event(Event{Kind: Late, Handle: s.handle(), Reason: s.x.whyAbandoned()})
 	}
 	if s.loggedOut && s.beforeLogout != nil { // what Logout took away
-		if h, err := record.Open(s.beforeLogout.Data); err == nil {
-			s.setBase(s.beforeLogout, h)
-			s.doubt()
-		}
+		s.goOnFrom(s.beforeLogout)
+		s.doubt()
 	}
 	if s.loggedOut {
 		s.cookie, s.unproven = max(s.cookie, s.unproven), cookieUnread

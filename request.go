@@ -662,7 +662,7 @@ func (s *Session) setBase(base *snapshot, h record.Header) {
 	s.base.opened(h)
 }
 
-// goOnFrom is setBase for one whose header was read before.
+// goOnFrom is setBase for one of which is known what its header says.
 func (s *Session) goOnFrom(base *snapshot) {
 	s.base, s.life = *base, live
 	s.base.sure = true

@@ -147,6 +147,32 @@ func TestG1NothingToDoCostsNothing(t *testing.T) {
 	}
 }
 
+// G1: what a commit of this request has just stored is ground enough too, also where a
+// login had to be dated anew, after that of a server whose clock is ahead (G11).
+func TestG1NothingToDoAfterALogin(t *testing.T) {
+	t.Parallel()
+	theme := coatcheck.NewKey[string]("theme")
+	for ahead, anew := range map[time.Duration]int{0: 0, 10 * time.Second: 1} {
+		st := &trap{Store: memstore.New(memstore.Config{})}
+		cfg := coatcheck.Config{MaxPerUser: 1}
+		there := newBrowser(g11App(manage(t, apart{st, ahead}, cfg)))
+		wants(t, there.Send("POST", "/login?user=ann"), 200, "")
+		m := manage(t, st, cfg)
+		b := newBrowser(m.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			s := coatcheck.From(r.Context())
+			s.Login("ann")
+			if err := s.Commit(); err != nil || st.count("Replace") != anew {
+				t.Errorf("%v ahead: %v, dated anew %d times, want %d", ahead, err, st.count("Replace"), anew)
+			}
+			loads := st.count("Load")
+			if _, ok := theme.Pop(s); ok || s.Err() != nil || st.count("Load") != loads {
+				t.Errorf("%v ahead: Pop says %t, %v, after %d loads; want none", ahead, ok, s.Err(), st.count("Load")-loads)
+			}
+		})))
+		wants(t, b.Send("POST", "/"), 200, "")
+	}
+}
+
 // G1: an Update that changes nothing "asks the store" unless it loaded the
 // session itself, and so do Pop, Flashes and what is set in a stream.
 func TestG1NothingToDoLater(t *testing.T) {

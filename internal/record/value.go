@@ -69,9 +69,6 @@ func unmarshalAny[T any](raw []byte) (T, error) {
 	return v, nil
 }
 
-// shortRoom is for a number as most are: of the smallest size that is allocated.
-func shortRoom() []byte { return make([]byte, 0, 8) }
-
 // Marshal returns v as JSON, or the error of x, if there is one, where v
 // would not come back equal.
 func Marshal[T any](x *exact.Type, v T) ([]byte, error) {
@@ -83,13 +80,13 @@ func Marshal[T any](x *exact.Type, v T) ([]byte, error) {
 	case *bool:
 		return strconv.AppendBool(nil, *p), nil
 	case *int:
-		return strconv.AppendInt(shortRoom(), int64(*p), 10), nil
+		return strconv.AppendInt(nil, int64(*p), 10), nil
 	case *int64:
-		return strconv.AppendInt(shortRoom(), *p, 10), nil
+		return strconv.AppendInt(nil, *p, 10), nil
 	case *int32:
-		return strconv.AppendInt(shortRoom(), int64(*p), 10), nil
+		return strconv.AppendInt(nil, int64(*p), 10), nil
 	case *uint64:
-		return strconv.AppendUint(shortRoom(), *p, 10), nil
+		return strconv.AppendUint(nil, *p, 10), nil
 	case *[]byte:
 		if *p != nil {
 			b := make([]byte, 0, base64.StdEncoding.EncodedLen(len(*p))+2)
