@@ -250,7 +250,6 @@ func Change(data []byte, entries, values int, changed []Entry, now int64) (next 
 // A change is what is to be made of entries.
 type change struct {
 	entries  []byte
-	values   int
 	changed  []Entry
 	now      int64
 	from, to int // where the only entry stands that goes
@@ -261,7 +260,7 @@ type change struct {
 // plan looks how a change can be made. Where nothing expires and at most one entry
 // changes, nothing has to be weighed entry by entry.
 func plan(entries []byte, values int, changed []Entry, now int64) change {
-	c := change{entries: entries, values: values, changed: changed, now: now, others: -1, size: len(entries)}
+	c := change{entries: entries, changed: changed, now: now, others: -1, size: len(entries)}
 	if values > 0 && len(changed) == 0 {
 		c.others = values
 	} else if values > 0 && len(changed) == 1 {
