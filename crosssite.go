@@ -40,10 +40,7 @@ func (m *Manager) crossOrigin(r *http.Request) error {
 		return nil
 	}
 	site, origins := first(r.Header, "Sec-Fetch-Site"), r.Header["Origin"]
-	origin := ""
-	if len(origins) > 0 {
-		origin = origins[0]
-	}
+	origin := firstOf(origins)
 	if site != "" || origin != "" && !m.origins.names(origin) {
 		// Otherwise the origin is ours, whatever a proxy made of Host, or nobody says
 		// which it is, which Check lets in.
@@ -285,8 +282,11 @@ func markerOf(id store.ID) string { return string(appendMarker(nil, id)) }
 func appendMarker(b []byte, id store.ID) []byte { return id.AppendHandle(b) }
 
 // first is h.Get for a name in its usual spelling, which Get makes anew each time.
-func first(h http.Header, name string) string {
-	if lines := h[name]; len(lines) > 0 {
+func first(h http.Header, name string) string { return firstOf(h[name]) }
+
+// firstOf is first for who has looked for the lines.
+func firstOf(lines []string) string {
+	if len(lines) > 0 {
 		return lines[0]
 	}
 	return ""
