@@ -145,8 +145,8 @@ func (s *Session) proveAlone() {
 	now := clock()
 	next := s.base
 	next.Version = newVersion()
-	next.Data, _ = next.changed([]record.Entry{{Name: boundName, Raw: p.entry}}, now)
-	next.entriesLen, next.values = uint16(len(next.Data)-s.base.head()), 0
+	data, _ := next.changed([]record.Entry{{Name: boundName, Raw: p.entry}}, now)
+	next.hold(data, next.head())
 	ctx := wait.Detached(s.x.parent(), now.Add(commitTimeout))
 	defer ctx.End()
 	switch err := s.x.m.carrier.Update(ctx, next.record(), s.base.Version); {

@@ -464,7 +464,7 @@ func (s *Session) fill(c *pendingWrite, now time.Time) error {
 	if len(c.rec.Data) > record.MaxSize {
 		return fmt.Errorf("%w: %d bytes; want at most %d", ErrTooLarge, len(c.rec.Data), record.MaxSize)
 	}
-	c.rec.entriesLen, c.rec.values = uint16(len(c.rec.Data)-head), 0
+	c.rec.hold(c.rec.Data, head)
 	idle, lifetime := cfg.span(c.rec.User, c.rec.remember(), c.rec.remembered != 0 && s.slides())
 	switch {
 	case s.tokenChange >= authenticateAgain || s.life != live:
@@ -1075,6 +1075,11 @@ func (b *snapshot) entries() []byte { return b.Data[b.head():] }
 // changed returns Data with other entries, and how many they are.
 func (b *snapshot) changed(to []record.Entry, now time.Time) ([]byte, int) {
 	return record.Change(b.Data, int(b.entriesLen), int(b.values), to, now.UnixMilli())
+}
+
+// hold makes these the Data, with so long a head, of which nobody has looked at the values.
+func (b *snapshot) hold(data []byte, head int) {
+	b.Data, b.entriesLen, b.values = data, uint16(len(data)-head), 0
 }
 
 func (b *snapshot) remember() time.Duration { return time.Duration(b.remembered) * time.Second }
