@@ -68,14 +68,17 @@ func (x *exchange) setBound(wants bound) {
 }
 
 // any reports whether there is a line.
-func (l lines) any() bool { return l.sid != "" || l.marker != "" || l.note != "" || l.bound != nil }
+func (l *lines) any() bool { return l.sid != "" || l.marker != "" || l.note != "" || l.bound != nil }
 
-// ours returns the lines.
-func (x *exchange) ours() lines {
+// noLines are those of an answer that has none. Nobody writes to them.
+var noLines lines
+
+// ours returns the lines, to read; set returns them to write to.
+func (x *exchange) ours() *lines {
 	if more := x.more.Load(); more != nil && more.lines != nil {
-		return *more.lines
+		return more.lines
 	}
-	return lines{}
+	return &noLines
 }
 
 // set returns the lines, to write to.
