@@ -41,14 +41,13 @@ func (v *verified) has(id *[sha256.Size]byte, key, mac []byte) bool {
 // holds is has where it was that turn when the look began: if it is another at the end,
 // half of what was seen may be another's.
 func (e *verifiedMAC) holds(turn uint32, id *[sha256.Size]byte, key, mac []byte) bool {
-	same := turn != 0 && turn%2 == 0 && e.key.Load() == binary.LittleEndian.Uint32(key)
-	for i := range e.id {
-		same = same && e.id[i].Load() == binary.LittleEndian.Uint64(id[8*i:])
-	}
+	le := binary.LittleEndian
+	same := turn != 0 && turn%2 == 0 && e.key.Load() == le.Uint32(key) && // no loop: it is on the way of every request
+		e.id[0].Load() == le.Uint64(id[:]) && e.id[1].Load() == le.Uint64(id[8:]) &&
+		e.id[2].Load() == le.Uint64(id[16:]) && e.id[3].Load() == le.Uint64(id[24:])
 	var genuine [macSize]byte
-	for i := range e.mac {
-		binary.LittleEndian.PutUint64(genuine[8*i:], e.mac[i].Load())
-	}
+	le.PutUint64(genuine[:], e.mac[0].Load())
+	le.PutUint64(genuine[8:], e.mac[1].Load())
 	same = same && subtle.ConstantTimeCompare(genuine[:], mac) == 1
 	return same && e.turn.Load() == turn
 }

@@ -43,6 +43,12 @@ func TestVerified(t *testing.T) {
 			}
 			id1[i] ^= 1
 		}
+		for i := range mac1 {
+			if mac1[i] ^= 1; v.has(id1, key1, mac1) {
+				t.Errorf("a MAC that differs in byte %d is genuine", i)
+			}
+			mac1[i] ^= 1
+		}
 		if v.add(id2, key2, mac2); !v.has(id2, key2, mac2) || v.has(id1, key1, mac1) {
 			t.Error("the one before was not replaced")
 		}
