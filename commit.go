@@ -1058,7 +1058,7 @@ func snapshotOf(rec *store.Record) snapshot {
 }
 
 // opened takes note of what stands in the header of Data.
-func (b *snapshot) opened(h record.Header) {
+func (b *snapshot) opened(h *record.Header) {
 	b.remembered = uint32(h.Remember / time.Second)
 	if b.values = 0; h.Values <= math.MaxUint8 {
 		b.values = uint8(h.Values)

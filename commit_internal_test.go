@@ -36,7 +36,7 @@ func TestRebaseOnTheSameVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &Session{}
-	s.setBase(&snapshot{Version: 7, Data: data}, h)
+	s.setBase(&snapshot{Version: 7, Data: data}, &h)
 	if err := s.rebase(&snapshot{Version: 7, Data: []byte{1}}, true); err != nil {
 		t.Fatal(err)
 	}
@@ -639,7 +639,7 @@ func TestReadAfterCommit(t *testing.T) {
 		v, _ := note.Get(s)
 		h, err := record.Open(s.base.Data)
 		found := s.base
-		found.opened(h)
+		found.opened(&h)
 		if s.base.values > 0 && s.base.values != found.values { // it need not know them
 			t.Errorf("%s: it knows of %d values, want %d", what, s.base.values, found.values)
 		}

@@ -249,7 +249,7 @@ func (s *Session) rebase(on *snapshot, sure bool) error {
 	if err != nil {
 		return ErrEnded
 	}
-	s.setBase(on, h)
+	s.setBase(on, &h)
 	s.base.sure = sure
 	return nil
 }

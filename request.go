@@ -445,13 +445,12 @@ func (s *Session) absent() bool {
 func (s *Session) loadOpened(t opened) {
 	load := (*loading)(s)
 	defer load.end()
-	var rec store.Record
-	var err error
 	if t.rec == nil {
-		rec, err = s.x.m.direct().Load(load, t.id)
-	} else {
-		rec, err = s.x.m.carrier.load(load, t)
+		rec, err := s.x.m.direct().Load(load, t.id)
+		s.afterLoad(t.id, &rec, err)
+		return
 	}
+	rec, err := s.x.m.carrier.load(load, t)
 	s.afterLoad(t.id, &rec, err)
 }
 
@@ -537,7 +536,7 @@ func (s *Session) afterLoad(id store.ID, rec *store.Record, err error) {
 		if s.changes != nil {
 			s.looked = now
 		}
-		s.accept(id, rec, micros(now))
+		s.accept(id, rec, now)
 	case errors.Is(err, store.ErrNotFound):
 		s.x.event(Event{Kind: Expired, Handle: id.Handle(), Reason: reasonUnknown}) // forgotten since
 	case errors.Is(err, ErrEnded):
@@ -603,13 +602,13 @@ func (s *Session) checkBinding(h *record.Header) {
 
 // accept takes a live record.
 func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
-	m := s.x.m
-	if expired(rec, now) {
+	m, base := s.x.m, snapshotOf(rec)
+	if base.expired(now) {
 		// Over before the request began it is absent, otherwise it has ended.
-		if s.base.ID = id; !expired(rec, s.x.began()) {
+		if s.base.ID = id; !base.expired(s.x.began()) {
 			s.life = ended
 		}
-		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(rec, now)})
+		s.x.event(Event{Kind: Expired, Handle: id.Handle(), User: rec.User, Reason: whyOver(rec, micros(now))})
 		return
 	}
 	h, err := record.Open(rec.Data)
@@ -624,8 +623,7 @@ func (s *Session) accept(id store.ID, rec *store.Record, now time.Time) {
 		}
 		return
 	}
-	base := snapshotOf(rec)
-	s.setBase(&base, h)
+	s.setBase(&base, &h)
 	s.checkBinding(&h)
 }
 
@@ -656,8 +654,8 @@ func (s *Session) adoptForeign() {
 	}
 }
 
-// setBase makes of a record the base. Its header is h.
-func (s *Session) setBase(base *snapshot, h record.Header) {
+// setBase makes of a record, whose header is h, the base.
+func (s *Session) setBase(base *snapshot, h *record.Header) {
 	s.goOnFrom(base)
 	s.base.opened(h)
 }
